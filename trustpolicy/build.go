@@ -1,0 +1,96 @@
+package trustpolicy
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A Grant is what a statement of ours gives: the machines of some apps of an
+// organisation may assume the role.
+type Grant struct {
+	// Partition is "aws", "aws-cn", "aws-us-gov" or another of AWS's.
+	Partition string
+	// Account is the 12-digit account ID that holds the provider.
+	Account string
+	// Org is the organisation's raw slug.
+	Org string
+	// Apps are the names of one app or more, in any order.
+	Apps []string
+	// Machines are names of machines, the same for each of the apps; empty for
+	// every machine.
+	Machines []string
+	// Audience is the audience of the tokens; "" for DefaultAudience.
+	Audience string
+}
+
+// Build returns the statement for g: Sid(g.Org), the organisation's provider as
+// the principal, the audience under StringEquals and the subjects under
+// StringLike, sorted and each once. It fails with a *NameError for a name or
+// audience that would mean something else in a policy, and with a plain error for
+// anything else that is missing.
+func Build(g Grant) (Statement, error) {
+	if !isPartition(g.Partition) {
+		return Statement{}, fmt.Errorf("partition %s is not one of AWS's, such as aws or aws-us-gov", quote(g.Partition))
+	}
+	if len(g.Account) != 12 || strings.Trim(g.Account, "0123456789") != "" {
+		return Statement{}, fmt.Errorf("account %s is not an AWS account ID of 12 digits", quote(g.Account))
+	}
+	if err := CheckOrg(g.Org); err != nil {
+		return Statement{}, err
+	}
+	audience := g.Audience
+	if audience == "" {
+		audience = DefaultAudience
+	}
+	if err := CheckAudience(audience); err != nil {
+		return Statement{}, err
+	}
+	subjects, err := g.subjects()
+	if err != nil {
+		return Statement{}, err
+	}
+	path := ProviderPath(g.Org)
+	return Statement{
+		Sid:       Sid(g.Org),
+		Effect:    Allow,
+		Principal: &Principal{Federated: []string{ProviderARN(g.Partition, g.Account, g.Org)}},
+		Action:    []string{AssumeAction},
+		Conditions: []Condition{
+			{Operator: "StringEquals", Key: path + ":aud", Values: []string{audience}},
+			{Operator: "StringLike", Key: path + ":sub", Values: subjects},
+		},
+	}, nil
+}
+
+// subjects returns the patterns of g's subjects.
+func (g Grant) subjects() ([]string, error) {
+	if len(g.Apps) == 0 {
+		return nil, errors.New("a trust policy needs at least one app")
+	}
+	for _, m := range g.Machines {
+		if err := CheckMachine(m); err != nil {
+			return nil, err
+		}
+	}
+	machines := g.Machines
+	if len(machines) == 0 {
+		machines = []string{"*"}
+	}
+	var out []string
+	for _, app := range g.Apps {
+		if err := CheckApp(app); err != nil {
+			return nil, err
+		}
+		for _, m := range machines {
+			out = append(out, Subject(g.Org, app, m))
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
+}
+
+func isPartition(s string) bool {
+	return strings.HasPrefix(s, "aws") && len(s) <= 32 && checkSlug("", s, 32) == nil
+}

@@ -1,0 +1,364 @@
+package trustpolicy
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Evaluate decides r by p with IAM's semantics: every statement whose principal,
+// action and conditions all hold applies; one that denies outweighs all that
+// allow, and what nothing allows is refused
+// (reference_policies_evaluation-logic.html). The work grows with the size of the
+// policy times the size of the values, never faster.
+func (p *Policy) Evaluate(r Request) Decision {
+	e := newEvaluation(p, r)
+	var d Decision
+	denied, allowed := no, no
+	if p != nil {
+		for i, s := range p.Statements {
+			result := e.statement(i, s)
+			d.Statements = append(d.Statements, result)
+			if s.Effect == Allow {
+				allowed = max(allowed, result.Outcome.truth())
+			} else {
+				denied = max(denied, result.Outcome.truth())
+			}
+		}
+	}
+	switch min(allowed, denied.not()) {
+	case yes:
+		d.Verdict = Accepted
+	case no:
+		d.Verdict = Refused
+	default:
+		d.Verdict = Undecided
+	}
+	return d
+}
+
+// An evaluation is the request as conditions see it.
+type evaluation struct {
+	request   Request
+	context   map[string][]string // by key in lower case
+	path      string              // the provider's, in lower case; "" if Federated is no OIDC provider
+	variables bool                // the policy's version has them
+}
+
+func newEvaluation(p *Policy, r Request) *evaluation {
+	e := &evaluation{request: r, context: make(map[string][]string, len(r.Context))}
+	e.variables = p != nil && p.Version == Version2012
+	if _, path, ok := strings.Cut(r.Federated, providerResource); ok {
+		e.path = lower(path)
+	}
+	// Sorted, so that two spellings of a key always give the same list.
+	for _, k := range slices.Sorted(maps.Keys(r.Context)) {
+		if v := r.Context[k]; v != nil {
+			k = lower(k)
+			e.context[k] = append(append([]string{}, e.context[k]...), v...)
+		}
+	}
+	return e
+}
+
+// A presence says whether the request has a key.
+type presence uint8
+
+const (
+	absent presence = iota
+	present
+	uncertain
+)
+
+func (e *evaluation) lookup(key string) ([]string, presence) {
+	key = lower(key)
+	values, stated := e.context[key]
+	switch {
+	case len(values) > 0:
+		return values, present
+	case stated:
+		return nil, absent
+	}
+	switch prefix, _, _ := strings.Cut(key, ":"); prefix {
+	case "aws", "sts", "iam":
+		return nil, uncertain
+	}
+	return nil, absent
+}
+
+func (e *evaluation) statement(i int, s Statement) StatementResult {
+	result := StatementResult{
+		Index: i, Sid: s.Sid, Effect: s.Effect,
+		Principal: e.principal(s),
+		Action:    e.action(s),
+	}
+	holds := min(result.Principal.Outcome.truth(), result.Action.Outcome.truth())
+	for _, c := range s.Conditions {
+		check := e.condition(c)
+		result.Conditions = append(result.Conditions, check)
+		holds = min(holds, check.Outcome.truth())
+	}
+	result.Outcome = holds.outcome()
+	return result
+}
+
+// principal tests who vouched for the token. A provider is named by its ARN,
+// exactly: wildcards match no part of it (reference_policies_elements_principal.html).
+func (e *evaluation) principal(s Statement) Check {
+	who, negated := s.Principal, false
+	if who == nil {
+		who, negated = s.NotPrincipal, true
+	}
+	var check Check
+	if e.request.Federated != "" {
+		check.Presented = []string{e.request.Federated}
+	}
+	if who == nil {
+		return check.result(no, ReasonNoValues)
+	}
+	check.Wanted = who.names()
+	found, reason := e.named(who)
+	switch {
+	case !negated:
+		return check.result(found, reason)
+	case len(check.Wanted) == 0:
+		return check.result(unknown, reason)
+	}
+	return check.result(found.not(), reason)
+}
+
+func (e *evaluation) named(who *Principal) (truth, string) {
+	if e.request.Federated != "" && slices.Contains(who.Federated, e.request.Federated) {
+		return yes, ReasonMatched
+	}
+	names := who.names()
+	if slices.Contains(names, "*") {
+		return unknown, ReasonWildcardPrincipal
+	}
+	if len(names) == 0 {
+		return no, ReasonNoValues
+	}
+	for _, name := range who.Federated {
+		if strings.EqualFold(name, e.request.Federated) {
+			return no, ReasonCaseDiffers
+		}
+	}
+	return no, ReasonNoMatch
+}
+
+// names returns all that a principal lists, of whatever kind.
+func (p *Principal) names() []string {
+	if p.Any {
+		return []string{"*"}
+	}
+	var out []string
+	for _, e := range p.entries() {
+		out = append(out, *e.list...)
+	}
+	return out
+}
+
+// action tests the action: case does not count, * and ? are wildcards
+// (reference_policies_elements_action.html).
+func (e *evaluation) action(s Statement) Check {
+	list, negated := s.Action, false
+	if list == nil && s.NotAction != nil {
+		list, negated = s.NotAction, true
+	}
+	check := Check{Wanted: slices.Clone(list), Presented: []string{e.request.Action}}
+	if len(list) == 0 {
+		// An empty Action allows nothing; of NotAction AWS says nothing.
+		if negated {
+			return check.result(unknown, ReasonNoValues)
+		}
+		return check.result(no, ReasonNoValues)
+	}
+	found, reason := no, ReasonNoMatch
+	action := []rune(lower(e.request.Action))
+	if slices.ContainsFunc(list, func(a string) bool { return glob(pattern(lower(a)), action) }) {
+		found, reason = yes, ReasonMatched
+	}
+	if negated {
+		found = found.not()
+	}
+	return check.result(found, reason)
+}
+
+// result fills in what came of the test.
+func (c Check) result(t truth, reason string) Check {
+	c.Outcome, c.Reason = t.outcome(), reason
+	return c
+}
+
+// condition tests one key under one operator.
+func (e *evaluation) condition(c Condition) Check {
+	check := Check{Operator: c.Operator, Key: c.Key, Wanted: slices.Clone(c.Values)}
+	op, ok := parseOperator(c.Operator)
+	if !ok {
+		return check.result(unknown, ReasonUnknownOperator)
+	}
+	values, presence := e.lookup(c.Key)
+	check.Presented = slices.Clone(values)
+	if op.family == familyNull {
+		return check.result(null(op, c.Values, values, presence))
+	}
+	if len(c.Values) == 0 {
+		return check.result(withoutWanted(op, values, presence), ReasonNoValues)
+	}
+	wanted := make([]expansion, len(c.Values))
+	for i, v := range c.Values {
+		wanted[i] = e.expand(v, op)
+		check.Wanted[i] = wanted[i].shown
+	}
+	switch presence {
+	case uncertain:
+		return check.result(unknown, ReasonUnknownKey)
+	case absent:
+		return check.result(op.whenAbsent(), e.absence(c.Key))
+	}
+	return check.result(op.test(wanted, values))
+}
+
+// absence tells a key of another provider, whose prefix begins with a host, from
+// one that is merely missing.
+func (e *evaluation) absence(key string) string {
+	prefix, _, _ := strings.Cut(lower(key), ":")
+	if e.path != "" && prefix != e.path && strings.Contains(prefix, ".") {
+		return ReasonOtherProvider
+	}
+	return ReasonMissingKey
+}
+
+// whenAbsent is the result for a key that the request does not have: "the values
+// do not match and the condition is false", negated operators and IfExists true
+// (reference_policies_elements_condition_operators.html); ForAllValues true and
+// ForAnyValue false (reference_policies_multi-value-conditions.html).
+func (op operator) whenAbsent() truth {
+	switch {
+	case op.ifExists, op.quantifier == allValues:
+		return yes
+	case op.quantifier == single && op.negated:
+		return yes
+	}
+	return no
+}
+
+// null tests whether the key is absent: "true" holds when it is, "false" when it
+// exists "and its value is not null". Whether an empty string is null AWS does
+// not say.
+func null(op operator, wanted, values []string, p presence) (truth, string) {
+	switch {
+	case op.quantifier == allValues:
+		return yes, ReasonNullQuantified
+	case op.quantifier == anyValue:
+		return no, ReasonNullQuantified
+	case len(wanted) == 0:
+		return unknown, ReasonNoValues
+	case p == uncertain:
+		return unknown, ReasonUnknownKey
+	case p == present && allEmpty(values):
+		return unknown, ReasonEmptyValue
+	}
+	isNull := "false"
+	if p == absent {
+		isNull = "true"
+	}
+	result, reason := no, ReasonNoMatch
+	for _, w := range wanted {
+		t, why := compareBool(w, isNull)
+		result, reason = either(result, reason, t, why)
+	}
+	return result, reason
+}
+
+// withoutWanted is the result of a condition without values
+// (access-analyzer-reference-policy-checks.html, empty array condition): under
+// ForAllValues and IfExists it holds only if the key is missing, under
+// ForAnyValue never; of the others AWS says that they return true and that they
+// grant nothing.
+func withoutWanted(op operator, values []string, p presence) truth {
+	switch {
+	case op.ifExists || op.quantifier == allValues:
+		if p == uncertain || p == present && allEmpty(values) {
+			return unknown
+		}
+		if p == absent {
+			return yes
+		}
+		return no
+	case op.quantifier == anyValue:
+		return no
+	}
+	return unknown
+}
+
+func allEmpty(values []string) bool {
+	return !slices.ContainsFunc(values, func(v string) bool { return v != "" })
+}
+
+// test compares the values of a key that is there. Wanted values are alternatives,
+// under a negated operator none of them may match
+// (reference_policies_condition-logic-multiple-context-keys-or-values.html).
+func (op operator) test(wanted []expansion, values []string) (truth, string) {
+	switch {
+	case op.quantifier == single && len(values) > 1:
+		return unknown, ReasonManyValues
+	case op.quantifier == allValues && allEmpty(values):
+		return yes, ReasonEmptyValue
+	case op.quantifier == anyValue && allEmpty(values):
+		return no, ReasonEmptyValue
+	}
+	var result truth
+	var reason string
+	for i, v := range values {
+		t, why := op.matchAny(wanted, v)
+		if op.negated {
+			t = t.not()
+		}
+		// The reason is that of the value which settled the result.
+		if i == 0 || op.quantifier == anyValue && t > result || op.quantifier == allValues && t < result {
+			result, reason = t, why
+		}
+	}
+	return result, reason
+}
+
+// matchAny compares one presented value with all that are wanted, and names the
+// most telling reason.
+func (op operator) matchAny(wanted []expansion, value string) (truth, string) {
+	s := subject{text: value}
+	if op.family == familyStringLike {
+		s.runes = []rune(value)
+	}
+	result, reason := no, ReasonNoMatch
+	for _, w := range wanted {
+		t, why := op.match(w, s)
+		result, reason = either(result, reason, t, why)
+		if result == yes {
+			break
+		}
+	}
+	return result, reason
+}
+
+// either is the OR of two results; of two that failed the more telling reason stays.
+func either(t truth, reason string, u truth, other string) (truth, string) {
+	if u > t || u == t && telling(other) > telling(reason) {
+		return u, other
+	}
+	return t, reason
+}
+
+func telling(reason string) int {
+	switch reason {
+	case ReasonCaseDiffers:
+		return 4
+	case ReasonWildcardLiteral:
+		return 3
+	case ReasonBadValue:
+		return 2
+	case ReasonUnresolvedVariable:
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,320 @@
+package trustpolicy
+
+import (
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestDecisionDetails holds everything a decision says about one policy.
+func TestDecisionDetails(t *testing.T) {
+	t.Parallel()
+	p := mustParse(t, `{"Version":"2012-10-17","Statement":[
+		{"Sid":"Ours","Effect":"Allow","Principal":{"Federated":["x","`+provider+`"]},"Action":["sts:TagSession","sts:Assume*"],"Condition":{
+			"StringEquals":{"oidc.fly.io/acme:aud":["a","b"]},
+			"StringLike":{"oidc.fly.io/acme:sub":["acme:${aws:PrincipalTag/team, 'none'}:*","${*}${aws:username}"]},
+			"Null":{"oidc.fly.io/acme:email":"true"}}},
+		{"Effect":"Deny","NotPrincipal":"*","NotAction":"s3:*","Condition":{"DateLessThan":{"aws:CurrentTime":"2024-01-01T00:00:00Z"}}}]}`)
+	got := p.Evaluate(Request{Action: "sts:AssumeRoleWithWebIdentity", Federated: provider, Context: map[string][]string{
+		"OIDC.fly.io/acme:AUD":  {"b"},
+		"oidc.fly.io/acme:sub":  {"acme:web:m"},
+		"aws:PrincipalTag/team": {"web"},
+		"aws:username":          {},
+		"aws:CurrentTime":       nil,
+	}})
+	want := Decision{Verdict: Undecided, Statements: []StatementResult{
+		{
+			Index: 0, Sid: "Ours", Effect: Allow, Outcome: Held,
+			Principal: Check{Wanted: []string{"x", provider}, Presented: []string{provider}, Outcome: Held, Reason: ReasonMatched},
+			Action:    Check{Wanted: []string{"sts:TagSession", "sts:Assume*"}, Presented: []string{AssumeAction}, Outcome: Held, Reason: ReasonMatched},
+			Conditions: []Check{
+				{"StringEquals", "oidc.fly.io/acme:aud", []string{"a", "b"}, []string{"b"}, Held, ReasonMatched},
+				{"StringLike", "oidc.fly.io/acme:sub", []string{"acme:web:*", "${*}${aws:username}"}, []string{"acme:web:m"}, Held, ReasonMatched},
+				{"Null", "oidc.fly.io/acme:email", []string{"true"}, nil, Held, ReasonMatched},
+			},
+		},
+		{
+			Index: 1, Effect: Deny, Outcome: OutcomeUndecided,
+			Principal: Check{Wanted: []string{"*"}, Presented: []string{provider}, Outcome: OutcomeUndecided, Reason: ReasonWildcardPrincipal},
+			Action:    Check{Wanted: []string{"s3:*"}, Presented: []string{AssumeAction}, Outcome: Held, Reason: ReasonNoMatch},
+			Conditions: []Check{
+				{"DateLessThan", "aws:CurrentTime", []string{"2024-01-01T00:00:00Z"}, nil, OutcomeUndecided, ReasonUnknownKey},
+			},
+		},
+	}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+// TestHandBuilt: policies that Parse would refuse are decided without a panic.
+func TestHandBuilt(t *testing.T) {
+	t.Parallel()
+	r := Request{Action: AssumeAction, Federated: provider}
+	anybody := &Principal{Federated: []string{provider}}
+	for _, tt := range []struct {
+		name string
+		s    Statement
+		want Verdict
+	}{
+		{"nothing", Statement{}, Refused},
+		{"no principal", Statement{Effect: Allow, Action: []string{"*"}}, Refused},
+		{"no action", Statement{Effect: Allow, Principal: anybody}, Refused},
+		{"unknown effect denies", Statement{Effect: "?", Principal: anybody, Action: []string{"*"}}, Refused},
+		{"unknown operator", Statement{Effect: Allow, Principal: anybody, Action: []string{"*"}, Conditions: []Condition{{Operator: "X", Key: "a:b"}}}, Undecided},
+		{"key without prefix", Statement{Effect: Allow, Principal: anybody, Action: []string{"*"}, Conditions: []Condition{{Operator: "Bool", Key: "", Values: []string{"true"}}}}, Refused},
+	} {
+		if got := New(tt.s).Evaluate(r).Verdict; got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+		}
+	}
+	whoever := mustParse(t, `{"Statement":{"Effect":"Allow","Principal":{"Federated":["arn"]},"Action":"*"}}`)
+	if got := whoever.Evaluate(Request{Action: AssumeAction}).Verdict; got != Refused {
+		t.Errorf("a request that nobody vouched for: %s", got)
+	}
+}
+
+func TestWebIdentityContext(t *testing.T) {
+	t.Parallel()
+	got := WebIdentityContext("oidc.fly.io/acme", "", "acme:web:m")
+	want := map[string][]string{"oidc.fly.io/acme:aud": {}, "oidc.fly.io/acme:sub": {"acme:web:m"}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestParseNumber(t *testing.T) {
+	t.Parallel()
+	for s, want := range map[string]string{
+		"0": "0", "-1": "-1", "+1": "1", "007": "7", "1.50": "3/2", strings.Repeat("9", 64): strings.Repeat("9", 64),
+		"": "", ".": "", ".5": "", "5.": "", "1e5": "", "0x1": "", "1_0": "", "+-1": "", "--1": "", "1/2": "", "1 0": "", "1.2.3": "",
+		"Inf": "", strings.Repeat("9", 65): "",
+	} {
+		got := ""
+		if n, ok := parseNumber(s); ok {
+			got = n.RatString()
+		}
+		if got != want {
+			t.Errorf("parseNumber(%q) = %q, want %q", s, got, want)
+		}
+	}
+}
+
+func TestParseDate(t *testing.T) {
+	t.Parallel()
+	for s, want := range map[string]string{
+		"1997-07":                      "1997-07-01T00:00:00Z",
+		"1997-07-16":                   "1997-07-16T00:00:00Z",
+		"1997-07-16T19:20+01:00":       "1997-07-16T18:20:00Z",
+		"1997-07-16T19:20:30Z":         "1997-07-16T19:20:30Z",
+		"1997-07-16T19:20:30.45+01:00": "1997-07-16T18:20:30.45Z",
+		"0":                            "1970-01-01T00:00:00Z",
+		"-1":                           "1969-12-31T23:59:59Z",
+		"869080830":                    "1997-07-16T19:20:30Z",
+		"":                             "",
+		"1997-07-16T19:20:30":          "",
+		"1997-07-32":                   "",
+		"16 July 1997":                 "",
+		"869080830.5":                  "",
+		"9999999999999999999":          "",
+	} {
+		got := ""
+		if d, ok := parseDate(s); ok {
+			got = d.UTC().Format(time.RFC3339Nano)
+		}
+		if got != want {
+			t.Errorf("parseDate(%q) = %q, want %q", s, got, want)
+		}
+	}
+}
+
+// FuzzGlob compares with the matcher of regexp.
+func FuzzGlob(f *testing.F) {
+	for _, s := range []string{"", "*", "?", "a*b?c", "**", "*a*a*a*b", "é?∞*", "a\nb*"} {
+		f.Add(s, "aéb∞c")
+		f.Add(s, s)
+	}
+	f.Fuzz(func(t *testing.T, p, s string) {
+		p, s = strings.ToValidUTF8(p, "x"), strings.ToValidUTF8(s, "x")
+		if len(p) > 200 {
+			return
+		}
+		expression := regexp.MustCompile(`(?s)\A` + strings.NewReplacer(`\*`, `.*`, `\?`, `.`).Replace(regexp.QuoteMeta(p)) + `\z`)
+		if got, want := glob(pattern(p), []rune(s)), expression.MatchString(s); got != want {
+			t.Errorf("glob(%q, %q) = %v", p, s, got)
+		}
+	})
+}
+
+// TestGlobTime: the worst case is the product of the lengths, here 10⁸ steps; a
+// matcher that tries all ways would not come back.
+func TestGlobTime(t *testing.T) {
+	t.Parallel()
+	if glob(pattern(strings.Repeat("*a", 1000)+"b"), []rune(strings.Repeat("a", 100000))) {
+		t.Error("matched")
+	}
+}
+
+// FuzzEvaluate: deciding never panics; it does not depend on order, repetition
+// or case where those do not count; and what is decided with some keys unknown
+// stays so whatever the keys turn out to be.
+func FuzzEvaluate(f *testing.F) {
+	add := func(doc string) {
+		f.Add([]byte(doc), "sts.amazonaws.com", "acme:web:cold-shape-2007", "203.0.113.7")
+		f.Add([]byte(doc), "", "*", "")
+	}
+	for _, v := range conditionVectors {
+		add(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow",` + ours + `,"Action":"*","Condition":` + v.condition + `}]}`)
+	}
+	for _, v := range policyVectors {
+		add(`{"Version":"2012-10-17","Statement":[` + v.statements + `]}`)
+	}
+	f.Fuzz(func(t *testing.T, doc []byte, aud, sub, value string) {
+		p, err := Parse(doc)
+		if err != nil || len(doc)+len(aud)+len(sub)+len(value) > 4096 {
+			return
+		}
+		r := Request{Action: AssumeAction, Federated: provider, Context: WebIdentityContext("oidc.fly.io/acme", aud, sub)}
+		d := p.Evaluate(r)
+		if len(d.Statements) != len(p.Statements) {
+			t.Fatalf("%d results for %d statements", len(d.Statements), len(p.Statements))
+		}
+		for i, s := range d.Statements {
+			checkResult(t, p.Statements[i], s)
+		}
+
+		q := shuffled(p)
+		if !q.Equal(p) || q.Evaluate(r).Verdict != d.Verdict {
+			t.Fatalf("%s\nand, with another order and case,\n%s\ndecide differently or are not equal", p, q)
+		}
+
+		for _, values := range [][]string{{}, {value}, {value, "x"}, {""}} {
+			known := Request{Action: r.Action, Federated: r.Federated, Context: WebIdentityContext("oidc.fly.io/acme", aud, sub)}
+			for _, s := range p.Statements {
+				for _, c := range s.Conditions {
+					if _, stated := known.Context[c.Key]; !stated {
+						if _, presence := newEvaluation(p, r).lookup(c.Key); presence == uncertain {
+							known.Context[c.Key] = values
+						}
+					}
+				}
+			}
+			if got := p.Evaluate(known).Verdict; d.Verdict != Undecided && got != d.Verdict {
+				t.Fatalf("%s was %s with unknown keys and is %s with %q", p, d.Verdict, got, values)
+			}
+		}
+	})
+}
+
+// checkResult says whether a result has one test per condition and the outcome
+// that its tests give.
+func checkResult(t *testing.T, s Statement, r StatementResult) {
+	t.Helper()
+	checks := append([]Check{r.Principal, r.Action}, r.Conditions...)
+	if len(r.Conditions) != len(s.Conditions) {
+		t.Fatalf("%d tests for %d conditions", len(r.Conditions), len(s.Conditions))
+	}
+	want := Held
+	for _, c := range checks {
+		if c.Reason == "" {
+			t.Fatalf("no reason in %+v", c)
+		}
+		if c.Outcome == Failed || c.Outcome == OutcomeUndecided && want == Held {
+			want = c.Outcome
+		}
+	}
+	if r.Outcome != want {
+		t.Fatalf("outcome %s of %+v", r.Outcome, checks)
+	}
+}
+
+// shuffled returns a policy that means the same as p in another order and case.
+func shuffled(p *Policy) *Policy {
+	q := p.Clone()
+	slices.Reverse(q.Statements)
+	q.Statements = append(q.Statements, q.Statements[0].clone())
+	for i := range q.Statements {
+		s := &q.Statements[i]
+		slices.Reverse(s.Conditions)
+		for j := range s.Conditions {
+			c := &s.Conditions[j]
+			c.Operator, c.Key = upper(c.Operator), upper(c.Key)
+			slices.Reverse(c.Values)
+			c.Values = append(c.Values, c.Values...)
+		}
+		for j, a := range s.Action {
+			s.Action[j] = upper(a)
+		}
+		slices.Reverse(s.Action)
+	}
+	return q
+}
+
+func upper(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'a' <= r && r <= 'z' {
+			return r + 'A' - 'a'
+		}
+		return r
+	}, s)
+}
+
+// benchmarkDocument is a policy near the default quota: an org with 55 apps.
+func benchmarkDocument(b *testing.B) []byte {
+	b.Helper()
+	var apps []string
+	for i := range 55 {
+		apps = append(apps, "application-"+string(rune('a'+i/26))+string(rune('a'+i%26)))
+	}
+	s, err := Build(Grant{Partition: "aws", Account: "111122223333", Org: "acme", Apps: apps})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return []byte(New(s).String())
+}
+
+func BenchmarkParse(b *testing.B) {
+	doc := benchmarkDocument(b)
+	b.ReportAllocs()
+	b.SetBytes(int64(len(doc)))
+	for b.Loop() {
+		if _, err := Parse(doc); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkParseAndEvaluate(b *testing.B) {
+	doc := benchmarkDocument(b)
+	r := Request{
+		Action: AssumeAction, Federated: provider,
+		Context: WebIdentityContext("oidc.fly.io/acme", DefaultAudience, "acme:application-cc:cold-shape-2007"),
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		p, err := Parse(doc)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if d := p.Evaluate(r); d.Verdict != Accepted {
+			b.Fatal(d.Verdict)
+		}
+	}
+}
+
+func BenchmarkEqual(b *testing.B) {
+	p, err := Parse(benchmarkDocument(b))
+	if err != nil {
+		b.Fatal(err)
+	}
+	q := p.Clone()
+	b.ReportAllocs()
+	for b.Loop() {
+		if !p.Equal(q) {
+			b.Fatal("not equal")
+		}
+	}
+}

@@ -1,0 +1,149 @@
+package trustpolicy
+
+import "slices"
+
+// A Policy is a trust policy. Its zero value has no statements, which IAM does
+// not accept; New makes a policy.
+type Policy struct {
+	// Version is Version2012, Version2008, or "" when the document has none, which
+	// IAM takes for Version2008.
+	Version string
+	// ID is the document's Id, "" when it has none.
+	ID string
+	// Statements are in the order of the document.
+	Statements []Statement
+}
+
+// An Effect says what a statement does with the requests it applies to.
+type Effect string
+
+// The effects.
+const (
+	Allow Effect = "Allow"
+	Deny  Effect = "Deny"
+)
+
+// A Statement is one statement of a trust policy. It has either Principal or
+// NotPrincipal, and either Action or NotAction.
+type Statement struct {
+	// Sid is made of ASCII letters and digits and unique within its policy; "" for
+	// none.
+	Sid                     string
+	Effect                  Effect
+	Principal, NotPrincipal *Principal
+	Action, NotAction       []string
+	// Conditions are in the order of the document. No two share operator and key,
+	// ignoring case.
+	Conditions []Condition
+}
+
+// A Principal says whom a statement is about.
+type Principal struct {
+	// Any is the principal "*". The principal {"AWS": "*"} is AWS: ["*"].
+	Any bool
+	// AWS holds accounts, users, roles and sessions; Federated identity providers;
+	// Service AWS services; CanonicalUser canonical user ids.
+	AWS, Federated, Service, CanonicalUser []string
+}
+
+// A Condition is one key under one operator.
+type Condition struct {
+	// Operator is as written, with its prefix and suffix:
+	// "ForAnyValue:StringLikeIfExists".
+	Operator string
+	// Key is as written, with its prefix: "oidc.fly.io/acme:sub".
+	Key string
+	// Values are the values of which one has to match.
+	Values []string
+}
+
+// New returns a policy of Version2012 that holds the statements.
+func New(statements ...Statement) *Policy {
+	p := &Policy{Version: Version2012}
+	for _, s := range statements {
+		p.Statements = append(p.Statements, s.clone())
+	}
+	return p
+}
+
+// Clone returns a copy that shares nothing with p; nil for nil.
+func (p *Policy) Clone() *Policy {
+	if p == nil {
+		return nil
+	}
+	q := &Policy{Version: p.Version, ID: p.ID, Statements: slices.Clone(p.Statements)}
+	for i, s := range q.Statements {
+		q.Statements[i] = s.clone()
+	}
+	return q
+}
+
+func (s Statement) clone() Statement {
+	s.Principal = s.Principal.clone()
+	s.NotPrincipal = s.NotPrincipal.clone()
+	s.Action = slices.Clone(s.Action)
+	s.NotAction = slices.Clone(s.NotAction)
+	s.Conditions = slices.Clone(s.Conditions)
+	for i := range s.Conditions {
+		s.Conditions[i].Values = slices.Clone(s.Conditions[i].Values)
+	}
+	return s
+}
+
+func (p *Principal) clone() *Principal {
+	if p == nil {
+		return nil
+	}
+	return &Principal{
+		Any:           p.Any,
+		AWS:           slices.Clone(p.AWS),
+		Federated:     slices.Clone(p.Federated),
+		Service:       slices.Clone(p.Service),
+		CanonicalUser: slices.Clone(p.CanonicalUser),
+	}
+}
+
+// Statement returns the statement with that Sid. There is none for "" and none
+// in a nil policy.
+func (p *Policy) Statement(sid string) (Statement, bool) {
+	if i := p.index(sid); i >= 0 {
+		return p.Statements[i].clone(), true
+	}
+	return Statement{}, false
+}
+
+func (p *Policy) index(sid string) int {
+	if p == nil || sid == "" {
+		return -1
+	}
+	return slices.IndexFunc(p.Statements, func(s Statement) bool { return s.Sid == sid })
+}
+
+// Merge returns p with each of the statements in the place of the one with its
+// Sid, or at the end where there is none or it has no Sid. Everything else stays
+// as it is, the version too. A nil p is an empty policy of Version2012. p itself
+// is not changed.
+func (p *Policy) Merge(statements ...Statement) *Policy {
+	if p == nil {
+		p = New()
+	}
+	q := p.Clone()
+	for _, s := range statements {
+		if i := q.index(s.Sid); i >= 0 {
+			q.Statements[i] = s.clone()
+		} else {
+			q.Statements = append(q.Statements, s.clone())
+		}
+	}
+	return q
+}
+
+// Without returns p without the statement of that Sid; nil for nil. It may be
+// left with no statements, which IAM does not accept. p itself is not changed.
+func (p *Policy) Without(sid string) *Policy {
+	q := p.Clone()
+	if i := q.index(sid); i >= 0 {
+		q.Statements = slices.Delete(q.Statements, i, i+1)
+	}
+	return q
+}
