@@ -1,0 +1,153 @@
+package flytoml
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// A style is how an entry is written.
+type style struct {
+	indent        string // before the key
+	prefix        string // "env." for dotted keys
+	before, after string // around the equals sign
+	column        int    // of the equals sign, counted from the key; 0 if they are not aligned
+	quote         byte   // ' or "
+}
+
+// pair writes an entry.
+func (st style) pair(key, value string) string {
+	key = quoteKey(key)
+	before := st.before
+	if st.column > 0 {
+		before = strings.Repeat(" ", max(1, st.column-len(st.prefix)-len(key)))
+	}
+	return key + before + "=" + st.after + quoteValue(value, st.quote)
+}
+
+// style is learnt from the section's own entries. A section without any takes
+// over what other tables have, and so does a new one, which is nil.
+func (lay *layout) style(s *section) style {
+	// What flyctl itself would indent, and its documentation quotes.
+	st := style{indent: "  ", before: " ", after: " ", quote: '"'}
+	switch {
+	case s == nil:
+		lay.learn(&st, lay.others)
+		st.indent = lay.below(st.indent)
+	case len(s.entries) > 0:
+		lay.learn(&st, s.entries)
+		last := s.entries[len(s.entries)-1]
+		st.indent = string(lay.indent(last.start))
+		st.prefix = string(lay.body[last.start:last.local])
+		st.column = lay.column(s.entries)
+	case s.form == formTable:
+		lay.learn(&st, lay.others)
+		st.indent = string(lay.indent(s.start)) + lay.below(st.indent)
+	}
+	return st
+}
+
+// learn takes the spacing of the last of the entries, and the quotes of the last
+// that has any.
+func (lay *layout) learn(st *style, from []entry) {
+	for i, e := range slices.Backward(from) {
+		if i == len(from)-1 {
+			eq := lay.equals(e)
+			st.before, st.after = string(lay.body[e.keyEnd:eq]), string(lay.body[eq+1:e.value])
+			if len(st.before) > 1 { // it was aligned with something
+				st.before = " "
+			}
+		}
+		if q := lay.body[e.value]; q == '"' || q == '\'' {
+			st.quote = q
+			return
+		}
+	}
+}
+
+// below returns how far the last table indents its entries below its header, or
+// the default if no table tells.
+func (lay *layout) below(indent string) string {
+	for _, e := range slices.Backward(lay.others) {
+		if e.header < 0 {
+			break
+		}
+		if more, ok := bytes.CutPrefix(lay.indent(e.start), lay.indent(e.header)); ok {
+			return string(more)
+		}
+	}
+	return indent
+}
+
+// column returns where the entries' equals signs stand if all stand in one
+// column and blanks were added for that, else 0.
+func (lay *layout) column(entries []entry) int {
+	column, padded := 0, false
+	for _, e := range entries {
+		eq := lay.equals(e)
+		blanks := lay.body[e.keyEnd:eq]
+		if bytes.IndexByte(blanks, '\t') >= 0 || column > 0 && eq-e.start != column {
+			return 0
+		}
+		column = eq - e.start
+		padded = padded || len(blanks) > 1
+	}
+	if !padded {
+		return 0
+	}
+	return column
+}
+
+// quoteKey writes a key, bare if it can be.
+func quoteKey(key string) string {
+	bare := key != ""
+	for i := range len(key) {
+		switch c := key[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '-':
+		default:
+			bare = false
+		}
+	}
+	if bare {
+		return key
+	}
+	return quoteValue(key, '"')
+}
+
+// quoteValue writes a string in the quotes asked for, or in double quotes if a
+// literal string cannot hold it (https://toml.io/en/v1.0.0#string).
+func quoteValue(s string, quote byte) string {
+	if quote == '\'' && !strings.ContainsFunc(s, func(r rune) bool { return r == '\'' || unicode.IsControl(r) }) {
+		return "'" + s + "'"
+	}
+	var b strings.Builder
+	b.Grow(len(s) + 2)
+	b.WriteByte('"')
+	for _, r := range s {
+		switch r {
+		case '"', '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case '\b':
+			b.WriteString(`\b`)
+		case '\t':
+			b.WriteString(`\t`)
+		case '\n':
+			b.WriteString(`\n`)
+		case '\f':
+			b.WriteString(`\f`)
+		case '\r':
+			b.WriteString(`\r`)
+		default:
+			if unicode.IsControl(r) {
+				fmt.Fprintf(&b, `\u%04X`, r)
+			} else {
+				b.WriteRune(r)
+			}
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
