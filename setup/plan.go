@@ -1,0 +1,114 @@
+package setup
+
+// PlanSchema is the version of a plan's JSON form.
+const PlanSchema = "fly-aws.plan/1"
+
+// A Plan is what has to change so that the world is as a Spec wants it. It is
+// plain data without unknowns: every ARN, document and value is in it, so it can
+// be shown, saved, compared and applied later.
+type Plan struct {
+	Schema    string `json:"schema"`
+	Partition string `json:"partition"`
+	Account   string `json:"account"`
+	Org       string `json:"org"`
+	Issuer    string `json:"issuer"`
+	Audience  string `json:"audience"`
+	// Grants says which app reaches which role, for proof after the plan is applied.
+	Grants []Grant `json:"grants"`
+	// Changes holds one entry a resource, in the order of their dependencies:
+	// provider, roles, policies, fly.toml entries.
+	Changes []Change `json:"changes"`
+}
+
+// A Grant says that machines of an app may assume a role.
+type Grant struct {
+	App string `json:"app"`
+	// Machines are the machine names; empty for all of the app's.
+	Machines []string `json:"machines,omitempty"`
+	// Role is the role's name, RoleARN its ARN.
+	Role    string `json:"role"`
+	RoleARN string `json:"role_arn"`
+}
+
+// Action says what a Change does.
+type Action string
+
+// The actions.
+const (
+	// ActionKeep: the resource is as it shall be.
+	ActionKeep Action = "keep"
+	// ActionCreate: the resource does not exist.
+	ActionCreate Action = "create"
+	// ActionUpdate: the resource is ours and differs.
+	ActionUpdate Action = "update"
+	// ActionAdopt: a role that is not ours gets our statement and tags beside what it has.
+	ActionAdopt Action = "adopt"
+	// ActionConflict: the resource is not ours to change. A plan with a conflict
+	// cannot be applied.
+	ActionConflict Action = "conflict"
+)
+
+// A Change brings one resource from Before to After.
+type Change struct {
+	Action Action `json:"action"`
+	// Before is the resource as it was found; nil when it does not exist.
+	Before *Resource `json:"before,omitempty"`
+	// After is the resource as it will be, whole: what was there and is left alone
+	// is in it too. For a conflict it is what was wanted.
+	After *Resource `json:"after"`
+	// Reasons say why it is not kept, most telling first.
+	Reasons []Reason `json:"reasons,omitempty"`
+}
+
+// A Reason is one difference between what is and what shall be. It has no
+// words; Have and Want are values of the resource.
+type Reason struct {
+	Code ReasonCode `json:"code"`
+	Have string     `json:"have,omitempty"`
+	Want string     `json:"want,omitempty"`
+}
+
+// ReasonCode names a kind of difference.
+type ReasonCode string
+
+// The reasons.
+const (
+	ReasonAbsent           ReasonCode = "absent"            // it does not exist
+	ReasonAudienceMissing  ReasonCode = "audience-missing"  // Want is the audience
+	ReasonStatementMissing ReasonCode = "statement-missing" // the trust policy lacks our statement; Want is its Sid
+	ReasonStatementEdited  ReasonCode = "statement-edited"  // our statement was changed; Have and Want are subjects or the like
+	ReasonSubjectMissing   ReasonCode = "subject-missing"   // Want is the subject our statement has to gain
+	ReasonMaxSession       ReasonCode = "max-session"       // Have and Want in seconds
+	ReasonBoundary         ReasonCode = "permissions-boundary"
+	ReasonTag              ReasonCode = "tag"          // Have and Want as key=value
+	ReasonNotAttached      ReasonCode = "not-attached" // Want is the managed policy's ARN
+	ReasonDocument         ReasonCode = "document"     // the inline policy's document differs
+	ReasonValue            ReasonCode = "value"        // Have and Want are values of the variable
+	ReasonForeignRole      ReasonCode = "foreign-role" // a role of that name is not ours
+	ReasonOtherOrg         ReasonCode = "other-org"    // the role is marked for another org: Have
+	ReasonOtherApp         ReasonCode = "other-app"    // the role is marked for another app: Have
+	ReasonOtherPath        ReasonCode = "other-path"   // the role exists under another path: Have
+	ReasonNameCase         ReasonCode = "name-case"    // the role exists with its name in another case: Have
+)
+
+// Pending returns the changes that are to be written, in order.
+func (p *Plan) Pending() []Change {
+	var out []Change
+	for _, c := range p.Changes {
+		if c.Action != ActionKeep && c.Action != ActionConflict {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// Conflicts returns the changes that stand in the plan's way.
+func (p *Plan) Conflicts() []Change {
+	var out []Change
+	for _, c := range p.Changes {
+		if c.Action == ActionConflict {
+			out = append(out, c)
+		}
+	}
+	return out
+}

@@ -1,0 +1,574 @@
+package setup_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/fly-aws/fly-aws/setup"
+	"github.com/fly-aws/fly-aws/trustpolicy"
+)
+
+// plan resolves, observes and diffs.
+func plan(t *testing.T, m *memory, req setup.Request) *setup.Plan {
+	t.Helper()
+	p, err := tryPlan(m, req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func tryPlan(m *memory, req setup.Request) (*setup.Plan, error) {
+	spec, err := setup.Resolve(req, facts())
+	if err != nil {
+		return nil, err
+	}
+	state, err := setup.Observe(context.Background(), m.targets(), spec.Resources)
+	if err != nil {
+		return nil, err
+	}
+	return setup.Diff(spec, state)
+}
+
+func apply(t *testing.T, m *memory, p *setup.Plan) setup.Report {
+	t.Helper()
+	report, err := setup.Apply(context.Background(), m.targets(), p, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
+// actions shows a plan as "create role:fly-acme-web" lines.
+func actions(p *setup.Plan) []string {
+	var out []string
+	for _, c := range p.Changes {
+		line := string(c.Action) + " " + c.After.ID()
+		for _, r := range c.Reasons {
+			line += " " + string(r.Code)
+		}
+		out = append(out, line)
+	}
+	return out
+}
+
+func want(t *testing.T, p *setup.Plan, lines ...string) {
+	t.Helper()
+	if got := actions(p); !slices.Equal(got, lines) {
+		t.Errorf("plan is\n  %s\nnot\n  %s", strings.Join(got, "\n  "), strings.Join(lines, "\n  "))
+	}
+}
+
+const provider = "provider:arn:aws:iam::123456789012:oidc-provider/oidc.fly.io/acme"
+
+func TestFirstSetup(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	p := plan(t, m, request("web"))
+	want(t, p,
+		"create "+provider+" absent",
+		"create role:fly-acme-web absent",
+		"create attachment:fly-acme-web:arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess not-attached",
+		"create env:web/fly.toml:AWS_ROLE_ARN absent",
+	)
+	role := p.Changes[1].After.Role
+	if got := role.Tags; !reflect.DeepEqual(got, map[string]string{setup.TagOrg: "acme", setup.TagApp: "web"}) {
+		t.Errorf("tags are %v", got)
+	}
+	if got := p.Changes[3].After.Env.Value; got != role.ARN {
+		t.Errorf("fly.toml gets %q, the role is %q", got, role.ARN)
+	}
+	report := apply(t, m, p)
+	if report.Count(setup.StatusDone) != 4 {
+		t.Errorf("report is %+v", report)
+	}
+	again := plan(t, m, request("web"))
+	if len(again.Pending()) != 0 {
+		t.Errorf("a second plan is %v", actions(again))
+	}
+	findings, proofs, err := setup.Verify(context.Background(), m.targets(), again)
+	if err != nil || len(findings) != 0 {
+		t.Errorf("findings are %v, %v", findings, err)
+	}
+	for _, proof := range proofs {
+		if !proof.Held() {
+			t.Errorf("%s: wanted %s, got %s", proof.Subject, proof.Want, proof.Got)
+		}
+	}
+	if len(proofs) != 2 {
+		t.Errorf("there are %d proofs", len(proofs))
+	}
+}
+
+func TestProviderOfOthersKeepsWhatItHas(t *testing.T) {
+	t.Parallel()
+	m := newMemory(setup.Resource{Provider: &setup.Provider{
+		ARN: strings.TrimPrefix(provider, "provider:"), URL: "https://oidc.fly.io/acme",
+		Audiences: []string{"other"}, Tags: map[string]string{"team": "ops"},
+	}})
+	p := plan(t, m, request("web"))
+	if got := actions(p)[0]; got != "update "+provider+" audience-missing" {
+		t.Fatal(got)
+	}
+	after := p.Changes[0].After.Provider
+	if !slices.Equal(after.Audiences, []string{"other", "sts.amazonaws.com"}) || after.Tags["team"] != "ops" || len(after.Tags) != 1 {
+		t.Errorf("after is %+v", after)
+	}
+}
+
+func TestForeignRoleIsAConflictUntilAdopted(t *testing.T) {
+	t.Parallel()
+	m := newMemory(foreignRole("fly-acme-web"))
+	p := plan(t, m, request("web"))
+	if got := actions(p)[1]; got != "conflict role:fly-acme-web foreign-role" {
+		t.Fatal(got)
+	}
+	if _, err := setup.Apply(context.Background(), m.targets(), p, nil); !errors.As(err, new(*setup.ConflictError)) {
+		t.Errorf("applying a conflict: %v", err)
+	}
+	if len(m.writes) != 0 {
+		t.Errorf("written: %v", m.writes)
+	}
+
+	req := request("web")
+	req.Adopt = true
+	apply(t, m, plan(t, m, req))
+	role := m.things["role:fly-acme-web"].Role
+	if _, ok := role.Trust.Statement("Servers"); !ok || len(role.Trust.Statements) != 2 {
+		t.Errorf("trust is %s", role.Trust)
+	}
+	if role.Tags["team"] != "ops" || role.Tags[setup.TagAdopted] != "true" || role.Description != "by hand" {
+		t.Errorf("role is %+v", role)
+	}
+	if again := plan(t, m, request("web")); len(again.Pending())+len(again.Conflicts()) != 0 {
+		t.Errorf("without --adopt the adopted role needs %v", actions(again))
+	}
+}
+
+func TestAdoptionLeavesAnInlinePolicyOfThatName(t *testing.T) {
+	t.Parallel()
+	theirs := json.RawMessage(`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}`)
+	m := newMemory(foreignRole("fly-acme-web"), setup.Resource{Policy: &setup.Policy{Role: "fly-acme-web", Name: "uploads", Document: theirs}})
+	req := request("web")
+	req.Adopt = true
+	req.Apps[0].Role.Inline = []setup.InlinePolicy{{Name: "uploads", Source: "uploads.json", Document: json.RawMessage(
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:PutObject","Resource":"arn:aws:s3:::b/*"}]}`)}}
+	p := plan(t, m, req)
+	if got := p.Conflicts(); len(got) != 1 || got[0].After.Policy == nil {
+		t.Errorf("plan is %v", actions(p))
+	}
+}
+
+func TestConflictsOfOwnership(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		role  func(*setup.Role)
+		req   setup.Request
+		adopt bool
+		want  string
+	}{
+		"another org": {
+			func(r *setup.Role) { r.Tags = map[string]string{setup.TagOrg: "other", setup.TagApp: "web"} },
+			request("web"), true, "conflict role:fly-acme-web other-org",
+		},
+		"another app": {
+			func(r *setup.Role) { r.Tags = map[string]string{setup.TagOrg: "acme", setup.TagApp: "api"} },
+			request("web"), true, "conflict role:fly-acme-web other-app",
+		},
+		"shared role for one app": {
+			func(r *setup.Role) { r.Tags = map[string]string{setup.TagOrg: "acme"} },
+			request("web"), true, "conflict role:fly-acme-web other-app",
+		},
+		"one app's role to be shared": {
+			func(r *setup.Role) { r.Tags = map[string]string{setup.TagOrg: "acme", setup.TagApp: "api"} },
+			shared(request("web"), "fly-acme-web"), false, "conflict role:fly-acme-web other-app",
+		},
+		"one app's role shared by consent": {
+			func(r *setup.Role) { r.Tags = map[string]string{setup.TagOrg: "acme", setup.TagApp: "api"} },
+			shared(request("web"), "fly-acme-web"), true, "update role:fly-acme-web statement-missing tag",
+		},
+		"another path": {
+			func(r *setup.Role) { r.Path, r.ARN = "/x/", "arn:aws:iam::123456789012:role/x/fly-acme-web" },
+			request("web"), true, "conflict role:fly-acme-web other-path",
+		},
+		"another case": {
+			func(r *setup.Role) { r.Name = "Fly-Acme-Web" },
+			request("web"), true, "conflict role:fly-acme-web name-case",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			role := foreignRole("fly-acme-web")
+			test.role(role.Role)
+			test.req.Adopt = test.adopt
+			p := plan(t, newMemory(role), test.req)
+			if got := actions(p)[1]; got != test.want {
+				t.Errorf("plan has %q, not %q", got, test.want)
+			}
+		})
+	}
+}
+
+// A trust policy that somebody edited is mended, and their own statement stays.
+func TestDriftIsMended(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	apply(t, m, plan(t, m, request("web")))
+	m.edit("role:fly-acme-web", func(r *setup.Resource) {
+		s := r.Role.Trust.Statements[0]
+		s.Conditions[1].Values = []string{"acme:*"}
+		foreign, _ := trustpolicy.Parse([]byte(ec2Trust))
+		r.Role.Trust = r.Role.Trust.Merge(s).Merge(foreign.Statements...)
+	})
+	delete(m.things, "attachment:fly-acme-web:arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess")
+	m.edit("env:web/fly.toml:AWS_ROLE_ARN", func(r *setup.Resource) { r.Env.Value = "arn:aws:iam::123456789012:role/old" })
+
+	p := plan(t, m, request("web"))
+	want(t, p,
+		"keep "+provider,
+		"update role:fly-acme-web statement-edited",
+		"create attachment:fly-acme-web:arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess not-attached",
+		"update env:web/fly.toml:AWS_ROLE_ARN value",
+	)
+	apply(t, m, p)
+	trust := m.things["role:fly-acme-web"].Role.Trust
+	if _, ok := trust.Statement("Servers"); !ok {
+		t.Errorf("the foreign statement is gone: %s", trust)
+	}
+	ours, _ := trust.Statement("FlyAwsAcme")
+	if got := ours.Conditions[1].Values; !slices.Equal(got, []string{"acme:web:*"}) {
+		t.Errorf("subjects are %v", got)
+	}
+}
+
+// What a person did not mention stays: boundary, session, tags, policies.
+func TestUnmentionedSettingsStay(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	apply(t, m, plan(t, m, request("web")))
+	m.edit("role:fly-acme-web", func(r *setup.Resource) {
+		r.Role.Boundary = "arn:aws:iam::123456789012:policy/edge"
+		r.Role.MaxSession = 7200
+		r.Role.Description = "changed by hand"
+		r.Role.Tags["cost"] = "7"
+	})
+	if p := plan(t, m, request("web")); len(p.Pending()) != 0 {
+		t.Errorf("plan is %v", actions(p))
+	}
+	req := request("web")
+	req.Apps[0].Role.MaxSession = 43200
+	req.Apps[0].Role.Boundary = "PowerUserAccess"
+	req.Apps[0].Role.Tags = map[string]string{"cost": "8", "team": "ops"}
+	p := plan(t, m, req)
+	if got := actions(p)[1]; got != "update role:fly-acme-web max-session permissions-boundary tag tag" {
+		t.Error(got)
+	}
+	apply(t, m, p)
+	if again := plan(t, m, req); len(again.Pending()) != 0 {
+		t.Errorf("a second plan is %v", actions(again))
+	}
+}
+
+// A shared role keeps the apps that earlier runs gave it, and nothing else.
+func TestSharedRoleAddsUp(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	apply(t, m, plan(t, m, shared(request("web"), "fly")))
+	p := plan(t, m, shared(request("api"), "fly"))
+	if got := actions(p)[1]; got != "update role:fly subject-missing" {
+		t.Error(got)
+	}
+	apply(t, m, p)
+	for _, app := range []string{"web", "api"} {
+		if again := plan(t, m, shared(request(app), "fly")); len(again.Pending()) != 0 {
+			t.Errorf("for %s there is %v", app, actions(again))
+		}
+	}
+	m.edit("role:fly", func(r *setup.Resource) {
+		s := r.Role.Trust.Statements[0]
+		s.Conditions[1].Values = append(s.Conditions[1].Values, "acme:*", "other:web:*", "acme:db*:*")
+		r.Role.Trust = r.Role.Trust.Merge(s)
+	})
+	p = plan(t, m, shared(request("web"), "fly"))
+	if got := actions(p)[1]; got != "update role:fly statement-edited" {
+		t.Error(got)
+	}
+	apply(t, m, p)
+	s, _ := m.things["role:fly"].Role.Trust.Statement("FlyAwsAcme")
+	if got := s.Conditions[1].Values; !slices.Equal(got, []string{"acme:api:*", "acme:web:*"}) {
+		t.Errorf("subjects are %v", got)
+	}
+
+	pinned := shared(request("web"), "fly")
+	pinned.Apps[0].Machines = []string{"m1"}
+	apply(t, m, plan(t, m, pinned))
+	s, _ = m.things["role:fly"].Role.Trust.Statement("FlyAwsAcme")
+	if got := s.Conditions[1].Values; !slices.Equal(got, []string{"acme:api:*", "acme:web:m1"}) {
+		t.Errorf("with a pinned machine subjects are %v", got)
+	}
+}
+
+func TestTrustPolicyOverItsQuota(t *testing.T) {
+	t.Parallel()
+	var apps []string
+	for i := range 80 {
+		apps = append(apps, fmt.Sprintf("app-with-a-name-%03d", i))
+	}
+	m := newMemory()
+	_, err := tryPlan(m, shared(request(apps...), "fly"))
+	var size *setup.SizeError
+	if !errors.As(err, &size) || size.Apps != 80 || size.Size <= size.Quota || size.Quota != 2048 {
+		t.Fatalf("error is %v", err)
+	}
+	spec, err := setup.Resolve(shared(request(apps...), "fly"), func() setup.Facts { f := facts(); f.TrustPolicyQuota = 4096; return f }())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := setup.Diff(spec, setup.State{}); err != nil {
+		t.Errorf("with the quota raised: %v", err)
+	}
+}
+
+func TestRegionIsWrittenOnlyWhereThereIsNone(t *testing.T) {
+	t.Parallel()
+	req := request("web")
+	req.Apps[0].Region = "eu-central-1"
+	m := newMemory(setup.Resource{Env: &setup.Env{Config: "web/fly.toml", App: "web", Key: "AWS_REGION", Value: "us-east-1"}})
+	p := plan(t, m, req)
+	if got := actions(p)[4]; got != "keep env:web/fly.toml:AWS_REGION" {
+		t.Error(got)
+	}
+	p = plan(t, newMemory(), req)
+	if got := actions(p)[4]; got != "create env:web/fly.toml:AWS_REGION absent" {
+		t.Error(got)
+	}
+}
+
+// The first failure ends it; the report is complete; the next run goes on.
+func TestFailureMidway(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	m.fail = func(id string) (error, bool) {
+		if strings.HasPrefix(id, "attachment:") {
+			return errBroken, false
+		}
+		return nil, false
+	}
+	report, err := setup.Apply(context.Background(), m.targets(), plan(t, m, request("web")), nil)
+	if !errors.Is(err, errBroken) {
+		t.Fatal(err)
+	}
+	var got []setup.Status
+	for _, r := range report.Results {
+		got = append(got, r.Status)
+	}
+	if want := []setup.Status{setup.StatusDone, setup.StatusDone, setup.StatusFailed, setup.StatusUnreached}; !slices.Equal(got, want) {
+		t.Errorf("statuses are %v, not %v", got, want)
+	}
+	m.fail = nil
+	p := plan(t, m, request("web"))
+	if len(p.Pending()) != 2 {
+		t.Errorf("what is left is %v", actions(p))
+	}
+}
+
+// Ctrl-C lets the write in flight end and starts no other.
+func TestInterrupt(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	ctx, cancel := context.WithCancel(context.Background())
+	m.fail = func(id string) (error, bool) {
+		if strings.HasPrefix(id, "role:") {
+			cancel()
+		}
+		return nil, false
+	}
+	report, err := setup.Apply(ctx, m.targets(), plan(t, m, request("web")), nil)
+	if !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if report.Count(setup.StatusDone) != 2 || report.Count(setup.StatusUnreached) != 2 {
+		t.Errorf("report is %+v", report)
+	}
+}
+
+func TestStalePlanIsRefusedBeforeAnyWrite(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*memory){
+		"created meanwhile": func(m *memory) { m.things["role:fly-acme-api"] = foreignRole("fly-acme-api") },
+		"edited meanwhile": func(m *memory) {
+			m.edit("role:fly-acme-web", func(r *setup.Resource) { r.Role.Trust = foreignRole("x").Role.Trust })
+		},
+		"tagged meanwhile": func(m *memory) {
+			m.edit("role:fly-acme-web", func(r *setup.Resource) { r.Role.Tags["new"] = "1" })
+		},
+		"gone meanwhile": func(m *memory) { delete(m.things, "role:fly-acme-web") },
+		"value changed": func(m *memory) {
+			m.edit("env:web/fly.toml:AWS_ROLE_ARN", func(r *setup.Resource) { r.Env.Value = "x" })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMemory()
+			apply(t, m, plan(t, m, request("web")))
+			m.edit("env:web/fly.toml:AWS_ROLE_ARN", func(r *setup.Resource) { r.Env.Value = "old" })
+			req := request("web", "api")
+			for i := range req.Apps {
+				req.Apps[i].Role.MaxSession = 7200
+			}
+			p := plan(t, m, req)
+			m.writes = nil
+			change(m)
+			if _, err := setup.Apply(context.Background(), m.targets(), p, nil); !errors.As(err, new(*setup.StaleError)) {
+				t.Errorf("error is %v", err)
+			}
+			if len(m.writes) != 0 {
+				t.Errorf("written: %v", m.writes)
+			}
+		})
+	}
+}
+
+// A plan that was applied, whole or in part, can be applied again.
+func TestAppliedPlanAppliesAgain(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	p := plan(t, m, request("web"))
+	apply(t, m, p)
+	m.writes = nil
+	if report := apply(t, m, p); report.Count(setup.StatusKept) != 4 || len(m.writes) != 0 {
+		t.Errorf("report is %+v, written %v", report, m.writes)
+	}
+}
+
+// Laws for random worlds and requests: a plan survives JSON, an applied plan
+// leaves nothing to do, wherever it was cut off before; foreign statements and
+// tags stay.
+func TestRandomWorlds(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(400) {
+		rnd := rand.New(rand.NewPCG(seed, 7))
+		m, req := randomWorld(rnd), randomRequest(rnd)
+		foreign := foreignStatements(m)
+		p, err := tryPlan(m, req)
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		data, err := p.MarshalIndent()
+		if err != nil {
+			t.Fatal(err)
+		}
+		read, err := setup.ReadPlan(data)
+		if err != nil {
+			t.Fatalf("seed %d: %v\n%s", seed, err, data)
+		}
+		if a, b := fmt.Sprint(actions(p)), fmt.Sprint(actions(read)); a != b {
+			t.Fatalf("seed %d: the plan was %s and reads as %s", seed, a, b)
+		}
+		if len(p.Conflicts()) > 0 {
+			continue
+		}
+		for range 3 { // cut off at a random write, before or after its effect
+			left := rnd.IntN(6)
+			m.fail = func(string) (error, bool) {
+				if left--; left < 0 {
+					return errBroken, rnd.IntN(2) == 0
+				}
+				return nil, false
+			}
+			if _, err := setup.Apply(context.Background(), m.targets(), read, nil); err != nil && !errors.Is(err, errBroken) {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+		}
+		m.fail = nil
+		apply(t, m, plan(t, m, req))
+		if again := plan(t, m, req); len(again.Pending())+len(again.Conflicts()) > 0 {
+			t.Fatalf("seed %d: afterwards there is still %v", seed, actions(again))
+		}
+		findings, _, err := setup.Verify(context.Background(), m.targets(), p)
+		if err != nil || len(findings) > 0 {
+			t.Fatalf("seed %d: findings %v, %v", seed, findings, err)
+		}
+		if now := foreignStatements(m); !slices.Equal(foreign, now) {
+			t.Fatalf("seed %d: foreign statements were %v and are %v", seed, foreign, now)
+		}
+	}
+}
+
+func foreignStatements(m *memory) []string {
+	var out []string
+	for _, r := range m.things {
+		if r.Role == nil {
+			continue
+		}
+		for _, s := range r.Role.Trust.Without("FlyAwsAcme").Statements {
+			out = append(out, r.Role.Name+" "+trustpolicy.New(s).String())
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+var randomApps = []string{"web", "api", "job", "a-b"}
+
+func randomWorld(rnd *rand.Rand) *memory {
+	m := newMemory()
+	if rnd.IntN(2) == 0 {
+		req := randomRequest(rnd)
+		if p, err := tryPlan(m, req); err == nil {
+			_, _ = setup.Apply(context.Background(), m.targets(), p, nil)
+		}
+	}
+	for _, app := range randomApps {
+		switch rnd.IntN(6) {
+		case 0:
+			r := foreignRole("fly-acme-" + app)
+			m.things[r.ID()] = r
+		case 1:
+			if r, ok := m.things["role:fly-acme-"+app]; ok {
+				foreign, _ := trustpolicy.Parse([]byte(ec2Trust))
+				r.Role.Trust = foreign.Merge(r.Role.Trust.Statements...)
+				r.Role.Boundary = "arn:aws:iam::123456789012:policy/edge"
+				m.things[r.ID()] = r
+			}
+		}
+	}
+	return m
+}
+
+func randomRequest(rnd *rand.Rand) setup.Request {
+	apps := slices.Clone(randomApps)
+	rnd.Shuffle(len(apps), func(i, j int) { apps[i], apps[j] = apps[j], apps[i] })
+	req := request(apps[:1+rnd.IntN(len(apps))]...)
+	req.Adopt = rnd.IntN(2) == 0
+	for i := range req.Apps {
+		role := &req.Apps[i].Role
+		if rnd.IntN(2) == 0 {
+			role.Policies = append(role.Policies, "AmazonSQSFullAccess")
+		}
+		if rnd.IntN(3) == 0 {
+			role.Inline = []setup.InlinePolicy{{Name: "own", Source: "own.json", Document: json.RawMessage(
+				`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"}}`)}}
+		}
+		if rnd.IntN(3) == 0 {
+			req.Apps[i].Region = "eu-central-1"
+		}
+	}
+	switch rnd.IntN(3) {
+	case 0:
+		return shared(req, "fly")
+	case 1:
+		for i := range req.Apps {
+			req.Apps[i].Role.MaxSession = 7200
+			req.Apps[i].Role.Tags = map[string]string{"team": "ops"}
+		}
+	}
+	return req
+}
