@@ -1,0 +1,66 @@
+package workdir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// NotFoundError says that there is no config file.
+type NotFoundError struct {
+	// Tried are the paths looked at, as they were given or relative to the folder.
+	Tried []string
+}
+
+func (e *NotFoundError) Error() string {
+	quoted := make([]string, len(e.Tried))
+	for i, path := range e.Tried {
+		quoted[i] = strconv.Quote(path)
+	}
+	return "no config file found: looked for " + strings.Join(quoted, ", ")
+}
+
+// FormatError says that the config is in a format that flyctl reads but that is
+// not edited here: fly.json or fly.yaml. A person has to add the line.
+type FormatError struct {
+	Path string
+}
+
+func (e *FormatError) Error() string {
+	return fmt.Sprintf("%q is not a TOML file, and fly-aws edits no other format: add the line by hand", e.Path)
+}
+
+// OtherAppError says that the config is for App, not for the app Want.
+type OtherAppError struct{ Path, App, Want string }
+
+func (e *OtherAppError) Error() string {
+	return fmt.Sprintf("%q is the config of app %q, not of %q", e.Path, e.App, e.Want)
+}
+
+// FileError is any other failure with a file. Err is the cause; when the text is
+// not valid TOML it is a *flytoml.SyntaxError, with line and column.
+type FileError struct {
+	Path string
+	Err  error
+}
+
+func (e *FileError) Error() string { return fmt.Sprintf("%q: %v", e.Path, e.Err) }
+
+func (e *FileError) Unwrap() error { return e.Err }
+
+// failed makes a FileError of what the system said. Paths in it are left out:
+// they may be of files that the person has not heard of.
+func failed(path, what string, err error) *FileError {
+	var onPath *fs.PathError
+	var onLink *os.LinkError
+	switch {
+	case errors.As(err, &onPath):
+		err = onPath.Err
+	case errors.As(err, &onLink):
+		err = onLink.Err
+	}
+	return &FileError{Path: path, Err: fmt.Errorf("%s: %w", what, err)}
+}
