@@ -1,0 +1,71 @@
+package sandbox
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"encoding/xml"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// A payload that passes is one that encoding/json reads alike, whatever the case
+// of the names.
+func FuzzDecodeClaims(f *testing.F) {
+	for _, payload := range []string{
+		`{"iss":"https://oidc.fly.io/acme","exp":1,"aud":["a","b"]}`, `{"a":1,"A":2}`, `{"a":{"b":[]}}`, `{}`, `[]`, `{"a":1}x`, `{"a"`, ``, `{"a":1,}`, "\xef\xbb\xbf{}",
+	} {
+		f.Add(payload)
+	}
+	f.Fuzz(func(t *testing.T, payload string) {
+		token := "e30." + base64.RawURLEncoding.EncodeToString([]byte(payload)) + ".AA"
+		got, err := decodeClaims(token)
+		if err != nil {
+			return
+		}
+		dec := json.NewDecoder(strings.NewReader(payload))
+		dec.UseNumber()
+		want := claims{}
+		if err := dec.Decode(&want); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("got %v, want %v (%v)", got, want, err)
+		}
+		names := map[string]bool{}
+		for name := range got {
+			if names[strings.ToLower(name)] {
+				t.Errorf("two names differ only in case: %q", name)
+			}
+			names[strings.ToLower(name)] = true
+		}
+	})
+}
+
+// Whatever an unsigned client sends is refused, in well-formed XML, and changes
+// nothing.
+func FuzzUnsignedRequest(f *testing.F) {
+	f.Add("Action=CreateRole&Version=2010-05-08&RoleName=r", "")
+	f.Add("Action=GetCallerIdentity&Version=2011-06-15", "AWS4-HMAC-SHA256 Credential=a/b/c/sts/aws4_request, SignedHeaders=host, Signature=0")
+	f.Add("Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleSessionName=\x00&WebIdentityToken=a.e30.c&RoleArn=arn:aws:iam::123456789012:role/a", "")
+	f.Add("Action=%zz", "AWS4-HMAC-SHA256 ,=,")
+	f.Fuzz(func(t *testing.T, body, authorization string) {
+		var w World
+		s := &Server{world: &w}
+		rw := httptest.NewRecorder()
+		hr := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(body))
+		hr.Header.Set("Authorization", authorization)
+		s.serveAWS(rw, hr)
+		if rw.Code < 400 || rw.Code >= 500 {
+			t.Errorf("got status %d", rw.Code)
+		}
+		var answer struct{ Error struct{ Code string } }
+		if err := xml.Unmarshal(rw.Body.Bytes(), &answer); err != nil || answer.Error.Code == "" {
+			t.Errorf("got %s (%v)", rw.Body, err)
+		}
+		for _, ro := range w.roles {
+			if !strings.HasPrefix(ro.name, "AWSServiceRoleFor") {
+				t.Errorf("a role was created: %s", ro.name)
+			}
+		}
+	})
+}

@@ -1,0 +1,47 @@
+package sandbox
+
+import (
+	"encoding/base64"
+	"slices"
+	"strings"
+)
+
+// page cuts the page that the request asks for out of items. key gives an
+// item's place; it is unique. The marker holds the last key of the page before,
+// so that a list that changes between two pages loses nothing. The elements to
+// add to the answer are IsTruncated and, if there is more, Marker.
+//
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html:
+// MaxItems is 1 to 1000 and 100 by default, and fewer may be returned.
+func page[T any](r *request, items []T, key func(T) string) ([]T, []element, *apiError) {
+	size := r.integer("MaxItems", 1, 1000, 100)
+	marker := r.optional("Marker", 1, 4096)
+	if err := r.invalid(); err != nil {
+		return nil, nil, err
+	}
+	if limit := r.world.PageLimit; limit > 0 {
+		size = min(size, limit)
+	}
+	items = slices.Clone(items)
+	slices.SortFunc(items, func(a, b T) int { return strings.Compare(key(a), key(b)) })
+	if marker != "" {
+		plain, err := base64.RawURLEncoding.DecodeString(marker)
+		last, ours := strings.CutPrefix(string(plain), r.action+" ")
+		if err != nil || !ours {
+			return nil, nil, validationError("Invalid Marker.")
+		}
+		i, _ := slices.BinarySearchFunc(items, last, func(item T, last string) int {
+			if key(item) <= last {
+				return -1
+			}
+			return 1
+		})
+		items = items[i:]
+	}
+	if len(items) <= size {
+		return items, []element{boolean("IsTruncated", false)}, nil
+	}
+	items = items[:size]
+	next := base64.RawURLEncoding.EncodeToString([]byte(r.action + " " + key(items[size-1])))
+	return items, []element{boolean("IsTruncated", true), text("Marker", next)}, nil
+}

@@ -1,0 +1,175 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Server is a World on the wire.
+type Server struct {
+	// AWSEndpoint is the URL of IAM and STS.
+	AWSEndpoint string
+	// FlyEndpoint is the URL of Fly's API.
+	FlyEndpoint string
+	// IssuerEndpoint is the URL that stands for https://oidc.fly.io.
+	IssuerEndpoint string
+	// SocketPath is the unix socket that stands for /.fly/api.
+	SocketPath string
+
+	world   *World
+	issuer  *http.Client // reaches the issuer as STS does
+	dir     string       // holds the socket
+	cancel  context.CancelFunc
+	servers []*http.Server
+	serving sync.WaitGroup
+
+	mu      sync.Mutex
+	machine *machine // nil: the first of the World
+}
+
+// Start puts the World on the wire: three listeners on 127.0.0.1 and a unix
+// socket in a new temporary folder. The error says which of them failed.
+func (w *World) Start() (_ *Server, err error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &Server{world: w, cancel: cancel}
+	defer func() {
+		if err != nil {
+			_ = s.Close() // the first error counts
+		}
+	}()
+	if s.AWSEndpoint, err = s.listen(ctx, "AWS", s.serveAWS); err != nil {
+		return nil, err
+	}
+	if s.FlyEndpoint, err = s.listen(ctx, "Fly's API", s.serveFly); err != nil {
+		return nil, err
+	}
+	if s.IssuerEndpoint, err = s.listen(ctx, "the issuer", s.serveIssuer); err != nil {
+		return nil, err
+	}
+	if s.dir, err = os.MkdirTemp("", "fly-aws-"); err != nil {
+		return nil, fmt.Errorf("making a folder for the sandbox's socket: %w", err)
+	}
+	s.SocketPath = filepath.Join(s.dir, "api")
+	socket, err := new(net.ListenConfig).Listen(ctx, "unix", s.SocketPath)
+	if err != nil {
+		return nil, fmt.Errorf("listening for the sandbox's machine: %w", err)
+	}
+	s.serve(ctx, socket, s.serveMachine)
+	s.issuer = &http.Client{Transport: s.IssuerTransport(), Timeout: 5 * time.Second}
+	return s, nil
+}
+
+// listen serves h on a free port and returns its URL.
+func (s *Server) listen(ctx context.Context, what string, h http.HandlerFunc) (string, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("listening for the sandbox's %s: %w", what, err)
+	}
+	s.serve(ctx, l, h)
+	return "http://" + l.Addr().String(), nil
+}
+
+func (s *Server) serve(ctx context.Context, l net.Listener, h http.HandlerFunc) {
+	server := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          log.New(io.Discard, "", 0),
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+	s.servers = append(s.servers, server)
+	s.serving.Go(func() { _ = server.Serve(l) }) // ends with ErrServerClosed
+}
+
+// Close stops the server, breaks what is under way and removes the socket. The
+// World stays as it is and can be started again.
+func (s *Server) Close() error {
+	s.cancel()
+	var errs []error
+	for _, server := range s.servers {
+		errs = append(errs, server.Close())
+	}
+	s.serving.Wait()
+	if s.issuer != nil {
+		s.issuer.CloseIdleConnections()
+	}
+	if s.dir != "" {
+		errs = append(errs, os.RemoveAll(s.dir))
+	}
+	return errors.Join(errs...)
+}
+
+// Env returns what a child process needs to work in the sandbox and nowhere
+// else, as NAME=value. Variables that could lead it elsewhere are empty, which
+// the AWS SDK for Go takes for unset; the AWS CLI wants AWS_PROFILE and
+// AWS_DEFAULT_PROFILE removed.
+func (s *Server) Env() []string {
+	return []string{
+		"AWS_ENDPOINT_URL=" + s.AWSEndpoint,
+		"AWS_ENDPOINT_URL_IAM=",
+		"AWS_ENDPOINT_URL_STS=",
+		"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=",
+		"AWS_ACCESS_KEY_ID=" + AccessKeyID,
+		"AWS_SECRET_ACCESS_KEY=" + SecretAccessKey,
+		"AWS_SESSION_TOKEN=",
+		"AWS_REGION=" + s.world.region(),
+		"AWS_DEFAULT_REGION=" + s.world.region(), // the AWS CLI reads no other
+		"AWS_PROFILE=",
+		"AWS_DEFAULT_PROFILE=",
+		"AWS_CONFIG_FILE=" + os.DevNull,
+		"AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull,
+		"AWS_ROLE_ARN=",
+		"AWS_ROLE_SESSION_NAME=",
+		"AWS_WEB_IDENTITY_TOKEN_FILE=",
+		"AWS_EC2_METADATA_DISABLED=true",
+		"FLY_API_BASE_URL=" + s.FlyEndpoint,
+		"FLY_FLAPS_BASE_URL=" + s.FlyEndpoint,
+		"FLY_AWS_SOCKET=" + s.SocketPath,
+		"FLY_AWS_OIDC_ENDPOINT=" + s.IssuerEndpoint,
+	}
+}
+
+// SetMachine makes the socket that of another machine, which AddMachine must
+// have been called for. Until it is called, it is that of the machine that was
+// added first.
+func (s *Server) SetMachine(org, app, name string) error {
+	m := machine{org, app, name}
+	s.world.mu.Lock()
+	known := slices.Contains(s.world.machines, m)
+	s.world.mu.Unlock()
+	if !known {
+		return fmt.Errorf("there is no machine %q of app %q in org %q; add it with AddMachine", name, app, org)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.machine = &m
+	return nil
+}
+
+// currentMachine returns the machine whose socket it is.
+func (s *Server) currentMachine() (machine, bool) {
+	s.mu.Lock()
+	m := s.machine
+	s.mu.Unlock()
+	if m != nil {
+		return *m, true
+	}
+	s.world.mu.Lock()
+	defer s.world.mu.Unlock()
+	if len(s.world.machines) == 0 {
+		return machine{}, false
+	}
+	return s.world.machines[0], true
+}

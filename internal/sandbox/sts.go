@@ -1,0 +1,137 @@
+package sandbox
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/fly-aws/fly-aws/trustpolicy"
+)
+
+// stsHandler returns the handler of an action of STS, nil for one that the
+// sandbox does not know.
+func stsHandler(action string) handler {
+	switch action {
+	case "GetCallerIdentity":
+		return getCallerIdentity
+	case "AssumeRoleWithWebIdentity":
+		return assumeRoleWithWebIdentity
+	}
+	return nil
+}
+
+func getCallerIdentity(r *request) ([]element, *apiError) {
+	return []element{text("Arn", r.caller.arn), text("UserId", r.caller.userID), text("Account", r.world.account())}, nil
+}
+
+func invalidIdentityToken(message string) *apiError {
+	return refuse(http.StatusBadRequest, "InvalidIdentityToken", "%s", message)
+}
+
+func notAuthorized() *apiError {
+	return refuse(http.StatusForbidden, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")
+}
+
+// assumeRoleWithWebIdentity checks the request, then the token against the
+// account's providers and the issuer's keys, then the role's trust policy:
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html.
+// It runs without the World's lock, as it fetches keys over HTTP.
+func assumeRoleWithWebIdentity(r *request) ([]element, *apiError) {
+	w := r.world
+	roleARN := r.required("RoleArn", 20, 2048)
+	sessionName := r.required("RoleSessionName", 2, 64)
+	if !onlyName(sessionName) {
+		r.valueProblem("roleSessionName", sessionName, `Member must satisfy regular expression pattern: [\w+=,.@-]*`)
+	}
+	raw := r.required("WebIdentityToken", 4, 20000)
+	duration := r.integer("DurationSeconds", 900, 43200, 3600)
+	if err := r.invalid(); err != nil {
+		return nil, err
+	}
+	if r.form.Has("Policy") || r.form.Has("PolicyArns.member.1.arn") {
+		return nil, notInSandbox("session policies")
+	}
+	account, roleName, ok := w.parseRoleARN(roleARN)
+	if !ok {
+		return nil, validationError("Request ARN is invalid")
+	}
+	t, refusal := r.verifyToken(raw, account)
+	if refusal != nil {
+		return nil, refusal
+	}
+
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	ro := w.roles[strings.ToLower(roleName)]
+	if ro == nil || ro.arn != roleARN || !w.trusts(ro, t, sessionName, r) {
+		return nil, notAuthorized()
+	}
+	if duration > ro.maxSession {
+		return nil, validationError("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+	}
+	expires := r.now.Add(time.Duration(duration) * time.Second)
+	keyID := w.newID("ASIA")
+	ses := &session{
+		secret:  digest("secret of " + keyID)[:40],
+		token:   "IQoJ" + digest("token of "+keyID) + digest("more of "+keyID),
+		arn:     "arn:" + w.partition() + ":sts::" + w.account() + ":assumed-role/" + ro.name + "/" + sessionName,
+		userID:  ro.id + ":" + sessionName,
+		expires: expires.Unix(),
+	}
+	w.sessions[keyID] = ses
+	ro.lastUsed = r.now
+	return []element{
+		elem("Credentials",
+			text("AccessKeyId", keyID),
+			text("SecretAccessKey", ses.secret),
+			text("SessionToken", ses.token),
+			date("Expiration", expires)),
+		text("SubjectFromWebIdentityToken", t.subject),
+		elem("AssumedRoleUser", text("Arn", ses.arn), text("AssumedRoleId", ses.userID)),
+		text("Provider", t.provider),
+		text("Audience", t.audience),
+	}, nil
+}
+
+// parseRoleARN returns account and name of a role's ARN.
+func (w *World) parseRoleARN(arn string) (account, name string, ok bool) {
+	f := strings.SplitN(arn, ":", 6)
+	if len(f) != 6 || f[0] != "arn" || f[1] != w.partition() || f[2] != "iam" || f[3] != "" || !isAccount(f[4]) || !strings.HasPrefix(f[5], "role/") {
+		return "", "", false
+	}
+	name = f[5][strings.LastIndexByte(f[5], '/')+1:]
+	return f[4], name, name != ""
+}
+
+// trusts says whether the role may be assumed with the token now. The caller
+// holds w.mu.
+func (w *World) trusts(ro *role, t *webIdentity, sessionName string, r *request) bool {
+	if ro.trust == nil || r.now.Before(ro.trustChanged.Add(w.Propagation)) {
+		return false
+	}
+	host, _, _ := strings.Cut(r.http.RemoteAddr, ":")
+	keys := map[string][]string{
+		t.path + ":aud":         {t.audience},
+		t.path + ":sub":         {t.subject},
+		"aws:FederatedProvider": {t.provider},
+		"aws:SecureTransport":   {"true"}, // AWS's own endpoints speak nothing else
+		"aws:SourceIp":          {host},
+		"aws:CurrentTime":       {r.now.Format(time.RFC3339)},
+		"sts:RoleSessionName":   {sessionName},
+	}
+	for key, values := range t.tags {
+		keys["aws:RequestTag/"+key] = values
+		keys["aws:TagKeys"] = append(keys["aws:TagKeys"], key)
+	}
+	actions := []string{"sts:AssumeRoleWithWebIdentity"}
+	if len(t.tags) > 0 {
+		actions = append(actions, "sts:TagSession")
+	}
+	for _, action := range actions {
+		d := ro.trust.Evaluate(trustpolicy.Request{Action: action, Federated: t.provider, Context: keys})
+		if d.Verdict != trustpolicy.Accepted { // undecided is no
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,175 @@
+package sandbox
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// issuerPrefix begins the issuer of every organisation's tokens.
+const issuerPrefix = "https://oidc.fly.io/"
+
+// personalAlias is what Fly's tools call the personal organisation of whoever
+// asks. The issuer answers for it, no token carries it.
+const personalAlias = "personal"
+
+// tokenLifetime is how long Fly's tokens are valid.
+const tokenLifetime = 600 * time.Second
+
+// A signing key takes long to make, so the process makes one for every World.
+// Each organisation publishes it under a key ID of its own, so a token of one is
+// not good for another. The second key is published nowhere.
+var (
+	issuerKey      = sync.OnceValues(newKey)
+	unpublishedKey = sync.OnceValues(newKey)
+)
+
+func newKey() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) }
+
+// keyID is the key ID of an organisation's key.
+func keyID(org string) string { return strings.ToLower(digest("key of " + org)[:32]) }
+
+// TokenRequest says what token to make.
+type TokenRequest struct {
+	// Org is the raw slug, App the app's and Machine the machine's name; AddMachine
+	// must have been called with them.
+	Org, App, Machine string
+	// Audience is the claim aud; "" is Fly's default https://fly.io/<org>.
+	Audience string
+	// Lifetime is how long after World.Now the token expires; 0 is Fly's 600
+	// seconds, a negative one makes an expired token.
+	Lifetime time.Duration
+	// PrincipalTags adds AWS session tags, as aws_principal_tags does in a request
+	// to the token endpoint. Which tags Fly sends is not documented: these are
+	// app_name, machine_name and org_name.
+	PrincipalTags bool
+	// Claims replace or add claims, to make tokens that Fly would not; a nil value
+	// removes one.
+	Claims map[string]any
+	// Unpublished signs with a key that the issuer does not publish, under the ID
+	// of the one that it does.
+	Unpublished bool
+}
+
+// Mint makes a token of a machine, with all the claims of Fly's
+// (https://fly.io/docs/security/openid-connect/), signed with RS256 by the key
+// of the machine's organisation.
+func (w *World) Mint(t TokenRequest) (string, error) {
+	w.mu.Lock()
+	known := slices.Contains(w.machines, machine{t.Org, t.App, t.Machine})
+	w.seq++
+	n := w.seq
+	w.mu.Unlock()
+	if t.Org == personalAlias {
+		return "", fmt.Errorf("no token carries the alias %q; use the raw slug", personalAlias)
+	}
+	if !known {
+		return "", fmt.Errorf("there is no machine %q of app %q in org %q; add it with AddMachine", t.Machine, t.App, t.Org)
+	}
+
+	claims := w.claims(t, n)
+	for name, value := range t.Claims {
+		if value == nil {
+			delete(claims, name)
+		} else {
+			claims[name] = value
+		}
+	}
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return "", fmt.Errorf("making a token: %w", err)
+	}
+	key, err := issuerKey()
+	if t.Unpublished && err == nil {
+		key, err = unpublishedKey()
+	}
+	if err != nil {
+		return "", fmt.Errorf("making a signing key: %w", err)
+	}
+	signer, err := jose.NewSigner(
+		jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: key, KeyID: keyID(t.Org)}},
+		(&jose.SignerOptions{}).WithType("JWT"))
+	if err != nil {
+		return "", fmt.Errorf("signing a token: %w", err)
+	}
+	jws, err := signer.Sign(payload)
+	if err != nil {
+		return "", fmt.Errorf("signing a token: %w", err)
+	}
+	return jws.CompactSerialize()
+}
+
+// claims are those of the nth token. IDs are made up from the names, so that
+// they stay the same from one token to the next.
+func (w *World) claims(t TokenRequest, n int) map[string]any {
+	now := w.now()
+	lifetime := t.Lifetime
+	if lifetime == 0 {
+		lifetime = tokenLifetime
+	}
+	audience := t.Audience
+	if audience == "" {
+		audience = "https://fly.io/" + t.Org
+	}
+	machineKey := strings.Join([]string{t.Org, t.App, t.Machine}, ":")
+	claims := map[string]any{
+		"app_id":          decimalID("app " + t.Org + " " + t.App),
+		"app_name":        t.App,
+		"aud":             audience,
+		"exp":             now.Add(lifetime).Unix(),
+		"iat":             now.Unix(),
+		"image":           t.App + ":deployment-" + digest("image " + t.App)[:26],
+		"image_digest":    "sha256:" + hexSum([]byte("image "+t.App)),
+		"iss":             issuerPrefix + t.Org,
+		"jti":             requestID(n),
+		"machine_id":      hexSum([]byte(machineKey))[:14],
+		"machine_name":    t.Machine,
+		"machine_version": digest("version " + machineKey)[:26],
+		"nbf":             now.Unix(),
+		"org_id":          decimalID("org " + t.Org),
+		"org_name":        t.Org,
+		"region":          "ams",
+		"sub":             machineKey,
+	}
+	if t.PrincipalTags {
+		claims[tagsClaim] = map[string]any{
+			"principal_tags": map[string][]string{
+				"app_name": {t.App}, "machine_name": {t.Machine}, "org_name": {t.Org},
+			},
+		}
+	}
+	return claims
+}
+
+// tagsClaim holds the session tags of a token:
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html.
+const tagsClaim = "https://aws.amazon.com/tags"
+
+// decimalID is a number of seven digits for a name, as text.
+func decimalID(name string) string {
+	n, _ := strconv.ParseUint(hexSum([]byte(name))[:8], 16, 64) // eight hexadecimal digits
+	return strconv.FormatUint(1_000_000+n%9_000_000, 10)
+}
+
+// orgs returns the slugs of the organisations that have an issuer.
+func (w *World) orgs() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	set := map[string]bool{}
+	for _, m := range w.machines {
+		set[m.org] = true
+	}
+	if w.PersonalOrg != "" {
+		set[w.PersonalOrg] = true
+	}
+	return slices.Sorted(maps.Keys(set))
+}

@@ -1,0 +1,169 @@
+package sandbox
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// The credentials of the sandbox's IAM user, which may do everything. They are
+// the pair that AWS's documentation uses as its example, so no scanner takes
+// them for a leak.
+const (
+	AccessKeyID     = "AKIAIOSFODNN7EXAMPLE"                     //nolint:gosec // the documentation's example
+	SecretAccessKey = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY" //nolint:gosec // the documentation's example
+)
+
+const (
+	userName = "sandbox"
+	userID   = "AIDAIOSFODNN7EXAMPLE"
+)
+
+// World is a pretend AWS account and Fly platform. Its zero value is ready to
+// use; the exported fields must not change after Start or Mint was called. Its
+// methods may be called from several goroutines.
+type World struct {
+	// Account is the account ID, twelve digits; "" is "123456789012".
+	Account string
+	// Partition is "aws", "aws-cn" or "aws-us-gov"; "" is "aws".
+	Partition string
+	// Alias is the account's alias; "" is none.
+	Alias string
+	// Now is the clock of both AWS and Fly; nil is time.Now.
+	Now func() time.Time
+	// Fault, if set, is asked once for every AWS call that arrives, one call at a
+	// time and in their order.
+	Fault func(Call) Fault
+	// Propagation is how long a new role or a changed trust policy cannot be
+	// assumed: STS answers AccessDenied meanwhile, as IAM's eventual consistency
+	// makes it do.
+	Propagation time.Duration
+	// TrustPolicyQuota is the size quota of a trust policy in characters without
+	// white space, 2048 to 8192 in AWS (L-C07B4B0D); 0 is 2048.
+	TrustPolicyQuota int
+	// PageLimit caps the items of one page of a list, whatever the client asks
+	// for. AWS may return fewer items than MaxItems at any time. 0 is no cap.
+	PageLimit int
+	// PersonalOrg is the raw slug of the organisation that Fly's tools call
+	// "personal"; "" is none. Tokens carry the raw slug, never the alias.
+	PersonalOrg string
+
+	faultMu sync.Mutex // held while Fault runs, so that it may call the World
+
+	mu        sync.Mutex
+	seq       int // of everything that needs an ID
+	calls     []Call
+	machines  []machine
+	ready     bool                 // the maps below are made and AWS's own roles exist
+	providers map[string]*provider // by ARN
+	roles     map[string]*role     // by lower-case name
+	policies  map[string]*policy   // customer-managed, by ARN
+	sessions  map[string]*session  // by access key ID
+}
+
+// machine is one Fly Machine.
+type machine struct {
+	org, app, name string
+}
+
+// AddMachine makes a machine of that name exist in the app of the org. A second
+// call with the same names does nothing.
+func (w *World) AddMachine(org, app, name string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	m := machine{org, app, name}
+	if !slices.Contains(w.machines, m) {
+		w.machines = append(w.machines, m)
+	}
+}
+
+// Calls returns the AWS calls so far in the order of their arrival. The one that
+// is under way has no Code yet.
+func (w *World) Calls() []Call {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.calls)
+}
+
+func (w *World) account() string {
+	if w.Account == "" {
+		return "123456789012"
+	}
+	return w.Account
+}
+
+func (w *World) partition() string {
+	if w.Partition == "" {
+		return "aws"
+	}
+	return w.Partition
+}
+
+// region is a region of the partition in which the sandbox's user works.
+func (w *World) region() string {
+	switch w.partition() {
+	case "aws-cn":
+		return "cn-north-1"
+	case "aws-us-gov":
+		return "us-gov-west-1"
+	}
+	return "us-east-1"
+}
+
+func (w *World) now() time.Time {
+	if w.Now == nil {
+		return time.Now().UTC()
+	}
+	return w.Now().UTC()
+}
+
+func (w *World) trustPolicyQuota() int {
+	if w.TrustPolicyQuota == 0 {
+		return 2048
+	}
+	return w.TrustPolicyQuota
+}
+
+// arn returns the ARN of an IAM resource of the account.
+func (w *World) arn(resource string) string {
+	return "arn:" + w.partition() + ":iam::" + w.account() + ":" + resource
+}
+
+// prepare makes what the zero value lacks. The caller holds w.mu.
+func (w *World) prepare() {
+	if w.ready {
+		return
+	}
+	w.ready = true
+	w.providers = make(map[string]*provider)
+	w.roles = make(map[string]*role)
+	w.policies = make(map[string]*policy)
+	w.sessions = make(map[string]*session)
+	w.addServiceLinkedRoles()
+}
+
+// newID returns the next unique ID with the four-letter prefix of its kind
+// ("AROA", "ANPA", "ASIA"), 21 characters, or 20 for an access key, as in
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html.
+// The caller holds w.mu.
+func (w *World) newID(prefix string) string {
+	w.seq++
+	n := 21
+	if prefix == "ASIA" {
+		n = 20
+	}
+	return prefix + digest(fmt.Sprint(prefix, w.seq))[:n-len(prefix)]
+}
+
+// digest makes text into 52 upper-case letters and digits.
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return strings.TrimRight(base32.StdEncoding.EncodeToString(sum[:]), "=")
+}
+
+// requestID is the UUID of the nth request.
+func requestID(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012x", n) }
