@@ -1,0 +1,103 @@
+package awsapi
+
+import (
+	"context"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+)
+
+// Identity says who somebody is at AWS, and for how long.
+type Identity struct {
+	// Account is the 12-digit account ID.
+	Account string
+	// ARN is the assumed role's, with the session's name.
+	ARN string
+	// Expires is when the credentials do.
+	Expires time.Time
+}
+
+// Keys are temporary credentials. They print as a remark, never as themselves.
+type Keys struct {
+	AccessKeyID, SecretAccessKey, SessionToken string
+}
+
+// String hides the keys from logs and errors, and so does GoString.
+func (Keys) String() string { return "(temporary credentials)" }
+
+// GoString is String for %#v.
+func (k Keys) GoString() string { return k.String() }
+
+// A Session is what STS gives for a token.
+type Session struct {
+	Identity
+	Keys Keys
+}
+
+// An Exchange asks STS for credentials.
+type Exchange struct {
+	RoleARN string
+	// SessionName is the caller's choice, 2 to 64 of the characters \w+=,.@-.
+	SessionName string
+	// Token is a machine's token.
+	Token string
+	// Duration is how long the credentials shall last, 15 minutes up to the role's
+	// maximum; 0 is an hour.
+	Duration time.Duration
+}
+
+// Exchange gives a machine's token to STS for credentials. It is not signed, so
+// it needs no credentials of its own.
+//
+// What STS refuses comes back as a *CallError with AWS's code and message:
+// AccessDenied, InvalidIdentityToken, ExpiredTokenException and others. None of
+// these is retried here, though a role made seconds ago is refused with
+// AccessDenied: whether to wait for it is for the caller to know.
+func (a *Account) Exchange(ctx context.Context, e Exchange) (Session, error) {
+	in := &sts.AssumeRoleWithWebIdentityInput{RoleArn: &e.RoleARN, RoleSessionName: &e.SessionName, WebIdentityToken: &e.Token}
+	if e.Duration != 0 {
+		in.DurationSeconds = aws.Int32(int32(min(e.Duration/time.Second, math.MaxInt32)))
+	}
+	out, err := call(ctx, a, a.sts.AssumeRoleWithWebIdentity, in)
+	if err != nil {
+		return Session{}, asCallError(err)
+	}
+	if out.Credentials == nil || out.AssumedRoleUser == nil {
+		return Session{}, &CallError{Operation: "AssumeRoleWithWebIdentity", Message: "the answer has no credentials"}
+	}
+	arn := aws.ToString(out.AssumedRoleUser.Arn)
+	s := Session{
+		Identity: Identity{ARN: arn, Expires: aws.ToTime(out.Credentials.Expiration)},
+		Keys: Keys{
+			AccessKeyID:     aws.ToString(out.Credentials.AccessKeyId),
+			SecretAccessKey: aws.ToString(out.Credentials.SecretAccessKey),
+			SessionToken:    aws.ToString(out.Credentials.SessionToken),
+		},
+	}
+	if parts := strings.SplitN(arn, ":", 6); len(parts) == 6 {
+		s.Account = parts[4]
+	}
+	return s, nil
+}
+
+// AssumeWithToken exchanges a machine's token for credentials, proves them with
+// GetCallerIdentity and returns whose they are. Its errors are Exchange's.
+func (a *Account) AssumeWithToken(ctx context.Context, roleARN, sessionName, token string) (Identity, error) {
+	session, err := a.Exchange(ctx, Exchange{RoleARN: roleARN, SessionName: sessionName, Token: token})
+	if err != nil {
+		return Identity{}, err
+	}
+	keys := credentials.NewStaticCredentialsProvider(session.Keys.AccessKeyID, session.Keys.SecretAccessKey, session.Keys.SessionToken)
+	prove := func(ctx context.Context, in *sts.GetCallerIdentityInput, _ ...func(*sts.Options)) (*sts.GetCallerIdentityOutput, error) {
+		return a.sts.GetCallerIdentity(ctx, in, func(o *sts.Options) { o.Credentials = keys })
+	}
+	who, err := call(ctx, a, prove, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return Identity{}, asCallError(err)
+	}
+	return Identity{Account: aws.ToString(who.Account), ARN: aws.ToString(who.Arn), Expires: session.Expires}, nil
+}

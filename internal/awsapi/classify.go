@@ -1,0 +1,219 @@
+package awsapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/logincreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// Error codes of IAM that decide what happens next. The codes are listed with
+// each action: https://docs.aws.amazon.com/IAM/latest/APIReference/
+const (
+	codeNotFound     = "NoSuchEntity"
+	codeExists       = "EntityAlreadyExists"
+	codeConcurrently = "ConcurrentModification"
+)
+
+// hasCode says whether err is an answer of AWS with that code.
+func hasCode(err error, code string) bool {
+	var call *CallError
+	return errors.As(err, &call) && call.Code == code
+}
+
+// isDenied says whether AWS refused the caller.
+func isDenied(err error) bool {
+	var denied *DeniedError
+	return errors.As(err, &denied)
+}
+
+// typed makes an error of the SDK one of this package's; the end of ctx comes
+// back as it is.
+func (a *Account) typed(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	var lack *CredentialsError
+	if errors.As(err, &lack) {
+		return lack
+	}
+	failed := callError(err)
+	switch code := failed.Code; {
+	case isThrottle(err):
+		return &ThrottledError{Operation: failed.Operation, Attempts: attempts(err), Err: failed}
+	case code == "AccessDenied" || code == "AccessDeniedException" || code == "UnauthorizedOperation":
+		return deniedError(service(err), failed)
+	case code == "ExpiredToken" || code == "ExpiredTokenException":
+		return &CredentialsError{Kind: KindExpired, Profile: a.profile, Err: failed}
+	case code == "InvalidClientTokenId", code == "UnrecognizedClientException",
+		code == "SignatureDoesNotMatch", code == "IncompleteSignature",
+		code == "InvalidAccessKeyId", code == "MissingAuthenticationToken":
+		// Keys of aws-cn and aws-us-gov are unknown in the aws partition.
+		if a.noRegion && code == "InvalidClientTokenId" {
+			failed.Message += "; no region is configured, and " + fallbackRegion + " knows the keys of the aws partition only"
+		}
+		return &CredentialsError{Kind: KindInvalid, Profile: a.profile, Err: failed}
+	}
+	return failed
+}
+
+// callError reads operation, code, message and request id from an error of the
+// SDK.
+func callError(err error) *CallError {
+	e := &CallError{Err: err}
+	var op *smithy.OperationError
+	if errors.As(err, &op) {
+		e.Operation, e.Err = op.OperationName, op.Err
+	}
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		e.Code, e.Message = api.ErrorCode(), api.ErrorMessage()
+	}
+	var answer *awshttp.ResponseError
+	if errors.As(err, &answer) {
+		e.RequestID = answer.ServiceRequestID()
+	}
+	if answer != nil && answer.HTTPStatusCode() != 0 && (api == nil || e.Code == "UnknownError") {
+		// It could not be read, or has no code, for which the SDK has a name.
+		e.Code = ""
+		e.Message = fmt.Sprintf("the answer, with HTTP status %d, is not one of AWS's", answer.HTTPStatusCode())
+	}
+	return e
+}
+
+// asCallError undoes the meaning that typed gives to codes, for a call that is
+// not about the caller's own credentials.
+func asCallError(err error) error {
+	var throttled *ThrottledError
+	var failed *CallError
+	if !errors.As(err, &throttled) && errors.As(err, &failed) {
+		return failed
+	}
+	return err
+}
+
+// service is the name of the service in an ARN or an action.
+func service(err error) string {
+	var op *smithy.OperationError
+	if errors.As(err, &op) {
+		return strings.ToLower(op.ServiceID)
+	}
+	return ""
+}
+
+// isThrottle says whether AWS answered that there are too many calls.
+func isThrottle(err error) bool {
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		return false
+	}
+	_, ok := retry.DefaultThrottleErrorCodes[api.ErrorCode()]
+	return ok
+}
+
+// attempts is how often the call was sent.
+func attempts(err error) int {
+	var last *retry.MaxAttemptsError
+	if errors.As(err, &last) {
+		return last.Attempt
+	}
+	return 1
+}
+
+// deniedError reads AWS's sentence, which is a documented format:
+//
+//	User: <caller> is not authorized to perform: <action> on resource: <resource> because <reason>
+//	User: <caller> is not authorized to perform: <action> on resource: <resource> with an explicit deny in <policy>
+//
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+//
+// What it does not say stays empty, but for the action, which is the
+// operation's own.
+func deniedError(service string, failed *CallError) *DeniedError {
+	e := &DeniedError{
+		Action:    service + ":" + failed.Operation,
+		RequestID: failed.RequestID,
+		Err:       failed,
+	}
+	caller, rest, ok := strings.Cut(failed.Message, " is not authorized to perform: ")
+	if !ok {
+		e.Reason = failed.Message
+		return e
+	}
+	e.Caller = strings.TrimPrefix(caller, "User: ")
+	e.Action, rest, _ = strings.Cut(rest, " ")
+	if after, ok := strings.CutPrefix(rest, "on resource: "); ok {
+		// The resource may be several words, "role x"; those after it are fixed.
+		e.Resource = after
+		for _, sep := range []string{" because ", " with an explicit deny"} {
+			if before, reason, ok := strings.Cut(after, sep); ok {
+				e.Resource = before
+				e.Reason = strings.TrimPrefix(sep, " because ") + reason
+				break
+			}
+		}
+	} else {
+		e.Reason = strings.TrimPrefix(rest, "because ")
+	}
+	e.Resource = strings.TrimSpace(e.Resource)
+	e.Reason = strings.TrimSpace(e.Reason)
+	return e
+}
+
+// credentialsError says why the chain gave no credentials.
+func (a *Account) credentialsError(chain aws.CredentialsProvider, err error) *CredentialsError {
+	e := &CredentialsError{Kind: KindInvalid, Profile: a.profile, Err: err}
+	is := func(p aws.CredentialsProvider) bool { return aws.IsCredentialsProvider(chain, p) }
+	var (
+		session *ssocreds.InvalidTokenError
+		api     smithy.APIError
+		unsent  *smithyhttp.RequestSendError
+	)
+	switch {
+	case is((*ec2rolecreds.Provider)(nil)):
+		// The last in the chain was asked.
+		e.Kind = KindNone
+	case errors.As(err, &session):
+		e.Kind = KindExpiredSSO
+	case errors.As(err, &api):
+		e.Err = callError(err)
+		switch api.ErrorCode() {
+		case "InvalidGrantException", "UnauthorizedException":
+			e.Kind = KindExpiredSSO
+		case "ExpiredToken", "ExpiredTokenException":
+			e.Kind = KindExpired
+		}
+	case errors.As(err, &unsent):
+		e.Err = callError(err)
+	// The SDK has no types for a session file that is absent or out of date.
+	case is((*ssocreds.Provider)(nil)):
+		e.Kind = KindExpiredSSO
+	case is((*logincreds.Provider)(nil)):
+		e.Kind = KindExpired
+	}
+	return e
+}
+
+// profileError says why the configuration could not be loaded.
+func profileError(profile string, err error) *CredentialsError {
+	e := &CredentialsError{Kind: KindProfile, Profile: profile, Err: err}
+	var absent config.SharedConfigProfileNotExistError
+	var code config.AssumeRoleTokenProviderNotSetError
+	switch {
+	case errors.As(err, &absent):
+		e.Profile, e.Err = absent.Profile, errors.New("the AWS configuration files do not have it")
+	case errors.As(err, &code):
+		e.Err = errors.New("its role asks for an MFA code; get temporary credentials with the AWS CLI and put them in the environment")
+	}
+	return e
+}

@@ -1,0 +1,197 @@
+package awsapi
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+)
+
+// Kinds of a CredentialsError.
+const (
+	// KindNone: nothing in the SDK's chain has credentials.
+	KindNone = "none"
+	// KindExpiredSSO: the session of IAM Identity Center is over or was never begun.
+	KindExpiredSSO = "expired-sso"
+	// KindExpired: temporary credentials have expired.
+	KindExpired = "expired"
+	// KindInvalid: AWS does not know the keys, or they could not be got.
+	KindInvalid = "invalid"
+	// KindProfile: the profile does not exist or cannot be used as it is.
+	KindProfile = "profile"
+)
+
+// CredentialsError says that there are no credentials or that they cannot be
+// used. Err is the cause: a *CallError if AWS refused them.
+type CredentialsError struct {
+	// Kind is one of the Kind constants.
+	Kind string
+	// Profile is the profile that was asked for; empty when none was.
+	Profile string
+	Err     error
+}
+
+func (e *CredentialsError) Error() string {
+	var s string
+	switch e.Kind {
+	case KindNone:
+		s = "no AWS credentials were found"
+	case KindExpiredSSO:
+		s = "the AWS sign-in session has expired or was never begun"
+	case KindExpired:
+		s = "the AWS credentials have expired"
+	case KindProfile:
+		s = "the AWS configuration cannot be used"
+	default:
+		s = "the AWS credentials cannot be used"
+	}
+	if e.Profile != "" {
+		s += fmt.Sprintf(" (profile %q)", e.Profile)
+	}
+	// For these two the SDK's words are about files and services that the person
+	// hardly ever thinks of.
+	if e.Err != nil && e.Kind != KindNone && e.Kind != KindExpiredSSO {
+		s += ": " + clean(e.Err.Error())
+	}
+	return s
+}
+
+func (e *CredentialsError) Unwrap() error { return e.Err }
+
+// DeniedError says that AWS refused the caller an action. Err is the *CallError
+// with AWS's own words, which name the kind of policy that is in the way.
+type DeniedError struct {
+	// Action is "iam:CreateRole".
+	Action string
+	// Resource and Caller are ARNs; empty where AWS does not say them.
+	Resource, Caller string
+	// Reason is AWS's, such as "no identity-based policy allows the
+	// iam:CreateRole action"; empty where AWS does not say it.
+	Reason string
+	// RequestID is AWS's.
+	RequestID string
+	Err       error
+}
+
+func (e *DeniedError) Error() string {
+	s := "AWS does not allow " + clean(e.Action)
+	if e.Resource != "" {
+		s += " on " + clean(e.Resource)
+	}
+	if e.Caller != "" {
+		s += " to " + clean(e.Caller)
+	}
+	if e.Reason != "" {
+		s += ": " + clean(e.Reason)
+	}
+	return s + requestSuffix(e.RequestID)
+}
+
+func (e *DeniedError) Unwrap() error { return e.Err }
+
+// ThrottledError says that AWS was still throttling after the last attempt.
+type ThrottledError struct {
+	// Operation is "GetRole".
+	Operation string
+	// Attempts is how many were made.
+	Attempts int
+	Err      error
+}
+
+func (e *ThrottledError) Error() string {
+	return fmt.Sprintf("AWS limits the rate of calls: %s was refused %d times", clean(e.Operation), e.Attempts)
+}
+
+func (e *ThrottledError) Unwrap() error { return e.Err }
+
+// UnknownPolicyError says that no managed policy of that name or ARN exists, or
+// that it cannot be given to a role.
+type UnknownPolicyError struct {
+	// Ref is the name or ARN as it was given.
+	Ref string
+	// Reason says what is wrong with a Ref that cannot be right; empty when the
+	// policy does not exist.
+	Reason string
+	// Similar are names close to it, best first, at most three.
+	Similar []string
+}
+
+func (e *UnknownPolicyError) Error() string {
+	if e.Reason != "" {
+		return fmt.Sprintf("%q cannot be used as a managed policy: %s", e.Ref, clean(e.Reason))
+	}
+	return fmt.Sprintf("there is no managed policy %q", e.Ref)
+}
+
+// AmbiguousPolicyError says that several managed policies have the name, as when
+// one of AWS's and one of the account's share it; the ARN tells them apart.
+type AmbiguousPolicyError struct {
+	Ref string
+	// ARNs are those of the policies, sorted.
+	ARNs []string
+}
+
+func (e *AmbiguousPolicyError) Error() string {
+	return fmt.Sprintf("several managed policies are named %q; give the ARN of one: %s",
+		e.Ref, clean(strings.Join(e.ARNs, ", ")))
+}
+
+// MismatchError says that an ARN is of another account or partition than the
+// credentials are.
+type MismatchError struct {
+	// What is "account" or "partition".
+	What string
+	ARN  string
+	// Have is the ARN's, Want the credentials'.
+	Have, Want string
+}
+
+func (e *MismatchError) Error() string {
+	return fmt.Sprintf("%q is of %s %q, but the AWS credentials are for %q", e.ARN, e.What, e.Have, e.Want)
+}
+
+// CallError is any other failure of a call.
+type CallError struct {
+	// Operation is "CreateRole".
+	Operation string
+	// Code and Message are AWS's; empty when no answer came, or none that could
+	// be read.
+	Code, Message string
+	// RequestID is AWS's; empty when no answer came.
+	RequestID string
+	// Err is the SDK's error.
+	Err error
+}
+
+func (e *CallError) Error() string {
+	s := "AWS " + clean(e.Operation)
+	if e.Code != "" {
+		s += ": " + clean(e.Code)
+	}
+	switch {
+	case e.Message != "":
+		s += ": " + clean(e.Message)
+	case e.Code == "" && e.Err != nil:
+		s += ": " + clean(e.Err.Error())
+	}
+	return s + requestSuffix(e.RequestID)
+}
+
+func (e *CallError) Unwrap() error { return e.Err }
+
+func requestSuffix(id string) string {
+	if id == "" {
+		return ""
+	}
+	return " (request " + clean(id) + ")"
+}
+
+// clean makes text from outside fit for a terminal and for one line: control
+// and format characters become spaces, and what is not UTF-8 U+FFFD.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+}

@@ -1,0 +1,106 @@
+package awsapi
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/fly-aws/fly-aws/setup"
+)
+
+// Hints name what Facts shall look up and what a later Read will want, so that
+// reads which do not depend on one another go out at once.
+type Hints struct {
+	// Roles are role names.
+	Roles []string
+	// Policies are managed policies by name or ARN, permissions boundaries too.
+	Policies []string
+}
+
+// Facts finds account, partition, caller, and the ARN of each named policy;
+// Facts.Policies has an entry for each of h.Policies. What it reads of h.Roles
+// meanwhile serves the next Read, and that one only.
+//
+// A name that a hinted role has attached, or as its boundary, is that policy;
+// any other is looked for among AWS's and the account's own policies. Errors
+// are *CredentialsError, *UnknownPolicyError, *AmbiguousPolicyError,
+// *MismatchError and those of a call: *DeniedError, *ThrottledError,
+// *CallError, or the end of ctx.
+func (a *Account) Facts(ctx context.Context, h Hints) (setup.Facts, error) {
+	if err := a.signIn(ctx); err != nil {
+		return setup.Facts{}, err
+	}
+	wanted := needs{}
+	for _, name := range h.Roles {
+		n := wanted.of(name)
+		n.role = true
+		n.attached = len(h.Policies) > 0
+	}
+	var facts setup.Facts
+	known := views{}
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		facts, err = a.identity(gctx)
+		return err
+	})
+	g.Go(func() error {
+		// What the caller may not read is asked for again by the Read that
+		// wants it, if one does, and is its error.
+		err := a.load(gctx, wanted, known)
+		if isDenied(err) {
+			return nil
+		}
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return setup.Facts{}, err
+	}
+	var err error
+	if facts.Policies, err = a.resolvePolicies(ctx, facts, h.Policies, known.policies()); err != nil {
+		return setup.Facts{}, err
+	}
+	a.mu.Lock()
+	a.prefetched = known
+	a.mu.Unlock()
+	return facts, nil
+}
+
+// identity asks STS whose the credentials are. That call needs no permission:
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
+func (a *Account) identity(ctx context.Context) (setup.Facts, error) {
+	out, err := call(ctx, a, a.sts.GetCallerIdentity, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return setup.Facts{}, err
+	}
+	caller, err := arn.Parse(aws.ToString(out.Arn))
+	if err != nil || caller.Partition == "" || !isAccountID(aws.ToString(out.Account)) {
+		return setup.Facts{}, &CallError{
+			Operation: "GetCallerIdentity",
+			Message:   fmt.Sprintf("the answer is not an identity: account %q, ARN %q", aws.ToString(out.Account), aws.ToString(out.Arn)),
+		}
+	}
+	return setup.Facts{Partition: caller.Partition, Account: *out.Account, Caller: *out.Arn}, nil
+}
+
+// isAccountID says whether s is 12 digits.
+func isAccountID(s string) bool {
+	return len(s) == 12 && strings.Trim(s, "0123456789") == ""
+}
+
+// TrustPolicyQuota asks IAM for the account's quota of a trust policy's size in
+// characters without white space (quota L-C07B4B0D); 0 when the answer does not
+// have it.
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountSummary.html
+func (a *Account) TrustPolicyQuota(ctx context.Context) (int, error) {
+	out, err := call(ctx, a, a.iam.GetAccountSummary, &iam.GetAccountSummaryInput{})
+	if err != nil {
+		return 0, err
+	}
+	return int(out.SummaryMap["AssumeRolePolicySizeQuota"]), nil
+}

@@ -1,0 +1,314 @@
+package awsapi
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/fly-aws/fly-aws/setup"
+)
+
+// pageSize is the largest page that IAM gives.
+const pageSize = 1000
+
+// managedPaths are the paths under which AWS keeps the managed policies that a
+// person may attach. Those of service-linked roles have a path of their own and
+// cannot be attached.
+// https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html
+var managedPaths = [...]string{"/", "/service-role/", "/job-function/"}
+
+// resolvePolicies gives the ARN of each ref. present are the ARNs of policies
+// that hinted roles have, which are known to exist.
+func (a *Account) resolvePolicies(ctx context.Context, who setup.Facts, refs, present []string) (map[string]string, error) {
+	found := make(map[string]string, len(refs))
+	var open []string
+	for _, ref := range slices.Compact(slices.Sorted(slices.Values(refs))) {
+		known, err := checkPolicy(ref, who, present)
+		if err != nil {
+			return nil, err
+		}
+		if known != "" {
+			found[ref] = known
+		} else {
+			open = append(open, ref)
+		}
+	}
+	exist := make([][]string, len(open))
+	g, gctx := errgroup.WithContext(ctx)
+	for i, ref := range open {
+		g.Go(func() (err error) {
+			exist[i], err = a.lookUp(gctx, ref, who)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	var lost []string
+	for i, ref := range open {
+		switch len(exist[i]) {
+		case 0:
+			lost = append(lost, ref)
+		case 1:
+			found[ref] = exist[i][0]
+		default:
+			return nil, &AmbiguousPolicyError{Ref: ref, ARNs: exist[i]}
+		}
+	}
+	if len(lost) == 0 {
+		return found, nil
+	}
+	return found, a.search(ctx, lost, found)
+}
+
+// checkPolicy says why ref cannot be right, and gives its ARN if it is one of
+// present.
+func checkPolicy(ref string, who setup.Facts, present []string) (known string, err error) {
+	if isARN(ref) {
+		if err := checkPolicyARN(ref, who); err != nil {
+			return "", err
+		}
+		if slices.Contains(present, ref) {
+			return ref, nil
+		}
+		return "", nil
+	}
+	if !isPolicyName(ref) {
+		return "", &UnknownPolicyError{Ref: ref, Reason: "a name is 1 to 128 letters, digits and " + policyNameMarks}
+	}
+	switch same := withName(present, ref); len(same) {
+	case 0:
+		return "", nil
+	case 1:
+		return same[0], nil
+	default:
+		return "", &AmbiguousPolicyError{Ref: ref, ARNs: same}
+	}
+}
+
+// lookUp gives the ARNs that exist of those that ref may mean.
+func (a *Account) lookUp(ctx context.Context, ref string, who setup.Facts) ([]string, error) {
+	candidates := []string{ref}
+	if !isARN(ref) {
+		candidates = candidateARNs(ref, who)
+	}
+	exist, err := a.existing(ctx, candidates)
+	if !isDenied(err) {
+		return exist, err
+	}
+	if isARN(ref) {
+		// It is well formed and of this account: attaching it will tell.
+		return candidates, nil
+	}
+	return nil, nil // search may find it
+}
+
+// search lists every managed policy to find those that lookUp did not: policies
+// of the account's under a path of their own. What it finds goes to found.
+func (a *Account) search(ctx context.Context, lost []string, found map[string]string) error {
+	all, err := a.policyARNs(ctx)
+	if i := slices.IndexFunc(lost, isARN); i >= 0 && isDenied(err) {
+		return &UnknownPolicyError{Ref: lost[i]} // GetPolicy said so
+	}
+	if err != nil {
+		return err
+	}
+	for _, ref := range lost {
+		switch same := withName(all, ref); len(same) {
+		case 0:
+			return &UnknownPolicyError{Ref: ref, Similar: similarNames(policyName(ref), all)}
+		case 1:
+			if strings.Contains(same[0], ":policy/aws-service-role/") {
+				return &UnknownPolicyError{Ref: ref, Reason: "AWS allows it on service-linked roles only"}
+			}
+			found[ref] = same[0]
+		default:
+			return &AmbiguousPolicyError{Ref: ref, ARNs: same}
+		}
+	}
+	return nil
+}
+
+// candidateARNs are the ARNs that a policy of that name has if it is AWS's or
+// stands at the account's root path.
+func candidateARNs(name string, who setup.Facts) []string {
+	var arns []string
+	for _, path := range managedPaths {
+		arns = append(arns, "arn:"+who.Partition+":iam::aws:policy"+path+name)
+	}
+	return append(arns, "arn:"+who.Partition+":iam::"+who.Account+":policy/"+name)
+}
+
+// existing gives those of the ARNs that are policies, sorted.
+func (a *Account) existing(ctx context.Context, arns []string) ([]string, error) {
+	exist := make([]bool, len(arns))
+	g, gctx := errgroup.WithContext(ctx)
+	for i, policy := range arns {
+		g.Go(func() error {
+			_, err := call(gctx, a, a.iam.GetPolicy, &iam.GetPolicyInput{PolicyArn: &policy})
+			if hasCode(err, codeNotFound) {
+				return nil
+			}
+			exist[i] = err == nil
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	var out []string
+	for i, policy := range arns {
+		if exist[i] {
+			out = append(out, policy)
+		}
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
+// policyARNs lists every managed policy that the account sees.
+func (a *Account) policyARNs(ctx context.Context) ([]string, error) {
+	var all []string
+	err := pages("ListPolicies", func(marker *string) (bool, *string, error) {
+		out, err := call(ctx, a, a.iam.ListPolicies, &iam.ListPoliciesInput{
+			Scope: iamtypes.PolicyScopeTypeAll, MaxItems: aws.Int32(pageSize), Marker: marker,
+		})
+		if err != nil {
+			return false, nil, err
+		}
+		for _, p := range out.Policies {
+			all = append(all, aws.ToString(p.Arn))
+		}
+		return out.IsTruncated, out.Marker, nil
+	})
+	return all, err
+}
+
+// pages calls page with the marker of each page until there are no more. IAM
+// says that a page may be short and even empty while more follow:
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListPolicies.html
+func pages(operation string, page func(marker *string) (more bool, next *string, err error)) error {
+	var marker *string
+	for {
+		more, next, err := page(marker)
+		if err != nil || !more {
+			return err
+		}
+		if aws.ToString(next) == "" || aws.ToString(next) == aws.ToString(marker) {
+			return &CallError{Operation: operation, Message: "the answer says that more follows, but not where"}
+		}
+		marker = next
+	}
+}
+
+// checkPolicyARN says why ref cannot be a managed policy that who may attach.
+func checkPolicyARN(ref string, who setup.Facts) error {
+	p, err := arn.Parse(ref)
+	switch {
+	case err != nil || p.Service != "iam" || p.Region != "" || !strings.HasPrefix(p.Resource, "policy/") || !isPolicyName(policyName(ref)):
+		return &UnknownPolicyError{Ref: ref, Reason: "it is not the ARN of a managed policy"}
+	case p.Partition != who.Partition:
+		return &MismatchError{What: "partition", ARN: ref, Have: p.Partition, Want: who.Partition}
+	case p.AccountID != "aws" && p.AccountID != who.Account:
+		return &MismatchError{What: "account", ARN: ref, Have: p.AccountID, Want: who.Account}
+	}
+	return nil
+}
+
+func isARN(ref string) bool { return strings.HasPrefix(ref, "arn:") }
+
+// policyNameMarks are the characters beside letters and digits.
+const policyNameMarks = "_+=,.@-"
+
+// isPolicyName says whether IAM can have a policy of that name.
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreatePolicy.html
+func isPolicyName(name string) bool {
+	return name != "" && len(name) <= 128 && !strings.ContainsFunc(name, func(c rune) bool {
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+		return !letter && !strings.ContainsRune(policyNameMarks, c)
+	})
+}
+
+// policyName is the name in a policy's ARN; a name is its own.
+func policyName(ref string) string {
+	return ref[strings.LastIndexByte(ref, '/')+1:]
+}
+
+// withName gives those of the ARNs that are of a policy of that name, sorted.
+func withName(arns []string, name string) []string {
+	var out []string
+	for _, policy := range arns {
+		if policyName(policy) == name {
+			out = append(out, policy)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// similarNames gives at most three names of policies that name may be a slip of,
+// best first.
+func similarNames(name string, arns []string) []string {
+	type near struct {
+		name     string
+		distance int
+	}
+	var found []near
+	most := max(2, len(name)/4)
+	seen := map[string]bool{}
+	for _, policy := range arns {
+		other := policyName(policy)
+		if seen[other] {
+			continue
+		}
+		seen[other] = true
+		given, known := strings.ToLower(name), strings.ToLower(other)
+		d := distance(given, known, most)
+		if d > most && strings.Contains(known, given) { // only a part of the name was given
+			d = len(known)
+		}
+		if d <= most || d == len(known) {
+			found = append(found, near{other, d})
+		}
+	}
+	slices.SortFunc(found, func(x, y near) int {
+		return cmp.Or(cmp.Compare(x.distance, y.distance), cmp.Compare(x.name, y.name))
+	})
+	var names []string
+	for _, n := range found[:min(3, len(found))] {
+		names = append(names, n.name)
+	}
+	return names
+}
+
+// distance is the number of bytes to insert, delete or replace to make b of a;
+// more than most when it is more than that.
+func distance(a, b string, most int) int {
+	if diff := len(a) - len(b); diff > most || -diff > most {
+		return most + 1
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replace := diagonal
+			if a[i] != b[j] {
+				replace++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

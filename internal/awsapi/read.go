@@ -1,0 +1,213 @@
+package awsapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/fly-aws/fly-aws/setup"
+	"github.com/fly-aws/fly-aws/trustpolicy"
+)
+
+// Read implements setup.Target. The first Read after Facts uses what that
+// learned of the roles; any other asks AWS.
+//
+// A role comes back under AWS's own name, which may differ from the wanted one
+// in case; everything else carries the names that were wanted. A trust policy
+// that cannot be read is an error that names the role and wraps a
+// *trustpolicy.SyntaxError.
+func (a *Account) Read(ctx context.Context, want []setup.Resource) ([]setup.Resource, error) {
+	wanted := needs{}
+	for _, r := range want {
+		switch {
+		case r.Role != nil:
+			n := wanted.of(r.Role.Name)
+			n.role = true
+			n.whole = n.whole || r.Role.MaxSession != 0
+		case r.Policy != nil && r.Policy.ARN != "":
+			wanted.of(r.Policy.Role).attached = true
+		case r.Policy != nil:
+			n := wanted.of(r.Policy.Role)
+			if !slices.Contains(n.inline, r.Policy.Name) {
+				n.inline = append(n.inline, r.Policy.Name)
+			}
+		case r.Provider != nil:
+		default:
+			return nil, fmt.Errorf("%q is not a resource of an AWS account", r.ID())
+		}
+	}
+	if err := a.signIn(ctx); err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	known := a.prefetched
+	a.prefetched = nil
+	a.mu.Unlock()
+	if known == nil {
+		known = views{}
+	}
+
+	found := make([]*setup.Resource, len(want))
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.load(gctx, wanted, known) })
+	for i, r := range want {
+		if r.Provider == nil {
+			continue
+		}
+		g.Go(func() error {
+			p, err := a.provider(gctx, r.Provider.ARN)
+			if p != nil {
+				found[i] = &setup.Resource{Provider: p}
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	var out []setup.Resource
+	for i, r := range want {
+		if r.Provider == nil {
+			var err error
+			if found[i], err = known[keyOf(roleOf(r))].resource(r); err != nil {
+				return nil, err
+			}
+		}
+		if found[i] != nil {
+			out = append(out, *found[i])
+		}
+	}
+	return out, nil
+}
+
+// roleOf is the name of the role that the resource is or belongs to.
+func roleOf(r setup.Resource) string {
+	if r.Role != nil {
+		return r.Role.Name
+	}
+	return r.Policy.Role
+}
+
+// provider reads an OIDC provider; nil when there is none of that ARN.
+func (a *Account) provider(ctx context.Context, arn string) (*setup.Provider, error) {
+	out, err := call(ctx, a, a.iam.GetOpenIDConnectProvider, &iam.GetOpenIDConnectProviderInput{
+		OpenIDConnectProviderArn: &arn,
+	})
+	if hasCode(err, codeNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	p := &setup.Provider{ARN: arn, URL: aws.ToString(out.Url), Audiences: out.ClientIDList, Tags: tagMap(out.Tags)}
+	// IAM keeps the URL without its scheme.
+	if !strings.Contains(p.URL, "://") {
+		p.URL = "https://" + p.URL
+	}
+	return p, nil
+}
+
+// resource gives the resource of the view that want names; nil when it does not
+// exist.
+func (v *roleView) resource(want setup.Resource) (*setup.Resource, error) {
+	if want.Role != nil {
+		if v.role == nil {
+			return nil, nil
+		}
+		role, err := roleFrom(v.role)
+		if err != nil {
+			return nil, err
+		}
+		return &setup.Resource{Role: role}, nil
+	}
+	p := setup.Policy{Role: want.Policy.Role, ARN: want.Policy.ARN, Name: want.Policy.Name}
+	if p.ARN != "" {
+		if !slices.Contains(v.attached, p.ARN) {
+			return nil, nil
+		}
+		return &setup.Resource{Policy: &p}, nil
+	}
+	encoded := v.inline[p.Name]
+	if encoded == "" {
+		return nil, nil
+	}
+	var err error
+	if p.Document, err = jsonDocument(encoded); err != nil {
+		return nil, fmt.Errorf("inline policy %q of role %q: %w", p.Name, p.Role, err)
+	}
+	return &setup.Resource{Policy: &p}, nil
+}
+
+// roleFrom makes a role of IAM's a resource.
+func roleFrom(r *iamtypes.Role) (*setup.Role, error) {
+	name := aws.ToString(r.RoleName)
+	document, err := decode(aws.ToString(r.AssumeRolePolicyDocument))
+	if err != nil {
+		return nil, fmt.Errorf("trust policy of role %q: %w", name, err)
+	}
+	trust, err := trustpolicy.Parse([]byte(document))
+	if err != nil {
+		return nil, fmt.Errorf("trust policy of role %q: %w", name, err)
+	}
+	role := &setup.Role{
+		ARN:         aws.ToString(r.Arn),
+		Name:        name,
+		Path:        aws.ToString(r.Path),
+		Description: aws.ToString(r.Description),
+		Trust:       trust,
+		MaxSession:  aws.ToInt32(r.MaxSessionDuration),
+		Tags:        tagMap(r.Tags),
+	}
+	if r.PermissionsBoundary != nil {
+		role.Boundary = aws.ToString(r.PermissionsBoundary.PermissionsBoundaryArn)
+	}
+	return role, nil
+}
+
+// decode undoes the encoding in which IAM returns policy documents, RFC 3986's:
+// a plus sign stands for itself. One that begins as JSON does is not encoded.
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetRole.html
+func decode(document string) (string, error) {
+	if strings.HasPrefix(strings.TrimLeft(document, " \t\r\n"), "{") {
+		return document, nil
+	}
+	plain, err := url.PathUnescape(document)
+	if err != nil {
+		return "", fmt.Errorf("the document is not URL-encoded as IAM's are: %w", err)
+	}
+	return plain, nil
+}
+
+// jsonDocument decodes an inline policy's document and makes it compact, so that
+// it can stand in a plan.
+func jsonDocument(encoded string) (json.RawMessage, error) {
+	plain, err := decode(encoded)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	if err := json.Compact(&b, []byte(plain)); err != nil {
+		return nil, fmt.Errorf("the document is not JSON: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+func tagMap(tags []iamtypes.Tag) map[string]string {
+	if len(tags) == 0 {
+		return nil
+	}
+	m := make(map[string]string, len(tags))
+	for _, t := range tags {
+		m[aws.ToString(t.Key)] = aws.ToString(t.Value)
+	}
+	return m
+}

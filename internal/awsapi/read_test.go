@@ -1,0 +1,340 @@
+package awsapi_test
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+
+	"github.com/fly-aws/fly-aws/internal/awsapi"
+	"github.com/fly-aws/fly-aws/internal/sandbox"
+	"github.com/fly-aws/fly-aws/setup"
+	"github.com/fly-aws/fly-aws/trustpolicy"
+)
+
+// observe runs Facts and the Read after it.
+func observe(t testing.TB, a *awsapi.Account, h awsapi.Hints, want []setup.Resource) (setup.Facts, []setup.Resource) {
+	t.Helper()
+	facts, err := a.Facts(context.Background(), h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := a.Read(context.Background(), want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return facts, got
+}
+
+func TestUnchangedAppTakesFourCalls(t *testing.T) {
+	t.Parallel()
+	x := newWorld(t, nil)
+	want := []setup.Resource{
+		provider(), role(t, "web"), attached("fly-acme-web", readOnly), attached("fly-acme-web", s3Read),
+	}
+	for _, r := range want {
+		x.write(create(r))
+	}
+	// The first three calls wait for one another.
+	var first sync.WaitGroup
+	first.Add(3)
+	together := func() {
+		first.Done()
+		all := make(chan struct{})
+		go func() { first.Wait(); close(all) }()
+		select {
+		case <-all:
+		case <-time.After(20 * time.Second):
+			t.Error("the calls of the first round do not go out together")
+		}
+	}
+	n := 0
+	x.faults(func(sandbox.Call) sandbox.Fault {
+		n++
+		if n <= 3 {
+			return sandbox.Fault{Before: together}
+		}
+		return sandbox.Fault{}
+	})
+	var facts setup.Facts
+	var got []setup.Resource
+	calls := x.actions(func() {
+		facts, got = observe(t, x.open(), awsapi.Hints{
+			Roles:    []string{"fly-acme-web"},
+			Policies: []string{"ReadOnlyAccess", s3Read},
+		}, want)
+	})
+	wantCalls := []string{"GetCallerIdentity", "GetOpenIDConnectProvider", "GetRole", "ListAttachedRolePolicies"}
+	if !slices.Equal(calls, wantCalls) {
+		t.Errorf("calls are %q, want %q", calls, wantCalls)
+	}
+	wantFacts := setup.Facts{
+		Partition: "aws", Account: account, Caller: facts.Caller,
+		Policies: map[string]string{"ReadOnlyAccess": readOnly, s3Read: s3Read},
+	}
+	if !reflect.DeepEqual(facts, wantFacts) || !strings.HasPrefix(facts.Caller, "arn:aws:iam::"+account+":") {
+		t.Errorf("facts are %+v, want %+v", facts, wantFacts)
+	}
+	want[1].Role.MaxSession = 3600 // IAM's default
+	sameResources(t, got, want)
+}
+
+// sameResources compares by ID, and trust policies by meaning.
+func sameResources(t testing.TB, got, want []setup.Resource) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("got %d resources, want %d", len(got), len(want))
+	}
+	byID := map[string]setup.Resource{}
+	for _, r := range got {
+		byID[r.ID()] = r
+	}
+	for _, w := range want {
+		g, ok := byID[w.ID()]
+		if !ok {
+			t.Errorf("%s is missing", w.ID())
+			continue
+		}
+		if w.Role != nil {
+			if !g.Role.Trust.Equal(w.Role.Trust) {
+				t.Errorf("%s: trust policy is %s, want %s", w.ID(), g.Role.Trust, w.Role.Trust)
+			}
+			x, y := *g.Role, *w.Role
+			x.Trust, y.Trust = nil, nil
+			g, w = setup.Resource{Role: &x}, setup.Resource{Role: &y}
+		}
+		if !reflect.DeepEqual(g, w) {
+			t.Errorf("%s is not as wanted:\n got %+v %+v %+v\nwant %+v %+v %+v", w.ID(),
+				g.Provider, g.Role, g.Policy, w.Provider, w.Role, w.Policy)
+		}
+	}
+}
+
+func TestFleetIsReadInPages(t *testing.T) {
+	t.Parallel()
+	x := newWorld(t, &sandbox.World{PageLimit: 9})
+	want, hints := x.fleet(20)
+	// One more with an inline policy, and one that does not exist.
+	want = append(want, inline("fly-acme-app-3", document))
+	x.write(create(want[len(want)-1]))
+	hints.Roles = append(hints.Roles, "fly-acme-absent")
+	ask := append(slices.Clone(want), role(t, "absent"), attached("fly-acme-absent", s3Read))
+
+	var got []setup.Resource
+	calls := x.actions(func() { _, got = observe(t, x.open(), hints, ask) })
+	for _, name := range calls {
+		switch name {
+		case "GetCallerIdentity", "GetOpenIDConnectProvider", "GetAccountAuthorizationDetails":
+		default:
+			t.Errorf("unexpected call %s", name)
+		}
+	}
+	if n := len(calls); n < 4 || n > 6 {
+		t.Errorf("made %d calls: %q", n, calls)
+	}
+	// Details of an account do not have them.
+	for _, r := range want {
+		if r.Role != nil {
+			r.Role.Description = ""
+		}
+	}
+	sameResources(t, got, want)
+}
+
+func TestFleetStopsWhenAllAreFound(t *testing.T) {
+	t.Parallel()
+	x := newWorld(t, &sandbox.World{PageLimit: 15})
+	_, hints := x.fleet(40)
+	slices.Sort(hints.Roles) // IAM's order
+	hints.Roles = hints.Roles[:11]
+	calls := x.actions(func() {
+		if _, err := x.open().Facts(context.Background(), hints); err != nil {
+			t.Fatal(err)
+		}
+	})
+	pages := count(calls, "GetAccountAuthorizationDetails")
+	if pages != 1 {
+		t.Errorf("read %d of the account's 3 pages, want 1", pages)
+	}
+}
+
+func TestFleetWithoutPermissionForDetails(t *testing.T) {
+	t.Parallel()
+	x := newWorld(t, &sandbox.World{PageLimit: 1})
+	want, hints := x.fleet(15)
+	x.write(create(attached("fly-acme-app-0", readOnly))) // a second page of attachments
+	want = append(want, attached("fly-acme-app-0", readOnly))
+	x.faults(func(c sandbox.Call) sandbox.Fault {
+		if c.Action == "GetAccountAuthorizationDetails" {
+			return sandbox.Deny()
+		}
+		return sandbox.Fault{}
+	})
+	_, got := observe(t, x.open(), hints, want)
+	for _, r := range want {
+		if r.Role != nil {
+			r.Role.MaxSession = 3600
+		}
+	}
+	sameResources(t, got, want)
+}
+
+func TestMaxSessionOfFleet(t *testing.T) {
+	t.Parallel()
+	x := newWorld(t, nil)
+	want, hints := x.fleet(12)
+	want[1].Role.MaxSession = 7200 // mentioned; the role has an hour
+	var got []setup.Resource
+	calls := x.actions(func() { _, got = observe(t, x.open(), hints, want) })
+	if n := count(calls, "GetRole"); n != 1 {
+		t.Errorf("asked for %d roles one by one, want 1", n)
+	}
+	for _, r := range got {
+		if r.Role != nil && r.Role.Name == want[1].Role.Name && r.Role.MaxSession != 3600 {
+			t.Errorf("maximum session duration is %d, want 3600", r.Role.MaxSession)
+		}
+	}
+}
+
+func count(names []string, name string) (n int) {
+	for _, s := range names {
+		if s == name {
+			n++
+		}
+	}
+	return n
+}
+
+func TestFactsServeOneReadOnly(t *testing.T) {
+	t.Parallel()
+	x := newWorld(t, nil)
+	want, hints := x.fleet(1)
+	a := x.open()
+	observe(t, a, hints, want)
+	if _, err := x.raw.UpdateRole(context.Background(), &iam.UpdateRoleInput{
+		RoleName: &want[1].Role.Name, Description: aws.String("changed"),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := a.Read(context.Background(), want[1:2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got[0].Role.Description != "changed" {
+		t.Errorf("the second Read gave the description %q", got[0].Role.Description)
+	}
+}
+
+func TestReadOfNothing(t *testing.T) {
+	t.Parallel()
+	x := newWorld(t, nil)
+	got, err := x.Read(context.Background(), []setup.Resource{
+		provider(), role(t, "web"), attached("fly-acme-web", readOnly), inline("fly-acme-web", document),
+	})
+	if err != nil || len(got) != 0 {
+		t.Errorf("got %v, %v", got, err)
+	}
+}
+
+func TestRoleKeepsItsOwnCase(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{0, 20} { // one by one, and in pages
+		x := newWorld(t, nil)
+		_, hints := x.fleet(n)
+		ask := []setup.Resource{}
+		for _, name := range append(hints.Roles, "FLY-ACME-Web") {
+			ask = append(ask, setup.Resource{Role: &setup.Role{Name: name}})
+		}
+		x.write(create(role(t, "web")))
+		got, err := x.Read(context.Background(), ask)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got) != n+1 || got[n].Role.Name != "fly-acme-web" {
+			t.Errorf("with %d more roles, got %d, the last %+v", n, len(got), got[len(got)-1].Role)
+		}
+	}
+}
+
+func TestUnreadableTrustPolicyNamesTheRole(t *testing.T) {
+	t.Parallel()
+	// IAM takes a member that is defined twice; the parser does not.
+	x := newWorld(t, nil)
+	x.write(create(role(t, "web")))
+	_, err := x.raw.UpdateAssumeRolePolicy(context.Background(), &iam.UpdateAssumeRolePolicyInput{
+		RoleName: aws.String("fly-acme-web"),
+		PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Effect":"Allow",
+			"Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}`),
+	})
+	if err != nil {
+		t.Skipf("the sandbox refuses the document: %v", err)
+	}
+	_, err = x.Read(context.Background(), []setup.Resource{role(t, "web")})
+	syntax := errorAs[*trustpolicy.SyntaxError](t, err)
+	if !strings.Contains(err.Error(), `"fly-acme-web"`) || syntax.Line != 1 {
+		t.Errorf("error is %q on line %d", err, syntax.Line)
+	}
+}
+
+func TestReadRefusesOtherPlaces(t *testing.T) {
+	t.Parallel()
+	x := newWorld(t, nil)
+	_, err := x.Read(context.Background(), []setup.Resource{{Env: &setup.Env{Config: "fly.toml", Key: "A"}}})
+	if err == nil || len(x.Calls()) != 0 {
+		t.Errorf("got the error %v after %d calls", err, len(x.Calls()))
+	}
+}
+
+func TestCanceled(t *testing.T) {
+	t.Parallel()
+	x := newWorld(t, nil)
+	want, hints := x.fleet(30)
+	ctx, cancel := context.WithCancel(context.Background())
+	x.faults(func(sandbox.Call) sandbox.Fault {
+		cancel()
+		return sandbox.Latency(time.Minute) // ends when the client goes away
+	})
+	if _, err := x.Facts(ctx, hints); !errors.Is(err, context.Canceled) {
+		t.Errorf("Facts: %v", err)
+	}
+	if _, err := x.Read(ctx, want); !errors.Is(err, context.Canceled) {
+		t.Errorf("Read: %v", err)
+	}
+	if err := x.Write(ctx, create(role(t, "web"))); !errors.Is(err, context.Canceled) {
+		t.Errorf("Write: %v", err)
+	}
+}
+
+func TestTrustPolicyQuota(t *testing.T) {
+	t.Parallel()
+	x := newWorld(t, &sandbox.World{TrustPolicyQuota: 4096})
+	if n, err := x.Account.TrustPolicyQuota(context.Background()); n != 4096 || err != nil {
+		t.Errorf("got %d, %v", n, err)
+	}
+}
+
+func BenchmarkUnchangedFleet(b *testing.B) {
+	for name, deny := range map[string]string{"pages": "", "one-by-one": "GetAccountAuthorizationDetails"} {
+		b.Run(name, func(b *testing.B) {
+			x := newWorld(b, nil)
+			want, hints := x.fleet(100)
+			x.faults(func(c sandbox.Call) sandbox.Fault {
+				slow := sandbox.Latency(100 * time.Millisecond)
+				if c.Action == deny {
+					return slow.And(sandbox.Deny())
+				}
+				return slow
+			})
+			for b.Loop() {
+				observe(b, x.open(), hints, want)
+			}
+		})
+	}
+}

@@ -1,0 +1,257 @@
+package awsapi
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"golang.org/x/sync/errgroup"
+)
+
+// fleetFrom is the number of roles from which on they are read in pages instead
+// of one by one.
+const fleetFrom = 11
+
+// A roleKey is a role's name in lower case: IAM's role names are unique ignoring
+// case.
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+type roleKey string
+
+func keyOf(name string) roleKey { return roleKey(strings.ToLower(name)) }
+
+// A need is what a read wants to know of one role.
+type need struct {
+	name     string
+	role     bool // the role itself
+	whole    bool // and its description and maximum session duration
+	attached bool // which managed policies are attached
+	inline   []string
+}
+
+type needs map[roleKey]*need
+
+// of returns the need of the role, a new one if there is none.
+func (n needs) of(name string) *need {
+	key := keyOf(name)
+	if n[key] == nil {
+		n[key] = &need{name: name}
+	}
+	return n[key]
+}
+
+// A roleView is what is known of one role. A part that was not read is not
+// known; of a role that does not exist every part is known and empty.
+type roleView struct {
+	mu sync.Mutex
+
+	roleKnown, whole bool
+	role             *iamtypes.Role // nil: does not exist
+
+	attachedKnown bool
+	attached      []string // ARNs
+
+	// inline holds the documents of inline policies, as IAM encodes them; ""
+	// for one that does not exist. With inlineKnown it holds all of them.
+	inlineKnown bool
+	inline      map[string]string
+}
+
+// setAbsent makes the view that of no role.
+func (v *roleView) setAbsent() {
+	v.roleKnown, v.whole, v.role = true, true, nil
+	v.attachedKnown, v.attached = true, nil
+	v.inlineKnown, v.inline = true, nil
+}
+
+type views map[roleKey]*roleView
+
+// of returns the view of the role, an empty one if there is none.
+func (v views) of(key roleKey) *roleView {
+	if v[key] == nil {
+		v[key] = &roleView{}
+	}
+	return v[key]
+}
+
+// policies are the ARNs of the managed policies that the roles have, attached or
+// as a boundary.
+func (v views) policies() []string {
+	var arns []string
+	for _, view := range v {
+		arns = append(arns, view.attached...)
+		if view.role != nil && view.role.PermissionsBoundary != nil {
+			arns = append(arns, aws.ToString(view.role.PermissionsBoundary.PermissionsBoundaryArn))
+		}
+	}
+	slices.Sort(arns)
+	return slices.Compact(arns)
+}
+
+// load reads into v what n needs and v does not know yet.
+func (a *Account) load(ctx context.Context, n needs, v views) error {
+	unknown := 0
+	for key, need := range n {
+		view := v.of(key)
+		if need.role && !view.roleKnown || need.attached && !view.attachedKnown {
+			unknown++
+		}
+	}
+	if unknown >= fleetFrom {
+		if err := a.loadFleet(ctx, n, v); err != nil && !isDenied(err) {
+			return err
+		}
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	for key, need := range n {
+		view := v[key]
+		role := need.role && !view.roleKnown || need.whole && !view.whole
+		attached := need.attached && !view.attachedKnown
+		inline := need.inline
+		if view.inlineKnown {
+			inline = nil
+		}
+		// From here on the view is written to.
+		if role {
+			g.Go(func() error { return a.loadRole(gctx, need.name, view) })
+		}
+		if attached {
+			g.Go(func() error { return a.loadAttached(gctx, need.name, view) })
+		}
+		for _, policy := range inline {
+			g.Go(func() error { return a.loadInline(gctx, need.name, policy, view) })
+		}
+	}
+	return g.Wait()
+}
+
+// loadRole reads one role.
+func (a *Account) loadRole(ctx context.Context, name string, v *roleView) error {
+	out, err := call(ctx, a, a.iam.GetRole, &iam.GetRoleInput{RoleName: &name})
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	switch {
+	case hasCode(err, codeNotFound):
+		v.setAbsent()
+	case err != nil:
+		return err
+	case out.Role == nil:
+		return &CallError{Operation: "GetRole", Message: "the answer has no role"}
+	default:
+		v.roleKnown, v.whole, v.role = true, true, out.Role
+	}
+	return nil
+}
+
+// loadAttached reads which managed policies a role has.
+func (a *Account) loadAttached(ctx context.Context, name string, v *roleView) error {
+	var arns []string
+	err := pages("ListAttachedRolePolicies", func(marker *string) (bool, *string, error) {
+		out, err := call(ctx, a, a.iam.ListAttachedRolePolicies, &iam.ListAttachedRolePoliciesInput{
+			RoleName: &name, Marker: marker,
+		})
+		if err != nil {
+			return false, nil, err
+		}
+		arns = append(arns, policyARNsOf(out.AttachedPolicies)...)
+		return out.IsTruncated, out.Marker, nil
+	})
+	if err != nil && !hasCode(err, codeNotFound) {
+		return err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.attachedKnown, v.attached = true, arns
+	return nil
+}
+
+// loadInline reads one inline policy of a role.
+func (a *Account) loadInline(ctx context.Context, role, policy string, v *roleView) error {
+	document, _, err := a.inlineDocument(ctx, role, policy)
+	if err != nil {
+		return err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.inline == nil {
+		v.inline = map[string]string{}
+	}
+	v.inline[policy] = document
+	return nil
+}
+
+// inlineDocument asks for an inline policy's document, which comes encoded.
+func (a *Account) inlineDocument(ctx context.Context, role, policy string) (document string, ok bool, err error) {
+	out, err := call(ctx, a, a.iam.GetRolePolicy, &iam.GetRolePolicyInput{RoleName: &role, PolicyName: &policy})
+	if hasCode(err, codeNotFound) {
+		return "", false, nil
+	}
+	if err != nil {
+		return "", false, err
+	}
+	return aws.ToString(out.PolicyDocument), true, nil
+}
+
+// loadFleet reads the account's roles in pages, until all that are needed are
+// found or there are no more. It gives neither description nor maximum session
+// duration.
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_RoleDetail.html
+func (a *Account) loadFleet(ctx context.Context, n needs, v views) error {
+	missing := len(n)
+	err := pages("GetAccountAuthorizationDetails", func(marker *string) (bool, *string, error) {
+		out, err := call(ctx, a, a.iam.GetAccountAuthorizationDetails, &iam.GetAccountAuthorizationDetailsInput{
+			Filter:   []iamtypes.EntityType{iamtypes.EntityTypeRole},
+			MaxItems: aws.Int32(pageSize),
+			Marker:   marker,
+		})
+		if err != nil {
+			return false, nil, err
+		}
+		for _, d := range out.RoleDetailList {
+			key := keyOf(aws.ToString(d.RoleName))
+			if _, ok := n[key]; ok {
+				v.of(key).setDetail(d)
+				missing--
+			}
+		}
+		return out.IsTruncated && missing > 0, out.Marker, nil
+	})
+	if err != nil {
+		return err
+	}
+	for key := range n {
+		if view := v.of(key); !view.roleKnown {
+			view.setAbsent()
+		}
+	}
+	return nil
+}
+
+// setDetail takes over a role of the fleet.
+func (v *roleView) setDetail(d iamtypes.RoleDetail) {
+	v.roleKnown, v.whole = true, false
+	v.role = &iamtypes.Role{
+		Arn:                      d.Arn,
+		RoleName:                 d.RoleName,
+		Path:                     d.Path,
+		AssumeRolePolicyDocument: d.AssumeRolePolicyDocument,
+		PermissionsBoundary:      d.PermissionsBoundary,
+		Tags:                     d.Tags,
+	}
+	v.attachedKnown, v.attached = true, policyARNsOf(d.AttachedManagedPolicies)
+	v.inlineKnown, v.inline = true, make(map[string]string, len(d.RolePolicyList))
+	for _, p := range d.RolePolicyList {
+		v.inline[aws.ToString(p.PolicyName)] = aws.ToString(p.PolicyDocument)
+	}
+}
+
+func policyARNsOf(attached []iamtypes.AttachedPolicy) []string {
+	arns := make([]string, 0, len(attached))
+	for _, p := range attached {
+		arns = append(arns, aws.ToString(p.PolicyArn))
+	}
+	return arns
+}
