@@ -1,0 +1,168 @@
+package flyoidc_test
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/fly-aws/fly-aws/internal/flyoidc"
+)
+
+// clock is the time at which the tests take place.
+var clock = time.Date(2026, 8, 20, 12, 0, 0, 0, time.UTC)
+
+const (
+	goodHeader = `{"alg":"RS256","kid":"k1","typ":"JWT"}`
+	goodClaims = `{"app_id":"1234567","app_name":"web","aud":"sts.amazonaws.com","exp":1787228100,"iat":1787227500,` +
+		`"image":"web:deployment-1","image_digest":"sha256:00","iss":"https://oidc.fly.io/acme","jti":"j","machine_id":"m1",` +
+		`"machine_name":"quiet-sun-1234","machine_version":"01","nbf":1787227500,"org_id":"7","org_name":"acme","region":"ams",` +
+		`"sub":"acme:web:quiet-sun-1234"}`
+)
+
+// compact puts the parts of a token together, with a signature of n bytes that
+// nobody made.
+func compact(header, claims string, n int) string {
+	enc := base64.RawURLEncoding.EncodeToString
+	return enc([]byte(header)) + "." + enc([]byte(claims)) + "." + enc(make([]byte, n))
+}
+
+// withClaim returns goodClaims with other text for the claim's value; the claim
+// is taken out where that is "".
+func withClaim(t testing.TB, name, value string) string {
+	t.Helper()
+	before, rest, ok := strings.Cut(goodClaims, `"`+name+`":`)
+	if !ok {
+		t.Fatalf("there is no claim %q", name)
+	}
+	end := strings.IndexAny(rest, ",}")
+	if rest[end] == ',' {
+		end++
+	}
+	if value == "" {
+		return strings.TrimSuffix(before, ",") + tail(before, rest[end:])
+	}
+	sep := ""
+	if rest[end-1] == ',' {
+		sep = ","
+	}
+	return before + `"` + name + `":` + value + sep + rest[end:]
+}
+
+// tail puts the comma back that a claim taken out of the middle leaves missing.
+func tail(before, rest string) string {
+	if strings.HasSuffix(before, ",") && rest != "}" {
+		return "," + rest
+	}
+	return rest
+}
+
+// Keys are slow to make: one of each kind serves all tests.
+var (
+	rsaKey  = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
+	p256Key = sync.OnceValues(func() (*ecdsa.PrivateKey, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) })
+	p384Key = sync.OnceValues(func() (*ecdsa.PrivateKey, error) { return ecdsa.GenerateKey(elliptic.P384(), rand.Reader) })
+	p521Key = sync.OnceValues(func() (*ecdsa.PrivateKey, error) { return ecdsa.GenerateKey(elliptic.P521(), rand.Reader) })
+)
+
+func privateKey(t testing.TB, algorithm string) crypto.Signer {
+	t.Helper()
+	var key crypto.Signer
+	var err error
+	switch algorithm {
+	case "ES256":
+		key, err = p256Key()
+	case "ES384":
+		key, err = p384Key()
+	case "ES512":
+		key, err = p521Key()
+	default:
+		key, err = rsaKey()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// sign makes a token with those claims, signed under the key ID "k".
+func sign(t testing.TB, algorithm, claims string) string {
+	t.Helper()
+	signer, err := jose.NewSigner(jose.SigningKey{
+		Algorithm: jose.SignatureAlgorithm(algorithm),
+		Key:       jose.JSONWebKey{Key: privateKey(t, algorithm), KeyID: "k"},
+	}, (&jose.SignerOptions{}).WithType("JWT"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	jws, err := signer.Sign([]byte(claims))
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := jws.CompactSerialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// claimsOf are the claims of a token of that issuer that is good at clock.
+func claimsOf(issuer string) string {
+	return fmt.Sprintf(`{"iss":%q,"sub":"acme:web:quiet-sun-1234","aud":"sts.amazonaws.com","iat":%d,"nbf":%d,"exp":%d}`,
+		issuer, clock.Unix(), clock.Unix(), clock.Add(10*time.Minute).Unix())
+}
+
+func TestParseSubject(t *testing.T) {
+	t.Parallel()
+	for sub, want := range map[string]flyoidc.Subject{
+		"dioad-dev:dioad-dev-edgerouter:cold-shape-2007": {Org: "dioad-dev", App: "dioad-dev-edgerouter", Machine: "cold-shape-2007"},
+		"a:b:c":   {Org: "a", App: "b", Machine: "c"},
+		"":        {},
+		"a:b":     {},
+		"a:b:":    {},
+		":b:c":    {},
+		"a::c":    {},
+		"a:b:c:d": {},
+		"a:b:c:":  {},
+		"repo:octo-org/octo-repo:ref:refs/heads/main": {},
+	} {
+		got, ok := flyoidc.ParseSubject(sub)
+		if got != want || ok != (want != flyoidc.Subject{}) {
+			t.Errorf("ParseSubject(%q) = %+v, %v; want %+v", sub, got, ok, want)
+		}
+	}
+}
+
+func TestIssuerOrg(t *testing.T) {
+	t.Parallel()
+	for issuer, want := range map[string]string{
+		"https://oidc.fly.io/acme":        "acme",
+		"https://oidc.fly.io/acme-2":      "acme-2",
+		"https://oidc.fly.io/personal":    "personal",
+		"https://oidc.fly.io/":            "",
+		"https://oidc.fly.io":             "",
+		"https://oidc.fly.io/acme/":       "",
+		"https://oidc.fly.io/acme/../x":   "",
+		"https://oidc.fly.io/ACME":        "",
+		"https://oidc.fly.io/a?b":         "",
+		"https://oidc.fly.io.evil.com/a":  "",
+		"https://oidc.fly.io@evil.com/a":  "",
+		"http://oidc.fly.io/acme":         "",
+		"https://accounts.google.com":     "",
+		"https://oidc.fly.io/acme\u202ex": "",
+	} {
+		got, ok := flyoidc.IssuerOrg(issuer)
+		if got != want || ok != (want != "") {
+			t.Errorf("IssuerOrg(%q) = %q, %v; want %q", issuer, got, ok, want)
+		}
+	}
+}

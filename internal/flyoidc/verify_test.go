@@ -1,0 +1,566 @@
+package flyoidc_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/fly-aws/fly-aws/internal/flyoidc"
+	"github.com/fly-aws/fly-aws/internal/sandbox"
+)
+
+// names are the checks that Verify always returns.
+var names = []string{
+	flyoidc.CheckFormat, flyoidc.CheckIssuer, flyoidc.CheckAudience, flyoidc.CheckExpiry, flyoidc.CheckNotBefore,
+	flyoidc.CheckIssuedAt, flyoidc.CheckKeys, flyoidc.CheckSignature,
+}
+
+// outcomes writes the outcomes of checks as "format:ok issuer:failed …" for those
+// that are not ok, and checks the rest of them.
+func outcomes(t testing.TB, checks []flyoidc.Check) string {
+	t.Helper()
+	if len(checks) != len(names) {
+		t.Fatalf("%d checks: %+v", len(checks), checks)
+	}
+	var out []string
+	for i, c := range checks {
+		if c.Name != names[i] {
+			t.Errorf("check %d is %q, want %q", i, c.Name, names[i])
+		}
+		checkWords(t, c.Detail)
+		if strings.Contains(c.Detail, "eyJ") {
+			t.Errorf("a token is in %q", c.Detail)
+		}
+		if (c.Err != nil) && c.Outcome != flyoidc.Failed {
+			t.Errorf("%s is %s with an error: %v", c.Name, c.Outcome, c.Err)
+		}
+		if c.Outcome != flyoidc.OK {
+			out = append(out, c.Name+":"+string(c.Outcome))
+		}
+	}
+	if got, want := flyoidc.Passed(checks), !strings.Contains(strings.Join(out, " "), "failed"); got != want {
+		t.Errorf("Passed is %v", got)
+	}
+	return strings.Join(out, " ")
+}
+
+// keysKind returns the kind of the error of the check of the keys.
+func keysKind(t testing.TB, checks []flyoidc.Check) flyoidc.KeysKind {
+	t.Helper()
+	for _, c := range checks {
+		var e *flyoidc.KeysError
+		if errors.As(c.Err, &e) {
+			if c.Name != flyoidc.CheckKeys {
+				t.Errorf("a KeysError is at %s", c.Name)
+			}
+			return e.Kind
+		}
+	}
+	return ""
+}
+
+func TestVerifySandbox(t *testing.T) {
+	t.Parallel()
+	w := sandbox.World{Now: func() time.Time { return clock }, PersonalOrg: "jane-doe-123"}
+	w.AddMachine("acme", "web", "quiet-sun-1234")
+	w.AddMachine("jane-doe-123", "web", "late-sun-1")
+	s, err := w.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	client := &http.Client{Transport: s.IssuerTransport()}
+	defer client.CloseIdleConnections()
+	verify := func(r sandbox.TokenRequest, o flyoidc.Options) []flyoidc.Check {
+		t.Helper()
+		if r.Org == "" {
+			r.Org, r.App, r.Machine = "acme", "web", "quiet-sun-1234"
+		}
+		if r.Audience == "" {
+			r.Audience = flyoidc.AudienceAWS
+		}
+		text, err := w.Mint(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Client = client
+		if o.Now == nil {
+			o.Now = func() time.Time { return clock }
+		}
+		return flyoidc.Verify(context.Background(), text, o)
+	}
+	later := func(d time.Duration) func() time.Time { return func() time.Time { return clock.Add(d) } }
+	claims := func(name string, value any) sandbox.TokenRequest {
+		return sandbox.TokenRequest{Claims: map[string]any{name: value}}
+	}
+	for name, test := range map[string]struct {
+		request sandbox.TokenRequest
+		options flyoidc.Options
+		want    string
+	}{
+		"good":                     {},
+		"with session tags":        {request: sandbox.TokenRequest{PrincipalTags: true}},
+		"the named issuer":         {options: flyoidc.Options{Issuer: "https://oidc.fly.io/acme"}},
+		"another audience":         {request: sandbox.TokenRequest{Audience: "vault"}, options: flyoidc.Options{Audience: "vault"}},
+		"other than the audience":  {request: sandbox.TokenRequest{Audience: "https://fly.io/acme"}, want: "audience:failed"},
+		"other than the issuer":    {options: flyoidc.Options{Issuer: "https://oidc.fly.io/other"}, want: "issuer:failed keys:skipped signature:skipped"},
+		"a slash more":             {options: flyoidc.Options{Issuer: "https://oidc.fly.io/acme/"}, want: "issuer:failed keys:skipped signature:skipped"},
+		"the raw slug":             {request: sandbox.TokenRequest{Org: "jane-doe-123", App: "web", Machine: "late-sun-1"}},
+		"the alias personal":       {request: claims("iss", "https://oidc.fly.io/personal"), want: "issuer:failed keys:skipped signature:skipped"},
+		"another issuer":           {request: claims("iss", "https://accounts.google.com"), want: "issuer:failed keys:skipped signature:skipped"},
+		"not published":            {request: sandbox.TokenRequest{Unpublished: true}, want: "signature:failed"},
+		"another org's key":        {request: claims("iss", "https://oidc.fly.io/jane-doe-123"), want: "keys:failed signature:skipped"},
+		"an org that is not there": {request: claims("iss", "https://oidc.fly.io/nobody"), want: "keys:failed signature:skipped"},
+		"no nbf":                   {request: claims("nbf", nil), want: "not before:skipped"},
+		"a broken rule": {
+			request: claims("exp", "soon"),
+			want:    "format:failed issuer:skipped audience:skipped expiry:skipped not before:skipped issued at:skipped keys:skipped signature:skipped",
+		},
+
+		"just expired":             {options: flyoidc.Options{Now: later(10*time.Minute + time.Second)}},
+		"at the end of the grace":  {options: flyoidc.Options{Now: later(15 * time.Minute)}},
+		"after the grace":          {options: flyoidc.Options{Now: later(15*time.Minute + time.Nanosecond)}, want: "expiry:failed"},
+		"clock a minute behind":    {options: flyoidc.Options{Now: later(-time.Minute)}},
+		"clock further behind":     {options: flyoidc.Options{Now: later(-time.Minute - time.Second)}, want: "not before:failed issued at:failed"},
+		"issued in the future":     {request: claims("iat", clock.Add(time.Hour).Unix()), want: "issued at:failed"},
+		"not valid yet":            {request: claims("nbf", clock.Add(time.Hour).Unix()), want: "not before:failed"},
+		"everything wrong at once": {request: sandbox.TokenRequest{Unpublished: true, Audience: "x", Lifetime: -time.Hour}, want: "audience:failed expiry:failed signature:failed"},
+	} {
+		checks := verify(test.request, test.options)
+		if got := outcomes(t, checks); got != test.want {
+			t.Errorf("%s: %s\nwant %s\n%+v", name, got, test.want, checks)
+		}
+	}
+}
+
+// issuer is an issuer of our own, which can be made to misbehave.
+type issuer struct {
+	*httptest.Server
+	mux *http.ServeMux
+}
+
+// newIssuer starts an issuer with a good discovery document.
+func newIssuer(t testing.TB) *issuer {
+	t.Helper()
+	i := &issuer{mux: http.NewServeMux()}
+	i.Server = httptest.NewUnstartedServer(i.mux)
+	i.Config.ErrorLog = log.New(io.Discard, "", 0) // refused certificates are part of the tests
+	i.StartTLS()
+	t.Cleanup(i.Close)
+	return i
+}
+
+func (i *issuer) answer(path, body string) {
+	i.mux.HandleFunc(path, func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(rw, body)
+	})
+}
+
+const (
+	discoveryPath = "/.well-known/openid-configuration"
+	keysPath      = "/keys"
+)
+
+func (i *issuer) discovery() {
+	i.answer(discoveryPath, fmt.Sprintf(`{"issuer":%q,"jwks_uri":%q}`, i.URL, i.URL+keysPath))
+}
+
+func (i *issuer) verify(t testing.TB, text string) []flyoidc.Check {
+	t.Helper()
+	return flyoidc.Verify(context.Background(), text, i.options())
+}
+
+func (i *issuer) options() flyoidc.Options {
+	return flyoidc.Options{Issuer: i.URL, Client: i.Client(), Now: func() time.Time { return clock }}
+}
+
+// keySet writes a JSON Web Key Set of the keys.
+func keySet(t testing.TB, keys ...jose.JSONWebKey) string {
+	t.Helper()
+	text, err := json.Marshal(jose.JSONWebKeySet{Keys: keys})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func publicKey(t testing.TB, algorithm, keyID string) jose.JSONWebKey {
+	t.Helper()
+	return jose.JSONWebKey{Key: privateKey(t, algorithm).Public(), KeyID: keyID, Algorithm: algorithm, Use: "sig"}
+}
+
+// manyKeys are EC keys that sign nothing.
+var manyKeys = sync.OnceValues(func() ([]jose.JSONWebKey, error) {
+	var keys []jose.JSONWebKey
+	for n := range 999 {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, jose.JSONWebKey{Key: key.Public(), KeyID: fmt.Sprintf("other-%d", n)})
+	}
+	return keys, nil
+})
+
+func TestVerifyKeys(t *testing.T) {
+	t.Parallel()
+	many, err := manyKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := func(keys []jose.JSONWebKey, key jose.JSONWebKey) []jose.JSONWebKey {
+		return append(keys[:len(keys):len(keys)], key)
+	}
+	rsaPublic, ecPublic := publicKey(t, "RS256", "k"), publicKey(t, "ES256", "k")
+	changed := func(k jose.JSONWebKey, change func(*jose.JSONWebKey)) jose.JSONWebKey {
+		change(&k)
+		return k
+	}
+	modulus := base64.RawURLEncoding.EncodeToString(new(big.Int).Lsh(big.NewInt(1), 1<<20).Bytes())
+	for name, test := range map[string]struct {
+		algorithm string
+		keys      string
+		want      string
+		kind      flyoidc.KeysKind
+	}{
+		"RSA":                  {"RS256", keySet(t, rsaPublic), "", ""},
+		"EC":                   {"ES256", keySet(t, ecPublic), "", ""},
+		"RSA, SHA-384":         {"RS384", keySet(t, publicKey(t, "RS384", "k")), "", ""},
+		"RSA, SHA-512":         {"RS512", keySet(t, publicKey(t, "RS512", "k")), "", ""},
+		"EC, P-384":            {"ES384", keySet(t, publicKey(t, "ES384", "k")), "", ""},
+		"EC, P-521":            {"ES512", keySet(t, publicKey(t, "ES512", "k")), "", ""},
+		"without alg and use":  {"RS256", keySet(t, changed(rsaPublic, func(k *jose.JSONWebKey) { k.Algorithm, k.Use = "", "" })), "", ""},
+		"both under one ID":    {"ES256", keySet(t, rsaPublic, ecPublic), "", ""},
+		"a wrong one first":    {"ES256", keySet(t, changed(many[0], func(k *jose.JSONWebKey) { k.KeyID = "k" }), ecPublic), "", ""},
+		"unknown ones beside":  {"RS256", `{"keys":[{"kty":"new"},{"kty":"EC","crv":"new"},5,null,` + strings.TrimPrefix(keySet(t, rsaPublic), `{"keys":[`), "", ""},
+		"a private key":        {"ES256", keySet(t, jose.JSONWebKey{Key: privateKey(t, "ES256"), KeyID: "k"}), "", ""},
+		"100 keys":             {"ES256", keySet(t, with(many[:99], ecPublic)...), "", ""},
+		"100 of one kind, RSA": {"RS256", keySet(t, with(many[:100], rsaPublic)...), "", ""},
+		"101 keys":             {"ES256", keySet(t, with(many[:100], ecPublic)...), "keys:failed", flyoidc.KeysTooMany},
+		"1,000 keys":           {"ES256", keySet(t, with(many, ecPublic)...), "keys:failed", flyoidc.KeysTooMany},
+
+		"a wrong key":       {"ES256", keySet(t, changed(many[0], func(k *jose.JSONWebKey) { k.KeyID = "k" })), "signature:failed", ""},
+		"no keys":           {"RS256", `{"keys":[]}`, "keys:failed signature:skipped", flyoidc.KeysNone},
+		"no usable keys":    {"RS256", `{"keys":[{"kty":"new"}]}`, "keys:failed signature:skipped", flyoidc.KeysNone},
+		"a symmetric key":   {"RS256", `{"keys":[{"kty":"oct","kid":"k","k":"c2VjcmV0"}]}`, "keys:failed signature:skipped", flyoidc.KeysNone},
+		"a huge key":        {"RS256", `{"keys":[{"kty":"RSA","kid":"k","n":"` + modulus + `","e":"AQAB"}]}`, "keys:failed signature:skipped", flyoidc.KeysNone},
+		"for encryption":    {"RS256", keySet(t, changed(rsaPublic, func(k *jose.JSONWebKey) { k.Use = "enc" })), "keys:failed signature:skipped", flyoidc.KeysNone},
+		"another ID":        {"RS256", keySet(t, publicKey(t, "RS256", "K")), "keys:failed signature:skipped", flyoidc.KeysUnknown},
+		"another algorithm": {"RS256", keySet(t, changed(rsaPublic, func(k *jose.JSONWebKey) { k.Algorithm = "RS512" })), "keys:failed signature:skipped", flyoidc.KeysUnknown},
+		"another kind":      {"RS256", keySet(t, ecPublic), "keys:failed signature:skipped", flyoidc.KeysUnknown},
+		"another curve":     {"ES256", keySet(t, jose.JSONWebKey{Key: privateKey(t, "ES384").Public(), KeyID: "k"}), "keys:failed signature:skipped", flyoidc.KeysUnknown},
+		"an empty object":   {"RS256", `{}`, "keys:failed signature:skipped", flyoidc.KeysNotJSON},
+		"keys null":         {"RS256", `{"keys":null}`, "keys:failed signature:skipped", flyoidc.KeysNotJSON},
+		"cut off":           {"RS256", keySet(t, rsaPublic)[:50], "keys:failed signature:skipped", flyoidc.KeysNotJSON},
+		"more behind":       {"RS256", keySet(t, rsaPublic) + "{}", "keys:failed signature:skipped", flyoidc.KeysNotJSON},
+		"a certificate":     {"RS256", "-----BEGIN CERTIFICATE-----", "keys:failed signature:skipped", flyoidc.KeysNotJSON},
+		"too large":         {"RS256", `{"keys":[]}` + strings.Repeat(" ", 2<<20), "keys:failed signature:skipped", flyoidc.KeysTooLarge},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			check := func(how string, checks []flyoidc.Check) {
+				t.Helper()
+				if got := outcomes(t, checks); got != test.want {
+					t.Errorf("%s: %s\nwant %s\n%+v", how, got, test.want, checks)
+				}
+				if got := keysKind(t, checks); got != test.kind {
+					t.Errorf("%s: got %q, want %q", how, got, test.kind)
+				}
+			}
+			i := newIssuer(t)
+			i.discovery()
+			i.answer(keysPath, test.keys)
+			text := sign(t, test.algorithm, claimsOf(i.URL))
+			check("asked", i.verify(t, text))
+			o := flyoidc.Options{Issuer: i.URL, Keys: []byte(test.keys), Now: func() time.Time { return clock }, Client: forbidden(t)}
+			check("given", flyoidc.Verify(context.Background(), text, o))
+		})
+	}
+}
+
+// forbidden is a client that must not be used.
+func forbidden(t testing.TB) *http.Client {
+	return &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
+		t.Errorf("%s was asked", r.URL)
+		return nil, errors.New("no network")
+	})}
+}
+
+type transport func(*http.Request) (*http.Response, error)
+
+func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// Given keys verify the signature even of an issuer that is not expected, and
+// an issuer that is not expected is never asked.
+func TestVerifyOffline(t *testing.T) {
+	t.Parallel()
+	text := sign(t, "RS256", claimsOf("https://issuer.example/x"))
+	o := flyoidc.Options{Keys: []byte(keySet(t, publicKey(t, "RS256", "k"))), Now: func() time.Time { return clock }, Client: forbidden(t)}
+	if got := outcomes(t, flyoidc.Verify(context.Background(), text, o)); got != "issuer:failed" {
+		t.Errorf("with keys: %s", got)
+	}
+	o.Keys = nil
+	if got := outcomes(t, flyoidc.Verify(context.Background(), text, o)); got != "issuer:failed keys:skipped signature:skipped" {
+		t.Errorf("without: %s", got)
+	}
+	// One claim changed after the signature was made.
+	header, rest, _ := strings.Cut(text, ".")
+	_, signature, _ := strings.Cut(rest, ".")
+	_, forged, _ := strings.Cut(compact("{}", strings.Replace(claimsOf("https://issuer.example/x"), "acme:web", "acme:api", 1), 0), ".")
+	text = header + "." + strings.TrimSuffix(forged, ".") + "." + signature
+	o.Issuer, o.Keys = "https://issuer.example/x", []byte(keySet(t, publicKey(t, "RS256", "k")))
+	if got := outcomes(t, flyoidc.Verify(context.Background(), text, o)); got != "signature:failed" {
+		t.Errorf("changed: %s", got)
+	}
+}
+
+func TestVerifyFaults(t *testing.T) {
+	t.Parallel()
+	keys := keySet(t, publicKey(t, "RS256", "k"))
+	elsewhere := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("%s was asked elsewhere", r.URL)
+	}))
+	t.Cleanup(elsewhere.Close)
+	redirect := func(to string) http.HandlerFunc {
+		return func(rw http.ResponseWriter, r *http.Request) { http.Redirect(rw, r, to, http.StatusFound) }
+	}
+	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	document := func(format string, args ...any) func(*issuer) {
+		return func(i *issuer) {
+			i.answer(discoveryPath, strings.ReplaceAll(fmt.Sprintf(format, args...), "ISSUER", i.URL))
+			i.answer(keysPath, keys)
+		}
+	}
+	handle := func(h http.HandlerFunc) func(*issuer) {
+		return func(i *issuer) { i.mux.HandleFunc(discoveryPath, h) }
+	}
+	handleKeys := func(h http.HandlerFunc) func(*issuer) {
+		return func(i *issuer) {
+			i.discovery()
+			i.mux.HandleFunc(keysPath, h)
+		}
+	}
+	write := func(contentType, body string) http.HandlerFunc {
+		return func(rw http.ResponseWriter, _ *http.Request) {
+			rw.Header().Set("Content-Type", contentType)
+			fmt.Fprint(rw, body)
+		}
+	}
+	status := func(n int) http.HandlerFunc {
+		return func(rw http.ResponseWriter, _ *http.Request) { http.Error(rw, "<html>no</html>", n) }
+	}
+	abort := func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Content-Length", "100")
+		fmt.Fprint(rw, "{")
+		panic(http.ErrAbortHandler)
+	}
+	pause := func(rw http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(rw, "{")
+		rw.(http.Flusher).Flush()
+		hang(rw, r)
+	}
+	large := func(rw http.ResponseWriter, _ *http.Request) { fmt.Fprint(rw, strings.Repeat("a", 20<<20)) }
+	moved := func(i *issuer) {
+		i.mux.HandleFunc(discoveryPath, redirect("/moved"))
+		i.answer("/moved", fmt.Sprintf(`{"issuer":%q,"jwks_uri":%q}`, i.URL, i.URL+keysPath))
+		i.answer(keysPath, keys)
+	}
+	plain := func(i *issuer) {
+		i.mux.HandleFunc(discoveryPath, redirect("http"+strings.TrimPrefix(i.URL, "https")+"/moved"))
+	}
+	for name, test := range map[string]struct {
+		set  func(*issuer)
+		kind flyoidc.KeysKind // "" when nothing is wrong
+	}{
+		"good":                            {document(`{"issuer":"ISSUER","jwks_uri":"ISSUER/keys"}`), ""},
+		"redirect to the same host":       {moved, ""},
+		"redirect elsewhere":              {handle(redirect(elsewhere.URL)), flyoidc.KeysRedirect},
+		"redirect to plain http":          {plain, flyoidc.KeysRedirect},
+		"redirect in circles":             {handle(redirect(discoveryPath)), flyoidc.KeysRedirect},
+		"redirect without a place":        {handle(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(302) }), flyoidc.KeysStatus},
+		"keys redirect elsewhere":         {handleKeys(redirect(elsewhere.URL)), flyoidc.KeysRedirect},
+		"slow":                            {handle(hang), flyoidc.KeysTimeout},
+		"slow keys":                       {handleKeys(hang), flyoidc.KeysTimeout},
+		"slow in the middle":              {handleKeys(pause), flyoidc.KeysTimeout},
+		"not found":                       {func(*issuer) {}, flyoidc.KeysStatus},
+		"unavailable":                     {handle(status(503)), flyoidc.KeysStatus},
+		"no keys there":                   {handleKeys(status(404)), flyoidc.KeysStatus},
+		"HTML":                            {handle(write("text/html", "<html>\x1b[2J</html>")), flyoidc.KeysNotJSON},
+		"HTML for keys":                   {handleKeys(write("application/json", "\n <html></html>")), flyoidc.KeysNotJSON},
+		"nothing":                         {handle(write("application/json", "")), flyoidc.KeysNotJSON},
+		"a list":                          {handle(write("application/json", "[]")), flyoidc.KeysNotJSON},
+		"too large":                       {handle(large), flyoidc.KeysTooLarge},
+		"keys too large":                  {handleKeys(large), flyoidc.KeysTooLarge},
+		"broken off":                      {handle(abort), flyoidc.KeysUnreachable},
+		"another issuer's document":       {document(`{"issuer":"https://oidc.fly.io/acme","jwks_uri":"ISSUER/keys"}`), flyoidc.KeysMismatch},
+		"the issuer with a slash":         {document(`{"issuer":"ISSUER/","jwks_uri":"ISSUER/keys"}`), flyoidc.KeysMismatch},
+		"no issuer":                       {document(`{"jwks_uri":"ISSUER/keys"}`), flyoidc.KeysMismatch},
+		"no address of keys":              {document(`{"issuer":"ISSUER"}`), flyoidc.KeysAddress},
+		"a relative address":              {document(`{"issuer":"ISSUER","jwks_uri":"/keys"}`), flyoidc.KeysAddress},
+		"an address that is not one":      {document(`{"issuer":"ISSUER","jwks_uri":":\u001b"}`), flyoidc.KeysAddress},
+		"an address over plain http":      {document(`{"issuer":"ISSUER","jwks_uri":"http://127.0.0.1/keys"}`), flyoidc.KeysAddress},
+		"an address with a user":          {document(`{"issuer":"ISSUER","jwks_uri":"https://me@127.0.0.1/keys"}`), flyoidc.KeysAddress},
+		"an address that is a file":       {document(`{"issuer":"ISSUER","jwks_uri":"file:///etc/passwd"}`), flyoidc.KeysAddress},
+		"an address of the wrong type":    {document(`{"issuer":"ISSUER","jwks_uri":5}`), flyoidc.KeysNotJSON},
+		"an address where nobody listens": {document(`{"issuer":"ISSUER","jwks_uri":"https://127.0.0.1:1/keys"}`), flyoidc.KeysUnreachable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			i := newIssuer(t)
+			test.set(i)
+			o := i.options()
+			if test.kind == flyoidc.KeysTimeout {
+				o.Timeout = 100 * time.Millisecond
+			}
+			checks := flyoidc.Verify(context.Background(), sign(t, "RS256", claimsOf(i.URL)), o)
+			want := "keys:failed signature:skipped"
+			if test.kind == "" {
+				want = ""
+			}
+			if got := outcomes(t, checks); got != want {
+				t.Errorf("%s\nwant %s\n%+v", got, want, checks)
+			}
+			if got := keysKind(t, checks); got != test.kind {
+				t.Errorf("got %q, want %q: %+v", got, test.kind, checks)
+			}
+		})
+	}
+}
+
+// Keys of an issuer of Fly's on another host are refused; other issuers, such as
+// Google, really have them there.
+func TestVerifyKeysOnAnotherHost(t *testing.T) {
+	t.Parallel()
+	keys := keySet(t, publicKey(t, "RS256", "k"))
+	for issuer, want := range map[string]flyoidc.KeysKind{
+		"https://oidc.fly.io/acme":    flyoidc.KeysAddress,
+		"https://accounts.google.com": "",
+	} {
+		client := &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
+			body := keys
+			if strings.HasSuffix(r.URL.Path, discoveryPath) {
+				body = fmt.Sprintf(`{"issuer":%q,"jwks_uri":"https://www.googleapis.com/oauth2/v3/certs"}`, issuer)
+			} else if want != "" {
+				t.Errorf("%s was asked", r.URL)
+			}
+			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+		})}
+		checks := flyoidc.Verify(context.Background(), sign(t, "RS256", claimsOf(issuer)), flyoidc.Options{
+			Issuer: issuer, Client: client, Now: func() time.Time { return clock },
+		})
+		if got := keysKind(t, checks); got != want || (want == "") != flyoidc.Passed(checks) {
+			t.Errorf("%s: got %q, want %q: %+v", issuer, got, want, checks)
+		}
+	}
+}
+
+// Not every issuer that may be named can be asked.
+func TestVerifyIssuerURL(t *testing.T) {
+	t.Parallel()
+	for _, issuer := range []string{
+		"http://issuer.example", "issuer.example", "https://", "https://user@issuer.example", "https://issuer.example?x=1",
+		"https://issuer.example?", "https://issuer.example#x", "https://issuer.example#", "https://issuer.example/\u001b", ":",
+	} {
+		o := flyoidc.Options{Issuer: issuer, Client: forbidden(t), Now: func() time.Time { return clock }}
+		claims, err := json.Marshal(map[string]any{"iss": issuer, "sub": "s", "aud": flyoidc.AudienceAWS, "iat": clock.Unix(), "exp": clock.Unix()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		checks := flyoidc.Verify(context.Background(), sign(t, "RS256", string(claims)), o)
+		if outcomes(t, checks); keysKind(t, checks) != flyoidc.KeysIssuer {
+			t.Errorf("%q: got %q: %+v", issuer, keysKind(t, checks), checks)
+		}
+	}
+}
+
+func TestVerifyCanceled(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(context.Background())
+	i := newIssuer(t)
+	i.mux.HandleFunc(discoveryPath, func(_ http.ResponseWriter, r *http.Request) {
+		cancel()
+		<-r.Context().Done()
+	})
+	checks := flyoidc.Verify(ctx, sign(t, "RS256", claimsOf(i.URL)), i.options())
+	if got := keysKind(t, checks); got != flyoidc.KeysCanceled {
+		t.Errorf("got %q: %+v", got, checks)
+	}
+	for _, c := range checks {
+		if c.Name == flyoidc.CheckKeys && !errors.Is(c.Err, context.Canceled) {
+			t.Errorf("%v is not context.Canceled", c.Err)
+		}
+	}
+}
+
+// A server that notices our hanging up may end its answer properly, so that only
+// half of it looks whole.
+func TestVerifyCanceledInAnswer(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(context.Background())
+	client := &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
+		body := io.MultiReader(strings.NewReader("{"), readerFunc(func([]byte) (int, error) {
+			cancel()
+			return 0, io.EOF
+		}))
+		return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(body), Request: r}, nil
+	})}
+	checks := flyoidc.Verify(ctx, sign(t, "RS256", claimsOf("https://oidc.fly.io/acme")), flyoidc.Options{
+		Client: client, Now: func() time.Time { return clock },
+	})
+	if got := keysKind(t, checks); got != flyoidc.KeysCanceled {
+		t.Errorf("got %q: %+v", got, checks)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// An issuer that redirects in circles is not followed for long.
+func TestVerifyRedirects(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	i := newIssuer(t)
+	i.mux.HandleFunc(discoveryPath, func(rw http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		http.Redirect(rw, r, discoveryPath, http.StatusFound)
+	})
+	checks := i.verify(t, sign(t, "RS256", claimsOf(i.URL)))
+	if got, n := keysKind(t, checks), asked.Load(); got != flyoidc.KeysRedirect || n > 10 {
+		t.Errorf("got %q after %d requests", got, n)
+	}
+}
+
+// The client that was handed in stays as it was.
+func TestVerifyLeavesTheClient(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	i.discovery()
+	i.answer(keysPath, keySet(t, publicKey(t, "RS256", "k")))
+	client := i.Client()
+	before := client.Transport
+	if checks := i.verify(t, sign(t, "RS256", claimsOf(i.URL))); !flyoidc.Passed(checks) {
+		t.Errorf("got %+v", checks)
+	}
+	if client.Transport != before || client.CheckRedirect != nil {
+		t.Error("the client was changed")
+	}
+}
