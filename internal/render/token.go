@@ -1,0 +1,121 @@
+package render
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Schemas of the documents about tokens.
+const (
+	TokenSchema    = "fly-aws.token/1" //nolint:gosec // a schema, no token
+	VerifySchema   = "fly-aws.verify/1"
+	ExchangeSchema = "fly-aws.exchange/1"
+	DoctorSchema   = "fly-aws.doctor/1"
+)
+
+// A Field is a name and a value, with a remark on the value.
+type Field struct {
+	Name, Value, Note string
+}
+
+// A Token is what there is to show of a token. Its text is not part of it.
+type Token struct {
+	// Title says whose it is.
+	Title          string
+	Header, Claims []Field
+	// Testable are the condition keys that IAM fills from it, with their values.
+	Testable []Field
+	// Broken are the rules that it breaks.
+	Broken []string
+	// Remarks stand at the end, a line each.
+	Remarks []string
+}
+
+// ShowToken shows a token's header and claims and what IAM makes of them.
+func ShowToken(w io.Writer, t Token, style Style) {
+	p := printer{w, style}
+	p.line("%s", p.paint(bold, Clean(t.Title)))
+	p.fields("Header", t.Header)
+	p.fields("Claims", t.Claims)
+	if len(t.Testable) > 0 {
+		p.fields("A trust policy can test", t.Testable)
+		p.line("  and no other claim of it.")
+	}
+	if len(t.Broken) > 0 {
+		p.line("")
+		for _, rule := range t.Broken {
+			p.line("%s %s", p.bad(), Clean(rule))
+		}
+	}
+	for i, remark := range t.Remarks {
+		if i == 0 {
+			p.line("")
+		}
+		p.line("%s", remark)
+	}
+}
+
+// fields shows names and values below a title, the values under one another.
+func (p printer) fields(title string, fields []Field) {
+	if len(fields) == 0 {
+		return
+	}
+	p.line("")
+	p.line("%s", p.paint(bold, title))
+	width := 0
+	for _, f := range fields {
+		width = max(width, len(Clean(f.Name)))
+	}
+	for _, f := range fields {
+		line := fmt.Sprintf("  %-*s  %s", width, Clean(f.Name), Clean(f.Value))
+		if f.Note != "" {
+			line += "  " + p.paint(dim, "("+Clean(f.Note)+")")
+		}
+		p.line("%s", strings.TrimRight(line, " "))
+	}
+}
+
+// Level says how a check went.
+type Level string
+
+// The levels.
+const (
+	Good    Level = "ok"
+	Warning Level = "warning"
+	Bad     Level = "failed"
+	Skipped Level = "skipped"
+)
+
+// A Check is one thing that was looked at, and the next thing to do about it.
+type Check struct {
+	Name   string `json:"name"`
+	Level  Level  `json:"outcome"`
+	Detail string `json:"detail"`
+	// Next is what to do about it, empty when nothing is.
+	Next string `json:"next,omitempty"`
+}
+
+// Checks shows a line for each check.
+func Checks(w io.Writer, checks []Check, style Style) {
+	p := printer{w, style}
+	width := 0
+	for _, c := range checks {
+		width = max(width, len(c.Name))
+	}
+	for _, c := range checks {
+		glyph := p.ok()
+		switch c.Level {
+		case Warning:
+			glyph = p.paint(yellow, "!")
+		case Bad:
+			glyph = p.bad()
+		case Skipped:
+			glyph = p.paint(dim, "-")
+		}
+		p.line("%s", strings.TrimRight(fmt.Sprintf("%s %-*s  %s", glyph, width, c.Name, Clean(c.Detail)), " "))
+		if c.Next != "" {
+			p.line("  %s %s", p.arrow(), Clean(c.Next))
+		}
+	}
+}
