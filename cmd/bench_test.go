@@ -1,0 +1,88 @@
+package cmd_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/fly-aws/fly-aws/internal/sandbox"
+)
+
+// build compiles a main package as a release does and returns the binary.
+func build(b *testing.B, pkg, name string) string {
+	b.Helper()
+	out := filepath.Join(b.TempDir(), name)
+	c := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, pkg)
+	c.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if text, err := c.CombinedOutput(); err != nil {
+		b.Fatalf("go build: %v\n%s", err, text)
+	}
+	return out
+}
+
+// BenchmarkStart times the start of the program beside that of the smallest Go
+// program; the ratio of the two is what counts.
+func BenchmarkStart(b *testing.B) {
+	hello := filepath.Join(b.TempDir(), "hello.go")
+	if err := os.WriteFile(hello, []byte("package main\n\nimport \"fmt\"\n\nfunc main() { fmt.Println(\"hello\") }\n"), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	programs := map[string][]string{
+		"hello":   {build(b, hello, "hello")},
+		"fly-aws": {build(b, "github.com/fly-aws/fly-aws/cmd/fly-aws", "fly-aws"), "--version"},
+	}
+	for _, name := range []string{"hello", "fly-aws"} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if err := exec.Command(programs[name][0], programs[name][1:]...).Run(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkUnchanged times a run that finds nothing to do, with 100 ms added to
+// each AWS call: the whole program, from its start to its exit.
+func BenchmarkUnchanged(b *testing.B) {
+	binary := build(b, "github.com/fly-aws/fly-aws/cmd/fly-aws", "fly-aws")
+	for _, apps := range []int{1, 100} {
+		b.Run(fmt.Sprintf("%d-apps", apps), func(b *testing.B) {
+			slow := false
+			world := sandbox.World{Fault: func(sandbox.Call) sandbox.Fault {
+				if slow {
+					return sandbox.Latency(100 * time.Millisecond)
+				}
+				return sandbox.Fault{}
+			}}
+			server, err := world.Start()
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer server.Close()
+			args := []string{"setup", "--org", "acme", "--no-patch", "--policy", "AmazonS3ReadOnlyAccess", "--yes"}
+			for i := range apps {
+				args = append(args, "--app", fmt.Sprintf("app-%03d", i))
+			}
+			run := func() {
+				c := exec.Command(binary, args...)
+				c.Env = append(os.Environ(), server.Env()...)
+				if text, err := c.CombinedOutput(); err != nil {
+					b.Fatalf("%v\n%s", err, text)
+				}
+			}
+			run()
+			slow = true
+			before := len(world.Calls())
+			n := 0
+			for b.Loop() {
+				run()
+				n++
+			}
+			b.ReportMetric(float64(len(world.Calls())-before)/float64(n), "calls/op")
+		})
+	}
+}

@@ -1,0 +1,231 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fly-aws/fly-aws/internal/awsapi"
+	"github.com/fly-aws/fly-aws/internal/render"
+	"github.com/fly-aws/fly-aws/internal/sandbox"
+	"github.com/fly-aws/fly-aws/setup"
+	"github.com/fly-aws/fly-aws/trustpolicy"
+)
+
+// The names of the demo's world.
+const (
+	demoOrg     = "acme"
+	demoApp     = "web"
+	demoOther   = "api"
+	demoMachine = "cold-shape-2007"
+	demoPolicy  = "AmazonS3ReadOnlyAccess"
+)
+
+// demoConfig has a comment, an odd spacing and single quotes, to show that a
+// patch leaves them alone.
+const demoConfig = `# deployed by hand on Fridays only
+app = 'web'
+primary_region = 'fra'
+
+[env]
+  LOG_LEVEL   = 'info'   # debug is expensive
+
+[http_service]
+  internal_port = 8080
+`
+
+func newDemo(sys System) *cobra.Command {
+	var o outputFlags
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "See the whole story on this machine, without any account",
+		Long: `Run the whole story against a pretend AWS and a pretend Fly inside this process,
+in a temporary folder: setup, the change to fly.toml, a second run that finds
+nothing to do, a machine's token that AWS accepts, and another app's that it
+refuses. It needs no account and no network, and leaves nothing behind.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runDemo(cmd.Context(), sys, o) },
+	}
+	c.Flags().BoolVar(&o.noColor, "no-color", false, "no colours; NO_COLOR does the same")
+	return c
+}
+
+func runDemo(ctx context.Context, sys System, o outputFlags) (err error) {
+	dir, err := os.MkdirTemp("", "fly-aws-demo-")
+	if err != nil {
+		return fmt.Errorf("the demo needs a temporary folder: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if err := os.WriteFile(filepath.Join(dir, "fly.toml"), []byte(demoConfig), 0o600); err != nil {
+		return fmt.Errorf("the demo needs a temporary folder: %w", err)
+	}
+	world := sandbox.World{}
+	server, err := world.Start()
+	if err != nil {
+		return fmt.Errorf("the sandbox does not start: %w", err)
+	}
+	defer func() { err = errors.Join(err, server.Close()) }()
+
+	sys.Dir = dir
+	sys.Stderr = sys.Stdout // one stream, so that the story keeps its order
+	d := demo{world: &world, engine: newEngine(sys, o)}
+	d.err = d.out
+	if err := d.openAWS(ctx, awsapi.Options{
+		Endpoint: server.AWSEndpoint, AccessKeyID: sandbox.AccessKeyID, SecretAccessKey: sandbox.SecretAccessKey,
+	}); err != nil {
+		return err
+	}
+	return d.tell(ctx)
+}
+
+// demo is an engine that works on the sandbox and tells what it does.
+type demo struct {
+	*engine
+	world *sandbox.World
+}
+
+func (d demo) say(format string, args ...any) { fmt.Fprintf(d.sys.Stdout, format+"\n", args...) }
+
+func (d demo) heading(n int, text string) {
+	d.say("")
+	render.Heading(d.sys.Stdout, fmt.Sprintf("%d. %s", n, text), d.out)
+}
+
+func (d demo) tell(ctx context.Context) error {
+	d.say("A pretend AWS account and a pretend Fly organisation, in this process.")
+	d.say("The requests are the real ones; nothing leaves this machine.")
+
+	role, err := d.federate(ctx)
+	if err != nil {
+		return err
+	}
+	if err := d.showPatch(); err != nil {
+		return err
+	}
+	if err := d.again(ctx); err != nil {
+		return err
+	}
+	if err := d.accepted(ctx, role); err != nil {
+		return err
+	}
+	if err := d.refused(ctx, role); err != nil {
+		return err
+	}
+	d.say("")
+	render.Heading(d.sys.Stdout, "For real, signed in to AWS, in the folder of your fly.toml:", d.out)
+	d.say("$ fly-aws setup --org <your-org> --policy %s", demoPolicy)
+	return nil
+}
+
+func demoRequest() setup.Request {
+	return setup.Request{Org: demoOrg, Apps: []setup.App{{
+		Name:   demoApp,
+		Config: "fly.toml",
+		Role:   setup.RoleRequest{Policies: []string{demoPolicy}},
+	}}}
+}
+
+// federate runs setup as a person would, and answers its question.
+func (d demo) federate(ctx context.Context) (roleARN string, err error) {
+	d.heading(1, "Give the app "+demoApp+" read access to S3")
+	d.say("$ fly-aws setup --org %s --app %s --policy %s", demoOrg, demoApp, demoPolicy)
+	typed := *d.engine
+	typed.sys.Stdin = io.TeeReader(strings.NewReader("y\n"), d.sys.Stdout) // as a terminal echoes
+	req := demoRequest()
+	if err := typed.setup(ctx, req, false, false); err != nil {
+		return "", err
+	}
+	facts, err := d.account.Facts(ctx, awsapi.Hints{})
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("arn:%s:iam::%s:role/%s", facts.Partition, facts.Account, req.RoleName(req.Apps[0])), nil
+}
+
+func (d demo) showPatch() error {
+	d.heading(2, "What that did to fly.toml: one line")
+	after, err := os.ReadFile(filepath.Join(d.sys.Dir, "fly.toml"))
+	if err != nil {
+		return err
+	}
+	d.say("$ git diff fly.toml")
+	render.Diff(d.sys.Stdout, "fly.toml", demoConfig, string(after), d.out)
+	return nil
+}
+
+// again shows that a second run has nothing to do, and fails if it has.
+func (d demo) again(ctx context.Context) error {
+	d.heading(3, "Run it again")
+	d.say("$ fly-aws plan --org %s --app %s --policy %s", demoOrg, demoApp, demoPolicy)
+	plan, _, err := d.plan(ctx, demoRequest())
+	if err != nil {
+		return err
+	}
+	render.Plan(d.sys.Stdout, plan, d.out)
+	if len(plan.Pending()) > 0 {
+		return errors.New("a second plan has changes in it, which is a fault of fly-aws")
+	}
+	return nil
+}
+
+// accepted lets a machine of the app get its token and AWS credentials for it.
+func (d demo) accepted(ctx context.Context, role string) error {
+	subject := trustpolicy.Subject(demoOrg, demoApp, demoMachine)
+	d.heading(4, "In a machine of "+demoApp+": Fly signs a token, AWS takes it")
+	d.say("sub  %s", subject)
+	identity, err := d.exchange(ctx, role, demoApp)
+	if err != nil {
+		return err
+	}
+	render.Done(d.sys.Stdout, "accepted: "+render.Clean(identity.ARN), d.out)
+	return nil
+}
+
+// refused lets a machine of another app try the same, and says why AWS refuses.
+func (d demo) refused(ctx context.Context, role string) error {
+	subject := trustpolicy.Subject(demoOrg, demoOther, demoMachine)
+	d.heading(5, "In a machine of another app, "+demoOther+": AWS refuses")
+	d.say("sub  %s", subject)
+	_, err := d.exchange(ctx, role, demoOther)
+	var refusal *awsapi.CallError
+	switch {
+	case err == nil:
+		return errors.New("AWS took the token of another app, which is a fault of fly-aws")
+	case !errors.As(err, &refusal):
+		return err
+	}
+	name := role[strings.LastIndexByte(role, '/')+1:]
+	found, err := d.account.Read(ctx, []setup.Resource{{Role: &setup.Role{Name: name}}})
+	if err != nil {
+		return err
+	}
+	if len(found) != 1 {
+		return errors.New("the role is gone")
+	}
+	decision := found[0].Role.Trust.Evaluate(trustpolicy.Request{
+		Action:    trustpolicy.AssumeAction,
+		Federated: trustpolicy.ProviderARN(strings.Split(role, ":")[1], strings.Split(role, ":")[4], demoOrg),
+		Context:   trustpolicy.WebIdentityContext(trustpolicy.ProviderPath(demoOrg), trustpolicy.DefaultAudience, subject),
+	})
+	if decision.Verdict != trustpolicy.Refused {
+		return fmt.Errorf("AWS refused what the trust policy leaves %s, which is a fault of fly-aws", decision.Verdict)
+	}
+	render.Refused(d.sys.Stdout, refusal.Code, refusal.Message, decision, d.out)
+	return nil
+}
+
+// exchange gives a token of a machine of the app to AWS.
+func (d demo) exchange(ctx context.Context, role, app string) (awsapi.Identity, error) {
+	d.world.AddMachine(demoOrg, app, demoMachine)
+	token, err := d.world.Mint(sandbox.TokenRequest{Org: demoOrg, App: app, Machine: demoMachine, Audience: trustpolicy.DefaultAudience})
+	if err != nil {
+		return awsapi.Identity{}, err
+	}
+	return d.account.AssumeWithToken(ctx, role, "demo", token)
+}

@@ -1,0 +1,336 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fly-aws/fly-aws/internal/awsapi"
+	"github.com/fly-aws/fly-aws/internal/flyoidc"
+	"github.com/fly-aws/fly-aws/internal/render"
+	"github.com/fly-aws/fly-aws/setup"
+)
+
+type doctorOptions struct {
+	output  outputFlags
+	socket  string
+	verbose bool
+}
+
+func newDoctor(sys System) *cobra.Command {
+	var o doctorOptions
+	c := &cobra.Command{
+		Use:   "doctor",
+		Short: "In a machine: find out why AWS does not work, with the next thing to do",
+		Long: `In a Fly Machine: look at everything that AWS access by OIDC rests on, a line a
+check, with the next thing to do for what is wrong: the socket, the token, the
+role, what shadows it in the environment, the region, the token file, the clock,
+the exchange at STS and who the AWS SDKs take themselves for.
+
+The exit code is 3 when a check fails. Nothing is changed.`,
+		Example: `  fly ssh console -C 'fly-aws doctor'`,
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runDoctor(cmd.Context(), sys, o) },
+	}
+	o.output.register(c.Flags())
+	registerSocket(sys, c, &o.socket)
+	c.Flags().BoolVar(&o.verbose, "verbose", false, "show each AWS call with its time and request ID")
+	return c
+}
+
+// A doctorDocument is what doctor --json prints.
+type doctorDocument struct {
+	Schema string         `json:"schema"`
+	OK     bool           `json:"ok"`
+	Checks []render.Check `json:"checks"`
+}
+
+func runDoctor(ctx context.Context, sys System, o doctorOptions) error {
+	d := &doctor{engine: newEngine(sys, o.output), options: o}
+	d.examine(ctx)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	doc := doctorDocument{Schema: render.DoctorSchema, OK: true, Checks: d.checks}
+	for _, c := range d.checks {
+		doc.OK = doc.OK && c.Level != render.Bad
+	}
+	if o.output.json {
+		if err := render.JSON(sys.Stdout, doc); err != nil {
+			return err
+		}
+	} else {
+		render.Checks(sys.Stdout, d.checks, d.out)
+	}
+	if !doc.OK {
+		return exitCode(exitPending)
+	}
+	return nil
+}
+
+// doctor looks at one thing after the other; what a later check needs of an
+// earlier one is kept.
+type doctor struct {
+	*engine
+	options doctorOptions
+	checks  []render.Check
+	token   *flyoidc.Token // nil when none could be minted
+	text    string         // of the token; never shown
+	role    string         // AWS_ROLE_ARN when it is well-formed
+	session awsapi.Session // zero when STS gave none
+}
+
+func (d *doctor) add(level render.Level, name, next, format string, args ...any) {
+	d.checks = append(d.checks, render.Check{Name: name, Level: level, Detail: render.Clean(fmt.Sprintf(format, args...)), Next: render.Clean(next)})
+}
+
+func (d *doctor) env(name string) string { return d.sys.Getenv(name) }
+
+func (d *doctor) examine(ctx context.Context) {
+	d.machine()
+	d.mint(ctx)
+	d.clock()
+	d.roleARN()
+	d.shadows()
+	d.region()
+	d.endpoints()
+	d.tokenFile()
+	d.exchange(ctx)
+	d.caller(ctx)
+}
+
+func (d *doctor) machine() {
+	app, id := d.env("FLY_APP_NAME"), d.env("FLY_MACHINE_ID")
+	_, err := os.Stat(d.options.socket)
+	switch {
+	case app != "" || id != "":
+		d.add(render.Good, "machine", "", "app %s, machine ID %s", orNone(app), orNone(id))
+	case err == nil:
+		d.add(render.Good, "machine", "", "there is a socket, though FLY_APP_NAME and FLY_MACHINE_ID are not set")
+	default:
+		d.add(render.Bad, "machine", "run it in a machine: fly ssh console -C 'fly-aws doctor'", "this is not a Fly Machine: no FLY_APP_NAME, no FLY_MACHINE_ID, no socket")
+	}
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "(not set)"
+	}
+	return s
+}
+
+func (d *doctor) mint(ctx context.Context) {
+	minter := flyoidc.Minter{Socket: d.options.socket}
+	text, err := minter.Mint(ctx, flyoidc.MintRequest{Audience: flyoidc.AudienceAWS})
+	var failure *flyoidc.MintError
+	switch {
+	case errors.As(err, &failure):
+		d.add(render.Bad, "socket", mintHint(failure), "%s", failure)
+		return
+	case err != nil:
+		d.add(render.Bad, "socket", "", "%s", err)
+		return
+	}
+	d.add(render.Good, "socket", "", "it gives tokens")
+	token, err := flyoidc.Decode(text)
+	if err != nil {
+		d.add(render.Bad, "token", "look at it with fly-aws token", "%s", err)
+		return
+	}
+	d.token, d.text = token, text
+	level, next := render.Good, ""
+	app := d.env("FLY_APP_NAME")
+	if s, ok := flyoidc.ParseSubject(token.Claims.Subject); !ok || app != "" && s.App != app {
+		level, next = render.Warning, "a trust policy has to match this sub: fly-aws explain --help"
+	}
+	d.add(level, "token", next, "sub %s, from %s", token.Claims.Subject, token.Claims.Issuer)
+}
+
+// clock compares with the token's issuer, whose clock Fly keeps.
+func (d *doctor) clock() {
+	if d.token == nil {
+		return
+	}
+	off := d.sys.Now().Sub(d.token.Claims.IssuedAt)
+	if off < -time.Minute || off > 2*time.Minute {
+		d.add(render.Bad, "clock", "signatures of AWS calls need a right clock: restart the machine (fly machine restart)", "it is %s off the issuer's", duration(off.Abs()))
+		return
+	}
+	d.add(render.Good, "clock", "", "it agrees with the issuer's")
+}
+
+func (d *doctor) roleARN() {
+	role := d.env(setup.EnvRoleARN)
+	const next = "set it in the [env] of fly.toml (fly-aws setup or patch does), then fly deploy"
+	switch reason := setup.RoleARNProblem(role); {
+	case role == "":
+		d.add(render.Bad, "role", next, "%s is not set, so Fly keeps no token file and the SDKs use no role", setup.EnvRoleARN)
+	case reason != "":
+		d.add(render.Bad, "role", next, "%s is %q: %s", setup.EnvRoleARN, role, reason)
+	default:
+		d.role = role
+		d.add(render.Good, "role", "", "%s", role)
+	}
+}
+
+// shadows finds what every SDK's credential chain looks at before a web identity.
+func (d *doctor) shadows() {
+	var set []string
+	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"} {
+		if d.env(name) != "" {
+			set = append(set, name)
+		}
+	}
+	if len(set) == 0 {
+		d.add(render.Good, "shadowing", "", "no static keys and no profile in the environment")
+		return
+	}
+	next := "fly secrets unset " + strings.Join(set, " ")
+	if d.env("BUCKET_NAME") != "" || strings.Contains(d.env("AWS_ENDPOINT_URL_S3"), "tigris") {
+		next += "; Tigris (fly storage) uses them: give its client their values under other names first"
+	}
+	d.add(render.Bad, "shadowing", next, "%s: every SDK takes it before the role", strings.Join(set, ", "))
+}
+
+func (d *doctor) region() {
+	region := d.env("AWS_REGION")
+	if region == "" {
+		region = d.env("AWS_DEFAULT_REGION")
+	}
+	switch {
+	case region == "":
+		d.add(render.Bad, "region", "set AWS_REGION in the [env] of fly.toml, then fly deploy", "AWS_REGION is not set; Fly sets none, and the SDKs need one")
+	case !setup.RegionLike(region):
+		d.add(render.Bad, "region", "set AWS_REGION to one of AWS's, such as eu-central-1; auto is Tigris's", "AWS_REGION is %q, which is no region of AWS's", region)
+	default:
+		d.add(render.Good, "region", "", "%s", region)
+	}
+}
+
+func (d *doctor) endpoints() {
+	var set []string
+	for _, assignment := range d.sys.Environ {
+		if name, value, _ := strings.Cut(assignment, "="); strings.HasPrefix(name, "AWS_ENDPOINT_URL") && value != "" {
+			set = append(set, name)
+		}
+	}
+	if len(set) > 0 {
+		d.add(render.Warning, "endpoint", "unset what is not meant to go elsewhere: fly secrets unset "+strings.Join(set, " "), "%s: these calls do not go to AWS", strings.Join(set, ", "))
+	}
+}
+
+// tokenFile looks at what Fly's init keeps for the SDKs.
+func (d *doctor) tokenFile() {
+	name := d.env("AWS_WEB_IDENTITY_TOKEN_FILE")
+	if name == "" {
+		level, next := render.Bad, "Fly sets it at boot when AWS_ROLE_ARN is in the app's [env] or secrets: fly deploy, or restart the machine"
+		if d.role == "" {
+			level, next = render.Skipped, ""
+		}
+		d.add(level, "token file", next, "AWS_WEB_IDENTITY_TOKEN_FILE is not set")
+		return
+	}
+	text, err := readToken(d.sys, nil)
+	if err != nil {
+		d.add(render.Bad, "token file", "it appears some seconds after boot; if it does not, restart the machine", "%s", err)
+		return
+	}
+	token, err := flyoidc.Decode(text)
+	if err != nil {
+		d.add(render.Bad, "token file", "restart the machine, so that Fly writes a new one", "%s: %s", name, err)
+		return
+	}
+	switch left := token.Claims.Expiry.Sub(d.sys.Now()); {
+	case left <= 0:
+		d.add(render.Bad, "token file", "Fly renews it every nine minutes: restart the machine", "%s expired %s ago", name, duration(-left))
+	case len(token.Claims.Audience) != 1 || token.Claims.Audience[0] != flyoidc.AudienceAWS:
+		d.add(render.Bad, "token file", "let Fly write it: leave AWS_WEB_IDENTITY_TOKEN_FILE unset in fly.toml", "%s is for the audience %s", name, strings.Join(token.Claims.Audience, ", "))
+	case d.token != nil && token.Claims.Issuer != d.token.Claims.Issuer:
+		d.add(render.Bad, "token file", "let Fly write it: leave AWS_WEB_IDENTITY_TOKEN_FILE unset in fly.toml", "%s is of %s, the machine of %s", name, token.Claims.Issuer, d.token.Claims.Issuer)
+	default:
+		d.add(render.Good, "token file", "", "%s, fresh for %s", name, duration(left))
+	}
+}
+
+// exchange gives the fresh token to STS for the role.
+func (d *doctor) exchange(ctx context.Context) {
+	if d.token == nil || d.role == "" {
+		d.add(render.Skipped, "exchange", "", "it needs a token and a role")
+		return
+	}
+	err := d.openAWS(ctx, awsFlags{verbose: d.options.verbose}.options(d.engine))
+	if err == nil {
+		d.session, err = d.account.Exchange(ctx, awsapi.Exchange{RoleARN: d.role, SessionName: "fly-aws-doctor", Token: d.text})
+	}
+	var refusal *awsapi.CallError
+	switch {
+	case errors.As(err, &refusal):
+		d.add(render.Bad, "exchange", refusalHint(refusal, d.token), "AWS refuses: %s: %s", refusal.Code, refusal.Message)
+	case err != nil:
+		d.add(render.Bad, "exchange", "", "%s", err)
+	case d.session.Account != accountOf(d.role):
+		d.add(render.Bad, "exchange", "", "the role is of account %s, the credentials of %s", accountOf(d.role), d.session.Account)
+	default:
+		d.add(render.Good, "exchange", "", "AWS gives credentials for %s", duration(d.session.Expires.Sub(d.sys.Now())))
+	}
+}
+
+func accountOf(arn string) string {
+	if parts := strings.SplitN(arn, ":", 6); len(parts) == 6 {
+		return parts[4]
+	}
+	return ""
+}
+
+// caller asks AWS whom the default credential chain makes of this process: what
+// any SDK here would find.
+func (d *doctor) caller(ctx context.Context) {
+	if d.account == nil {
+		d.add(render.Skipped, "who am I", "", "it needs a role")
+		return
+	}
+	facts, err := d.account.Facts(ctx, awsapi.Hints{})
+	role := d.role[strings.LastIndexByte(d.role, '/')+1:]
+	switch {
+	case err != nil:
+		d.add(render.Bad, "who am I", "mend what is marked above first", "the AWS SDKs here find no credentials: %s", err)
+	case !strings.Contains(facts.Caller, ":assumed-role/"+role+"/"):
+		d.add(render.Bad, "who am I", "mend what is marked above first", "the AWS SDKs here are %s, not the role", facts.Caller)
+	default:
+		d.add(render.Good, "who am I", "", "%s", facts.Caller)
+	}
+}
+
+// mintHint is the next thing to do about a token that could not be minted.
+func mintHint(e *flyoidc.MintError) string {
+	switch e.Kind {
+	case flyoidc.MintNoSocket:
+		return "run it in a Fly Machine: fly ssh console -C 'fly-aws token'"
+	case flyoidc.MintNotAllowed:
+		return "the socket belongs to root: run it as root, or use the token file that Fly keeps when AWS_ROLE_ARN is set"
+	case flyoidc.MintUnheard, flyoidc.MintTimeout:
+		return "try again in some seconds; a machine that has just booted may not be ready"
+	case flyoidc.MintNotSocket:
+		return "leave --socket away, or name the machine's API socket"
+	case flyoidc.MintRefused:
+		return "check the audience; Fly's support can look the request up by its ID"
+	}
+	return ""
+}
+
+// refusalHint is the next thing to do about STS's refusal.
+func refusalHint(e *awsapi.CallError, t *flyoidc.Token) string {
+	subject, _ := flyoidc.ParseSubject(t.Claims.Subject)
+	switch e.Code {
+	case "AccessDenied":
+		return "where you are signed in to AWS: fly-aws explain --role ROLE --subject " + t.Claims.Subject
+	case "InvalidIdentityToken":
+		return "where you are signed in to AWS: fly-aws setup --org " + subject.Org + " --app " + subject.App
+	}
+	return ""
+}

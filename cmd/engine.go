@@ -1,0 +1,230 @@
+package cmd
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/fly-aws/fly-aws/internal/awsapi"
+	"github.com/fly-aws/fly-aws/internal/render"
+	"github.com/fly-aws/fly-aws/internal/workdir"
+	"github.com/fly-aws/fly-aws/setup"
+	"github.com/fly-aws/fly-aws/trustpolicy"
+)
+
+// outputFlags say how to show what happens.
+type outputFlags struct {
+	json, noColor bool
+}
+
+func (f *outputFlags) register(flags *pflag.FlagSet) {
+	flags.BoolVarP(&f.json, "json", "j", false, "print one JSON document")
+	flags.BoolVar(&f.noColor, "no-color", false, "no colours; NO_COLOR does the same")
+}
+
+// awsFlags say how to reach AWS.
+type awsFlags struct {
+	profile, region string
+	verbose         bool
+}
+
+func (f *awsFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.profile, "profile", "", "AWS profile to use")
+	flags.StringVar(&f.region, "region", "", "AWS region to send the calls to")
+	flags.BoolVar(&f.verbose, "verbose", false, "show each AWS call with its time and request ID")
+}
+
+// An engine is what a verb works with: the targets, and the streams with their styles.
+type engine struct {
+	sys     System
+	out     render.Style // of standard output
+	err     render.Style // of standard error
+	json    bool
+	folder  *workdir.Folder
+	account *awsapi.Account // nil for a verb that does without AWS
+	targets setup.Targets
+}
+
+// newEngine makes an engine for the folder alone.
+func newEngine(sys System, o outputFlags) *engine {
+	e := &engine{
+		sys:    sys,
+		out:    sys.style(sys.StdoutTTY, o.noColor),
+		err:    sys.style(sys.StderrTTY, o.noColor),
+		json:   o.json,
+		folder: &workdir.Folder{Dir: sys.Dir},
+	}
+	e.targets = setup.Targets{setup.PlaceFolder: e.folder}
+	return e
+}
+
+// openAWS adds the AWS account. It makes no call.
+func (e *engine) openAWS(ctx context.Context, o awsapi.Options) error {
+	if o.Endpoint == "" && e.sys.Getenv("AWS_ENDPOINT_URL") == "" {
+		ensureRoots(e.sys.Stderr)
+	}
+	o.UserAgent = "fly-aws/" + strings.Fields(e.sys.Build.String())[0]
+	account, err := awsapi.Open(ctx, o)
+	if err != nil {
+		return err
+	}
+	e.account = account
+	e.targets[setup.PlaceAWS] = account
+	return nil
+}
+
+// options are the AWS options that the flags say.
+func (f awsFlags) options(e *engine) awsapi.Options {
+	o := awsapi.Options{Profile: f.profile, Region: f.region}
+	if f.verbose {
+		o.Trace = func(c awsapi.Call) { render.Call(e.sys.Stderr, traced(c), e.err) }
+	}
+	return o
+}
+
+func traced(c awsapi.Call) render.TracedCall {
+	return render.TracedCall{
+		Name: c.Service + " " + c.Operation, Attempt: c.Attempt, Elapsed: c.Elapsed,
+		Status: c.Status, RequestID: c.RequestID, Code: c.Code,
+	}
+}
+
+// progress writes a line for a person who waits; scripts read the result.
+func (e *engine) progress(format string, args ...any) {
+	fmt.Fprintf(e.sys.Stderr, format+"\n", args...)
+}
+
+// plan observes what is there and makes the plan for a request, and gives the
+// state it was made from.
+func (e *engine) plan(ctx context.Context, req setup.Request) (*setup.Plan, setup.State, error) {
+	facts, err := e.account.Facts(ctx, awsapi.Hints{Roles: req.RoleNames(), Policies: req.PolicyRefs()})
+	if err != nil {
+		return nil, nil, err
+	}
+	e.progress("AWS account %s, as %s", render.Clean(facts.Account), render.Clean(facts.Caller))
+	spec, err := setup.Resolve(req, facts)
+	if err != nil {
+		return nil, nil, err
+	}
+	state, err := setup.Observe(ctx, e.targets, spec.Resources)
+	if err != nil {
+		return nil, nil, err
+	}
+	plan, err := setup.Diff(spec, state)
+	var size *setup.SizeError
+	if errors.As(err, &size) {
+		// The quota may have been raised; it is asked for only when it matters.
+		quota, errQuota := e.account.TrustPolicyQuota(ctx)
+		if errQuota != nil || quota <= spec.TrustPolicyQuota {
+			return nil, nil, err
+		}
+		spec.TrustPolicyQuota = quota
+		plan, err = setup.Diff(spec, state)
+	}
+	return plan, state, err
+}
+
+// confirm asks whether to go on. Anything but y or yes is no.
+func (e *engine) confirm(ctx context.Context, question string) (bool, error) {
+	fmt.Fprintf(e.sys.Stderr, "%s [y/N] ", question)
+	type answer struct {
+		line string
+		err  error
+	}
+	read := make(chan answer, 1)
+	go func() { // reading a terminal cannot be cut short
+		line, err := bufio.NewReader(e.sys.Stdin).ReadString('\n')
+		read <- answer{line, err}
+	}()
+	select {
+	case <-ctx.Done():
+		e.progress("")
+		return false, ctx.Err()
+	case a := <-read:
+		if a.err != nil && !errors.Is(a.err, io.EOF) {
+			return false, fmt.Errorf("the answer could not be read: %w", a.err)
+		}
+		switch strings.ToLower(strings.TrimSpace(a.line)) {
+		case "y", "yes":
+			return true, nil
+		}
+		return false, nil
+	}
+}
+
+// An outcome is what came of applying a plan.
+type outcome struct {
+	report   setup.Report
+	findings []setup.Finding
+	proofs   []setup.Proof
+}
+
+// apply writes the plan, reads everything back and proves it. The outcome is as
+// complete as it can be also when it fails.
+func (e *engine) apply(ctx context.Context, plan *setup.Plan, state setup.State) (outcome, error) {
+	if len(plan.Pending()) == 0 && len(plan.Conflicts()) == 0 {
+		report, err := setup.Apply(ctx, e.targets, plan, nil) // for its list
+		return outcome{report: report, proofs: setup.Prove(plan, state)}, err
+	}
+	started := map[int]time.Time{}
+	notify := func(ev setup.Event) {
+		if ev.Status == setup.StatusStarted {
+			started[ev.Index] = e.sys.Now()
+			return
+		}
+		render.Event(e.sys.Stderr, ev, e.sys.Now().Sub(started[ev.Index]), e.err)
+	}
+	var o outcome
+	var err error
+	if o.report, err = setup.Apply(ctx, e.targets, plan, notify); err != nil {
+		return o, err
+	}
+	o.findings, o.proofs, err = e.verify(ctx, plan)
+	return o, err
+}
+
+// settle is how long to go on reading back what IAM, which is eventually
+// consistent, does not show yet.
+var settle = []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second}
+
+func (e *engine) verify(ctx context.Context, plan *setup.Plan) (findings []setup.Finding, proofs []setup.Proof, err error) {
+	for _, wait := range append(settle, 0) {
+		findings, proofs, err = setup.Verify(ctx, e.targets, plan)
+		if err != nil || len(findings) == 0 || wait == 0 {
+			break
+		}
+		e.progress("IAM does not show everything yet; looking again in %s", wait)
+		e.sys.Sleep(ctx, wait)
+		if ctx.Err() != nil {
+			return findings, proofs, ctx.Err()
+		}
+	}
+	return findings, proofs, err
+}
+
+// verdict is the failure, if any, that findings and proofs amount to. A role that
+// lets another app in too, by a statement that is not ours, is shown but is its
+// owner's choice; so is a condition that cannot be decided from here.
+func (o outcome) verdict() error {
+	if len(o.findings) > 0 {
+		return &hintedError{
+			err:  errors.New("not everything reads back as planned"),
+			hint: "somebody else may be changing it too; run the same command again",
+		}
+	}
+	for _, p := range o.proofs {
+		if p.Want == trustpolicy.Accepted && p.Got == trustpolicy.Refused {
+			return &hintedError{
+				err:  fmt.Errorf("the trust policy of role %s refuses %s", p.Role, p.Subject),
+				hint: "look at the statement that denies it: aws iam get-role --role-name " + p.Role,
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,337 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fly-aws/fly-aws/internal/awsapi"
+	"github.com/fly-aws/fly-aws/internal/flyoidc"
+	"github.com/fly-aws/fly-aws/internal/render"
+	"github.com/fly-aws/fly-aws/setup"
+)
+
+// exchangeFlags say which token to give to STS for which role.
+type exchangeFlags struct {
+	aws      awsFlags
+	roleARN  string
+	session  string
+	duration string
+	token    string
+	audience string
+	socket   string
+	wait     time.Duration
+}
+
+func (f *exchangeFlags) register(sys System, c *cobra.Command, wait time.Duration, waitUsage string) {
+	c.Flags().StringVar(&f.roleARN, "role-arn", "", "ARN of the role (default: AWS_ROLE_ARN)")
+	c.Flags().StringVar(&f.session, "session-name", "", "name of the session, which CloudTrail shows (default: AWS_ROLE_SESSION_NAME, or the machine)")
+	c.Flags().StringVar(&f.duration, "duration", "", "how long the credentials last, as 1h or in seconds; from 15m (default 1h)")
+	c.Flags().StringVar(&f.token, "token", "", "`file` with the token, or - (default: a fresh one from the machine's socket, or else its token file)")
+	c.Flags().StringVar(&f.audience, "aud", flyoidc.AudienceAWS, "audience of a fresh token")
+	registerSocket(sys, c, &f.socket)
+	c.Flags().DurationVar(&f.wait, "wait", wait, waitUsage)
+	c.Flags().StringVar(&f.aws.region, "region", "", "AWS region whose STS to ask")
+	c.Flags().BoolVar(&f.aws.verbose, "verbose", false, "show each AWS call with its time and request ID")
+}
+
+// An exchanger gives tokens to STS.
+type exchanger struct {
+	*engine
+	flags    exchangeFlags
+	exchange awsapi.Exchange
+	// retryDenied says that AccessDenied is tried again while there is time: a role
+	// made seconds ago is refused so.
+	retryDenied bool
+}
+
+func newExchanger(ctx context.Context, e *engine, f exchangeFlags) (*exchanger, error) {
+	x := &exchanger{engine: e, flags: f}
+	x.exchange.RoleARN = f.roleARN
+	if x.exchange.RoleARN == "" {
+		x.exchange.RoleARN = e.sys.Getenv(setup.EnvRoleARN)
+	}
+	if x.exchange.RoleARN == "" {
+		return nil, usagef("pass --role-arn, or set it in the [env] of fly.toml: fly-aws setup does", "no role is given, and %s is not set", setup.EnvRoleARN)
+	}
+	if reason := setup.RoleARNProblem(x.exchange.RoleARN); reason != "" {
+		return nil, usagef("a role's ARN looks like arn:aws:iam::123456789012:role/web", "the role %q: %s", x.exchange.RoleARN, reason)
+	}
+	seconds, err := wholeSeconds("--duration", f.duration)
+	if err != nil {
+		return nil, err
+	}
+	x.exchange.Duration = time.Duration(seconds) * time.Second
+	options := f.aws.options(e)
+	options.Anonymous = true
+	return x, e.openAWS(ctx, options)
+}
+
+// get gets a token and gives it to STS.
+func (x *exchanger) get(ctx context.Context) (awsapi.Session, error) {
+	deadline := x.sys.Now().Add(x.flags.wait)
+	text, err := x.tokenText(ctx, deadline)
+	if err != nil {
+		return awsapi.Session{}, err
+	}
+	x.exchange.Token = text
+	x.exchange.SessionName = x.sessionName(text)
+	for pause := time.Second; ; pause = min(2*pause, 8*time.Second) {
+		session, err := x.account.Exchange(ctx, x.exchange)
+		var refusal *awsapi.CallError
+		if err == nil || !errors.As(err, &refusal) || refusal.Code != "AccessDenied" || !x.retryDenied {
+			return session, err
+		}
+		if x.sys.Now().Add(pause).After(deadline) {
+			return session, err
+		}
+		x.progress("AWS refuses, as it does for some seconds after a role is made; trying again in %s", pause)
+		x.sys.Sleep(ctx, pause)
+		if ctx.Err() != nil {
+			return session, ctx.Err()
+		}
+	}
+}
+
+// tokenText is the token to use: the one named, a fresh one, or the one that Fly
+// keeps in a file, which a process that is not root has to do with. Just after
+// boot neither may be there yet; it waits until the deadline.
+func (x *exchanger) tokenText(ctx context.Context, deadline time.Time) (string, error) {
+	if x.flags.token != "" {
+		return readToken(x.sys, []string{x.flags.token})
+	}
+	minter := flyoidc.Minter{Socket: x.flags.socket}
+	for {
+		text, err := minter.Mint(ctx, flyoidc.MintRequest{Audience: x.flags.audience})
+		var failure *flyoidc.MintError
+		if err == nil || !errors.As(err, &failure) || ctx.Err() != nil {
+			return text, err
+		}
+		if x.flags.audience == flyoidc.AudienceAWS {
+			if text, errFile := readToken(x.sys, nil); errFile == nil && text != "" {
+				return text, nil
+			}
+		}
+		passing := failure.Kind == flyoidc.MintNoSocket || failure.Kind == flyoidc.MintUnheard || failure.Kind == flyoidc.MintNotAllowed
+		const pause = 500 * time.Millisecond
+		if !passing || !x.onMachine() || x.sys.Now().Add(pause).After(deadline) {
+			return "", err
+		}
+		x.sys.Sleep(ctx, pause)
+	}
+}
+
+// onMachine says whether the environment is that of a Fly Machine, so that it is
+// worth waiting for what belongs to one.
+func (x *exchanger) onMachine() bool {
+	return x.sys.Getenv("FLY_MACHINE_ID") != "" || x.sys.Getenv("FLY_APP_NAME") != ""
+}
+
+// sessionName is what CloudTrail will show: what was asked for, or the app and
+// machine, in the characters that AWS takes.
+func (x *exchanger) sessionName(token string) string {
+	name := x.flags.session
+	if name == "" {
+		name = x.sys.Getenv("AWS_ROLE_SESSION_NAME")
+	}
+	if name == "" {
+		name = "fly-aws"
+		if t, _ := flyoidc.Inspect(token); t != nil {
+			if s, ok := flyoidc.ParseSubject(t.Claims.Subject); ok {
+				name = s.App + "@" + s.Machine
+			}
+		}
+		name = strings.Map(func(r rune) rune {
+			if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_+=,.@-", r) {
+				return r
+			}
+			return '-'
+		}, name)
+		name = name[:min(len(name), 64)]
+	}
+	return name
+}
+
+func newTokenExchange(sys System) *cobra.Command {
+	var f exchangeFlags
+	var o outputFlags
+	c := &cobra.Command{
+		Use:   "exchange",
+		Short: "In a machine: give the token to AWS and show whose credentials come back",
+		Long: `In a Fly Machine: give the machine's token to AWS STS and show the role, the
+account and the time until the credentials end. The credentials themselves are
+not shown. A refusal is explained.
+
+A role made seconds ago is refused with AccessDenied for a while, so that answer
+is tried again for --wait; no other is.`,
+		Example: `  fly-aws token exchange
+  fly-aws token exchange --role-arn arn:aws:iam::123456789012:role/web`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runTokenExchange(cmd.Context(), sys, o, f) },
+	}
+	o.register(c.Flags())
+	f.register(sys, c, 10*time.Second, "how long to try again when AWS answers AccessDenied")
+	return c
+}
+
+// An exchangeDocument is what token exchange --json prints.
+type exchangeDocument struct {
+	Schema  string    `json:"schema"`
+	Account string    `json:"account"`
+	ARN     string    `json:"arn"`
+	Expires time.Time `json:"expires"`
+}
+
+func runTokenExchange(ctx context.Context, sys System, o outputFlags, f exchangeFlags) error {
+	e := newEngine(sys, o)
+	x, err := newExchanger(ctx, e, f)
+	if err != nil {
+		return err
+	}
+	x.retryDenied = true
+	session, err := x.get(ctx)
+	if err != nil {
+		return x.refusal(err)
+	}
+	if o.json {
+		return render.JSON(sys.Stdout, exchangeDocument{render.ExchangeSchema, session.Account, session.ARN, session.Expires.UTC()})
+	}
+	render.Done(sys.Stdout, "AWS accepts the token: "+render.Clean(session.ARN), e.out)
+	fmt.Fprintf(sys.Stdout, "  account %s, credentials for %s, until %s\n", render.Clean(session.Account),
+		duration(session.Expires.Sub(sys.Now())), session.Expires.UTC().Format("2006-01-02 15:04:05 MST"))
+	return nil
+}
+
+// wholeSeconds reads 3600, 1h or 1h30m for a flag; "" is 0.
+func wholeSeconds(flag, text string) (int32, error) {
+	n, err := sessionSeconds(text)
+	if err != nil {
+		return 0, usagef("write it as 1h30m, or as seconds: 5400", "%s %q is no duration in whole seconds", flag, text)
+	}
+	return n, nil
+}
+
+// waitAtBoot is how long credentials and exec wait for the socket or the token
+// file, which appear some seconds after a machine's first process has started.
+const waitAtBoot = 30 * time.Second
+
+const waitUsage = "how long to wait for socket or token file while a machine boots"
+
+func newCredentials(sys System) *cobra.Command {
+	var f exchangeFlags
+	c := &cobra.Command{
+		Use:   "credentials",
+		Short: "In a machine: print temporary AWS credentials for credential_process",
+		Long: `In a Fly Machine: print temporary AWS credentials in the form that AWS tools take
+from a credential_process. For tools that cannot use a web identity themselves,
+and for several roles in one machine, a profile each:
+
+  [profile reports]
+  credential_process = fly-aws credentials --role-arn arn:aws:iam::123456789012:role/reports`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runCredentials(cmd.Context(), sys, f) },
+	}
+	f.register(sys, c, waitAtBoot, waitUsage)
+	return c
+}
+
+// processCredentials is the answer of a credential_process
+// (https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html).
+type processCredentials struct {
+	Version         int
+	AccessKeyID     string `json:"AccessKeyId"`
+	SecretAccessKey string
+	SessionToken    string
+	Expiration      string
+}
+
+func runCredentials(ctx context.Context, sys System, f exchangeFlags) error {
+	x, err := newExchanger(ctx, newEngine(sys, outputFlags{}), f)
+	if err != nil {
+		return err
+	}
+	session, err := x.get(ctx)
+	if err != nil {
+		return x.refusal(err)
+	}
+	return render.JSON(sys.Stdout, processCredentials{
+		Version:         1,
+		AccessKeyID:     session.Keys.AccessKeyID,
+		SecretAccessKey: session.Keys.SecretAccessKey,
+		SessionToken:    session.Keys.SessionToken,
+		Expiration:      session.Expires.UTC().Format(time.RFC3339),
+	})
+}
+
+func newExec(sys System) *cobra.Command {
+	var f exchangeFlags
+	c := &cobra.Command{
+		Use:   "exec -- COMMAND [ARGUMENT…]",
+		Short: "In a machine: run a command with temporary AWS credentials in its environment",
+		Long: `In a Fly Machine: get temporary AWS credentials and run COMMAND with them in its
+environment, in the place of this program. They end after --duration and are not
+renewed: for a service that runs longer set AWS_ROLE_ARN, and its SDK does it.`,
+		Example: `  fly-aws exec -- aws s3 ls
+  fly-aws exec --role-arn arn:aws:iam::123456789012:role/backup -- ./backup.sh`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 || cmd.ArgsLenAtDash() != 0 {
+				return usagef("write fly-aws exec -- COMMAND", "the command to run stands after --")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return runExec(cmd.Context(), sys, f, args) },
+	}
+	f.register(sys, c, waitAtBoot, waitUsage)
+	return c
+}
+
+func runExec(ctx context.Context, sys System, f exchangeFlags, command []string) error {
+	path, err := lookPath(command[0])
+	if err != nil {
+		return err
+	}
+	x, err := newExchanger(ctx, newEngine(sys, outputFlags{}), f)
+	if err != nil {
+		return err
+	}
+	session, err := x.get(ctx)
+	if err != nil {
+		return x.refusal(err)
+	}
+	env := overlay(sys.Environ, []string{
+		"AWS_ACCESS_KEY_ID=" + session.Keys.AccessKeyID,
+		"AWS_SECRET_ACCESS_KEY=" + session.Keys.SecretAccessKey,
+		"AWS_SESSION_TOKEN=" + session.Keys.SessionToken,
+		"AWS_CREDENTIAL_EXPIRATION=" + session.Expires.UTC().Format(time.RFC3339),
+		"AWS_PROFILE=", "AWS_DEFAULT_PROFILE=", // they would come first
+		"AWS_ROLE_ARN=", "AWS_WEB_IDENTITY_TOKEN_FILE=", "AWS_ROLE_SESSION_NAME=",
+	})
+	err = sys.Exec(path, command, env)
+	if code := exitCode(0); err == nil || errors.As(err, &code) {
+		return err
+	}
+	return fmt.Errorf("%s did not run: %w", command[0], cause(err))
+}
+
+// refusal explains why there are no credentials.
+func (x *exchanger) refusal(err error) error {
+	var refused *awsapi.CallError
+	if !errors.As(err, &refused) {
+		return err
+	}
+	return &refusedError{err: err, refusal: refused, exchange: x.exchange}
+}
+
+// A refusedError is STS's refusal of a token, with what was presented.
+type refusedError struct {
+	err      error
+	refusal  *awsapi.CallError
+	exchange awsapi.Exchange
+}
+
+func (e *refusedError) Error() string { return e.err.Error() }
+func (e *refusedError) Unwrap() error { return e.err }

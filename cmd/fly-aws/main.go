@@ -1,0 +1,20 @@
+// Command fly-aws gives Fly.io Machines access to AWS without any access key.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/fly-aws/fly-aws/cmd"
+)
+
+// Stamped by the release build.
+var version, commit, date string
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
+	os.Exit(cmd.Main(ctx, cmd.Host(cmd.Build{Version: version, Commit: commit, Date: date}), os.Args[1:]))
+}

@@ -1,0 +1,144 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fly-aws/fly-aws/internal/render"
+	"github.com/fly-aws/fly-aws/internal/workdir"
+	"github.com/fly-aws/fly-aws/setup"
+)
+
+type patchOptions struct {
+	output  outputFlags
+	roleARN string
+	config  string
+	app     string
+	region  string
+	dryRun  bool
+}
+
+func newPatch(sys System) *cobra.Command {
+	var o patchOptions
+	c := &cobra.Command{
+		Use:   "patch --role-arn ARN",
+		Short: "Write AWS_ROLE_ARN into fly.toml, and nothing else",
+		Long: `Write AWS_ROLE_ARN into the [env] of a fly.toml, for a role that came from
+elsewhere. Every other byte of the file stays as it is. AWS is not called.`,
+		Example: `  fly-aws patch --role-arn arn:aws:iam::123456789012:role/web
+  fly-aws patch --role-arn arn:aws:iam::123456789012:role/web -c api/fly.toml --aws-region eu-central-1`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runPatch(cmd.Context(), sys, o) },
+	}
+	o.output.register(c.Flags())
+	c.Flags().StringVar(&o.roleARN, "role-arn", "", "ARN of the role")
+	c.Flags().StringVarP(&o.config, "config", "c", "", "the app's fly.toml, or its folder (default: the one in this folder)")
+	c.Flags().StringVarP(&o.app, "app", "a", "", "refuse a file that is for another app")
+	c.Flags().StringVar(&o.region, "aws-region", "", "AWS_REGION too, where the file has none")
+	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "show the change and write nothing")
+	return c
+}
+
+// A patchDocument is what patch --json prints.
+type patchDocument struct {
+	Schema  string       `json:"schema"`
+	Config  string       `json:"config"`
+	App     string       `json:"app"`
+	Written bool         `json:"written"`
+	Changes []patchEntry `json:"changes"`
+}
+
+type patchEntry struct {
+	Key    string       `json:"key"`
+	Action setup.Action `json:"action"`
+	Before string       `json:"before,omitempty"`
+	Value  string       `json:"value"`
+}
+
+func runPatch(ctx context.Context, sys System, o patchOptions) error {
+	if o.roleARN == "" {
+		return usagef("pass --role-arn arn:aws:iam::<account>:role/<name>", "--role-arn is missing")
+	}
+	if reason := setup.RoleARNProblem(o.roleARN); reason != "" {
+		return usagef("a role's ARN looks like arn:aws:iam::123456789012:role/web", "--role-arn %q: %s", o.roleARN, reason)
+	}
+	e := newEngine(sys, o.output)
+	config, err := e.folder.Find(o.config)
+	var format *workdir.FormatError
+	if errors.As(err, &format) {
+		line := strconv.Quote(setup.EnvRoleARN) + ": " + strconv.Quote(o.roleARN)
+		return &hintedError{err: err, hint: "add to its env: " + line} // as good in YAML
+	}
+	if err != nil {
+		return err
+	}
+	app := o.app
+	if app == "" {
+		app = config.App
+	}
+	want := []setup.Resource{{Env: &setup.Env{Config: config.Path, App: app, Key: setup.EnvRoleARN, Value: o.roleARN}}}
+	if o.region != "" {
+		if !setup.RegionLike(o.region) {
+			return usagef("an AWS region looks like eu-central-1", "--aws-region %q is none", o.region)
+		}
+		want = append(want, setup.Resource{Env: &setup.Env{Config: config.Path, App: app, Key: setup.EnvRegion, Value: o.region, IfAbsent: true}})
+	}
+	state, err := setup.Observe(ctx, e.targets, want)
+	if err != nil {
+		return err
+	}
+	plan, err := setup.Diff(setup.Spec{Resources: want}, state)
+	if err != nil {
+		return err
+	}
+	before, after, err := e.folder.Preview(config.Path, plan.Pending())
+	if err != nil {
+		return err
+	}
+	if !o.dryRun {
+		if _, err := setup.Apply(ctx, e.targets, plan, nil); err != nil {
+			return err
+		}
+	}
+	if e.json {
+		return render.JSON(sys.Stdout, newPatchDocument(plan, config.Path, app, !o.dryRun))
+	}
+	if len(plan.Pending()) == 0 {
+		render.Done(sys.Stdout, "nothing to do: "+render.Clean(config.Path)+" has "+setup.EnvRoleARN+" already", e.out)
+		return nil
+	}
+	render.Diff(sys.Stdout, config.Path, string(before), string(after), e.out)
+	if !o.dryRun {
+		render.Done(sys.Stdout, "wrote "+render.Clean(config.Path), e.out)
+		render.Next(sys.Stdout, nextStep(plan), e.out)
+	}
+	return nil
+}
+
+func newPatchDocument(plan *setup.Plan, config, app string, write bool) patchDocument {
+	doc := patchDocument{Schema: render.PatchSchema, Config: config, App: app, Written: write && len(plan.Pending()) > 0}
+	for _, c := range plan.Changes {
+		entry := patchEntry{Key: c.After.Env.Key, Action: c.Action, Value: c.After.Env.Value}
+		if c.Before != nil {
+			entry.Before = c.Before.Env.Value
+		}
+		doc.Changes = append(doc.Changes, entry)
+	}
+	return doc
+}
+
+// shellWord quotes a word for a command line that is shown, where it needs it.
+func shellWord(word string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./=:@%+,", r)
+	}
+	if word != "" && !slices.ContainsFunc([]rune(word), func(r rune) bool { return !plain(r) }) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

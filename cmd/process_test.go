@@ -1,0 +1,293 @@
+package cmd_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/fly-aws/fly-aws/cmd"
+	"github.com/fly-aws/fly-aws/internal/sandbox"
+)
+
+const flyTOML = "app = \"web\"\n\n[env]\n  LOG = \"info\"\n"
+
+var setupArgs = []string{"setup", "--org", "acme", "--app", "web", "--policy", "AmazonS3ReadOnlyAccess", "--yes"}
+
+// program is the built program in a folder of its own, with a world of its own.
+type program struct {
+	world *sandbox.World
+	env   []string
+	dir   string
+}
+
+func newProgram(t *testing.T, fault func(sandbox.Call) sandbox.Fault) *program {
+	t.Helper()
+	p := &program{world: &sandbox.World{Fault: fault}, dir: t.TempDir()}
+	server, err := p.world.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	p.env = append(os.Environ(), server.Env()...)
+	p.env = append(p.env, "LANG=C.UTF-8", "NO_COLOR=1")
+	p.write(t, flyTOML)
+	return p
+}
+
+func (p *program) write(t *testing.T, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(p.dir, "fly.toml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (p *program) command(args ...string) (*exec.Cmd, *bytes.Buffer) {
+	c := exec.CommandContext(context.Background(), "fly-aws", args...) // TestMain puts it into PATH
+	c.Dir, c.Env = p.dir, p.env
+	out := &bytes.Buffer{}
+	c.Stdout, c.Stderr = out, out
+	return c, out
+}
+
+func (p *program) run(t *testing.T, args ...string) (out string, exit int) {
+	t.Helper()
+	c, buf := p.command(args...)
+	err := c.Run()
+	if exitErr := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exitErr) {
+		t.Fatal(err)
+	}
+	return buf.String(), c.ProcessState.ExitCode()
+}
+
+// succeeded returns how often each writing action succeeded.
+func succeeded(w *sandbox.World) map[string]int {
+	n := map[string]int{}
+	for _, c := range w.Calls() {
+		if c.Write && c.Code == "" && c.Status != 0 {
+			n[c.Action]++
+		}
+	}
+	return n
+}
+
+// TestKilledAnywhere kills the program at each of its AWS calls, before and after
+// the call's effect, and runs it again: it converges, makes nothing twice and
+// loses nothing.
+func TestKilledAnywhere(t *testing.T) {
+	t.Parallel()
+	for _, after := range []bool{false, true} {
+		for n := 1; ; n++ {
+			var victim atomic.Pointer[os.Process]
+			killed := false
+			p := newProgram(t, func(c sandbox.Call) sandbox.Fault {
+				if c.N != n {
+					return sandbox.Fault{}
+				}
+				kill := func() { killed = true; _ = victim.Load().Kill() }
+				if after {
+					return sandbox.Fault{After: kill}
+				}
+				return sandbox.Fault{Before: kill}.And(sandbox.DropBefore())
+			})
+			c, out := p.command(setupArgs...)
+			if err := c.Start(); err != nil {
+				t.Fatal(err)
+			}
+			victim.Store(c.Process)
+			_ = c.Wait()
+			if !killed {
+				if n < 10 {
+					t.Fatalf("the program made only %d calls:\n%s", n-1, out)
+				}
+				break
+			}
+
+			name := fmt.Sprintf("killed at call %d (after: %v)", n, after)
+			if out, exit := p.run(t, setupArgs...); exit != 0 {
+				t.Fatalf("%s: the next run exits %d:\n%s", name, exit, out)
+			}
+			if text, err := os.ReadFile(filepath.Join(p.dir, "fly.toml")); err != nil || string(text) != flyTOML+"  AWS_ROLE_ARN = \"arn:aws:iam::123456789012:role/fly-acme-web\"\n" {
+				t.Errorf("%s: fly.toml is %q, %v", name, text, err)
+			}
+			if entries, err := os.ReadDir(p.dir); err != nil || len(entries) != 1 {
+				t.Errorf("%s: the folder holds %v, %v", name, entries, err)
+			}
+			before := len(p.world.Calls())
+			out2, exit := p.run(t, setupArgs...)
+			if exit != 0 || !strings.Contains(out2, "nothing to do") {
+				t.Errorf("%s: the third run exits %d:\n%s", name, exit, out2)
+			}
+			for _, c := range p.world.Calls()[before:] {
+				if c.Write {
+					t.Errorf("%s: the third run calls %s", name, c.Action)
+				}
+			}
+			for action, n := range succeeded(p.world) {
+				if n > 1 {
+					t.Errorf("%s: %s succeeded %d times", name, action, n)
+				}
+			}
+		}
+	}
+}
+
+// inside runs Main in this process, on a terminal if tty. The AWS SDK reads the
+// process's own environment, so such a test cannot run in parallel.
+func (p *program) inside(ctx context.Context, t *testing.T, stdin string, tty bool, args ...string) (out string, exit int) {
+	t.Helper()
+	for _, v := range p.env {
+		if name, value, _ := strings.Cut(v, "="); strings.HasPrefix(name, "AWS_") {
+			t.Setenv(name, value)
+		}
+	}
+	var buf bytes.Buffer
+	exit = cmd.Main(ctx, cmd.System{
+		Stdin: strings.NewReader(stdin), Stdout: &buf, Stderr: &buf,
+		StdinTTY: tty, StdoutTTY: tty,
+		Getenv: func(string) string { return "" },
+		Dir:    p.dir, Now: time.Now, Sleep: func(context.Context, time.Duration) {},
+	}, args)
+	return buf.String(), exit
+}
+
+// TestInterruptedAtAWrite interrupts the program while a call is in flight: the
+// call ends, nothing else begins, the report says so, and the exit code is 130.
+func TestInterruptedAtAWrite(t *testing.T) {
+	ctx, interrupt := context.WithCancel(context.Background())
+	defer interrupt()
+	p := newProgram(t, func(c sandbox.Call) sandbox.Fault {
+		if c.Action != "CreateRole" {
+			return sandbox.Fault{}
+		}
+		return sandbox.Fault{Before: interrupt}
+	})
+	out, exit := p.inside(ctx, t, "", false, setupArgs...)
+	if exit != 130 {
+		t.Errorf("exit code is %d", exit)
+	}
+	for _, want := range []string{
+		"2 done, 0 failed, 2 not reached:", "- policy AmazonS3ReadOnlyAccess", "- AWS_ROLE_ARN in fly.toml",
+		"Error: interrupted", "run the same command again",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("it does not say %q:\n%s", want, out)
+		}
+	}
+	if got := succeeded(p.world); got["CreateRole"] != 1 || got["AttachRolePolicy"] != 0 {
+		t.Errorf("written: %v", got)
+	}
+}
+
+// TestInterruptedWhileReading: before the first write, Ctrl-C ends it at once.
+func TestInterruptedWhileReading(t *testing.T) {
+	t.Parallel()
+	var victim atomic.Pointer[os.Process]
+	ended := make(chan struct{})
+	p := newProgram(t, func(c sandbox.Call) sandbox.Fault {
+		if c.Action != "GetCallerIdentity" {
+			return sandbox.Fault{}
+		}
+		return sandbox.Fault{Before: func() { _ = victim.Load().Signal(os.Interrupt); <-ended }}
+	})
+	c, out := p.command(setupArgs...)
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	victim.Store(c.Process)
+	_ = c.Wait()
+	close(ended)
+	if exit := c.ProcessState.ExitCode(); exit != 130 || !strings.Contains(out.String(), "nothing was written") {
+		t.Errorf("exit code is %d:\n%s", exit, out)
+	}
+}
+
+// TestConfirmation: on a terminal the default answer is No.
+func TestConfirmation(t *testing.T) {
+	for answer, applied := range map[string]bool{"\n": false, "n\n": false, "yess\n": false, "": false, "y\n": true, "YES\n": true} {
+		p := newProgram(t, nil)
+		args := slices.DeleteFunc(slices.Clone(setupArgs), func(s string) bool { return s == "--yes" })
+		out, exit := p.inside(context.Background(), t, answer, true, args...)
+		if !strings.Contains(out, "Apply this plan? [y/N] ") {
+			t.Errorf("it does not ask:\n%s", out)
+		}
+		if written := len(succeeded(p.world)) > 0; written != applied || (exit == 0) != applied {
+			t.Errorf("answer %q: exit %d, written %v:\n%s", answer, exit, written, out)
+		}
+	}
+}
+
+// TestHostileAnswers: whatever a server says, no control character of its reaches
+// the terminal and the program ends with an error.
+func TestHostileAnswers(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]http.HandlerFunc{
+		"escapes in an error": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprint(w, "<ErrorResponse><Error><Code>AccessDenied</Code><Message>User: \u009b31m\u202e&#x9b;evil is not authorized to perform: iam:\u0085GetRole</Message></Error></ErrorResponse>")
+		},
+		"HTML":  func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>\x1b[31mhello") },
+		"empty": func(http.ResponseWriter, *http.Request) {},
+		"not XML 404": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, "\x1b]0;x\a{}")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := httptest.NewServer(answer)
+			t.Cleanup(server.Close)
+			p := newProgram(t, nil)
+			p.env = append(p.env, "AWS_ENDPOINT_URL="+server.URL)
+			out, exit := p.run(t, "plan", "--org", "acme", "--verbose")
+			if exit == 0 || exit == 3 {
+				t.Errorf("exit code is %d", exit)
+			}
+			if i := strings.IndexFunc(out, func(r rune) bool { return r != '\n' && (r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u202e') }); i >= 0 {
+				t.Errorf("output has %q:\n%q", out[i], out)
+			}
+		})
+	}
+}
+
+// TestSecretsStayInside: no command shows a secret key or a token, not even with
+// --verbose or when it fails.
+func TestSecretsStayInside(t *testing.T) {
+	t.Parallel()
+	denied := false
+	p := newProgram(t, func(c sandbox.Call) sandbox.Fault {
+		if denied && c.Action == "CreateRole" {
+			return sandbox.Deny()
+		}
+		return sandbox.Fault{}
+	})
+	var all strings.Builder
+	for _, args := range [][]string{
+		{"plan", "--org", "acme", "--verbose"},
+		{"plan", "--org", "acme", "--verbose", "--json"},
+		{"setup", "--org", "acme", "--verbose", "--yes"},
+		{"setup", "--org", "acme", "--app", "api", "--no-patch", "--verbose", "--yes", "--region", "nowhere"},
+		{"demo"},
+	} {
+		out, _ := p.run(t, args...)
+		all.WriteString(out)
+	}
+	denied = true
+	out, _ := p.run(t, "setup", "--org", "acme", "--app", "new", "--no-patch", "--verbose", "--yes")
+	all.WriteString(out)
+	for _, secret := range []string{sandbox.SecretAccessKey, "AWS4-HMAC-SHA256", "Signature=", "eyJ"} {
+		if strings.Contains(all.String(), secret) {
+			t.Errorf("the output holds %q", secret)
+		}
+	}
+}

@@ -1,0 +1,246 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/fly-aws/fly-aws/internal/workdir"
+	"github.com/fly-aws/fly-aws/setup"
+)
+
+// requestFlags are the flags that say what is wanted.
+type requestFlags struct {
+	org              string
+	apps, configs    []string
+	policies, inline []string
+	roleName, shared string
+	machines         []string
+	audience         string
+	path, boundary   string
+	maxSession       string
+	tags             []string
+	awsRegion        string
+	adopt, noPatch   bool
+}
+
+func (f *requestFlags) register(flags *pflag.FlagSet) {
+	flags.StringVarP(&f.org, "org", "o", "", "Fly organisation, by its raw slug")
+	flags.StringSliceVarP(&f.apps, "app", "a", nil, "Fly app that may use AWS; repeat for several")
+	flags.StringArrayVarP(&f.configs, "config", "c", nil, "the app's fly.toml, or its folder; repeat for several apps (default: the one in this folder)")
+	flags.StringSliceVar(&f.policies, "policy", nil, "managed policy to attach, by name or ARN; repeatable")
+	flags.StringArrayVar(&f.inline, "inline-policy", nil, "`file` with a permissions policy to put into the role under the file's name; repeatable")
+	flags.StringVar(&f.roleName, "role-name", "", "name of the role (default fly-<org>-<app>)")
+	flags.StringVar(&f.shared, "shared-role", "", "`name` of one role for all the apps")
+	flags.StringSliceVar(&f.machines, "machine", nil, "only machines of this name may use the role; new ones of a deploy will not (default: all)")
+	flags.StringVar(&f.audience, "audience", "", "audience of the tokens; Fly's init asks for the default (default sts.amazonaws.com)")
+	flags.StringVar(&f.path, "path", "", "IAM path of the role (default /)")
+	flags.StringVar(&f.boundary, "permissions-boundary", "", "managed policy that bounds the role, by name or ARN")
+	flags.StringVar(&f.maxSession, "max-session-duration", "", "longest session, as 1h30m or in seconds; 1h to 12h (default: AWS's own, 1h)")
+	flags.StringArrayVar(&f.tags, "tag", nil, "tag of the role, as `key=value`; repeatable")
+	flags.StringVar(&f.awsRegion, "aws-region", "", "AWS_REGION for fly.toml, where it has none: Fly sets none and every AWS SDK needs one")
+	flags.BoolVar(&f.adopt, "adopt", false, "take over an existing role of that name: our statement goes beside what it has")
+	flags.BoolVar(&f.noPatch, "no-patch", false, "leave fly.toml alone")
+}
+
+// request makes the Request that the flags and the folder's config files say.
+// All that can be found wrong without AWS is reported.
+func (f *requestFlags) request(sys System, folder *workdir.Folder) (setup.Request, error) {
+	role, err := f.role(sys)
+	if err != nil {
+		return setup.Request{}, err
+	}
+	names := slices.Clone(f.apps)
+	if fromEnv := sys.Getenv("FLY_APP"); len(names) == 0 && fromEnv != "" {
+		names = []string{fromEnv}
+	}
+	req := setup.Request{Org: f.org, Audience: f.audience, Adopt: f.adopt}
+	fill := func(apps []setup.App) {
+		req.Apps = apps
+		for i := range apps {
+			apps[i].Machines, apps[i].Role = f.machines, role
+			if apps[i].Config != "" {
+				apps[i].Region = f.awsRegion
+			}
+		}
+	}
+	// What is wrong with the flags comes before what is wrong with the files.
+	if fill(plainEntries(names)); len(names) > 0 {
+		if err := req.Check(); err != nil {
+			return req, err
+		}
+	}
+	apps, err := f.entries(folder, names)
+	if err != nil {
+		return req, err
+	}
+	fill(apps)
+	return req, req.Check()
+}
+
+func (f *requestFlags) role(sys System) (setup.RoleRequest, error) {
+	role := setup.RoleRequest{
+		Name:     f.roleName,
+		Path:     f.path,
+		Boundary: f.boundary,
+		Policies: f.policies,
+	}
+	if f.shared != "" {
+		if f.roleName != "" {
+			return role, usagef("--shared-role takes the name of the one role for all apps", "--role-name and --shared-role exclude each other")
+		}
+		role.Name, role.Shared = f.shared, true
+	}
+	var err error
+	if role.MaxSession, err = sessionSeconds(f.maxSession); err != nil {
+		return role, err
+	}
+	for _, tag := range f.tags {
+		key, value, ok := strings.Cut(tag, "=")
+		if !ok {
+			return role, usagef("write it as --tag team=web", "--tag %q has no =", tag)
+		}
+		if _, twice := role.Tags[key]; twice {
+			return role, usagef("give each key once", "--tag %q is given twice", key)
+		}
+		if role.Tags == nil {
+			role.Tags = map[string]string{}
+		}
+		role.Tags[key] = value
+	}
+	for _, file := range f.inline {
+		doc, err := readFile(sys, file)
+		if err != nil {
+			return role, usagef("give --inline-policy the path of a JSON file", "--inline-policy %s", err)
+		}
+		name := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
+		role.Inline = append(role.Inline, setup.InlinePolicy{Name: name, Document: doc, Source: file})
+	}
+	return role, nil
+}
+
+// sessionSeconds reads 3600, 1h or 1h30m; "" is 0.
+func sessionSeconds(text string) (int32, error) {
+	if text == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(text)
+	if n, errInt := strconv.ParseInt(text, 10, 32); errInt == nil {
+		d, err = time.Duration(n)*time.Second, nil
+	}
+	if err != nil || d%time.Second != 0 || d <= 0 || d > 1000*time.Hour {
+		return 0, usagef("write it as 1h30m, or as seconds: 5400", "--max-session-duration %q is no duration in whole seconds", text)
+	}
+	return int32(d / time.Second), nil
+}
+
+// maxFile bounds what is read of a file that a flag names; the largest document
+// IAM takes is far smaller.
+const maxFile = 1 << 20
+
+// readFile reads a file named on the command line; "-" is standard input. Its
+// errors name the file.
+func readFile(sys System, name string) ([]byte, error) {
+	in := sys.Stdin
+	if name != "-" {
+		file := sys.path(name)
+		info, err := os.Stat(file)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("%s: %w", name, cause(err))
+		case !info.Mode().IsRegular():
+			return nil, fmt.Errorf("%s is not a file", name)
+		}
+		f, err := os.Open(file)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, cause(err))
+		}
+		defer f.Close() //nolint:errcheck // it was only read
+		in = f
+	}
+	data, err := io.ReadAll(io.LimitReader(in, maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, cause(err))
+	}
+	if len(data) > maxFile {
+		return nil, fmt.Errorf("%s is larger than %d bytes", name, maxFile)
+	}
+	return data, nil
+}
+
+// cause strips the path that an os error repeats.
+func cause(err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err
+	}
+	return err
+}
+
+// entries makes one entry an app: for the names that --app or FLY_APP gave, else
+// for those in the config files, which is flyctl's order of precedence. Each app
+// gets its config file unless --no-patch.
+func (f *requestFlags) entries(folder *workdir.Folder, names []string) ([]setup.App, error) {
+	if f.noPatch && len(names) > 0 && len(f.configs) == 0 {
+		return plainEntries(names), nil
+	}
+	paths := f.configs
+	if len(paths) == 0 {
+		paths = []string{""} // the folder's own
+	}
+
+	apps := plainEntries(names)
+	for _, path := range paths {
+		config, err := folder.Find(path)
+		if err != nil {
+			var missing *workdir.NotFoundError
+			if errors.As(err, &missing) && path == "" && len(names) == 0 {
+				return nil, nil // Check says it, with what else is missing
+			}
+			return nil, err
+		}
+		if config.App == "" && len(names) == 1 && len(paths) == 1 {
+			config.App = names[0]
+		}
+		if config.App == "" {
+			return nil, usagef("pass --app", "%s names no app", config.Path)
+		}
+		i := slices.IndexFunc(apps, func(a setup.App) bool { return a.Name == config.App })
+		switch {
+		case i < 0 && len(names) > 0:
+			return nil, &workdir.OtherAppError{Path: config.Path, App: config.App, Want: strings.Join(names, ", ")}
+		case i < 0:
+			apps = append(apps, setup.App{Name: config.App})
+			i = len(apps) - 1
+		case apps[i].Config != "":
+			return nil, usagef("name one config file an app", "%s and %s are both for the app %s", apps[i].Config, config.Path, config.App)
+		}
+		apps[i].Config = config.Path
+	}
+	for i, app := range apps {
+		switch {
+		case f.noPatch:
+			apps[i].Config = ""
+		case app.Config == "":
+			return nil, usagef("name its fly.toml with --config, or leave the files alone with --no-patch", "no config file is known for the app %s", app.Name)
+		}
+	}
+	return apps, nil
+}
+
+func plainEntries(names []string) []setup.App {
+	var apps []setup.App
+	for _, name := range names {
+		apps = append(apps, setup.App{Name: name})
+	}
+	return apps
+}

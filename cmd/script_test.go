@@ -1,0 +1,258 @@
+package cmd_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"maps"
+	"net/url"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/fly-aws/fly-aws/cmd"
+	"github.com/fly-aws/fly-aws/internal/sandbox"
+)
+
+var update = flag.Bool("update", false, "write what the scripts print into their golden files")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"fly-aws": func() {
+			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+			code := cmd.Main(ctx, cmd.Host(cmd.Build{Version: "test"}), os.Args[1:])
+			stop()
+			os.Exit(code)
+		},
+	})
+}
+
+// TestScripts runs the whole program, each script in a world of its own.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       *update,
+		RequireUniqueNames:  true,
+		RequireExplicitExec: true,
+		Setup:               setupWorld,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"fault":   fault,
+			"writes":  writes,
+			"called":  called,
+			"iam":     iamCommand,
+			"machine": machine,
+		},
+	})
+}
+
+// A scriptWorld is the sandbox of one script.
+type scriptWorld struct {
+	sandbox.World
+	server *sandbox.Server
+
+	mu     sync.Mutex
+	faults []planned
+	seen   int // calls that writes and called have counted
+}
+
+// planned is a fault for the next calls of an action.
+type planned struct {
+	action string // "*" for any
+	fault  sandbox.Fault
+	left   int
+}
+
+type worldKey struct{}
+
+func world(ts *testscript.TestScript) *scriptWorld {
+	w, ok := ts.Value(worldKey{}).(*scriptWorld)
+	if !ok {
+		ts.Fatalf("the script has no world")
+	}
+	return w
+}
+
+func setupWorld(env *testscript.Env) error {
+	w := &scriptWorld{}
+	w.Fault = w.nextFault
+	server, err := w.Start()
+	if err != nil {
+		return err
+	}
+	w.server = server
+	env.Defer(func() { _ = server.Close() })
+	env.Values[worldKey{}] = w
+	env.Vars = append(env.Vars, server.Env()...)
+	env.Vars = append(env.Vars, "NO_COLOR=1", "LANG=C.UTF-8", "CI=")
+	return nil
+}
+
+func (w *scriptWorld) nextFault(c sandbox.Call) sandbox.Fault {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range w.faults {
+		if p := &w.faults[i]; p.left > 0 && (p.action == "*" || p.action == c.Action) {
+			p.left--
+			return p.fault
+		}
+	}
+	return sandbox.Fault{}
+}
+
+// fault KIND ACTION [COUNT]: what happens to the next calls of the action.
+func fault(ts *testscript.TestScript, _ bool, args []string) {
+	kinds := map[string]sandbox.Fault{
+		"throttle":    sandbox.Throttle(),
+		"error":       sandbox.ServerError(),
+		"drop-before": sandbox.DropBefore(),
+		"drop-after":  sandbox.DropAfter(),
+		"deny":        sandbox.Deny(),
+	}
+	if len(args) < 2 {
+		ts.Fatalf("usage: fault KIND ACTION [COUNT]; kinds are %v", slices.Sorted(maps.Keys(kinds)))
+	}
+	f, ok := kinds[args[0]]
+	if !ok {
+		ts.Fatalf("there is no fault %q; there are %v", args[0], slices.Sorted(maps.Keys(kinds)))
+	}
+	count := 1
+	if len(args) > 2 {
+		n, err := strconv.Atoi(args[2])
+		ts.Check(err)
+		count = n
+	}
+	w := world(ts)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.faults = append(w.faults, planned{args[1], f, count})
+}
+
+// newCalls returns the calls since it was last asked.
+func (w *scriptWorld) newCalls() []sandbox.Call {
+	calls := w.Calls()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	fresh := calls[w.seen:]
+	w.seen = len(calls)
+	return fresh
+}
+
+// writes N: how many calls since the last count changed the account.
+func writes(ts *testscript.TestScript, _ bool, args []string) {
+	var got []string
+	for _, c := range world(ts).newCalls() {
+		if c.Write {
+			got = append(got, c.Action)
+		}
+	}
+	if len(args) != 1 || strconv.Itoa(len(got)) != args[0] {
+		ts.Fatalf("%d write calls, not %v: %v", len(got), args, got)
+	}
+}
+
+// called ACTION…: exactly these calls since the last count, in any order.
+func called(ts *testscript.TestScript, _ bool, args []string) {
+	var got []string
+	for _, c := range world(ts).newCalls() {
+		got = append(got, c.Action)
+	}
+	slices.Sort(got)
+	slices.Sort(args)
+	if !slices.Equal(got, args) {
+		ts.Fatalf("calls were %v", got)
+	}
+}
+
+// machine ORG APP NAME: the machine that the token socket belongs to.
+func machine(ts *testscript.TestScript, _ bool, args []string) {
+	w := world(ts)
+	w.AddMachine(args[0], args[1], args[2])
+	ts.Check(w.server.SetMachine(args[0], args[1], args[2]))
+}
+
+// iam OPERATION ARG…: somebody else's hand in the account. What is read goes to
+// a file named last.
+func iamCommand(ts *testscript.TestScript, neg bool, args []string) {
+	ctx := context.Background()
+	client := iam.New(iam.Options{
+		Region:       "us-east-1",
+		BaseEndpoint: aws.String(world(ts).server.AWSEndpoint),
+		Credentials:  credentials.NewStaticCredentialsProvider(sandbox.AccessKeyID, sandbox.SecretAccessKey, ""),
+	})
+	arg := func(i int) *string {
+		if i >= len(args) {
+			ts.Fatalf("iam %v lacks argument %d", args, i)
+		}
+		return aws.String(args[i])
+	}
+	file := func(i int) *string { return aws.String(ts.ReadFile(*arg(i))) }
+	var err error
+	switch *arg(0) {
+	case "create-role":
+		_, err = client.CreateRole(ctx, &iam.CreateRoleInput{RoleName: arg(1), AssumeRolePolicyDocument: file(2)})
+	case "create-provider":
+		_, err = client.CreateOpenIDConnectProvider(ctx, &iam.CreateOpenIDConnectProviderInput{Url: arg(1), ClientIDList: []string{*arg(2)}})
+	case "set-trust":
+		_, err = client.UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: arg(1), PolicyDocument: file(2)})
+	case "tag":
+		_, err = client.TagRole(ctx, &iam.TagRoleInput{RoleName: arg(1), Tags: []types.Tag{{Key: arg(2), Value: arg(3)}}})
+	case "attach":
+		_, err = client.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: arg(1), PolicyArn: arg(2)})
+	case "detach":
+		_, err = client.DetachRolePolicy(ctx, &iam.DetachRolePolicyInput{RoleName: arg(1), PolicyArn: arg(2)})
+	case "delete-role":
+		_, err = client.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: arg(1)})
+	case "show-role":
+		var out *iam.GetRoleOutput
+		if out, err = client.GetRole(ctx, &iam.GetRoleInput{RoleName: arg(1)}); err == nil {
+			err = os.WriteFile(filepath.Join(ts.Getenv("WORK"), *arg(2)), []byte(describe(out.Role)), 0o600)
+		}
+	case "show-provider":
+		var out *iam.GetOpenIDConnectProviderOutput
+		if out, err = client.GetOpenIDConnectProvider(ctx, &iam.GetOpenIDConnectProviderInput{OpenIDConnectProviderArn: arg(1)}); err == nil {
+			text := fmt.Sprintf("url %s\naudiences %v\n%s", *out.Url, out.ClientIDList, tagLines(out.Tags))
+			err = os.WriteFile(filepath.Join(ts.Getenv("WORK"), *arg(2)), []byte(text), 0o600)
+		}
+	default:
+		ts.Fatalf("there is no iam %s", args[0])
+	}
+	if (err != nil) != neg {
+		ts.Fatalf("iam %v: %v", args, err)
+	}
+}
+
+func describe(r *types.Role) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "arn %s\ndescription %s\nmax-session %d\n", *r.Arn, aws.ToString(r.Description), aws.ToInt32(r.MaxSessionDuration))
+	if r.PermissionsBoundary != nil {
+		fmt.Fprintf(&b, "boundary %s\n", *r.PermissionsBoundary.PermissionsBoundaryArn)
+	}
+	b.WriteString(tagLines(r.Tags))
+	trust, err := url.QueryUnescape(*r.AssumeRolePolicyDocument)
+	if err != nil {
+		trust = err.Error()
+	}
+	fmt.Fprintf(&b, "trust %s\n", trust)
+	return b.String()
+}
+
+func tagLines(tags []types.Tag) string {
+	var lines []string
+	for _, t := range tags {
+		lines = append(lines, fmt.Sprintf("tag %s=%s\n", *t.Key, *t.Value))
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "")
+}

@@ -1,0 +1,119 @@
+package cmd
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/fly-aws/fly-aws/internal/render"
+)
+
+// A System is what the program has around it.
+type System struct {
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	// Terminals among the streams.
+	StdinTTY, StdoutTTY, StderrTTY bool
+	// Getenv looks a variable up; an unset one is "".
+	Getenv func(string) string
+	// Environ is the whole environment, for a child process.
+	Environ []string
+	// Dir is the folder that relative paths start from.
+	Dir string
+	// Now is the clock, and Sleep waits, for no longer than ctx lasts.
+	Now   func() time.Time
+	Sleep func(ctx context.Context, d time.Duration)
+	// Exec runs the command at path in the place of this process. It returns only
+	// if that fails, or with the command's exit code where it cannot be done.
+	Exec  func(path string, argv, env []string) error
+	Build Build
+}
+
+// Build says which build of the program runs. All fields are empty in a build
+// that was not stamped.
+type Build struct {
+	Version, Commit, Date string
+}
+
+// Host is the System of the running process.
+func Host(build Build) System {
+	return System{
+		Stdin:     os.Stdin,
+		Stdout:    os.Stdout,
+		Stderr:    os.Stderr,
+		StdinTTY:  term.IsTerminal(int(os.Stdin.Fd())),
+		StdoutTTY: term.IsTerminal(int(os.Stdout.Fd())),
+		StderrTTY: term.IsTerminal(int(os.Stderr.Fd())),
+		Getenv:    os.Getenv,
+		Environ:   os.Environ(),
+		Now:       time.Now,
+		Sleep:     sleep,
+		Exec:      replaceProcess,
+		Build:     build,
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// path makes a path of the command line independent of the process's own folder.
+func (s System) path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(s.Dir, name)
+}
+
+// interactive says whether there is somebody to ask: prompts need a terminal on
+// both ends, as flyctl has it.
+func (s System) interactive() bool {
+	return s.StdinTTY && s.StdoutTTY && s.Getenv("CI") == ""
+}
+
+// style is how text is shown on a stream.
+func (s System) style(tty, noColor bool) render.Style {
+	color := tty && s.Getenv("TERM") != "dumb" && s.Getenv("CLICOLOR") != "0"
+	if s.Getenv("CLICOLOR_FORCE") != "" && s.Getenv("CLICOLOR_FORCE") != "0" {
+		color = true
+	}
+	if noColor || s.Getenv("NO_COLOR") != "" {
+		color = false
+	}
+	return render.Style{Color: color, ASCII: !s.unicode()}
+}
+
+// unicode says whether the locale's character set holds our glyphs. Without any
+// locale, as in most containers and on Windows, UTF-8 is what readers expect.
+func (s System) unicode() bool {
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if locale := s.Getenv(name); locale != "" {
+			locale = strings.ToLower(locale)
+			return strings.Contains(locale, "utf-8") || strings.Contains(locale, "utf8")
+		}
+	}
+	return true
+}
+
+// String is the version as --version shows it. Without a stamp it is what Go
+// recorded of the module.
+func (b Build) String() string {
+	if b.Version != "" {
+		return strings.TrimSuffix(b.Version+" ("+b.Commit+", "+b.Date+")", " (, )")
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}

@@ -1,0 +1,290 @@
+package cmd
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fly-aws/fly-aws/internal/flyoidc"
+	"github.com/fly-aws/fly-aws/internal/render"
+	"github.com/fly-aws/fly-aws/trustpolicy"
+)
+
+type tokenOptions struct {
+	output   outputFlags
+	audience string
+	socket   string
+	tags     bool
+	raw      bool
+}
+
+func newToken(sys System) *cobra.Command {
+	var o tokenOptions
+	c := &cobra.Command{
+		Use:   "token",
+		Short: "In a machine: mint an OIDC token and show what is in it",
+		Long: `In a Fly Machine: mint the machine's OpenID Connect token and show its header,
+its claims and what a trust policy can test of them.
+
+The token itself is a credential until it expires, so it is printed only with
+--raw, and then nothing else is.`,
+		Example: `  fly-aws token
+  fly-aws token --raw | fly-aws token verify -
+  fly-aws token --aud https://vault.example.com --json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runToken(cmd.Context(), sys, o) },
+	}
+	o.output.register(c.Flags())
+	o.register(sys, c)
+	c.Flags().BoolVar(&o.raw, "raw", false, "print the token itself, and nothing else")
+	c.AddCommand(newTokenInspect(sys), newTokenVerify(sys), newTokenExchange(sys))
+	return c
+}
+
+func (o *tokenOptions) register(sys System, c *cobra.Command) {
+	c.Flags().StringVar(&o.audience, "aud", flyoidc.AudienceAWS, "audience of the token")
+	registerSocket(sys, c, &o.socket)
+	c.Flags().BoolVar(&o.tags, "aws-principal-tags", false, "ask Fly for AWS session tags in the token; the role must allow sts:TagSession")
+}
+
+// socketVariable names another socket, which fly-aws sandbox sets.
+const socketVariable = "FLY_AWS_SOCKET"
+
+func registerSocket(sys System, c *cobra.Command, socket *string) {
+	def := flyoidc.DefaultSocket
+	if other := sys.Getenv(socketVariable); other != "" {
+		def = other
+	}
+	c.Flags().StringVar(socket, "socket", def, "`path` of the machine's API socket")
+}
+
+func runToken(ctx context.Context, sys System, o tokenOptions) error {
+	if o.raw && o.output.json {
+		return usagef("choose one", "--raw and --json exclude each other")
+	}
+	text, err := o.mint(ctx)
+	if err != nil {
+		return err
+	}
+	if o.raw {
+		_, err := fmt.Fprintln(sys.Stdout, text)
+		return err
+	}
+	return showToken(sys, o.output, text, "minted")
+}
+
+func (o tokenOptions) mint(ctx context.Context) (string, error) {
+	minter := flyoidc.Minter{Socket: o.socket}
+	return minter.Mint(ctx, flyoidc.MintRequest{Audience: o.audience, PrincipalTags: o.tags})
+}
+
+// A tokenDocument is what token and token inspect print with --json. The token's
+// own text is not in it.
+type tokenDocument struct {
+	Schema string `json:"schema"`
+	// Verified is false: reading a token does not verify it.
+	Verified bool            `json:"verified"`
+	Header   json.RawMessage `json:"header,omitempty"`
+	Claims   json.RawMessage `json:"claims,omitempty"`
+	Subject  *subjectParts   `json:"subject,omitempty"`
+	// ExpiresIn is in seconds, negative for a token that has expired.
+	ExpiresIn  *int64      `json:"expires_in,omitempty"`
+	Violations []violation `json:"violations"`
+}
+
+type subjectParts struct {
+	Org     string `json:"org"`
+	App     string `json:"app"`
+	Machine string `json:"machine"`
+}
+
+type violation struct {
+	Rule   flyoidc.Rule `json:"rule"`
+	Reason string       `json:"reason"`
+}
+
+// showToken shows a token that was read from somewhere. A token that breaks a
+// rule is a finding.
+func showToken(sys System, o outputFlags, text, how string) error {
+	token, broken := flyoidc.Inspect(text)
+	if token == nil {
+		return &flyoidc.DecodeError{Violation: broken[0]}
+	}
+	e := newEngine(sys, o)
+	if o.json {
+		if err := render.JSON(sys.Stdout, newTokenDocument(token, broken, sys.Now())); err != nil {
+			return err
+		}
+	} else {
+		render.ShowToken(sys.Stdout, tokenView(token, broken, sys.Now(), how), e.out)
+	}
+	if len(broken) > 0 {
+		return exitCode(exitPending)
+	}
+	return nil
+}
+
+func newTokenDocument(t *flyoidc.Token, broken []flyoidc.Violation, now time.Time) tokenDocument {
+	doc := tokenDocument{Schema: render.TokenSchema, Violations: []violation{}}
+	if json.Valid([]byte(t.Header.JSON)) {
+		doc.Header = json.RawMessage(t.Header.JSON)
+	}
+	if json.Valid([]byte(t.Claims.JSON)) {
+		doc.Claims = json.RawMessage(t.Claims.JSON)
+	}
+	if s, ok := flyoidc.ParseSubject(t.Claims.Subject); ok {
+		doc.Subject = &subjectParts{s.Org, s.App, s.Machine}
+	}
+	if !t.Claims.Expiry.IsZero() {
+		left := int64(t.Claims.Expiry.Sub(now).Seconds())
+		doc.ExpiresIn = &left
+	}
+	for _, v := range broken {
+		doc.Violations = append(doc.Violations, violation{v.Rule, render.Clean(v.Reason)})
+	}
+	return doc
+}
+
+func tokenView(t *flyoidc.Token, broken []flyoidc.Violation, now time.Time, how string) render.Token {
+	view := render.Token{Title: "Token of " + t.Claims.Issuer}
+	if t.Claims.Issuer == "" {
+		view.Title = "A token that names no issuer"
+	}
+	subject, isFly := flyoidc.ParseSubject(t.Claims.Subject)
+	_, fromFly := flyoidc.IssuerOrg(t.Claims.Issuer)
+	if isFly && fromFly {
+		view.Title = fmt.Sprintf("Token of the machine %s of the app %s, organisation %s", subject.Machine, subject.App, subject.Org)
+	}
+	for _, m := range t.Header.Members {
+		view.Header = append(view.Header, render.Field{Name: m.Name, Value: plain(m.Value)})
+	}
+	for _, m := range t.Claims.Members {
+		f := render.Field{Name: m.Name, Value: plain(m.Value)}
+		switch m.Name {
+		case "exp":
+			f.Note = moment(t.Claims.Expiry, now, "expires in %s", "expired %s ago")
+		case "iat":
+			f.Note = moment(t.Claims.IssuedAt, now, "issued %s in the future", "issued %s ago")
+		case "nbf":
+			f.Note = moment(t.Claims.NotBefore, now, "valid in %s", "valid since %s")
+		case "sub":
+			if isFly && fromFly {
+				f.Note = "org:app:machine"
+			}
+		}
+		view.Claims = append(view.Claims, f)
+	}
+	if path, ok := strings.CutPrefix(t.Claims.Issuer, "https://"); ok && len(t.Claims.Audience) == 1 {
+		for _, key := range []string{"aud", "sub"} {
+			for _, value := range trustpolicy.WebIdentityContext(path, t.Claims.Audience[0], t.Claims.Subject)[path+":"+key] {
+				view.Testable = append(view.Testable, render.Field{Name: path + ":" + key, Value: value})
+			}
+		}
+	}
+	for _, v := range broken {
+		view.Broken = append(view.Broken, fmt.Sprintf("rule %s: %s", v.Rule, v.Reason))
+	}
+	if how != "minted" {
+		view.Remarks = append(view.Remarks, "Read, not verified: anybody can write such a token. To check its signature:", "  fly-aws token verify")
+	}
+	return view
+}
+
+// plain shows a JSON string without its quotes, and anything else as it is.
+func plain(value string) string {
+	var s string
+	if json.Unmarshal([]byte(value), &s) == nil {
+		return s
+	}
+	return value
+}
+
+// moment puts a time beside the clock.
+func moment(t, now time.Time, ahead, behind string) string {
+	if t.IsZero() {
+		return ""
+	}
+	words, d := ahead, t.Sub(now)
+	if d < 0 {
+		words, d = behind, -d
+	}
+	return t.UTC().Format("2006-01-02 15:04:05 MST") + ", " + fmt.Sprintf(words, duration(d))
+}
+
+// duration shows whole seconds, without parts that are zero: "1h", "9m42s".
+func duration(d time.Duration) string {
+	text := d.Round(time.Second).String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
+func newTokenInspect(sys System) *cobra.Command {
+	var o outputFlags
+	c := &cobra.Command{
+		Use:   "inspect [FILE|-]",
+		Short: "Show what is in a token, without verifying it",
+		Long: `Show header and claims of a token from FILE or standard input (-), without
+verifying it. Without FILE it is the one in AWS_WEB_IDENTITY_TOKEN_FILE, or else
+` + flyoidc.DefaultTokenFile + `. Tokens of other issuers than Fly can be read too.
+
+A token that breaks a rule of its format is shown as far as it can be read, with
+the rules it breaks, and the exit code is 3.`,
+		Args: atMostOne,
+		RunE: func(_ *cobra.Command, args []string) error {
+			text, err := readToken(sys, args)
+			if err != nil {
+				return err
+			}
+			return showToken(sys, o, text, "read")
+		},
+	}
+	o.register(c.Flags())
+	return c
+}
+
+func atMostOne(cmd *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return usagef("see "+cmd.CommandPath()+" --help", "%s takes one file at most, not %d", cmd.Name(), len(args))
+	}
+	return nil
+}
+
+// readToken reads the token that the arguments or the environment name.
+func readToken(sys System, args []string) (string, error) {
+	name := flyoidc.DefaultTokenFile
+	switch fromEnv := sys.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE"); {
+	case len(args) == 1:
+		name = args[0]
+	case fromEnv != "":
+		name = fromEnv
+	}
+	in := sys.Stdin
+	if name != "-" {
+		f, err := os.Open(sys.path(name))
+		if err != nil {
+			hint := "give the token's file as an argument, or - for standard input"
+			if len(args) == 0 && errors.Is(err, os.ErrNotExist) {
+				hint = "in a machine Fly keeps it there when AWS_ROLE_ARN is set; elsewhere give a file, or - for standard input"
+			}
+			return "", &hintedError{err: fmt.Errorf("the token file %s: %w", name, cause(err)), hint: hint}
+		}
+		defer f.Close() //nolint:errcheck // it was only read
+		in = f
+	}
+	text, err := flyoidc.ReadText(in)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", name, cause(err))
+	}
+	return text, nil
+}

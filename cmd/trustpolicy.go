@@ -1,0 +1,107 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fly-aws/fly-aws/internal/render"
+	"github.com/fly-aws/fly-aws/setup"
+	"github.com/fly-aws/fly-aws/trustpolicy"
+)
+
+type trustPolicyOptions struct {
+	output    outputFlags
+	partition string
+	account   string
+	org       string
+	apps      []string
+	machines  []string
+	audience  string
+}
+
+func newTrustPolicy(sys System) *cobra.Command {
+	var o trustPolicyOptions
+	c := &cobra.Command{
+		Use:   "trust-policy",
+		Short: "Print a trust policy for Fly apps, and touch nothing",
+		Long: `Print the trust policy that setup would give a role, for a role that is made
+elsewhere. Nothing is read or written, here or at AWS.`,
+		Example: `  fly-aws trust-policy --account 123456789012 -o acme -a web > trust.json
+  aws iam create-role --role-name web --assume-role-policy-document file://trust.json`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return runTrustPolicy(sys, o) },
+	}
+	o.output.register(c.Flags())
+	c.Flags().StringVar(&o.account, "account", "", "AWS account `ID`, 12 digits")
+	c.Flags().StringVar(&o.partition, "partition", "aws", "AWS partition: aws, aws-cn or aws-us-gov")
+	c.Flags().StringVarP(&o.org, "org", "o", "", "Fly organisation, by its raw slug")
+	c.Flags().StringSliceVarP(&o.apps, "app", "a", nil, "Fly app that may use the role; repeat for several")
+	c.Flags().StringSliceVar(&o.machines, "machine", nil, "only machines of this name (default: all)")
+	c.Flags().StringVar(&o.audience, "audience", "", "audience of the tokens (default sts.amazonaws.com)")
+	return c
+}
+
+// A trustPolicyDocument is what trust-policy --json prints.
+type trustPolicyDocument struct {
+	Schema      string              `json:"schema"`
+	ProviderARN string              `json:"provider_arn"`
+	Size        int                 `json:"size"`
+	Policy      *trustpolicy.Policy `json:"policy"`
+}
+
+func runTrustPolicy(sys System, o trustPolicyOptions) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	statement, err := trustpolicy.Build(trustpolicy.Grant{
+		Partition: o.partition,
+		Account:   o.account,
+		Org:       o.org,
+		Apps:      o.apps,
+		Machines:  o.machines,
+		Audience:  o.audience,
+	})
+	if err != nil {
+		return err
+	}
+	policy := trustpolicy.New(statement)
+	if size := policy.Size(); size > trustpolicy.MaxSizeQuota {
+		return &setup.SizeError{Role: "(not made yet)", Size: size, Quota: trustpolicy.MaxSizeQuota, Apps: len(o.apps)}
+	} else if size > trustpolicy.DefaultSizeQuota {
+		fmt.Fprintf(sys.Stderr, "The policy has %d characters; an account takes %d unless its quota L-C07B4B0D was raised.\n", size, trustpolicy.DefaultSizeQuota)
+	}
+	if o.output.json {
+		return render.JSON(sys.Stdout, trustPolicyDocument{
+			Schema:      render.TrustPolicySchema,
+			ProviderARN: trustpolicy.ProviderARN(o.partition, o.account, o.org),
+			Size:        policy.Size(),
+			Policy:      policy,
+		})
+	}
+	_, err = fmt.Fprintln(sys.Stdout, policy.Indent())
+	return err
+}
+
+// check reports everything that is missing or wrong at once.
+func (o trustPolicyOptions) check() error {
+	req := setup.Request{Org: o.org, Audience: o.audience}
+	for _, app := range o.apps {
+		// A name that is right in any case: the role is made elsewhere.
+		req.Apps = append(req.Apps, setup.App{Name: app, Machines: o.machines, Role: setup.RoleRequest{Name: "role", Shared: true}})
+	}
+	err := req.Check()
+	switch {
+	case o.account == "":
+		err = errors.Join(usagef("pass --account with the 12 digits that aws sts get-caller-identity shows", "--account is missing"), err)
+	case setup.AccountProblem(o.account) != "":
+		err = errors.Join(usagef("aws sts get-caller-identity shows it", "--account %q: %s", o.account, setup.AccountProblem(o.account)), err)
+	}
+	switch o.partition {
+	case "aws", "aws-cn", "aws-us-gov":
+	default:
+		err = errors.Join(usagef("give aws, aws-cn or aws-us-gov", "--partition %q is no AWS partition known here", o.partition), err)
+	}
+	return err
+}
