@@ -1,0 +1,76 @@
+# Tools are run at the versions named here and nowhere else; the go command
+# builds them once and keeps the result in its cache.
+GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GORELEASER    := go run github.com/goreleaser/goreleaser/v2@v2.13.3
+GOVULNCHECK   := go run golang.org/x/vuln/cmd/govulncheck@v1.1.4
+
+FUZZTIME  ?= 5s
+BENCHTIME ?= 1s
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: ci
+ci: ## everything that a change has to pass, with timings
+	@.ci/run
+
+.PHONY: build
+build: ## build ./fly-aws for this machine
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' ./cmd/fly-aws
+
+.PHONY: test
+test: ## the tests, as the README names them
+	go test ./...
+
+.PHONY: race
+race: ## the tests under the race detector, without the conformance tests
+	go test -race -short ./...
+
+.PHONY: arch
+arch: ## hold the table of docs/architecture.md over the tree
+	go test -count=1 ./internal/architecture
+
+.PHONY: conformance
+conformance: ## drive the binary against moto and the AWS CLI; fails if they are missing
+	FLY_AWS_CONFORMANCE=1 go test -count=1 ./internal/conformance
+
+.PHONY: lint
+lint: ## vet, formatting and linters
+	go vet ./...
+	$(GOLANGCI_LINT) config verify
+	$(GOLANGCI_LINT) fmt --diff
+	$(GOLANGCI_LINT) run ./...
+
+.PHONY: fmt
+fmt: ## format the tree
+	$(GOLANGCI_LINT) fmt
+
+.PHONY: mod
+mod: ## check that the modules are what go.sum says, and go.mod is tidy
+	go mod verify
+	go mod tidy -diff
+
+.PHONY: fuzz
+fuzz: ## fuzz every target for FUZZTIME
+	@.ci/fuzz $(FUZZTIME)
+
+.PHONY: bench
+bench: ## run every benchmark for BENCHTIME
+	go test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./...
+
+.PHONY: tools
+tools: ## build the linters and the release tool into the cache
+	$(GOLANGCI_LINT) version
+	$(GORELEASER) --version
+
+.PHONY: release-check
+release-check: ## check the release configuration and build every archive, publishing nothing
+	$(GORELEASER) check -f goreleaser.yaml
+	$(GORELEASER) release -f goreleaser.yaml --snapshot --clean --skip=sign$(if $(shell command -v syft),,$(comma)sbom)
+
+comma := ,
+
+.PHONY: vuln
+vuln: ## look for known vulnerabilities; needs https://vuln.go.dev
+	$(GOVULNCHECK) ./...

@@ -1,0 +1,70 @@
+package conformance
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestExitCodes(t *testing.T) {
+	t.Parallel()
+	need(t, "git", "sh")
+	w := newWorld(t, "acme", "http://127.0.0.1:1", nil)
+	for _, tt := range []struct {
+		name string
+		code int
+		args []string
+		want string // in what is written to standard error
+	}{
+		{"version", 0, []string{"--version"}, ""},
+		{"unknown command", 2, []string{"frobnicate"}, "frobnicate"},
+		{"unknown flag", 2, []string{"setup", "--frobnicate"}, "--frobnicate"},
+		{"the alias personal", 2, []string{"setup", "--org", "personal", "--app", "web", "--yes"}, "personal"},
+		{"no plan of that name", 1, []string{"apply", "absent.json"}, "absent.json"},
+		{"no credentials", 4, []string{"setup", "--org", "acme", "--app", "web", "--region", "us-east-1", "--yes"}, "credentials"},
+	} {
+		r := w.flyAWS(tt.code, tt.args...)
+		if !strings.Contains(r.stderr, tt.want) {
+			t.Errorf("%s: standard error lacks %q: %s", tt.name, tt.want, r)
+		}
+	}
+	if w.toml() != flyToml {
+		t.Error("a command that failed changed fly.toml")
+	}
+}
+
+// The sandbox ends as its command ends.
+func TestSandboxPassesTheExitCodeOn(t *testing.T) {
+	t.Parallel()
+	need(t, "sh")
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, dir: t.TempDir()}
+	if r := w.exec(slices.Clip(environ(w.dir)), path, "sandbox", "--", "sh", "-c", "exit 7"); r.code != 7 {
+		t.Errorf("exit code %d, want the command's 7: %s", r.code, r)
+	}
+}
+
+// The linker leaves away the hundreds of calls of the AWS SDK that nobody makes,
+// but only while nothing can look a method up by its name at run time. Package
+// text/template does (cobra's SetVersionTemplate and its like bring it in), and
+// makes the binary half as large again.
+func TestBinaryIsSmall(t *testing.T) {
+	t.Parallel()
+	need(t, "go")
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const most = 14_000_000
+	if info.Size() > most {
+		t.Errorf("the stripped binary has %d bytes, more than %d", info.Size(), most)
+	}
+}

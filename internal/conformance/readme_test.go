@@ -1,0 +1,70 @@
+package conformance
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The README names every command, every flag of setup and plan, and nothing that
+// does not exist.
+func TestReadmeNamesCommandsAndFlags(t *testing.T) {
+	t.Parallel()
+	need(t, "git")
+	w := newWorld(t, "acme", "http://127.0.0.1:1", nil)
+	readme := readme(t)
+	flag := regexp.MustCompile(`--[a-z][a-z-]*[a-z]`)
+
+	_, list, _ := strings.Cut(w.flyAWS(0, "--help").stdout, "Available Commands:\n")
+	list, _, _ = strings.Cut(list, "\n\n")
+	flags := []string{"--version"}
+	var commands []string
+	for line := range strings.Lines(list) {
+		name := strings.Fields(line)[0]
+		commands = append(commands, name)
+		flags = append(flags, flag.FindAllString(w.flyAWS(0, name, "--help").stdout, -1)...)
+		if name != "help" && name != "completion" && !strings.Contains(readme, "| `fly-aws "+name) {
+			t.Errorf("README.md has no row for the command %s", name)
+		}
+	}
+	for _, row := range regexp.MustCompile("\\| `fly-aws ([a-z-]+)").FindAllStringSubmatch(readme, -1) {
+		if !slices.Contains(commands, row[1]) {
+			t.Errorf("README.md has a row for %s, which is no command", row[1])
+		}
+	}
+	for _, name := range flag.FindAllString(readme, -1) {
+		if !slices.Contains(flags, name) {
+			t.Errorf("README.md mentions %s, which no command has", name)
+		}
+	}
+	for _, verb := range []string{"setup", "plan"} {
+		for _, name := range flag.FindAllString(w.flyAWS(0, verb, "--help").stdout, -1) {
+			if !strings.Contains(readme, "`"+name) && name != "--help" {
+				t.Errorf("README.md does not mention the flag %s of %s", name, verb)
+			}
+		}
+	}
+}
+
+// The trust policy that the README shows is the one that the program makes.
+func TestReadmeShowsTheTrustPolicy(t *testing.T) {
+	t.Parallel()
+	need(t, "git")
+	w := newWorld(t, "acme", "http://127.0.0.1:1", nil)
+	policy := w.flyAWS(0, "trust-policy", "--account", account, "--org", "acme", "--app", "web").stdout
+	if !strings.Contains(readme(t), "```json\n"+policy+"```\n") {
+		t.Errorf("README.md does not show what fly-aws trust-policy prints:\n%s", policy)
+	}
+}
+
+func readme(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
