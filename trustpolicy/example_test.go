@@ -137,3 +137,25 @@ func ExampleRequest() {
 	// accepted
 	// refused
 }
+
+func ExamplePolicy_Lint() {
+	policy, err := trustpolicy.Parse([]byte(`{
+	  "Version": "2012-10-17",
+	  "Statement": {
+	    "Effect": "Allow",
+	    "Principal": {"Federated": "arn:aws:iam::111122223333:oidc-provider/oidc.fly.io/acme"},
+	    "Action": "sts:AssumeRoleWithWebIdentity",
+	    "Condition": {"StringEquals": {"oidc.fly.io/acme:sub": "acme:web:*"}}
+	  }
+	}`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, f := range policy.Lint(trustpolicy.Grant{}) {
+		fmt.Printf("%s %s: %q, want %q\n", f.Severity, f.Code, f.Have, f.Want)
+	}
+	// Output:
+	// error wildcard-literal: "acme:web:*", want "StringLike"
+	// error audience-missing: "", want "sts.amazonaws.com"
+}

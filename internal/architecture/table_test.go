@@ -172,6 +172,26 @@ var libraries = []owner{
 		reason: "workdir replaces files, with all that this takes (and cmd keeps a plan)",
 	},
 	{
+		pattern: "github.com/coreos/go-oidc/...", code: []string{"internal/flyoidc", "internal/sandbox"},
+		reason: "one package reads Fly's tokens; the sandbox verifies them as AWS does, with a reader of its own",
+	},
+	{
+		pattern: "github.com/go-jose/...", code: []string{"internal/flyoidc", "internal/sandbox"}, tests: []string{anywhere},
+		reason: "one package reads Fly's tokens; the sandbox verifies them as AWS does, with a reader of its own",
+	},
+	{
+		pattern: "go.yaml.in/yaml/...", code: []string{"internal/flyapi"},
+		reason: "only flyctl's own configuration is YAML",
+	},
+	{
+		pattern: "github.com/cenkalti/backoff/...", code: []string{"internal/flyapi"},
+		reason: "the AWS SDK has retries of its own",
+	},
+	{
+		pattern: "github.com/vektah/gqlparser/...", code: []string{"internal/sandbox"},
+		reason: "a client sends fixed queries; only a server has to read any",
+	},
+	{
 		pattern: "github.com/charmbracelet/...", code: []string{"internal/wizard"},
 		reason: "only the wizard draws forms",
 	},

@@ -1,0 +1,284 @@
+package explain
+
+import (
+	"strings"
+	"time"
+
+	"github.com/fly-aws/fly-aws/trustpolicy"
+)
+
+// Grace is how long after its expiry STS still takes a token, for clocks that are
+// wrong (id_roles_providers_create_oidc.html).
+const Grace = 5 * time.Minute
+
+// A Case is one request for a role, and what is known of role and provider.
+type Case struct {
+	// Policy is the role's trust policy, nil when it is not known or not a policy.
+	Policy *trustpolicy.Policy
+	// PolicyError is why there is no Policy, as trustpolicy.Parse said it.
+	PolicyError error
+	// Text is what PolicyError is about. Only the account is looked for in it.
+	Text []byte
+	// Role is the role's name, for commands; it may be empty.
+	Role string
+	// Partition and Account are the role's; empty when not known. Then those of the
+	// provider count, and else those of a provider of Fly's in the policy; "ACCOUNT"
+	// stands in an ARN when they are of no help either.
+	Partition, Account string
+	Provider           Provider
+	Claims             Claims
+	// TokenError says that the token is malformed, and how; nil when it is not, or
+	// when there is no token but only its claims.
+	TokenError error
+	Signature  Signature
+	// Now is the time of the request; zero when times do not matter.
+	Now time.Time
+	// Context holds further condition keys of the request, as in a
+	// trustpolicy.Request.
+	Context map[string][]string
+}
+
+// A Provider is what IAM knows of the token's issuer in the role's account.
+type Provider struct {
+	// Presence is Unknown when nobody looked.
+	Presence Presence
+	// ARN is the provider's; it may be empty.
+	ARN string
+	// Audiences is the list of its client IDs; nil when not known.
+	Audiences []string
+	// Others are the ARNs of further providers in the account, where it helps to
+	// know them: a provider of the alias "personal" explains a lot.
+	Others []string
+}
+
+// A Presence says whether there is something.
+type Presence string
+
+// The presences.
+const (
+	Unknown Presence = ""
+	Present Presence = "present"
+	Absent  Presence = "absent"
+)
+
+// A Signature says what came of verifying a token's signature.
+type Signature string
+
+// The states of a signature.
+const (
+	// Unverified: nobody looked.
+	Unverified Signature = ""
+	Verified   Signature = "verified"
+	// Forged: the issuer's keys did not sign the token.
+	Forged Signature = "forged"
+)
+
+// Claims are those of a token. Text is raw and may hold anything.
+type Claims struct {
+	// Issuer is iss, with its scheme. An empty Issuer, Subject or Audience is a claim
+	// that the token does not have.
+	Issuer, Subject string
+	// Audience is aud. Fly's tokens have one.
+	Audience []string
+	// Expiry and NotBefore are zero when not known.
+	Expiry, NotBefore time.Time
+	// Tags are the session tags in the token; nil for none
+	// (id_session-tags.html, session tags in AssumeRoleWithWebIdentity).
+	Tags map[string]string
+}
+
+// MachineClaims returns the claims of a machine's token that decide, for its
+// subject "<org>:<app>:<machine>" and audience: the issuer is that of the first
+// part.
+func MachineClaims(subject, audience string) Claims {
+	org, _, _ := strings.Cut(subject, ":")
+	return Claims{Issuer: trustpolicy.Issuer(org), Subject: subject, Audience: []string{audience}}
+}
+
+// An Explanation is what STS answers, and why.
+type Explanation struct {
+	Verdict trustpolicy.Verdict
+	// Error is what AWS says; nil unless the request is refused.
+	Error *Error
+	// Steps are those of STS, in its order; the last is the policy. All are made,
+	// also when one before failed: STS stops at the first that failed.
+	Steps []Step
+	// Statements are those of the policy, evaluated for the claims as presented; nil
+	// when there is no policy.
+	Statements []trustpolicy.StatementResult
+	// Reasons say why the verdict is not accepted, most telling first.
+	Reasons []Reason
+	// Fixes are the least that has to change for the request to be accepted. All are
+	// needed, in this order.
+	Fixes []Fix
+	// Complete says that with the Fixes the request is accepted. Otherwise something
+	// stands in the way that is not for a tool to undo, such as a condition on the
+	// caller's address, or that is not known. A policy larger than
+	// trustpolicy.MaxSizeQuota is left alone: no role has one.
+	Complete bool
+}
+
+// An Error is one of AWS's.
+type Error struct {
+	// Code is AWS's: "AccessDenied".
+	Code string
+	// Message is AWS's sentence, with text from the token in it, raw.
+	Message string
+}
+
+// A StepCode names a step.
+type StepCode string
+
+// The steps of STS.
+const (
+	StepToken     StepCode = "token"
+	StepProvider  StepCode = "provider"
+	StepSignature StepCode = "signature"
+	StepClaims    StepCode = "claims"
+	StepExpiry    StepCode = "expiry"
+	StepAudience  StepCode = "audience"
+	StepPolicy    StepCode = "policy"
+)
+
+// A Step is one thing that STS looks at.
+type Step struct {
+	Code StepCode
+	// Outcome is undecided when the Case does not tell.
+	Outcome trustpolicy.Outcome
+}
+
+// A ReasonCode names a reason. Those of a condition, a principal or an action that
+// breaks a rule of package trustpolicy's are the code of its finding, such as
+// "wildcard-literal".
+type ReasonCode string
+
+// Reasons of the steps before the policy.
+const (
+	// ReasonTokenForm: it is no token; Have is how.
+	ReasonTokenForm ReasonCode = "token-form"
+	// ReasonProviderAbsent: IAM has no provider for the issuer Have in the account.
+	ReasonProviderAbsent ReasonCode = "provider-absent"
+	// ReasonProviderPersonal: the account, or the policy, trusts the provider Have of
+	// the alias "personal", while the token comes from Want.
+	ReasonProviderPersonal ReasonCode = "provider-personal"
+	// ReasonClaimsPersonal: Have is of the alias "personal", which no token carries.
+	ReasonClaimsPersonal ReasonCode = "claims-personal"
+	// ReasonClaimsDisagree: the subject Have is not of the organisation of the issuer
+	// Want.
+	ReasonClaimsDisagree ReasonCode = "claims-disagree"
+	// ReasonSignature: the token is not signed by its issuer's keys.
+	ReasonSignature ReasonCode = "signature"
+	// ReasonClaimMissing: the token lacks the claim Want.
+	ReasonClaimMissing ReasonCode = "claim-missing"
+	// ReasonExpired: the token expired at Have, more than Grace before Want (RFC 3339).
+	ReasonExpired ReasonCode = "expired"
+	// ReasonNotYetValid: the token is valid from Have, and it is Want (RFC 3339).
+	ReasonNotYetValid ReasonCode = "not-yet-valid"
+	// ReasonAudienceUnlisted: the provider does not list the audience Have; Want is
+	// what it lists.
+	ReasonAudienceUnlisted ReasonCode = "audience-unlisted"
+	// ReasonManyAudiences: the token has the audiences Have, and AWS does not say
+	// which of them counts.
+	ReasonManyAudiences ReasonCode = "many-audiences"
+)
+
+// Reasons of the policy. Have is what the request has, Want what the policy wants.
+const (
+	// ReasonPolicyUnknown: there is no policy to look at.
+	ReasonPolicyUnknown ReasonCode = "policy-unknown"
+	// ReasonPolicySyntax: it is no policy; Have is why.
+	ReasonPolicySyntax ReasonCode = "policy-syntax"
+	// ReasonDenied: the statement denies the request.
+	ReasonDenied ReasonCode = "denied"
+	// ReasonNoStatement: no statement allows the provider Have anything.
+	ReasonNoStatement ReasonCode = "no-statement"
+	// ReasonPrincipalDiffers: the statement's principal is not the provider Have.
+	ReasonPrincipalDiffers ReasonCode = "principal-differs"
+	// ReasonOrgDiffers: the subject is of another organisation.
+	ReasonOrgDiffers ReasonCode = "org-differs"
+	// ReasonAppSuffix: the subject's app is one that begins as the wanted one does, or
+	// the other way round: web and web-staging.
+	ReasonAppSuffix ReasonCode = "app-suffix"
+	// ReasonAppDiffers: the subject is of another app.
+	ReasonAppDiffers ReasonCode = "app-differs"
+	// ReasonMachineDiffers: the subject is of another machine of a right app.
+	ReasonMachineDiffers ReasonCode = "machine-differs"
+	// ReasonAudienceDiffers: the token is for another audience.
+	ReasonAudienceDiffers ReasonCode = "audience-differs"
+	// ReasonCaseDiffers: the values differ in case only.
+	ReasonCaseDiffers ReasonCode = "case-differs"
+	// ReasonVariableText: Want has a policy variable, but the policy's version has
+	// none, so that it is text (reference_policies_elements_version.html).
+	ReasonVariableText ReasonCode = "variable-text"
+	// ReasonKeyMissing: the request does not have the key.
+	ReasonKeyMissing ReasonCode = "key-missing"
+	// ReasonTagSession: the token has session tags, and no statement allows
+	// sts:TagSession, Want (id_session-tags.html).
+	ReasonTagSession ReasonCode = "tag-session"
+	// ReasonConditionFailed: another condition did not hold.
+	ReasonConditionFailed ReasonCode = "condition-failed"
+	// ReasonConditionUnknown: whether the condition holds depends on what is not
+	// known.
+	ReasonConditionUnknown ReasonCode = "condition-unknown"
+	// ReasonPrincipalUnknown: whether the principal Want covers the provider AWS does
+	// not say.
+	ReasonPrincipalUnknown ReasonCode = "principal-unknown"
+)
+
+// A Reason is one cause of a verdict.
+type Reason struct {
+	Code ReasonCode
+	// Statement counts from 0; -1 when the reason is not in the policy.
+	Statement int
+	Sid       string
+	// Operator and Key are those of a condition, as written; else empty.
+	Operator, Key string
+	// Have and Want are raw. Several values are joined by ", ".
+	Have, Want string
+}
+
+// A FixKind says what has to be done.
+type FixKind string
+
+// The kinds of fixes.
+const (
+	// FixEditStatement: statements of the policy are edited; Policy is the whole new
+	// document.
+	FixEditStatement FixKind = "edit-statement"
+	// FixAddStatement: the policy gets a statement more; Policy is the whole new
+	// document.
+	FixAddStatement FixKind = "add-statement"
+	// FixReplacePolicy: the document is no policy; Policy is the right one.
+	FixReplacePolicy FixKind = "replace-policy"
+	// FixCreateProvider: the account needs a provider for Issuer with Audience.
+	FixCreateProvider FixKind = "create-provider"
+	// FixAddAudience: the provider ProviderARN, "" when not known, needs Audience in
+	// its list.
+	FixAddAudience FixKind = "add-audience"
+	// FixRequestAudience: the token has to be minted for Audience.
+	FixRequestAudience FixKind = "request-audience"
+	// FixRequestToken: a fresh token has to be minted.
+	FixRequestToken FixKind = "request-token"
+	// FixRawSlug: the organisation's raw slug has to be used, which the iss of a token
+	// tells, in place of "personal".
+	FixRawSlug FixKind = "raw-slug"
+)
+
+// A Fix is something to do. Its fields are set as its Kind says.
+type Fix struct {
+	Kind FixKind
+	// Before is the policy as it is; nil when there is none.
+	Before, Policy *trustpolicy.Policy
+	// Role is the role's name; "" when not known.
+	Role                          string
+	ProviderARN, Issuer, Audience string
+	// OverridesDeny says that Policy makes an exception from a statement that denies.
+	// Somebody had a reason for that statement.
+	OverridesDeny bool
+	// AlsoAccepts are subjects of other apps that Policy lets in and Before does not,
+	// examples of each kind. It is not empty for a fix that is too broad.
+	AlsoAccepts []string
+}
+
+// TooBroad says whether the fix lets in more than the request's own app.
+func (f Fix) TooBroad() bool { return len(f.AlsoAccepts) > 0 }

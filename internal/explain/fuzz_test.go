@@ -1,0 +1,50 @@
+package explain
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fly-aws/fly-aws/trustpolicy"
+)
+
+// FuzzExplain: whatever policy and claims, a complete list of fixes leads to an
+// accepted request, lets in nobody else unsaid, and shuts nobody out.
+func FuzzExplain(f *testing.F) {
+	for i, tt := range policyCases {
+		f.Add(`{"Version":"2012-10-17","Statement":[`+tt.statements+`]}`, "https://oidc.fly.io/acme", subject, "sts.amazonaws.com", uint8(i))
+	}
+	f.Add(`{"Version":"2012-10-17",}`, "https://oidc.fly.io/personal", "personal:web:m", "https://fly.io/acme", uint8(255))
+	f.Fuzz(func(t *testing.T, document, issuer, sub, audience string, bits uint8) {
+		if len(document) > 8192 {
+			return // IAM's quota
+		}
+		bit := func(n int) bool { return bits>>n&1 == 1 }
+		p, err := trustpolicy.Parse([]byte(document))
+		c := Case{
+			Policy: p, PolicyError: err, Text: []byte(document), Account: account, Now: noon,
+			Claims:   Claims{Issuer: issuer, Subject: sub, Audience: strings.Split(audience, ",")},
+			Provider: Provider{Presence: []Presence{Unknown, Present, Absent, Present}[bits&3], Audiences: []string{"sts.amazonaws.com"}},
+		}
+		if bit(2) {
+			c.Claims.Tags = map[string]string{"team": audience}
+		}
+		if bit(3) {
+			c.Claims.Expiry = noon.Add(-time.Hour)
+		}
+		if bit(4) {
+			c.Signature = Forged
+		}
+		got := Explain(c)
+		if (got.Error != nil) != (got.Verdict == trustpolicy.Refused) || (len(got.Reasons) == 0) != (got.Verdict == trustpolicy.Accepted) {
+			t.Errorf("%s, %+v, %+v", got.Verdict, got.Error, got.Reasons)
+		}
+		if len(got.Fixes) > 6 || len(got.Reasons) > 4096 {
+			t.Errorf("%d fixes, %d reasons", len(got.Fixes), len(got.Reasons))
+		}
+		if got.Complete && len(got.Fixes) == 0 {
+			t.Error("complete without fixes")
+		}
+		checkFixes(t, c, got)
+	})
+}

@@ -1,0 +1,211 @@
+package render
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/fly-aws/fly-aws/internal/explain"
+	"github.com/fly-aws/fly-aws/trustpolicy"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// golden compares what was shown with a file.
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	file := filepath.Join("testdata", name+".golden")
+	if *update {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s differs; run with -update and look at the difference\ngot:\n%s", file, got)
+	}
+}
+
+func parse(t *testing.T, doc string) *trustpolicy.Policy {
+	t.Helper()
+	p, err := trustpolicy.Parse([]byte(doc))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+const (
+	rightPolicy = `{"Version":"2012-10-17","Statement":[{"Sid":"FlyAwsAcme","Effect":"Allow",
+		"Principal":{"Federated":"arn:aws:iam::111122223333:oidc-provider/oidc.fly.io/acme"},
+		"Action":"sts:AssumeRoleWithWebIdentity","Condition":{
+			"StringEquals":{"oidc.fly.io/acme:aud":"sts.amazonaws.com"},
+			"StringLike":{"oidc.fly.io/acme:sub":["acme:api:*","acme:web:*"]}}}]}`
+	wildcardPolicy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow",
+		"Principal":{"Federated":"arn:aws:iam::111122223333:oidc-provider/oidc.fly.io/acme"},
+		"Action":"sts:AssumeRoleWithWebIdentity","Condition":{
+			"StringEquals":{"oidc.fly.io/acme:aud":"sts.amazonaws.com","oidc.fly.io/acme:sub":["acme:web:*","acme:db:*"]}}}]}`
+	deniedPolicy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow",
+		"Principal":{"Federated":"arn:aws:iam::111122223333:oidc-provider/oidc.fly.io/acme"},
+		"Action":"sts:AssumeRoleWithWebIdentity","Condition":{
+			"StringEquals":{"oidc.fly.io/acme:aud":"sts.amazonaws.com"},
+			"StringLike":{"oidc.fly.io/acme:sub":"acme:web:*"}}},
+		{"Sid":"NoWeb","Effect":"Deny","Principal":{"Federated":"arn:aws:iam::111122223333:oidc-provider/oidc.fly.io/acme"},
+		"Action":"sts:*","Condition":{"StringLike":{"oidc.fly.io/acme:sub":"acme:w*"}}}]}`
+	undecidedPolicy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow",
+		"Principal":{"Federated":"arn:aws:iam::111122223333:oidc-provider/oidc.fly.io/acme"},
+		"Action":"sts:AssumeRoleWithWebIdentity","Condition":{
+			"StringEquals":{"oidc.fly.io/acme:aud":"sts.amazonaws.com"},
+			"StringNotEquals":{"oidc.fly.io/acme:app_name":"db"},
+			"StringLike":{"oidc.fly.io/acme:sub":"acme:web:*"},
+			"IpAddress":{"aws:SourceIp":"203.0.113.0/24"}}}]}`
+	servicePolicy = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}`
+)
+
+func explainCases(t *testing.T) map[string]explain.Case {
+	t.Helper()
+	now := time.Date(2026, 8, 21, 12, 0, 0, 0, time.UTC)
+	known := func(policy, subject string) explain.Case {
+		c := explain.Case{
+			Role: "web", Account: "111122223333", Now: now, Signature: explain.Verified,
+			Provider: explain.Provider{Presence: explain.Present, Audiences: []string{"sts.amazonaws.com"}},
+			Claims:   explain.MachineClaims(subject, "sts.amazonaws.com"),
+		}
+		c.Claims.Expiry = now.Add(10 * time.Minute)
+		if policy != "" {
+			c.Policy = parse(t, policy)
+		}
+		return c
+	}
+	unknown := func(policy, subject string) explain.Case {
+		return explain.Case{Policy: parse(t, policy), Claims: explain.MachineClaims(subject, "sts.amazonaws.com")}
+	}
+	many := known(rightPolicy, "acme:web:m1")
+	many.Provider = explain.Provider{Presence: explain.Absent, Others: []string{"arn:aws:iam::111122223333:oidc-provider/oidc.fly.io/personal"}}
+	many.Claims.Expiry = now.Add(-time.Hour)
+	many.Claims.Audience = []string{"https://fly.io/acme"}
+	unlisted := known(rightPolicy, "acme:web:m1")
+	unlisted.Provider.Audiences = []string{"vault"}
+	_, err := trustpolicy.Parse([]byte("{\n  \"Version\": \"2012-10-17\",\n}"))
+	sample := known("", "acme:web:m1")
+	sample.PolicyError = err
+	hostile := known(rightPolicy, "acme:\x1b[2J\u202e:m1")
+	hostile.Claims.Audience = []string{"a'b\n\x07"}
+	hostile.Role = "$(reboot)"
+	return map[string]explain.Case{
+		"accepted":  unknown(rightPolicy, "acme:web:cold-shape-2007"),
+		"wildcard":  known(wildcardPolicy, "acme:web:cold-shape-2007"),
+		"neighbour": known(rightPolicy, "acme:web-staging:m1"),
+		"denied":    known(deniedPolicy, "acme:web:m1"),
+		"undecided": unknown(undecidedPolicy, "acme:web:m1"),
+		"service":   known(servicePolicy, "acme:web:m1"),
+		"several":   many,
+		"unlisted":  unlisted,
+		"sample":    sample,
+		"personal":  known(rightPolicy, "personal:web:m1"),
+		"hostile":   hostile,
+	}
+}
+
+func TestExplanation(t *testing.T) {
+	t.Parallel()
+	for name, c := range explainCases(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := explain.Explain(c)
+			var text, colour, doc bytes.Buffer
+			Explanation(&text, e, Style{})
+			golden(t, "explain_"+name+".txt", text.Bytes())
+			if err := JSON(&doc, NewExplain(e)); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, "explain_"+name+".json", doc.Bytes())
+
+			for _, r := range text.String() {
+				if r != '\n' && !unicode.IsGraphic(r) {
+					t.Errorf("%q reaches the terminal", r)
+				}
+			}
+			for line := range strings.Lines(text.String()) {
+				// A value or a line of a policy is not broken.
+				if utf8.RuneCountInString(line) > columns+1 && !strings.Contains(line, `"`) && !strings.Contains(line, "arn:") {
+					t.Errorf("longer than %d columns: %q", columns, line)
+				}
+			}
+			Explanation(&colour, e, Style{Color: true})
+			plain := colour.String()
+			for _, code := range []string{"0", "1", "2", "31", "32", "33"} {
+				plain = strings.ReplaceAll(plain, "\x1b["+code+"m", "")
+			}
+			if plain != text.String() {
+				t.Errorf("colour changes the text:\n%s", plain)
+			}
+		})
+	}
+}
+
+// TestEveryCodeHasWords: no reason, fix or meaning is shown as its bare code.
+func TestEveryCodeHasWords(t *testing.T) {
+	t.Parallel()
+	for _, code := range []explain.ReasonCode{
+		explain.ReasonTokenForm, explain.ReasonProviderAbsent, explain.ReasonProviderPersonal, explain.ReasonClaimsPersonal,
+		explain.ReasonClaimsDisagree, explain.ReasonSignature, explain.ReasonClaimMissing, explain.ReasonExpired, explain.ReasonNotYetValid,
+		explain.ReasonAudienceUnlisted, explain.ReasonManyAudiences, explain.ReasonPolicyUnknown, explain.ReasonPolicySyntax,
+		explain.ReasonDenied, explain.ReasonNoStatement, explain.ReasonPrincipalDiffers, explain.ReasonOrgDiffers, explain.ReasonAppSuffix,
+		explain.ReasonAppDiffers, explain.ReasonMachineDiffers, explain.ReasonAudienceDiffers, explain.ReasonCaseDiffers,
+		explain.ReasonVariableText, explain.ReasonKeyMissing, explain.ReasonTagSession, explain.ReasonConditionFailed, explain.ReasonPrincipalUnknown,
+	} {
+		if got := reasonWords(explain.Reason{Code: code, Statement: -1}); got == string(code) {
+			t.Errorf("%s has no words", code)
+		}
+	}
+	for _, kind := range []explain.FixKind{
+		explain.FixEditStatement, explain.FixAddStatement, explain.FixReplacePolicy, explain.FixCreateProvider, explain.FixAddAudience,
+		explain.FixRequestAudience, explain.FixRequestToken, explain.FixRawSlug,
+	} {
+		if got := fixWords(explain.Fix{Kind: kind}); got == string(kind) {
+			t.Errorf("%s has no words", kind)
+		}
+	}
+}
+
+func TestMeaning(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	for _, text := range []string{
+		"An error occurred (AccessDenied) when calling the AssumeRoleWithWebIdentity operation: Not authorized to perform sts:AssumeRoleWithWebIdentity",
+		"No OpenIDConnect provider found in your account for https://oidc.fly.io/acme\x1b[2J",
+		"Incorrect token audience",
+		"Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements",
+		"OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint",
+		"Missing a required claim: sub",
+		"The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)",
+		"InvalidIdentityToken: something else",
+		"Token expired: current date/time 1755777600 must be before the expiration date/time 1755774000",
+		"ExpiredTokenException",
+		"The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+		"Request ARN is invalid",
+		"IDPCommunicationError", "IDPRejectedClaim", "RegionDisabledException", "PackedPolicyTooLarge", "MalformedPolicyDocument",
+		"Cannot exceed quota for ACLSizePerRole: 2048", "Rate exceeded", "connection reset by peer",
+	} {
+		m := explain.ErrorText(text)
+		Meaning(&b, m, Style{})
+		b.WriteByte('\n')
+	}
+	golden(t, "meaning.txt", b.Bytes())
+
+	var doc bytes.Buffer
+	if err := JSON(&doc, NewExplainError(explain.ErrorText("Token expired: current date/time 1755777600 must be before the expiration date/time 1755774000"))); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "meaning.json", doc.Bytes())
+}

@@ -1,0 +1,197 @@
+package trustpolicy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Parts of statements that trust Fly as they should.
+const (
+	lintAud = `"StringEquals":{"oidc.fly.io/acme:aud":"sts.amazonaws.com"}`
+	lintSub = `"StringLike":{"oidc.fly.io/acme:sub":"acme:web:*"}`
+)
+
+// lintStatement is one with a principal, an action and conditions.
+func lintStatement(effect, principal, action, conditions string) string {
+	return `{"Effect":"` + effect + `",` + principal + `,` + action + `,"Condition":{` + conditions + `}}`
+}
+
+func lintAllow(conditions string) string {
+	return lintStatement("Allow", ours, `"Action":"sts:AssumeRoleWithWebIdentity"`, conditions)
+}
+
+func lintSubject(value string) string {
+	return lintAllow(lintAud + `,"StringLike":{"oidc.fly.io/acme:sub":"` + value + `"}`)
+}
+
+func lintPrincipal(principal string) string {
+	return lintStatement("Allow", principal, `"Action":"sts:AssumeRoleWithWebIdentity"`, lintAud+","+lintSub)
+}
+
+func lintAction(action string) string {
+	return lintStatement("Allow", ours, action, lintAud+","+lintSub)
+}
+
+var lintCases = []struct {
+	name, statements string
+	expected         Grant
+	want             string // "severity code have -> want" a finding
+}{
+	{"as it should be", lintAllow(lintAud + "," + lintSub), Grant{}, ""},
+	{"as it is expected", lintAllow(lintAud + "," + lintSub), Grant{Partition: "aws", Account: "111122223333", Org: "acme", Apps: []string{"web"}}, ""},
+	{"a service", `{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:*"}`, Grant{}, ""},
+	{"any account, for its own action", `{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}`, Grant{}, ""},
+	{"another issuer", strings.NewReplacer("oidc.fly.io/acme", "token.actions.githubusercontent.com").Replace(lintAllow(lintAud)), Grant{}, ""},
+
+	{"a URL", lintPrincipal(`"Principal":{"Federated":"https://oidc.fly.io/acme"}`), Grant{}, "error provider-form https://oidc.fly.io/acme -> "},
+	{"a URL, and the account is known", lintPrincipal(`"Principal":{"Federated":"https://oidc.fly.io/acme"}`), Grant{Account: "111122223333"}, "error provider-form https://oidc.fly.io/acme -> " + provider},
+	{"a URL in an ARN", lintPrincipal(`"Principal":{"Federated":"arn:aws:iam::111122223333:oidc-provider/https://oidc.fly.io/acme"}`), Grant{}, "error provider-form arn:aws:iam::111122223333:oidc-provider/https://oidc.fly.io/acme -> " + provider},
+	{"no slug", lintPrincipal(`"Principal":{"Federated":"arn:aws:iam::111122223333:oidc-provider/oidc.fly.io"}`), Grant{}, "error provider-form arn:aws:iam::111122223333:oidc-provider/oidc.fly.io -> " + provider},
+	{"a wildcard for a slug", lintPrincipal(`"Principal":{"Federated":"arn:aws:iam::111122223333:oidc-provider/oidc.fly.io/*"}`), Grant{}, "error provider-form arn:aws:iam::111122223333:oidc-provider/oidc.fly.io/* -> " + provider},
+	{"a wildcard for an account", lintPrincipal(`"Principal":{"Federated":"arn:aws:iam::*:oidc-provider/oidc.fly.io/acme"}`), Grant{}, "error provider-form arn:aws:iam::*:oidc-provider/oidc.fly.io/acme -> "},
+	{"as an AWS principal", lintPrincipal(`"Principal":{"AWS":"` + provider + `"}`), Grant{}, "error provider-kind " + provider + " -> "},
+	{"another account", lintAllow(lintAud + "," + lintSub), Grant{Account: "444455556666"}, "error provider-account " + provider + " -> arn:aws:iam::444455556666:oidc-provider/oidc.fly.io/acme"},
+	{"another partition", lintAllow(lintAud + "," + lintSub), Grant{Partition: "aws-cn"}, "error provider-account " + provider + " -> arn:aws-cn:iam::111122223333:oidc-provider/oidc.fly.io/acme"},
+	{"anybody", lintPrincipal(`"Principal":"*"`), Grant{}, "error principal-any * -> "},
+	{"anybody without conditions", `{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:*"}`, Grant{}, "error principal-any * -> \nerror action-wildcard sts:* -> sts:AssumeRoleWithWebIdentity\nerror audience-missing  -> sts.amazonaws.com\nerror subject-missing  -> "},
+	{"all but one", lintPrincipal(`"NotPrincipal":{"AWS":"111122223333"}`), Grant{}, "error not-principal  -> "},
+	{"nobody may, but one", lintStatement("Deny", `"NotPrincipal":{"Federated":"`+provider+`"}`, `"Action":"*"`, lintSub), Grant{}, ""},
+
+	{"the action of AWS principals", lintAction(`"Action":"sts:AssumeRole"`), Grant{}, "error action-other sts:AssumeRole -> sts:AssumeRoleWithWebIdentity\nerror action-missing sts:AssumeRole -> sts:AssumeRoleWithWebIdentity"},
+	{"all actions of STS", lintAction(`"Action":"sts:*"`), Grant{}, "error action-wildcard sts:* -> sts:AssumeRoleWithWebIdentity"},
+	{"tags too", lintAction(`"Action":["sts:assumerolewithwebidentity","sts:TagSession"]`), Grant{}, ""},
+	{"tags alone", lintAllow(lintAud+","+lintSub) + `,{"Effect":"Allow",` + ours + `,"Action":"sts:TagSession"}`, Grant{}, ""},
+	{"no actions", lintAction(`"Action":[]`), Grant{}, "error action-missing  -> sts:AssumeRoleWithWebIdentity"},
+	{"all but an action", lintAction(`"NotAction":"sts:AssumeRole"`), Grant{}, "error not-action sts:AssumeRole -> sts:AssumeRoleWithWebIdentity"},
+
+	{"the alias", lintSubject("personal:web:*"), Grant{}, "error alias-personal personal:web:* -> "},
+	{"the alias everywhere", strings.ReplaceAll(lintAllow(lintAud+","+lintSub), "acme", "personal"), Grant{}, "error alias-personal arn:aws:iam::111122223333:oidc-provider/oidc.fly.io/personal -> \nerror alias-personal oidc.fly.io/personal:aud -> \nerror alias-personal oidc.fly.io/personal:sub -> \nerror alias-personal personal:web:* -> "},
+	{"another organisation's key", lintAllow(lintAud + `,"StringLike":{"oidc.fly.io/other:sub":"acme:web:*"}`), Grant{}, "error key-prefix oidc.fly.io/other:sub -> oidc.fly.io/acme:sub"},
+	{"a key with a scheme", lintAllow(lintAud + `,"StringLike":{"https://oidc.fly.io/acme:sub":"acme:web:*"}`), Grant{}, "error key-prefix https://oidc.fly.io/acme:sub -> oidc.fly.io/acme:sub"},
+	{"a key without slug", lintAllow(`"StringEquals":{"oidc.fly.io:aud":"sts.amazonaws.com"},` + lintSub), Grant{}, "error key-prefix oidc.fly.io:aud -> oidc.fly.io/acme:aud"},
+	{"another issuer's key", lintAllow(lintAud + "," + lintSub + `,"Bool":{"graph.facebook.com:app_id":"1"}`), Grant{}, "error key-prefix graph.facebook.com:app_id -> "},
+	{"a key in capitals", lintAllow(`"StringEquals":{"OIDC.FLY.IO/ACME:AUD":"sts.amazonaws.com"},` + lintSub), Grant{}, ""},
+	{"keys of AWS's", lintAllow(lintAud + "," + lintSub + `,"Bool":{"aws:SecureTransport":"true"},"StringNotLike":{"sts:RoleSessionName":"x*"}`), Grant{}, ""},
+	{"a claim that is not seen", lintAllow(lintAud + "," + lintSub + `,"StringEqualsIfExists":{"oidc.fly.io/acme:app_name":"web"}`), Grant{}, "error claim-unseen oidc.fly.io/acme:app_name -> "},
+
+	{"no audience", lintAllow(lintSub), Grant{}, "error audience-missing  -> sts.amazonaws.com"},
+	{"no audience, another expected", lintAllow(lintSub), Grant{Audience: "vault"}, "error audience-missing  -> vault"},
+	{"any audience", lintAllow(`"StringLike":{"oidc.fly.io/acme:aud":"*","oidc.fly.io/acme:sub":"acme:web:*"}`), Grant{}, "error audience-wildcard * -> sts.amazonaws.com"},
+	{"Fly's own audience", lintAllow(`"StringEquals":{"oidc.fly.io/acme:aud":"https://fly.io/acme"},` + lintSub), Grant{}, "error audience-wrong https://fly.io/acme -> sts.amazonaws.com"},
+	{"a URN", lintAllow(`"StringEquals":{"oidc.fly.io/acme:aud":"urn:fly:machine:1"},` + lintSub), Grant{}, "error audience-wrong urn:fly:machine:1 -> sts.amazonaws.com"},
+	{"the slug", lintAllow(`"StringEquals":{"oidc.fly.io/acme:aud":["sts.amazonaws.com","acme"]},` + lintSub), Grant{}, "error audience-wrong acme -> sts.amazonaws.com"},
+	{"an audience of one's own", lintAllow(`"StringEquals":{"oidc.fly.io/acme:aud":"vault"},` + lintSub), Grant{}, "warning audience-custom vault -> sts.amazonaws.com"},
+	{"an expected audience of one's own", lintAllow(`"StringEquals":{"oidc.fly.io/acme:aud":"vault"},` + lintSub), Grant{Audience: "vault"}, ""},
+
+	{"no subject", lintAllow(lintAud), Grant{}, "error subject-missing  -> acme:APP:*"},
+	{"no subject, one app expected", lintAllow(lintAud), Grant{Apps: []string{"web"}}, "error subject-missing  -> acme:web:*"},
+	{"any subject", lintSubject("*"), Grant{}, "error subject-any * -> acme:APP:*"},
+	{"a wildcard in the organisation", lintSubject("acm?:web:*"), Grant{}, "error subject-any acm?:web:* -> acme:APP:*"},
+	{"another organisation", lintSubject("globex:web:*"), Grant{}, "error subject-org globex:web:* -> acme:web:*"},
+	{"capitals in the organisation", lintSubject("Acme:web:*"), Grant{}, "error subject-org Acme:web:* -> acme:web:*"},
+	{"the recipe app:", lintSubject("app:web"), Grant{}, "error subject-org app:web -> acme:web:*"},
+	{"no organisation", lintSubject("web:*"), Grant{}, "error subject-org web:* -> acme:web:*"},
+	{"no machine", lintSubject("acme:web"), Grant{}, "error subject-parts acme:web -> acme:web:*"},
+	{"an empty machine", lintSubject("acme:web:"), Grant{}, "error subject-parts acme:web: -> acme:web:*"},
+	{"four parts", lintSubject("acme:web:m:*"), Grant{}, "error subject-parts acme:web:m:* -> acme:web:*"},
+	{"an empty app", lintSubject("acme::*"), Grant{}, "error subject-parts acme::* -> acme:APP:*"},
+	{"nothing", lintSubject(""), Grant{}, "error subject-org  -> acme:APP:*"},
+	{"a prefix", lintSubject("acme:web*"), Grant{}, "error subject-prefix acme:web* -> acme:web:*"},
+	{"capitals in the app", lintSubject("acme:Web:*"), Grant{}, "error subject-app acme:Web:* -> acme:web:*"},
+	{"a wildcard under StringEquals", lintAllow(`"StringEquals":{"oidc.fly.io/acme:aud":"sts.amazonaws.com","oidc.fly.io/acme:sub":"acme:web:*"}`), Grant{}, "error wildcard-literal acme:web:* -> StringLike"},
+	{"a variable", lintSubject("acme:${aws:PrincipalTag/team}:*"), Grant{}, ""},
+	{"the whole organisation", lintSubject("acme:*"), Grant{}, "warning org-wide acme:* -> "},
+	{"the whole organisation in three parts", lintSubject("acme:*:*"), Grant{}, "warning org-wide acme:*:* -> "},
+	{"some apps", lintSubject("acme:web-*:*"), Grant{}, "warning app-wildcard acme:web-*:* -> "},
+	{"a machine", lintSubject("acme:web:cold-shape-2007"), Grant{}, "warning machine-pinned acme:web:cold-shape-2007 -> "},
+
+	{"optional", lintAllow(`"StringEqualsIfExists":{"oidc.fly.io/acme:aud":"sts.amazonaws.com"},` + lintSub), Grant{}, "error condition-optional StringEqualsIfExists -> StringEquals"},
+	{"of all values", lintAllow(lintAud + `,"ForAllValues:StringLike":{"oidc.fly.io/acme:sub":"acme:web:*"}`), Grant{}, "error condition-optional ForAllValues:StringLike -> StringLike"},
+	{"all but", lintAllow(lintAud + `,"StringNotLike":{"oidc.fly.io/acme:sub":"acme:db:*"}`), Grant{}, "error condition-optional StringNotLike -> StringLike"},
+	{"of any value", lintAllow(lintAud + `,"ForAnyValue:StringLike":{"oidc.fly.io/acme:sub":"acme:web:*"}`), Grant{}, ""},
+	{"a number", lintAllow(lintAud + `,"NumericEquals":{"oidc.fly.io/acme:sub":"1"}`), Grant{}, "error operator-type NumericEquals -> StringLike"},
+	{"presence is no value", lintAllow(lintAud + `,"Null":{"oidc.fly.io/acme:sub":"false"}`), Grant{}, "error subject-missing  -> acme:APP:*"},
+
+	{"a deny may be wide and optional", lintStatement("Deny", ours, `"Action":"*"`, `"StringNotLike":{"oidc.fly.io/acme:sub":"acme:*"}`), Grant{}, ""},
+	{"a deny that never applies", lintStatement("Deny", ours, `"Action":"*"`, `"StringLike":{"oidc.fly.io/acme:sub":"acme:web"}`), Grant{}, "error subject-parts acme:web -> acme:web:*"},
+
+	{"two organisations", lintAllow(lintAud+","+lintSub) + "," + strings.ReplaceAll(lintAllow(lintAud+","+lintSub), "acme", "globex"), Grant{}, "warning several-orgs acme, globex -> "},
+	{"an organisation not expected", strings.ReplaceAll(lintAllow(lintAud+","+lintSub), "acme", "globex"), Grant{Org: "acme"}, "warning org-unexpected globex -> acme"},
+	{"an app not expected", lintAllow(lintAud + "," + lintSub), Grant{Apps: []string{"api"}}, "warning app-unexpected acme:web:* -> "},
+	{"an app missing", lintAllow(lintAud + "," + lintSub), Grant{Account: "111122223333", Org: "acme", Apps: []string{"web", "api"}}, "error app-missing  -> acme:api:*"},
+	{"large", lintAllow(lintAud + `,"StringLike":{"oidc.fly.io/acme:sub":["` + strings.Repeat(`acme:web:*","`, 110) + `acme:web:*"]}`), Grant{}, "warning size 1740 -> 2048"},
+}
+
+func TestLint(t *testing.T) {
+	t.Parallel()
+	for _, tt := range lintCases {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			p := mustParse(t, `{"Version":"2012-10-17","Statement":[`+tt.statements+`]}`)
+			var got []string
+			for _, f := range p.Lint(tt.expected) {
+				got = append(got, fmt.Sprintf("%s %s %s -> %s", f.Severity, f.Code, f.Have, f.Want))
+			}
+			if s := strings.Join(got, "\n"); s != tt.want {
+				t.Errorf("got\n%s\nwant\n%s", s, tt.want)
+			}
+		})
+	}
+}
+
+// TestLintPlaces: a finding says where it is.
+func TestLintPlaces(t *testing.T) {
+	t.Parallel()
+	p := mustParse(t, `{"Version":"2012-10-17","Statement":[
+		{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"},
+		`+strings.Replace(lintSubject("acme:web"), "{", `{"Sid":"Ours",`, 1)+`]}`)
+	want := []Finding{{
+		Code: FindingSubjectParts, Severity: SeverityError, Statement: 1, Sid: "Ours",
+		Operator: "StringLike", Key: "oidc.fly.io/acme:sub", Have: "acme:web", Want: "acme:web:*",
+	}}
+	if got := p.Lint(Grant{}); !slices.Equal(got, want) {
+		t.Errorf("%+v", got)
+	}
+	if got := (*Policy)(nil).Lint(Grant{Org: "acme", Account: "111122223333", Apps: []string{"web"}}); got != nil {
+		t.Errorf("findings about no policy: %+v", got)
+	}
+}
+
+// TestEveryFindingIsTested: each rule has a case that breaks it.
+func TestEveryFindingIsTested(t *testing.T) {
+	t.Parallel()
+	for _, code := range []FindingCode{
+		FindingProviderForm, FindingProviderKind, FindingProviderAccount, FindingPrincipalAny, FindingNotPrincipal, FindingActionMissing,
+		FindingActionWildcard, FindingActionOther, FindingNotAction, FindingAliasPersonal, FindingKeyPrefix, FindingClaimUnseen,
+		FindingConditionOptional, FindingOperatorType, FindingWildcardLiteral, FindingAudienceMissing, FindingAudienceWildcard,
+		FindingAudienceWrong, FindingSubjectMissing, FindingSubjectAny, FindingSubjectOrg, FindingSubjectParts, FindingSubjectPrefix,
+		FindingSubjectApp, FindingAppMissing, FindingAudienceCustom, FindingOrgWide, FindingAppWildcard, FindingMachinePinned,
+		FindingSeveralOrgs, FindingOrgUnexpected, FindingAppUnexpected, FindingSize,
+	} {
+		if !slices.ContainsFunc(lintCases, func(c struct {
+			name, statements string
+			expected         Grant
+			want             string
+		},
+		) bool {
+			return strings.Contains(c.want, " "+string(code)+" ")
+		}) {
+			t.Errorf("no case breaks the rule %s", code)
+		}
+	}
+}
+
+// TestBuiltPoliciesAreClean: what Build makes has no findings.
+func TestBuiltPoliciesAreClean(t *testing.T) {
+	t.Parallel()
+	g := Grant{Partition: "aws-us-gov", Account: "111122223333", Org: "acme", Apps: []string{"web", "api"}, Audience: "vault"}
+	s, err := Build(g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := New(s).Lint(g); got != nil {
+		t.Errorf("%+v", got)
+	}
+}
