@@ -1,8 +1,8 @@
 // Package sandbox is a pretend AWS account and Fly.io platform that speak the
-// real wire: IAM and STS as the AWS SDKs know them, the token endpoint that a
-// Fly Machine reaches over a unix socket, and the OpenID Connect issuer of each
-// Fly organisation with a real RSA key. Everything runs in the process, on the
-// loopback interface.
+// real wire: IAM and STS as the AWS SDKs know them, Fly's GraphQL and Machines
+// APIs as far as flyctl shows them, the token endpoint that a Fly Machine reaches
+// over a unix socket, and the OpenID Connect issuer of each Fly organisation with
+// a real RSA key. Everything runs in the process, on the loopback interface.
 //
 // It is strict on purpose. What AWS refuses it refuses, with AWS's error codes,
 // HTTP statuses and words, because a client that passes a lenient fake proves
@@ -27,4 +27,8 @@
 // AWS-managed policies only the well-known ones exist, and only the short ones
 // have their document. IAM's own rules for the shared issuers of GitHub and the
 // like are not held. A single account exists.
+//
+// Of Fly's API there is what reads organisations, apps, secrets and machines, and
+// the command that fetches a token in a machine. Fly documents neither its GraphQL
+// API nor the words of most errors: codes and statuses are what flyctl relies on.
 package sandbox

@@ -14,20 +14,17 @@ func (s *Server) flyError(rw http.ResponseWriter, status int, message string) {
 	w.seq++
 	n := w.seq
 	w.mu.Unlock()
-	rw.Header().Set("Fly-Request-Id", digest(requestID(n))[:26]+"-ams")
+	rw.Header().Set("Fly-Request-Id", flyRequestID(n))
 	writeJSON(rw, status, map[string]string{"error": message})
 }
 
-// serveFly answers for https://api.fly.io and https://api.machines.dev, neither
-// of which the sandbox has yet.
-func (s *Server) serveFly(rw http.ResponseWriter, _ *http.Request) {
-	s.flyError(rw, http.StatusNotFound, "not found")
-}
+// flyRequestID is the ID of the nth request.
+func flyRequestID(n int) string { return digest(requestID(n))[:26] + "-ams" }
 
 // serveMachine answers on the socket of the current machine: the token endpoint
 // POST /v1/tokens/oidc of https://fly.io/docs/security/openid-connect/.
 func (s *Server) serveMachine(rw http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != "/v1/tokens/oidc" {
+	if r.URL.Path != tokenPath {
 		s.flyError(rw, http.StatusNotFound, "not found")
 		return
 	}
@@ -36,14 +33,7 @@ func (s *Server) serveMachine(rw http.ResponseWriter, r *http.Request) {
 		s.flyError(rw, http.StatusMethodNotAllowed, "method not allowed")
 		return
 	}
-	var body struct {
-		Aud           string `json:"aud"`
-		PrincipalTags bool   `json:"aws_principal_tags"`
-	}
-	text, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, 64<<10))
-	if err == nil && len(bytes.TrimSpace(text)) > 0 {
-		err = json.Unmarshal(text, &body)
-	}
+	body, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, 64<<10))
 	if err != nil {
 		s.flyError(rw, http.StatusBadRequest, "invalid request body")
 		return
@@ -53,14 +43,33 @@ func (s *Server) serveMachine(rw http.ResponseWriter, r *http.Request) {
 		s.flyError(rw, http.StatusNotFound, "machine not found")
 		return
 	}
-	token, err := s.world.Mint(TokenRequest{
-		Org: m.org, App: m.app, Machine: m.name,
-		Audience: body.Aud, PrincipalTags: body.PrincipalTags,
-	})
-	if err != nil {
-		s.flyError(rw, http.StatusInternalServerError, "unable to create a token")
+	token, status, message := s.world.mintFor(m, body)
+	if message != "" {
+		s.flyError(rw, status, message)
 		return
 	}
 	rw.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = io.WriteString(rw, token) // a client that went away misses it
+}
+
+// tokenPath is where a machine gets its tokens.
+const tokenPath = "/v1/tokens/oidc" //nolint:gosec // a path, no credential
+
+// mintFor makes the token that a request of a machine asks for, or says why not.
+func (w *World) mintFor(m machine, request []byte) (token string, status int, message string) {
+	var body struct {
+		Aud           string `json:"aud"`
+		PrincipalTags bool   `json:"aws_principal_tags"`
+	}
+	if len(bytes.TrimSpace(request)) > 0 && json.Unmarshal(request, &body) != nil {
+		return "", http.StatusBadRequest, "invalid request body"
+	}
+	token, err := w.Mint(TokenRequest{
+		Org: m.org, App: m.app, Machine: m.name,
+		Audience: body.Aud, PrincipalTags: body.PrincipalTags,
+	})
+	if err != nil {
+		return "", http.StatusInternalServerError, "unable to create a token"
+	}
+	return token, http.StatusOK, ""
 }

@@ -50,7 +50,7 @@ func (w *World) Start() (_ *Server, err error) {
 	if s.AWSEndpoint, err = s.listen(ctx, "AWS", s.serveAWS); err != nil {
 		return nil, err
 	}
-	if s.FlyEndpoint, err = s.listen(ctx, "Fly's API", s.serveFly); err != nil {
+	if s.FlyEndpoint, err = s.listen(ctx, "Fly's API", s.flyHandler()); err != nil {
 		return nil, err
 	}
 	if s.IssuerEndpoint, err = s.listen(ctx, "the issuer", s.serveIssuer); err != nil {
@@ -136,6 +136,8 @@ func (s *Server) Env() []string {
 		"AWS_EC2_METADATA_DISABLED=true",
 		"FLY_API_BASE_URL=" + s.FlyEndpoint,
 		"FLY_FLAPS_BASE_URL=" + s.FlyEndpoint,
+		"FLY_API_TOKEN=" + FlyToken,
+		"FLY_ACCESS_TOKEN=",
 		"FLY_AWS_SOCKET=" + s.SocketPath,
 		"FLY_AWS_OIDC_ENDPOINT=" + s.IssuerEndpoint,
 	}

@@ -5,7 +5,6 @@ import (
 	"crypto/rsa"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -160,16 +159,10 @@ func decimalID(name string) string {
 	return strconv.FormatUint(1_000_000+n%9_000_000, 10)
 }
 
-// orgs returns the slugs of the organisations that have an issuer.
+// orgs returns the slugs of the organisations, each of which has an issuer.
 func (w *World) orgs() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	set := map[string]bool{}
-	for _, m := range w.machines {
-		set[m.org] = true
-	}
-	if w.PersonalOrg != "" {
-		set[w.PersonalOrg] = true
-	}
-	return slices.Sorted(maps.Keys(set))
+	w.prepareFly()
+	return w.flyOrgSlugs()
 }

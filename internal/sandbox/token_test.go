@@ -236,17 +236,6 @@ func TestTokenEndpoint(t *testing.T) {
 	}
 }
 
-func TestFlyAPIIsNotThereYet(t *testing.T) {
-	t.Parallel()
-	var w sandbox.World
-	s := start(t, &w)
-	resp := request(t, http.DefaultClient, http.MethodPost, s.FlyEndpoint+"/graphql", "{}")
-	resp.Body.Close()
-	if resp.StatusCode != http.StatusNotFound || resp.Header.Get("fly-request-id") == "" {
-		t.Errorf("got %d", resp.StatusCode)
-	}
-}
-
 // Example shows a machine that trades its token for a session of a role.
 func Example() {
 	var w sandbox.World

@@ -38,6 +38,8 @@ type World struct {
 	// Fault, if set, is asked once for every AWS call that arrives, one call at a
 	// time and in their order.
 	Fault func(Call) Fault
+	// FlyFault, if set, is asked in the same way for every call of Fly's API.
+	FlyFault func(FlyCall) FlyFault
 	// Propagation is how long a new role or a changed trust policy cannot be
 	// assumed: STS answers AccessDenied meanwhile, as IAM's eventual consistency
 	// makes it do.
@@ -46,13 +48,14 @@ type World struct {
 	// white space, 2048 to 8192 in AWS (L-C07B4B0D); 0 is 2048.
 	TrustPolicyQuota int
 	// PageLimit caps the items of one page of a list, whatever the client asks
-	// for. AWS may return fewer items than MaxItems at any time. 0 is no cap.
+	// for. AWS may return fewer items than MaxItems at any time, and so may Fly. 0
+	// is no cap.
 	PageLimit int
 	// PersonalOrg is the raw slug of the organisation that Fly's tools call
 	// "personal"; "" is none. Tokens carry the raw slug, never the alias.
 	PersonalOrg string
 
-	faultMu sync.Mutex // held while Fault runs, so that it may call the World
+	faultMu sync.Mutex // held while Fault or FlyFault runs, so that it may call the World
 
 	mu        sync.Mutex
 	seq       int // of everything that needs an ID
@@ -63,6 +66,10 @@ type World struct {
 	roles     map[string]*role     // by lower-case name
 	policies  map[string]*policy   // customer-managed, by ARN
 	sessions  map[string]*session  // by access key ID
+	flyCalls  []FlyCall
+	flyOrgs   map[string]string  // names by raw slug
+	flyApps   map[string]*flyApp // by name
+	states    map[machine]string // those of machines that were given one
 }
 
 // machine is one Fly Machine.
@@ -79,6 +86,7 @@ func (w *World) AddMachine(org, app, name string) {
 	if !slices.Contains(w.machines, m) {
 		w.machines = append(w.machines, m)
 	}
+	w.addApp(org, app)
 }
 
 // Calls returns the AWS calls so far in the order of their arrival. The one that

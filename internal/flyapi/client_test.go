@@ -1,0 +1,525 @@
+package flyapi_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fly-aws/fly-aws/internal/flyapi"
+)
+
+// newClient makes a client that does not wait between two attempts.
+func newClient(t testing.TB, o flyapi.Options) *flyapi.Client {
+	t.Helper()
+	if o.Token.IsZero() {
+		o.Token = parse(t, macaroon, flyapi.SourceAPIToken)
+	}
+	c, err := flyapi.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return flyapi.Impatient(c)
+}
+
+// A reply is what a server answers one request with.
+type reply struct {
+	status int
+	header map[string]string
+	body   string
+}
+
+// served is a client of a server that gives the replies in their order, the last
+// one again and again, and what the server was asked.
+func served(t *testing.T, o flyapi.Options, replies ...reply) (*flyapi.Client, func() []string) {
+	t.Helper()
+	var mu sync.Mutex
+	var asked []string
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		mu.Lock()
+		answer := replies[min(len(asked), len(replies)-1)]
+		asked = append(asked, strings.Join([]string{r.Method, r.URL.RequestURI(), r.Header.Get("Authorization"), string(body)}, " "))
+		mu.Unlock()
+		if got, want := r.Header.Get("User-Agent"), "fly-aws/1.2.3"; got != want {
+			t.Errorf("User-Agent is %q, want %q", got, want)
+		}
+		rw.Header().Set("Fly-Request-Id", "01JNRQ9VVK-ams")
+		for name, value := range answer.header {
+			rw.Header().Set(name, value)
+		}
+		rw.WriteHeader(answer.status)
+		_, _ = io.WriteString(rw, answer.body)
+	}))
+	t.Cleanup(server.Close)
+	o.BaseURL, o.MachinesURL, o.Version = server.URL, server.URL+"/", "1.2.3 (abc)"
+	return newClient(t, o), func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(asked)
+	}
+}
+
+const page = "<!DOCTYPE html><html><title>\x1b[31m502</title></html>"
+
+// Whatever a server answers, each cause has its own kind and words.
+func TestAnswers(t *testing.T) {
+	t.Parallel()
+	organizations := func(c *flyapi.Client) error {
+		_, err := c.Organizations(t.Context())
+		return err
+	}
+	organization := func(c *flyapi.Client) error {
+		_, err := c.Organization(t.Context(), "acme")
+		return err
+	}
+	apps := func(c *flyapi.Client) error {
+		_, err := c.Apps(t.Context(), flyapi.Organization{ID: "o1", Slug: "acme"})
+		return err
+	}
+	app := func(c *flyapi.Client) error {
+		_, err := c.App(t.Context(), "web")
+		return err
+	}
+	machines := func(c *flyapi.Client) error {
+		_, err := c.Machines(t.Context(), "web")
+		return err
+	}
+	secrets := func(c *flyapi.Client) error {
+		_, err := c.Secrets(t.Context(), "web")
+		return err
+	}
+	exec := func(c *flyapi.Client) error {
+		_, err := c.Exec(t.Context(), "web", "m1", flyapi.Command{Argv: []string{"true"}})
+		return err
+	}
+	html := map[string]string{"Content-Type": "text/html; charset=utf-8"}
+	for _, test := range []struct {
+		name    string
+		call    func(*flyapi.Client) error
+		replies []reply
+		kind    flyapi.Kind
+		words   string
+		asked   int
+	}{
+		{"token refused", organizations, []reply{{status: 401}}, flyapi.KindToken, "the token from FLY_API_TOKEN: it is wrong, expired or revoked", 1},
+		{"token refused by the Machines API", machines, []reply{{status: 401, body: `{"error":"Authenticate: token validation error"}`}}, flyapi.KindToken, "wrong, expired or revoked", 1},
+		{"token refused in GraphQL", organizations, []reply{graphQLRefusal("UNAUTHORIZED", "You must be authenticated to view this."), {status: 401}}, flyapi.KindToken, "wrong, expired or revoked", 2},
+		{"token not for this", organizations, []reply{graphQLRefusal("UNAUTHORIZED", "Not authorized"), {status: 200, body: `{"tokens":[]}`}}, flyapi.KindNotAllowed, "listing the Fly organisations: the token from FLY_API_TOKEN may not do this: UNAUTHORIZED: Not authorized", 2},
+		{"token of unknown worth", organizations, []reply{graphQLRefusal("UNAUTHORIZED", "Not authorized"), {status: 418, body: "?"}}, flyapi.KindNotAllowed, "whether it is still valid is not known", 2},
+		{"forbidden in GraphQL", organization, []reply{graphQLRefusal("FORBIDDEN", "no")}, flyapi.KindNotAllowed, "FORBIDDEN: no", 1},
+		{"forbidden by the Machines API", secrets, []reply{{status: 403, body: `{"error":"unauthorized"}`}}, flyapi.KindNotAllowed, "unauthorized (status 403", 1},
+		{"no such organisation", organization, []reply{graphQLRefusal("NOT_FOUND", "Could not find Organization")}, flyapi.KindNotFound, `there is no Fly organisation "acme"`, 1},
+		{"null organisation", organization, []reply{{status: 200, body: `{"data":{"organization":null}}`}}, flyapi.KindNotFound, `there is no Fly organisation "acme"`, 1},
+		{"no such app", app, []reply{graphQLRefusal("NOT_FOUND", `Could not find App "web"`), {status: 404, body: `{"error":"app not found"}`}}, flyapi.KindNotFound, `there is no Fly app "web"`, 2},
+		{"null app", app, []reply{{status: 200, body: `{"data":{"app":null}}`}, {status: 404}}, flyapi.KindNotFound, `there is no Fly app "web"`, 2},
+		{"app of others", app, []reply{graphQLRefusal("NOT_FOUND", `Could not find App "web"`), {status: 403, body: `{"error":"unauthorized"}`}}, flyapi.KindElsewhere, `the Fly app "web" exists, but not for the token`, 2},
+		{"app of machines absent", machines, []reply{{status: 404, body: `{"error":"app not found"}`}}, flyapi.KindNotFound, `there is no Fly app "web"`, 1},
+		{"rate limited", organizations, []reply{{status: 429, header: map[string]string{"Retry-After": "0"}}}, flyapi.KindRateLimited, "Fly limits the rate of requests (4 attempts, status 429", 4},
+		{"rate limited for long", machines, []reply{{status: 429, header: map[string]string{"Retry-After": "3000"}}}, flyapi.KindRateLimited, "rate of requests (status 429", 1},
+		{"down", apps, []reply{{status: 503}}, flyapi.KindDown, `listing the apps of the Fly organisation "acme": Fly's API has trouble at the moment (4 attempts, status 503, request "01JNRQ9VVK-ams")`, 4},
+		{"down with a page", app, []reply{{status: 502, header: html, body: page}}, flyapi.KindDown, "the answer is a web page", 4},
+		{"a command is not repeated", exec, []reply{{status: 503}}, flyapi.KindDown, "status 503", 1},
+		{"machine not started", exec, []reply{{status: 412, body: `{"error":"failed_precondition: machine not in started state"}`}}, flyapi.KindRefused, "machine not in started state", 1},
+		{"code and message of REST", exec, []reply{{status: 422, body: `{"error":"a","message":"b","status":"insufficient_capacity"}`}}, flyapi.KindRefused, "Fly refused: insufficient_capacity: a: b (status 422", 1},
+		{"no such machine", exec, []reply{{status: 404, body: `{"error":"machine not found"}`}}, flyapi.KindNotFound, `there is no machine "m1" in the Fly app "web"`, 1},
+		{"page instead of an answer", organizations, []reply{{status: 200, header: html, body: page}}, flyapi.KindUnexpected, "the answer is a web page", 1},
+		{"page without a type", machines, []reply{{status: 200, body: "\n" + page}}, flyapi.KindUnexpected, "the answer is a web page", 1},
+		{"wrong base URL", organizations, []reply{{status: 404, body: "not here"}}, flyapi.KindUnexpected, "did not answer as Fly's API does", 1},
+		{"wrong base URL with JSON", organizations, []reply{{status: 404, body: `{"error":"not found"}`}}, flyapi.KindUnexpected, "did not answer as Fly's API does", 1},
+		{"redirect", organizations, []reply{{status: 307, header: map[string]string{"Location": "https://evil.example/"}}}, flyapi.KindUnexpected, "it sends elsewhere", 1},
+		{"too large", machines, []reply{{status: 200, body: "[" + strings.Repeat(" ", 16<<20) + "]"}}, flyapi.KindUnexpected, "too large", 1},
+		{"empty", organizations, []reply{{status: 200}}, flyapi.KindUnexpected, "not that of a GraphQL API", 1},
+		{"null", organizations, []reply{{status: 200, body: "null"}}, flyapi.KindUnexpected, "another shape", 1},
+		{"cut off", organizations, []reply{{status: 200, body: `{"data":{"organ`}}, flyapi.KindUnexpected, "not that of a GraphQL API", 1},
+		{"no data", organizations, []reply{{status: 200, body: `{"data":{}}`}}, flyapi.KindUnexpected, "holds no list", 1},
+		{"data of another question", app, []reply{{status: 200, body: `{"data":{"organization":{}}}`}}, flyapi.KindUnexpected, "another shape", 1},
+		{"app of another name", app, []reply{{status: 200, body: `{"data":{"app":{"id":"x","name":"x","organization":{"id":"1","slug":"a","rawSlug":"a"},"secrets":[]}}}`}}, flyapi.KindUnexpected, "about another app", 1},
+		{"no raw slug", organization, []reply{{status: 200, body: `{"data":{"organization":{"id":"1","slug":"personal","rawSlug":"","name":"","type":""}}}`}}, flyapi.KindUnexpected, "does not tell the raw slug", 1},
+		{"the alias as raw slug", organization, []reply{{status: 200, body: `{"data":{"organization":{"id":"1","slug":"personal","rawSlug":"personal","name":"","type":""}}}`}}, flyapi.KindUnexpected, "does not tell the raw slug", 1},
+		{"the alias as raw slug of an app", app, []reply{{status: 200, body: `{"data":{"app":{"id":"web","name":"web","organization":{"id":"1","slug":"personal","rawSlug":"personal"},"secrets":[]}}}`}}, flyapi.KindUnexpected, "does not tell the raw slug", 1},
+		{"the alias in a list", organizations, []reply{{status: 200, body: `{"data":{"organizations":{"nodes":[{"id":"1","slug":"personal","rawSlug":"personal"}]}}}`}}, flyapi.KindUnexpected, "does not tell the raw slug", 1},
+		{"organisation without ID", organizations, []reply{{status: 200, body: `{"data":{"organizations":{"nodes":[{}]}}}`}}, flyapi.KindUnexpected, "no ID or no slug", 1},
+		{"app without name", apps, []reply{{status: 200, body: `{"data":{"apps":{"pageInfo":{"hasNextPage":false,"endCursor":null},"nodes":[{"id":"a"}]}}}`}}, flyapi.KindUnexpected, "has no name", 1},
+		{"list without a cursor", apps, []reply{{status: 200, body: `{"data":{"apps":{"pageInfo":{"hasNextPage":true,"endCursor":null},"nodes":[]}}}`}}, flyapi.KindUnexpected, "does not say where", 1},
+		{"list that goes in a circle", apps, []reply{{status: 200, body: `{"data":{"apps":{"pageInfo":{"hasNextPage":true,"endCursor":"c"},"nodes":[]}}}`}}, flyapi.KindUnexpected, "does not say where", 2},
+		{"machine without name", machines, []reply{{status: 200, body: `[{"id":"m1"}]`}}, flyapi.KindUnexpected, "no ID or no name", 1},
+		{"object for a list", machines, []reply{{status: 200, body: `{}`}}, flyapi.KindUnexpected, "another shape", 1},
+		{"GraphQL error", organizations, []reply{graphQLRefusal("undefinedField", "Field 'rawSlug' doesn't exist on type 'Organization'")}, flyapi.KindRefused, "Fly refused: undefinedField: Field 'rawSlug' doesn't exist on type 'Organization'", 1},
+		{"several GraphQL errors", organizations, []reply{{status: 200, body: `{"errors":[{"message":"a","extensions":{"code":7}},{"message":"b"},{}],"data":null}`}}, flyapi.KindRefused, "Fly refused: a: and 2 more", 1},
+		{"escape sequences", organizations, []reply{graphQLRefusal(`\u001b]0;evil\u0007`, `a\u001b[2Jb\nc\u202ed\u0000`)}, flyapi.KindRefused, "]0;evil: a [2Jb c d", 1},
+		{"a token in the answer", organizations, []reply{graphQLRefusal("X", "token "+macaroon+" and fo1_other are no good")}, flyapi.KindRefused, "token [token] and [token] are no good", 1},
+		{"a token in the request ID", organizations, []reply{{status: 400, header: map[string]string{"Fly-Request-Id": macaroon}, body: `{"error":"x"}`}}, flyapi.KindRefused, `request "[token]"`, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			c, asked := served(t, flyapi.Options{}, test.replies...)
+			e := failure(t, test.call(c), test.kind)
+			if !strings.Contains(e.Error(), test.words) {
+				t.Errorf("got %s, want it to say %s", e, test.words)
+			}
+			if got := asked(); len(got) != test.asked {
+				t.Errorf("asked %d times, want %d: %q", len(got), test.asked, got)
+			}
+		})
+	}
+}
+
+// graphQLRefusal is an error of GraphQL; code and message are JSON but for quotes.
+func graphQLRefusal(code, message string) reply {
+	message = strings.ReplaceAll(message, `"`, `\"`)
+	return reply{status: 200, body: `{"errors":[{"message":"` + message + `","path":["x"],"extensions":{"code":"` + code + `"}}],"data":null}`}
+}
+
+// An OAuth token is judged by whether it lists the organisations of its person.
+func TestJudgeOAuthToken(t *testing.T) {
+	t.Parallel()
+	token := parse(t, oauth, flyapi.SourceCommandLine)
+	good := reply{status: 200, body: `{"data":{"organizations":{"nodes":[]}}}`}
+	bad := graphQLRefusal("UNAUTHORIZED", "You must be authenticated to view this.")
+	for _, test := range []struct {
+		name    string
+		replies []reply
+		kind    flyapi.Kind
+	}{
+		{"good", []reply{bad, good}, flyapi.KindNotAllowed},
+		{"bad", []reply{bad, bad}, flyapi.KindToken},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			c, _ := served(t, flyapi.Options{Token: token}, test.replies...)
+			_, err := c.Organization(t.Context(), "acme")
+			failure(t, err, test.kind)
+		})
+	}
+	t.Run("not even the list", func(t *testing.T) {
+		t.Parallel()
+		c, asked := served(t, flyapi.Options{Token: token}, bad)
+		_, err := c.Organizations(t.Context())
+		failure(t, err, flyapi.KindToken)
+		if len(asked()) != 1 {
+			t.Errorf("asked %q", asked())
+		}
+	})
+}
+
+// What passes is waited for: a read succeeds at last.
+func TestReadsAreRepeated(t *testing.T) {
+	t.Parallel()
+	c, asked := served(t, flyapi.Options{},
+		reply{status: 502, body: page}, reply{status: 429}, reply{status: 500},
+		reply{status: 200, body: `[{"id":"m1","name":"quiet-sun-1","state":"started","region":"ams","config":{"env":{"B":"2","A":1}}},
+			{"id":"m2","name":"b","state":"stopped","region":"fra","config":null,"incomplete_config":{"env":{"C":"3"}}},
+			{"id":"m3","name":"c","state":"stopped","region":"fra"}]`})
+	got, err := c.Machines(t.Context(), "web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 3 || got[0].Name != "quiet-sun-1" || got[0].State != flyapi.StateStarted || got[0].Region != "ams" ||
+		!slices.Equal(got[0].Env, []string{"A", "B"}) || !slices.Equal(got[1].Env, []string{"C"}) || got[2].Env != nil {
+		t.Errorf("got %+v", got)
+	}
+	for _, request := range asked() {
+		if request != "GET /v1/apps/web/machines FlyV1 "+macaroon+" " {
+			t.Errorf("asked %q", request)
+		}
+	}
+	if len(asked()) != 4 {
+		t.Errorf("asked %d times", len(asked()))
+	}
+}
+
+// Where macaroons of flyctl's file have expired, its OAuth token is tried.
+func TestOtherTokenIsTried(t *testing.T) {
+	t.Parallel()
+	token := parse(t, macaroon+","+oauth, flyapi.Source("/home/a/.fly/config.yml"))
+	c, asked := served(t, flyapi.Options{Token: token},
+		reply{status: 401}, reply{status: 200, body: `{"exit_code":3,"stdout":"a","stderr":"b"}`})
+	got, err := c.Exec(t.Context(), "web", "m/../1", flyapi.Command{Argv: []string{"a", "b c"}, Timeout: 1500 * time.Millisecond})
+	if err != nil || got != (flyapi.CommandResult{ExitCode: 3, Stdout: "a", Stderr: "b"}) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	const request = `POST /v1/apps/web/machines/m%2F..%2F1/exec `
+	const body = ` {"command":["a","b c"],"timeout":2}`
+	if want := []string{request + "FlyV1 " + macaroon + body, request + "Bearer " + oauth + body}; !slices.Equal(asked(), want) {
+		t.Errorf("asked %q, want %q", asked(), want)
+	}
+}
+
+// Secrets that Fly does not tell are unknown, not absent.
+func TestUnknownSecrets(t *testing.T) {
+	t.Parallel()
+	const data = `"data":{"app":{"id":"web","name":"web","organization":{"id":"1","slug":"acme","rawSlug":"acme"},"secrets":null}}`
+	c, _ := served(t, flyapi.Options{},
+		reply{status: 200, body: `{"errors":[{"message":"no","path":["app","secrets"],"extensions":{"code":"UNAUTHORIZED"}}],` + data + `}`},
+		reply{status: 200, body: `{"secrets":[{"name":"B","digest":"x"},{"name":"A"}]}`},
+		reply{status: 200, body: `{"secrets":null}`})
+	app, err := c.App(t.Context(), "web")
+	if err != nil || app.Secrets != nil || app.Organization.RawSlug != "acme" {
+		t.Errorf("got %+v, %v", app, err)
+	}
+	if got, err := c.Secrets(t.Context(), "web"); err != nil || !slices.Equal(got, []string{"A", "B"}) {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if got, err := c.Secrets(t.Context(), "web"); err != nil || got == nil || len(got) != 0 {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+// A list of apps that never ends is left.
+func TestEndlessApps(t *testing.T) {
+	t.Parallel()
+	n := 0
+	c := newClient(t, flyapi.Options{Transport: transport(func(*http.Request) (*http.Response, error) {
+		n++
+		return answer(200, fmt.Sprintf(`{"data":{"apps":{"pageInfo":{"hasNextPage":true,"endCursor":"c%d"},"nodes":[{"id":"a","name":"a","status":""}]}}}`, n)), nil
+	})})
+	_, err := c.Apps(t.Context(), flyapi.Organization{ID: "1", Slug: "acme"})
+	if e := failure(t, err, flyapi.KindUnexpected); n != 50 || !strings.Contains(e.Error(), "no end") {
+		t.Errorf("after %d pages: %s", n, e)
+	}
+}
+
+// Names that could lead a path astray are not even asked for.
+func TestNamesThatCannotBe(t *testing.T) {
+	t.Parallel()
+	c, asked := served(t, flyapi.Options{}, graphQLRefusal("NOT_FOUND", "Could not find App"))
+	for _, name := range []string{"", ".", "..", "a b", "a\nb", "\x1b[31m", "é"} {
+		_, err := c.Machines(t.Context(), name)
+		failure(t, err, flyapi.KindNotFound)
+		_, err = c.Secrets(t.Context(), name)
+		failure(t, err, flyapi.KindNotFound)
+		_, err = c.Exec(t.Context(), "web", name, flyapi.Command{})
+		failure(t, err, flyapi.KindNotFound)
+		_, err = c.App(t.Context(), name)
+		failure(t, err, flyapi.KindNotFound)
+		_, err = c.Organization(t.Context(), name)
+		failure(t, err, flyapi.KindNotFound)
+	}
+	_, err := c.Apps(t.Context(), flyapi.Organization{Slug: "acme"})
+	failure(t, err, flyapi.KindNotFound)
+	for _, request := range asked() {
+		if !strings.HasPrefix(request, "POST /graphql ") {
+			t.Errorf("asked %q", request)
+		}
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	t.Parallel()
+	_, err := flyapi.New(flyapi.Options{})
+	failure(t, err, flyapi.KindNotSignedIn)
+	token := parse(t, oauth, flyapi.SourceAPIToken)
+	for _, bad := range []string{
+		"api.fly.io", "ftp://api.fly.io", "https://", "http://api.fly.io", "http://8.8.8.8", "http://localhost.evil.example",
+		"https://user:hunter2@api.fly.io", "https://api.fly.io/?a=b", "https://api.fly.io/#a", "https://api.fly.io/?", "https://a b", "%zz", "https://\x1b[31m",
+	} {
+		_, err := flyapi.New(flyapi.Options{Token: token, BaseURL: bad})
+		if e := failure(t, err, flyapi.KindEndpoint); !strings.Contains(e.Error(), "GraphQL API") || strings.Contains(e.Error(), "hunter2") {
+			t.Errorf("%q: got %s", bad, e)
+		}
+		_, err = flyapi.New(flyapi.Options{Token: token, MachinesURL: bad})
+		if e := failure(t, err, flyapi.KindEndpoint); !strings.Contains(e.Error(), "Machines API") {
+			t.Errorf("%q: got %s", bad, e)
+		}
+	}
+	for _, good := range []string{"https://api.fly.io/", "http://127.0.0.1:1", "http://[::1]:1/x", "http://LOCALHOST", "http://_api.internal:4280"} {
+		if _, err := flyapi.New(flyapi.Options{Token: token, BaseURL: good, MachinesURL: good}); err != nil {
+			t.Errorf("%q: got %v", good, err)
+		}
+	}
+}
+
+type transport func(*http.Request) (*http.Response, error)
+
+func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func answer(status int, body string) *http.Response {
+	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}
+}
+
+func TestNetwork(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name  string
+		err   error
+		kind  flyapi.Kind
+		words string
+		tries int
+	}{
+		{"refused", &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connect: connection refused")}, flyapi.KindUnreachable, `"api.fly.io" cannot be reached: dial tcp: connect: connection refused (4 attempts)`, 4},
+		{"no such host", &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "api.fly.io", IsNotFound: true}}, flyapi.KindUnreachable, "no such host", 1},
+		{"wrong certificate", &tls.CertificateVerificationError{Err: errors.New("x509: signed by unknown authority")}, flyapi.KindUnreachable, "signed by unknown authority", 1},
+		{"broken off", io.ErrUnexpectedEOF, flyapi.KindUnreachable, "the connection ended before the answer did (4 attempts)", 4},
+		{"slow", context.DeadlineExceeded, flyapi.KindTimeout, `"api.fly.io" did not answer in time (4 attempts)`, 4},
+		{"an error that tells the token", errors.New("bad \x1b header " + macaroon), flyapi.KindUnreachable, "bad header [token]", 4},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			tries := 0
+			c := newClient(t, flyapi.Options{Transport: transport(func(*http.Request) (*http.Response, error) {
+				tries++
+				return nil, test.err
+			})})
+			_, err := c.Organizations(t.Context())
+			if e := failure(t, err, test.kind); !strings.Contains(e.Error(), test.words) || tries != test.tries {
+				t.Errorf("after %d tries: %s", tries, e)
+			}
+		})
+	}
+}
+
+// The context ends a call at once, in an attempt and between two.
+func TestContext(t *testing.T) {
+	t.Parallel()
+	t.Run("cancelled in an attempt", func(t *testing.T) {
+		t.Parallel()
+		ctx, cancel := context.WithCancel(t.Context())
+		c := newClient(t, flyapi.Options{Transport: transport(func(r *http.Request) (*http.Response, error) {
+			cancel()
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})})
+		_, err := c.Organizations(ctx)
+		failure(t, err, flyapi.KindCanceled)
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%v is not context.Canceled", err)
+		}
+	})
+	t.Run("cancelled between attempts", func(t *testing.T) {
+		t.Parallel()
+		ctx, cancel := context.WithCancel(t.Context())
+		c, err := flyapi.New(flyapi.Options{ // which backs off
+			Token: parse(t, oauth, flyapi.SourceAPIToken),
+			Transport: transport(func(*http.Request) (*http.Response, error) {
+				cancel()
+				return answer(503, ""), nil
+			}),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Organizations(ctx)
+		failure(t, err, flyapi.KindCanceled)
+	})
+	t.Run("an attempt takes too long", func(t *testing.T) {
+		t.Parallel()
+		c := newClient(t, flyapi.Options{Timeout: time.Nanosecond, Transport: transport(func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})})
+		_, err := c.Organizations(t.Context())
+		e := failure(t, err, flyapi.KindTimeout)
+		if !errors.Is(err, context.DeadlineExceeded) || e.Attempts != 4 {
+			t.Errorf("after %d attempts: %v", e.Attempts, err)
+		}
+	})
+}
+
+func TestMintToken(t *testing.T) {
+	t.Parallel()
+	const token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln"
+	for _, test := range []struct {
+		name, result, words string
+	}{
+		{"token", `{"exit_code":0,"stdout":"` + token + `\n","stderr":""}`, ""},
+		{"no curl", `{"exit_code":127,"stdout":"","stderr":"sh: curl: not found"}`, "its image has no curl"},
+		{"curl failed", `{"exit_code":7,"stdout":"","stderr":"curl: (7) \u001b[31mCould not connect to server"}`, "Could not connect to server: curl failed"},
+		{"something else", `{"exit_code":0,"stdout":"hello","stderr":""}`, "not a token"},
+		{"a token and more", `{"exit_code":0,"stdout":"` + token + ` x","stderr":""}`, "not a token"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			c, asked := served(t, flyapi.Options{}, reply{status: 200, body: test.result})
+			got, err := c.MintToken(t.Context(), "web", "m1", "sts.amazonaws.com")
+			if test.words == "" {
+				if err != nil || got != token {
+					t.Errorf("got %q, %v", got, err)
+				}
+			} else if e := failure(t, err, flyapi.KindCommand); got != "" || !strings.Contains(e.Error(), test.words) {
+				t.Errorf("got %q, %s", got, e)
+			}
+			if request := asked()[0]; !strings.Contains(request, `"--data","{\"aud\":\"sts.amazonaws.com\"}","http://localhost/v1/tokens/oidc"],"timeout":10}`) {
+				t.Errorf("asked %s", request)
+			}
+		})
+	}
+}
+
+// FuzzAnswers holds that no answer makes a call panic, hang, or fail with words
+// that are not fit for a terminal; and that no organisation comes out of it
+// without a raw slug.
+func FuzzAnswers(f *testing.F) {
+	for _, seed := range []struct {
+		status int
+		body   string
+	}{
+		{200, `{"data":{"organizations":{"nodes":[{"id":"1","slug":"personal","rawSlug":"ann-smith","name":"Ann","type":"PERSONAL","viewerRole":"admin"}]}}}`},
+		{200, `{"data":{"organization":{"id":"1","slug":"acme","rawSlug":"acme","name":"A","type":"SHARED"}}}`},
+		{200, `{"data":{"app":{"id":"web","name":"web","organization":{"id":"1","slug":"acme","rawSlug":"acme"},"secrets":[{"name":"A"}]}}}`},
+		{200, `{"data":{"apps":{"pageInfo":{"hasNextPage":true,"endCursor":"a"},"nodes":[{"id":"a","name":"a","status":"deployed"}]}}}`},
+		{200, `[{"id":"m1","name":"a","state":"started","region":"ams","config":{"env":{"A":"b"}}}]`},
+		{200, `{"exit_code":0,"stdout":"eyJ.e.s","stderr":""}`},
+		{200, `{"errors":[{"message":"\u001b fm2_x","path":["app","secrets",1],"extensions":{"code":"UNAUTHORIZED"}}],"data":null}`},
+		{403, `{"error":"a","message":"\u0000","status":"c"}`},
+		{502, page},
+	} {
+		f.Add(seed.status, seed.body)
+	}
+	f.Fuzz(func(t *testing.T, status int, body string) {
+		if status < 200 || status > 599 {
+			return
+		}
+		c := newClient(t, flyapi.Options{Transport: transport(func(*http.Request) (*http.Response, error) {
+			return answer(status, body), nil
+		})})
+		ctx := t.Context()
+		var orgs []flyapi.Organization
+		check := func(err error) bool {
+			var e *flyapi.Error
+			if err != nil && !errors.As(err, &e) {
+				t.Fatalf("got %T: %v", err, err)
+			}
+			if err != nil {
+				checkWords(t, err.Error())
+			}
+			return err == nil
+		}
+		if list, err := c.Organizations(ctx); check(err) {
+			orgs = append(orgs, list...)
+		}
+		if org, err := c.Organization(ctx, "acme"); check(err) {
+			orgs = append(orgs, org)
+		}
+		if app, err := c.App(ctx, "web"); check(err) {
+			orgs = append(orgs, app.Organization)
+		}
+		for _, org := range orgs {
+			if org.RawSlug == "" || org.RawSlug == "personal" || org.ID == "" {
+				t.Fatalf("got %+v", org)
+			}
+		}
+		_, err := c.Apps(ctx, flyapi.Organization{ID: "1", Slug: "acme"})
+		check(err)
+		_, err = c.Machines(ctx, "web")
+		check(err)
+		_, err = c.Secrets(ctx, "web")
+		check(err)
+		if token, err := c.MintToken(ctx, "web", "m1", "a"); check(err) && bytes.ContainsAny([]byte(token), " \n\x1b") {
+			t.Fatalf("got the token %q", token)
+		}
+	})
+}

@@ -1,0 +1,219 @@
+package flyapi
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// StateStarted is the state of a machine that runs and so takes commands.
+const StateStarted = "started"
+
+// A Machine is a machine of an app.
+type Machine struct {
+	// ID is "148ed123f07e89", Name "quiet-sun-1234". Tokens carry the name.
+	ID, Name string
+	// State is "created", "started", "stopped", "suspended" or another of
+	// https://fly.io/docs/machines/machine-states/.
+	State string
+	// Region is "ams".
+	Region string
+	// Env are the names of the variables that its configuration sets, sorted.
+	// Secrets are not among them.
+	Env []string
+}
+
+// A Command is run in a machine.
+type Command struct {
+	// Argv is the program and its arguments, which no shell reads.
+	Argv []string
+	// Timeout is how long it may take, counted by Fly in whole seconds; 0 is ten
+	// seconds.
+	Timeout time.Duration
+}
+
+// A CommandResult is what came of a Command that ran to its end.
+type CommandResult struct {
+	// ExitCode is 0 to 255.
+	ExitCode int `json:"exit_code"`
+	// Stdout and Stderr are what it wrote. A secret may be in them.
+	Stdout string `json:"stdout"`
+	Stderr string `json:"stderr"`
+}
+
+const commandTimeout = 10 * time.Second
+
+// Secrets lists the names of an app's secrets, sorted, from the Machines API.
+func (c *Client) Secrets(ctx context.Context, app string) ([]string, error) {
+	doing := "listing the secrets of the Fly app " + quote(app)
+	var object struct {
+		Secrets []secretName `json:"secrets"`
+	}
+	if e := c.get(ctx, app, "/secrets", doing, &object); e != nil {
+		return nil, e
+	}
+	if object.Secrets == nil {
+		return []string{}, nil
+	}
+	return names(object.Secrets), nil
+}
+
+// Machines lists the machines of an app, without destroyed ones.
+func (c *Client) Machines(ctx context.Context, app string) ([]Machine, error) {
+	doing := "listing the machines of the Fly app " + quote(app)
+	type config struct {
+		Env map[string]json.RawMessage `json:"env"`
+	}
+	var list []struct {
+		ID     string  `json:"id"`
+		Name   string  `json:"name"`
+		State  string  `json:"state"`
+		Region string  `json:"region"`
+		Config *config `json:"config"`
+		// Fly gives this one instead while the machine's host is not reachable
+		// (superfly/fly-go, machine_types.go).
+		Incomplete *config `json:"incomplete_config"`
+	}
+	if e := c.get(ctx, app, "/machines", doing, &list); e != nil {
+		return nil, e
+	}
+	machines := make([]Machine, len(list))
+	for i, m := range list {
+		if m.ID == "" || m.Name == "" {
+			return nil, &Error{
+				Kind: KindUnexpected, Doing: doing, Source: c.token.Source(), Host: hostOf(c.machines),
+				Reason: "a machine in the answer has no ID or no name",
+			}
+		}
+		machines[i] = Machine{ID: m.ID, Name: m.Name, State: m.State, Region: m.Region}
+		switch {
+		case m.Config != nil:
+			machines[i].Env = slices.Sorted(maps.Keys(m.Config.Env))
+		case m.Incomplete != nil:
+			machines[i].Env = slices.Sorted(maps.Keys(m.Incomplete.Env))
+		}
+	}
+	return machines, nil
+}
+
+// Exec runs a command in a machine, once, and waits for its end. A command that
+// ends with another exit code than 0 is not an error.
+func (c *Client) Exec(ctx context.Context, app, machine string, command Command) (CommandResult, error) {
+	doing := "running a command in the machine " + quote(machine) + " of the Fly app " + quote(app)
+	thing := "machine " + quote(machine) + " in the Fly app " + quote(app)
+	base, ok := appPath(app)
+	id, ok2 := segment(machine)
+	if !ok || !ok2 {
+		return CommandResult{}, &Error{Kind: KindNotFound, Doing: doing, Thing: thing}
+	}
+	timeout := command.Timeout
+	if timeout <= 0 {
+		timeout = commandTimeout
+	}
+	seconds := int((timeout + time.Second - 1) / time.Second)
+	r := c.machinesRequest(http.MethodPost, base+"/machines/"+id+"/exec", doing)
+	r.once = true
+	r.timeout += time.Duration(seconds) * time.Second
+	r.body = struct {
+		Command []string `json:"command"`
+		Timeout int      `json:"timeout"`
+	}{command.Argv, seconds}
+	var result CommandResult
+	if e := c.rest(ctx, r, thing, &result); e != nil {
+		return CommandResult{}, e
+	}
+	return result, nil
+}
+
+// MintToken has a machine fetch an OpenID Connect token of its own and returns
+// the token's text. The machine's image needs curl. The error is of KindCommand
+// when the machine could not.
+//
+// It is the command of https://fly.io/docs/security/openid-connect/.
+func (c *Client) MintToken(ctx context.Context, app, machine, audience string) (string, error) {
+	body, err := json.Marshal(map[string]string{"aud": audience})
+	if err != nil {
+		return "", &Error{Kind: KindRefused, Reason: "the audience cannot be written as JSON"}
+	}
+	result, err := c.Exec(ctx, app, machine, Command{Argv: []string{
+		"curl", "--silent", "--show-error", "--fail", "--max-time", "8", "--unix-socket", "/.fly/api",
+		"--header", "Content-Type: application/json", "--data", string(body), "http://localhost/v1/tokens/oidc",
+	}})
+	if err != nil {
+		return "", err
+	}
+	token := strings.TrimSpace(result.Stdout)
+	failed := func(reason string) (string, error) {
+		return "", &Error{
+			Kind: KindCommand, Doing: "fetching a token in the machine " + quote(machine) + " of the Fly app " + quote(app),
+			Message: c.clean(result.Stderr), Reason: reason,
+		}
+	}
+	switch {
+	case result.ExitCode == 127:
+		return failed("its image has no curl")
+	case result.ExitCode != 0:
+		return failed("curl failed")
+	case strings.Count(token, ".") != 2 || !visible(token):
+		return failed("what it fetched is not a token")
+	}
+	return token, nil
+}
+
+// get reads what the Machines API has below an app.
+func (c *Client) get(ctx context.Context, app, below, doing string, data any) *Error {
+	thing := "Fly app " + quote(app)
+	path, ok := appPath(app)
+	if !ok {
+		return &Error{Kind: KindNotFound, Doing: doing, Thing: thing}
+	}
+	return c.rest(ctx, c.machinesRequest(http.MethodGet, path+below, doing), thing, data)
+}
+
+// rest makes a request to the Machines API and reads its answer.
+func (c *Client) rest(ctx context.Context, r request, thing string, data any) *Error {
+	a, e := c.do(ctx, r)
+	if e != nil {
+		e.Thing = thing
+		return e
+	}
+	if json.Unmarshal(a.body, data) != nil {
+		return c.fail(a, KindUnexpected, "the answer is of another shape than that of the Machines API")
+	}
+	return nil
+}
+
+func (c *Client) machinesRequest(method, path, doing string) request {
+	return request{
+		doing: doing, method: method, url: c.machines + "/v1" + path,
+		headers: c.token.machinesHeaders(), timeout: c.timeout,
+	}
+}
+
+// appPath is the path of an app; false for a name that no app can have.
+func appPath(app string) (string, bool) {
+	name, ok := segment(app)
+	return "/apps/" + name, ok
+}
+
+// segment makes a name into one segment of a path; false if it could lead
+// elsewhere.
+func segment(name string) (string, bool) {
+	if name == "" || name == "." || name == ".." || !visible(name) {
+		return "", false
+	}
+	return url.PathEscape(name), true
+}
+
+func hostOf(base string) string {
+	u, err := url.Parse(base)
+	if err != nil {
+		return base
+	}
+	return u.Host
+}

@@ -1,0 +1,123 @@
+package flyapi
+
+import (
+	"context"
+)
+
+// personalAlias is what Fly's tools call the personal organisation of whoever
+// asks; no organisation's raw slug is that.
+const personalAlias = "personal"
+
+// Types of an Organization.
+const (
+	TypePersonal = "PERSONAL"
+	TypeShared   = "SHARED"
+)
+
+// An Organization is an organisation of Fly's.
+type Organization struct {
+	// ID is opaque: "bjkZRb7BXzk36H383wbX0z9bXRH6LL".
+	ID string `json:"id"`
+	// Slug is what Fly's tools show and take: "acme"; "personal" for the personal
+	// organisation of whoever asks.
+	Slug string `json:"slug"`
+	// RawSlug is what tokens of its machines carry; never "personal".
+	RawSlug string `json:"rawSlug"`
+	// Name is free text.
+	Name string `json:"name"`
+	// Type is TypePersonal or TypeShared.
+	Type string `json:"type"`
+	// ViewerRole is what the person is in it, "admin" or "member". Only
+	// Organizations fills it.
+	ViewerRole string `json:"viewerRole,omitempty"`
+}
+
+// Queries are flyctl's, with rawSlug added where flyctl does without.
+const (
+	organizationsQuery = `query($admin: Boolean!) {
+  organizations(admin: $admin) { nodes { id slug rawSlug name type viewerRole } }
+}`
+	organizationQuery = `query($slug: String!) {
+  organization(slug: $slug) { id slug rawSlug name type }
+}`
+)
+
+// Organizations lists the organisations that the token reaches, in Fly's order.
+// Tokens that are limited to an app reach none, which is an error of
+// KindNotAllowed.
+func (c *Client) Organizations(ctx context.Context) ([]Organization, error) {
+	orgs, e := c.organizations(ctx, "listing the Fly organisations")
+	if e != nil {
+		return nil, e
+	}
+	return orgs, nil
+}
+
+func (c *Client) organizations(ctx context.Context, doing string) ([]Organization, *Error) {
+	var data struct {
+		Organizations *struct {
+			Nodes []Organization `json:"nodes"`
+		} `json:"organizations"`
+	}
+	e := c.ask(ctx, question{
+		doing: doing, thing: "list of Fly organisations",
+		query: organizationsQuery, variables: map[string]any{"admin": false},
+	}, &data)
+	if e != nil {
+		return nil, e
+	}
+	if data.Organizations == nil {
+		return nil, c.odd(doing, "the answer holds no list")
+	}
+	for _, o := range data.Organizations.Nodes {
+		if e := c.checkOrganization(doing, o); e != nil {
+			return nil, e
+		}
+	}
+	return data.Organizations.Nodes, nil
+}
+
+// Organization looks up an organisation by its slug, its raw slug, or the alias
+// "personal". The error is of KindNotFound when there is none, or none that the
+// token reaches.
+func (c *Client) Organization(ctx context.Context, slug string) (Organization, error) {
+	doing := "looking up the Fly organisation " + quote(slug)
+	thing := "Fly organisation " + quote(slug)
+	if slug == "" {
+		return Organization{}, &Error{Kind: KindNotFound, Thing: thing}
+	}
+	var data struct {
+		Organization *Organization `json:"organization"`
+	}
+	e := c.ask(ctx, question{
+		doing: doing, thing: thing,
+		query: organizationQuery, variables: map[string]any{"slug": slug},
+	}, &data)
+	if e != nil {
+		return Organization{}, e
+	}
+	if data.Organization == nil {
+		return Organization{}, &Error{Kind: KindNotFound, Doing: doing, Thing: thing, Source: c.token.Source()}
+	}
+	if e := c.checkOrganization(doing, *data.Organization); e != nil {
+		return Organization{}, e
+	}
+	return *data.Organization, nil
+}
+
+// checkOrganization refuses an organisation without a raw slug that can be one:
+// whatever is built on it would be wrong.
+func (c *Client) checkOrganization(doing string, o Organization) *Error {
+	switch {
+	case o.ID == "" || o.Slug == "":
+		return c.odd(doing, "an organisation in the answer has no ID or no slug")
+	case o.RawSlug == "" || o.RawSlug == personalAlias:
+		return c.odd(doing, "the answer does not tell the raw slug of the organisation "+quote(o.Slug))
+	}
+	return nil
+}
+
+// odd is the failure of an answer of GraphQL that is well-formed and wrong.
+func (c *Client) odd(doing, reason string) *Error {
+	return &Error{Kind: KindUnexpected, Doing: doing, Source: c.token.Source(), Host: hostOf(c.base), Reason: reason}
+}

@@ -1,0 +1,334 @@
+package flyapi_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fly-aws/fly-aws/internal/flyapi"
+	"github.com/fly-aws/fly-aws/internal/sandbox"
+)
+
+// world has two organisations, one of them personal, and apps in both.
+func world() *sandbox.World {
+	w := &sandbox.World{PersonalOrg: "ann-smith-12"}
+	w.AddOrg("acme", "Acme Inc.")
+	w.AddOrg("void", "")
+	w.AddMachine("acme", "web", "quiet-sun-1")
+	w.AddMachine("acme", "web", "loud-moon-2")
+	w.AddApp("acme", "empty")
+	w.AddMachine("ann-smith-12", "toy", "small-sea-3")
+	w.SetSecrets("web", "DATABASE_URL", "AWS_ROLE_ARN")
+	w.SetEnv("web", "PORT", "8080")
+	w.SetState("acme", "web", "loud-moon-2", "stopped")
+	return w
+}
+
+func start(t *testing.T, w *sandbox.World) *sandbox.Server {
+	t.Helper()
+	s, err := w.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// signedIn is a client of the sandbox, signed in as its environment says, or
+// with another token.
+func signedIn(t *testing.T, s *sandbox.Server, text string) *flyapi.Client {
+	t.Helper()
+	vars := map[string]string{}
+	for _, assignment := range s.Env() {
+		name, value, _ := strings.Cut(assignment, "=")
+		vars[name] = value
+	}
+	token, err := flyapi.FindToken(flyapi.SignIn{AccessToken: text, Getenv: env(vars)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newClient(t, flyapi.Options{Token: token, BaseURL: vars["FLY_API_BASE_URL"], MachinesURL: vars["FLY_FLAPS_BASE_URL"], Version: "test"})
+}
+
+func TestSandboxOrganizations(t *testing.T) {
+	t.Parallel()
+	s := start(t, world())
+	c := signedIn(t, s, "")
+	orgs, err := c.Organizations(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var slugs []string
+	for _, o := range orgs {
+		slugs = append(slugs, o.Slug+" "+o.RawSlug+" "+o.Type+" "+o.ViewerRole)
+	}
+	want := []string{"acme acme SHARED admin", "personal ann-smith-12 PERSONAL admin", "void void SHARED admin"}
+	if !slices.Equal(slugs, want) || orgs[0].Name != "Acme Inc." {
+		t.Errorf("got %q, want %q", slugs, want)
+	}
+	// The alias and the raw slug are the same organisation, and the raw slug is
+	// what comes out.
+	for _, slug := range []string{"personal", "ann-smith-12"} {
+		org, err := c.Organization(t.Context(), slug)
+		if err != nil || org.RawSlug != "ann-smith-12" || org.Slug != "personal" || org.Type != flyapi.TypePersonal || org.ID != orgs[1].ID {
+			t.Errorf("%s: got %+v, %v", slug, org, err)
+		}
+	}
+	_, err = c.Organization(t.Context(), "absent")
+	failure(t, err, flyapi.KindNotFound)
+	if org, err := signedIn(t, s, sandbox.FlyOrgToken("acme")).Organization(t.Context(), "acme"); err != nil || org.RawSlug != "acme" {
+		t.Errorf("got %+v, %v", org, err)
+	}
+}
+
+func TestSandboxApps(t *testing.T) {
+	t.Parallel()
+	w := world()
+	s := start(t, w)
+	c := signedIn(t, s, "")
+	app, err := c.App(t.Context(), "web")
+	if err != nil || app.Organization.RawSlug != "acme" || !slices.Equal(app.Secrets, []string{"AWS_ROLE_ARN", "DATABASE_URL"}) {
+		t.Errorf("got %+v, %v", app, err)
+	}
+	if secrets, err := c.Secrets(t.Context(), "web"); err != nil || !slices.Equal(secrets, app.Secrets) {
+		t.Errorf("got %q, %v", secrets, err)
+	}
+	app, err = c.App(t.Context(), "toy")
+	if err != nil || app.Organization.RawSlug != "ann-smith-12" || app.Organization.Slug != "personal" || app.Secrets == nil || len(app.Secrets) != 0 {
+		t.Errorf("got %+v, %v", app, err)
+	}
+	for slug, want := range map[string][]string{"acme": {"empty pending", "web deployed"}, "personal": {"toy deployed"}, "void": {}} {
+		org, err := c.Organization(t.Context(), slug)
+		if err != nil {
+			t.Fatal(err)
+		}
+		apps, err := c.Apps(t.Context(), org)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := []string{}
+		for _, app := range apps {
+			got = append(got, app.Name+" "+app.Status)
+			if app.Organization != org || app.Secrets != nil {
+				t.Errorf("got %+v", app)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", slug, got, want)
+		}
+	}
+	_, err = c.App(t.Context(), "absent")
+	failure(t, err, flyapi.KindNotFound)
+	// An app of another organisation exists, which is worth saying.
+	_, err = signedIn(t, s, sandbox.FlyOrgToken("acme")).App(t.Context(), "toy")
+	if e := failure(t, err, flyapi.KindElsewhere); !strings.Contains(e.Error(), `the Fly app "toy" exists, but not for the token from the command line`) {
+		t.Errorf("got %s", e)
+	}
+}
+
+func TestSandboxManyApps(t *testing.T) {
+	t.Parallel()
+	w := &sandbox.World{PageLimit: 80}
+	for i := range 200 {
+		w.AddApp("acme", fmt.Sprintf("app-%03d", i))
+	}
+	c := signedIn(t, start(t, w), "")
+	org, err := c.Organization(t.Context(), "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	apps, err := c.Apps(t.Context(), org)
+	if err != nil || len(apps) != 200 || apps[0].Name != "app-000" || apps[199].Name != "app-199" {
+		t.Errorf("got %d apps, %v", len(apps), err)
+	}
+	pages := 0
+	for _, call := range w.FlyCalls() {
+		if slices.Equal(call.Fields, []string{"apps"}) {
+			pages++
+		}
+	}
+	if pages != 3 {
+		t.Errorf("got %d pages, want 3", pages)
+	}
+}
+
+// Names come as they are, and errors about them are fit for a terminal.
+func TestSandboxOddNames(t *testing.T) {
+	t.Parallel()
+	const odd = "a\x1b]0;evil\a\n\u202e \"é/.."
+	w := &sandbox.World{}
+	w.AddOrg(odd, odd)
+	w.AddApp(odd, odd)
+	w.SetSecrets(odd, odd)
+	c := signedIn(t, start(t, w), "")
+	org, err := c.Organization(t.Context(), odd)
+	if err != nil || org.Name != odd || org.RawSlug != odd {
+		t.Errorf("got %+v, %v", org, err)
+	}
+	apps, err := c.Apps(t.Context(), org)
+	if err != nil || len(apps) != 1 || apps[0].Name != odd {
+		t.Errorf("got %+v, %v", apps, err)
+	}
+	app, err := c.App(t.Context(), odd)
+	if err != nil || !slices.Equal(app.Secrets, []string{odd}) {
+		t.Errorf("got %+v, %v", app, err)
+	}
+	_, err = c.App(t.Context(), odd+"x")
+	failure(t, err, flyapi.KindNotFound)
+	w.FlyFault = func(sandbox.FlyCall) sandbox.FlyFault { return sandbox.FlyGraphQLError(odd, odd) }
+	_, err = c.Apps(t.Context(), org)
+	failure(t, err, flyapi.KindRefused)
+}
+
+// Tokens that are limited, or no good, each have their own answer.
+func TestSandboxTokens(t *testing.T) {
+	t.Parallel()
+	s := start(t, world())
+	limited := signedIn(t, s, sandbox.FlyAppToken("web"))
+	if app, err := limited.App(t.Context(), "web"); err != nil || app.Organization.RawSlug != "acme" {
+		t.Errorf("got %+v, %v", app, err)
+	}
+	_, err := limited.Organizations(t.Context())
+	if e := failure(t, err, flyapi.KindNotAllowed); !strings.Contains(e.Error(), "UNAUTHORIZED: Not authorized to access this organization") {
+		t.Errorf("got %s", e)
+	}
+	_, err = limited.Organization(t.Context(), "acme")
+	failure(t, err, flyapi.KindNotAllowed)
+	_, err = limited.App(t.Context(), "empty")
+	failure(t, err, flyapi.KindElsewhere)
+	_, err = limited.Machines(t.Context(), "toy")
+	failure(t, err, flyapi.KindNotAllowed)
+
+	for _, bad := range []string{"fo1_expired_long_ago", "fm2_expired_long_ago", "fm2_expired,fo1_expired"} {
+		c := signedIn(t, s, bad)
+		_, err := c.Organizations(t.Context())
+		failure(t, err, flyapi.KindToken)
+		_, err = c.Organization(t.Context(), "acme")
+		failure(t, err, flyapi.KindToken)
+		_, err = c.App(t.Context(), "web")
+		failure(t, err, flyapi.KindToken)
+		_, err = c.Machines(t.Context(), "web")
+		failure(t, err, flyapi.KindToken)
+		_, err = c.MintToken(t.Context(), "web", "x", "a")
+		failure(t, err, flyapi.KindToken)
+	}
+
+	// flyctl's file may hold macaroons that have expired beside a good token.
+	dir := config(t, "access_token: FlyV1 fm2_expired,fm2_expired2,"+sandbox.FlyToken+"\n")
+	token, err := flyapi.FindToken(flyapi.SignIn{Getenv: env(map[string]string{"FLY_CONFIG_DIR": dir})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newClient(t, flyapi.Options{Token: token, BaseURL: s.FlyEndpoint, MachinesURL: s.FlyEndpoint})
+	if orgs, err := c.Organizations(t.Context()); err != nil || len(orgs) != 3 {
+		t.Errorf("got %+v, %v", orgs, err)
+	}
+	if machines, err := c.Machines(t.Context(), "web"); err != nil || len(machines) != 2 {
+		t.Errorf("got %+v, %v", machines, err)
+	}
+}
+
+func TestSandboxMachines(t *testing.T) {
+	t.Parallel()
+	s := start(t, world())
+	c := signedIn(t, s, "")
+	machines, err := c.Machines(t.Context(), "web")
+	if err != nil || len(machines) != 2 {
+		t.Fatalf("got %+v, %v", machines, err)
+	}
+	running, stopped := machines[0], machines[1]
+	if running.Name != "quiet-sun-1" || running.State != flyapi.StateStarted || running.Region != "ams" || !slices.Equal(running.Env, []string{"PORT"}) || stopped.State != "stopped" {
+		t.Errorf("got %+v", machines)
+	}
+	if none, err := c.Machines(t.Context(), "empty"); err != nil || len(none) != 0 {
+		t.Errorf("got %+v, %v", none, err)
+	}
+	_, err = c.Machines(t.Context(), "absent")
+	failure(t, err, flyapi.KindNotFound)
+
+	token, err := c.MintToken(t.Context(), "web", running.ID, "sts.amazonaws.com")
+	if err != nil || strings.Count(token, ".") != 2 {
+		t.Errorf("got %q, %v", token, err)
+	}
+	_, err = c.MintToken(t.Context(), "web", stopped.ID, "sts.amazonaws.com")
+	if e := failure(t, err, flyapi.KindRefused); !strings.Contains(e.Error(), "machine is stopped") {
+		t.Errorf("got %s", e)
+	}
+	_, err = c.MintToken(t.Context(), "web", "nothing", "sts.amazonaws.com")
+	failure(t, err, flyapi.KindNotFound)
+	got, err := c.Exec(t.Context(), "web", running.ID, flyapi.Command{Argv: []string{"uname", "-a"}})
+	if err != nil || got.ExitCode != 127 {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+// Fly in trouble: reads wait for it to pass, a command is run once.
+func TestSandboxTrouble(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name  string
+		fault sandbox.FlyFault
+		kind  flyapi.Kind
+		calls int
+	}{
+		{"down", sandbox.FlyDown(), flyapi.KindDown, 4},
+		{"web page", sandbox.FlyWebPage(), flyapi.KindDown, 4},
+		{"throttled", sandbox.FlyThrottle(), flyapi.KindRateLimited, 4},
+		{"broken off", sandbox.FlyFault{Fault: sandbox.DropBefore()}, flyapi.KindUnreachable, 4},
+		{"GraphQL error", sandbox.FlyGraphQLError("SERVER_ERROR", "boom"), flyapi.KindRefused, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := world()
+			w.FlyFault = func(sandbox.FlyCall) sandbox.FlyFault { return test.fault }
+			c := signedIn(t, start(t, w), "")
+			_, err := c.Organizations(t.Context())
+			failure(t, err, test.kind)
+			// net/http itself repeats a request once on a connection that was broken.
+			if n := len(w.FlyCalls()); n != test.calls && test.calls > 0 {
+				t.Errorf("called %d times, want %d", n, test.calls)
+			}
+			if test.calls == 4 {
+				before := len(w.FlyCalls())
+				_, err = c.MintToken(t.Context(), "web", "m", "a")
+				failure(t, err, test.kind)
+				if n := len(w.FlyCalls()) - before; n != 1 {
+					t.Errorf("ran a command %d times", n)
+				}
+			}
+		})
+	}
+	t.Run("for a moment", func(t *testing.T) {
+		t.Parallel()
+		w := world()
+		w.FlyFault = func(c sandbox.FlyCall) sandbox.FlyFault {
+			return []sandbox.FlyFault{sandbox.FlyDown(), sandbox.FlyThrottle(), sandbox.FlyWebPage(), {}}[min(c.N-1, 3)]
+		}
+		app, err := signedIn(t, start(t, w), "").App(t.Context(), "web")
+		if err != nil || app.Organization.RawSlug != "acme" {
+			t.Errorf("got %+v, %v", app, err)
+		}
+	})
+	t.Run("slow", func(t *testing.T) {
+		t.Parallel()
+		w := world()
+		ctx, cancel := context.WithCancel(t.Context())
+		w.FlyFault = func(sandbox.FlyCall) sandbox.FlyFault {
+			cancel()
+			return sandbox.FlyFault{Fault: sandbox.Latency(time.Minute)}
+		}
+		_, err := signedIn(t, start(t, w), "").Organizations(ctx)
+		failure(t, err, flyapi.KindCanceled)
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%v is not context.Canceled", err)
+		}
+	})
+}

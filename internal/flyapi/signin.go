@@ -1,0 +1,112 @@
+package flyapi
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// A SignIn says where to look for a token.
+type SignIn struct {
+	// AccessToken was given on the command line; "" if none was.
+	AccessToken string
+	// Getenv looks up a variable of the environment; an unset one is "".
+	Getenv func(name string) string
+	// Home is the person's home folder; "" if there is none.
+	Home string
+}
+
+// maxConfig bounds flyctl's config file, which has a few hundred bytes.
+const maxConfig = 1 << 20
+
+// FindToken finds the token that flyctl would use: the one of the command line,
+// else that of FLY_ACCESS_TOKEN, of FLY_API_TOKEN, or of access_token in
+// config.yml in the folder FLY_CONFIG_DIR, which is .fly in the home folder by
+// default (https://fly.io/docs/flyctl/integrating/ and superfly/flyctl,
+// internal/config). What is empty counts as unset; to flyctl an empty
+// FLY_ACCESS_TOKEN hides FLY_API_TOKEN.
+//
+// Errors are *Error: of KindNotSignedIn when there is no token anywhere, and of
+// KindSignIn when there is something that cannot be used.
+func FindToken(s SignIn) (Token, error) {
+	for _, place := range []struct {
+		source Source
+		text   string
+	}{
+		{SourceCommandLine, s.AccessToken},
+		{SourceAccessToken, s.Getenv(string(SourceAccessToken))},
+		{SourceAPIToken, s.Getenv(string(SourceAPIToken))},
+	} {
+		if token, err := ParseToken(place.text, place.source); err != nil || !token.IsZero() {
+			return token, err
+		}
+	}
+	path := s.configFile()
+	if path == "" {
+		return Token{}, &Error{Kind: KindNotSignedIn}
+	}
+	text, err := readConfig(path)
+	if err != nil {
+		return Token{}, err
+	}
+	token, err := ParseToken(text, Source(path))
+	if err == nil && token.IsZero() {
+		err = &Error{Kind: KindNotSignedIn, Source: Source(path)}
+	}
+	return token, err
+}
+
+// configFile is the path of flyctl's config file; "" if nobody knows.
+func (s SignIn) configFile() string {
+	const name = "config.yml"
+	if dir := s.Getenv("FLY_CONFIG_DIR"); dir != "" {
+		return filepath.Join(dir, name)
+	}
+	if s.Home == "" {
+		return ""
+	}
+	return filepath.Join(s.Home, ".fly", name)
+}
+
+// readConfig returns the text of access_token in flyctl's config file, "" when
+// there is no such file or no such key.
+func readConfig(path string) (string, error) {
+	unusable := func(reason string, err error) error {
+		return &Error{Kind: KindSignIn, Source: Source(path), Reason: reason, Err: err}
+	}
+	// Looking before opening keeps a pipe at that path from blocking.
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", nil
+	case err == nil && !info.Mode().IsRegular():
+		return "", unusable("it is not a file", nil)
+	case err == nil && info.Size() > maxConfig:
+		return "", unusable("it is far larger than flyctl makes it", nil)
+	}
+	var data []byte
+	if err == nil {
+		data, err = os.ReadFile(path)
+	}
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		err = pathErr.Err // the path is said already
+	}
+	if err != nil {
+		return "", unusable("it cannot be read", err)
+	}
+	var config struct {
+		AccessToken *string `yaml:"access_token"`
+	}
+	// The error of the YAML reader repeats what it read and is not kept.
+	if yaml.Unmarshal(data, &config) != nil {
+		return "", unusable("it is not the YAML that flyctl writes", nil)
+	}
+	if config.AccessToken == nil {
+		return "", nil
+	}
+	return *config.AccessToken, nil
+}

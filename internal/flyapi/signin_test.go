@@ -1,0 +1,147 @@
+package flyapi_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/fly-aws/fly-aws/internal/flyapi"
+)
+
+func env(vars map[string]string) func(string) string {
+	return func(name string) string { return vars[name] }
+}
+
+// config writes flyctl's config file and returns the folder it is in.
+func config(t *testing.T, text string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "config.yml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestFindToken(t *testing.T) {
+	t.Parallel()
+	dir := config(t, "access_token: fo1_file\nlast_login: 2026-01-02T03:04:05Z\nwire_guard_state:\n  acme:\n    org: acme\n")
+	file := flyapi.Source(filepath.Join(dir, "config.yml"))
+	home := t.TempDir()
+	if err := os.Mkdir(filepath.Join(home, ".fly"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	homeFile := filepath.Join(home, ".fly", "config.yml")
+	if err := os.WriteFile(homeFile, []byte("access_token: fo1_home\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name   string
+		flag   string
+		vars   map[string]string
+		header string
+		source flyapi.Source
+	}{
+		{
+			"the command line first", "fo1_flag",
+			map[string]string{"FLY_ACCESS_TOKEN": "fo1_access", "FLY_API_TOKEN": "fo1_api", "FLY_CONFIG_DIR": dir},
+			"Bearer fo1_flag", flyapi.SourceCommandLine,
+		},
+		{
+			"then FLY_ACCESS_TOKEN", " ",
+			map[string]string{"FLY_ACCESS_TOKEN": "fo1_access", "FLY_API_TOKEN": "fo1_api", "FLY_CONFIG_DIR": dir},
+			"Bearer fo1_access", flyapi.SourceAccessToken,
+		},
+		{
+			"an empty one does not hide FLY_API_TOKEN", "",
+			map[string]string{"FLY_ACCESS_TOKEN": "", "FLY_API_TOKEN": "fo1_api", "FLY_CONFIG_DIR": dir},
+			"Bearer fo1_api", flyapi.SourceAPIToken,
+		},
+		{
+			"then flyctl's file", "",
+			map[string]string{"FLY_ACCESS_TOKEN": " ", "FLY_API_TOKEN": "", "FLY_CONFIG_DIR": dir},
+			"Bearer fo1_file", file,
+		},
+		{"in the home folder", "", nil, "Bearer fo1_home", flyapi.Source(homeFile)},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			token, err := flyapi.FindToken(flyapi.SignIn{AccessToken: test.flag, Getenv: env(test.vars), Home: home})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := token.GraphQLHeader(); got != test.header || token.Source() != test.source {
+				t.Errorf("got %q from %s, want %q from %s", got, token.Source(), test.header, test.source)
+			}
+		})
+	}
+}
+
+func TestFindTokenFails(t *testing.T) {
+	t.Parallel()
+	notFile := t.TempDir()
+	if err := os.Mkdir(filepath.Join(notFile, "config.yml"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	under := filepath.Join(config(t, ""), "config.yml")
+	for _, test := range []struct {
+		name, dir, flag string
+		kind            flyapi.Kind
+		words           string
+	}{
+		{"no file", t.TempDir(), "", flyapi.KindNotSignedIn, "not signed in to Fly"},
+		{"no folder", filepath.Join(t.TempDir(), "a\x1b[31m"), "", flyapi.KindNotSignedIn, "not signed in to Fly"},
+		{"empty file", config(t, ""), "", flyapi.KindNotSignedIn, "not signed in to Fly"},
+		{"signed out", config(t, "access_token: \"\"\n"), "", flyapi.KindNotSignedIn, "not signed in to Fly"},
+		{"null", config(t, "access_token:\n"), "", flyapi.KindNotSignedIn, "not signed in to Fly"},
+		{"no YAML", config(t, "access_token: ["+oauth), "", flyapi.KindSignIn, "not the YAML"},
+		{"a list", config(t, "access_token:\n  - "+oauth+"\n"), "", flyapi.KindSignIn, "not the YAML"},
+		{"twice", config(t, "access_token: "+oauth+"\naccess_token: b\n"), "", flyapi.KindSignIn, "not the YAML"},
+		{"a bare word", config(t, oauth), "", flyapi.KindSignIn, "not the YAML"},
+		{"two lines", config(t, "access_token: |\n  "+oauth+"\n  b\n"), "", flyapi.KindSignIn, "no token has"},
+		{"a folder", notFile, "", flyapi.KindSignIn, "not a file"},
+		{"below a file", under, "", flyapi.KindSignIn, "cannot be read"},
+		{"too large", config(t, "access_token: a\n#"+strings.Repeat("x", 1<<20)), "", flyapi.KindSignIn, "larger"},
+		{"bad flag", config(t, "access_token: a\n"), "a b", flyapi.KindSignIn, "the command line"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			token, err := flyapi.FindToken(flyapi.SignIn{
+				AccessToken: test.flag, Getenv: env(map[string]string{"FLY_CONFIG_DIR": test.dir}), Home: "/nowhere",
+			})
+			e := failure(t, err, test.kind)
+			if !token.IsZero() || !strings.Contains(e.Error(), test.words) {
+				t.Errorf("got %v, %s", token, e)
+			}
+		})
+	}
+	t.Run("no home", func(t *testing.T) {
+		t.Parallel()
+		_, err := flyapi.FindToken(flyapi.SignIn{Getenv: env(nil)})
+		failure(t, err, flyapi.KindNotSignedIn)
+	})
+}
+
+// FuzzConfig holds that no config file makes FindToken panic, or tell in an
+// error what is in it.
+func FuzzConfig(f *testing.F) {
+	for _, text := range []string{
+		"access_token: " + oauth + "\n", "access_token: !!binary aGVsbG8=\n", "a: &a [*a]\naccess_token: *a\n", "- a\n- b\n", "\xff\xfe", "{", "access_token: {a: b}",
+	} {
+		f.Add([]byte(text))
+	}
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, text []byte) {
+		path := filepath.Join(dir, "config.yml")
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		token, err := flyapi.FindToken(flyapi.SignIn{Getenv: env(map[string]string{"FLY_CONFIG_DIR": dir})})
+		if (err == nil) == token.IsZero() {
+			t.Fatalf("got %v, %v", token, err)
+		}
+		if err != nil {
+			checkWords(t, err.Error())
+		}
+	})
+}

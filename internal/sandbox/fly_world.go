@@ -1,0 +1,185 @@
+package sandbox
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// FlyToken is the OAuth token of the sandbox's person, who is in every
+// organisation and may do everything.
+const FlyToken = "fo1_sandbox_EXAMPLE" //nolint:gosec // it opens nothing but a sandbox
+
+// FlyOrgToken returns a token that is limited to an organisation, by its raw
+// slug, as "fly tokens create org" makes it.
+func FlyOrgToken(org string) string { return "fm2_" + strings.ToLower(digest("token of org "+org)) }
+
+// FlyAppToken returns a token that is limited to an app, as "fly tokens create
+// deploy" makes it.
+func FlyAppToken(app string) string { return "fm2_" + strings.ToLower(digest("token of app "+app)) }
+
+// flyApp is an app of Fly's.
+type flyApp struct {
+	org     string // raw slug
+	secrets []string
+	env     map[string]string
+}
+
+// AddOrg makes an organisation exist, by its raw slug. Its name is free text; ""
+// is the slug. AddApp and AddMachine do it too, and PersonalOrg always exists.
+func (w *World) AddOrg(slug, name string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.addOrg(slug, name)
+}
+
+func (w *World) addOrg(slug, name string) {
+	if w.flyOrgs == nil {
+		w.flyOrgs = make(map[string]string)
+	}
+	if name != "" || w.flyOrgs[slug] == "" {
+		w.flyOrgs[slug] = name
+	}
+}
+
+// AddApp makes an app exist in an organisation, without machines. App names are
+// unique in all of Fly: one that another organisation has stays there.
+func (w *World) AddApp(org, app string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.addApp(org, app)
+}
+
+func (w *World) addApp(org, app string) {
+	w.addOrg(org, "")
+	if w.flyApps == nil {
+		w.flyApps = make(map[string]*flyApp)
+	}
+	if w.flyApps[app] == nil {
+		w.flyApps[app] = &flyApp{org: org, env: map[string]string{}}
+	}
+}
+
+// SetSecrets gives an app, which must exist, secrets of these names and no
+// others. Fly tells nobody their values.
+func (w *World) SetSecrets(app string, names ...string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if a := w.flyApps[app]; a != nil {
+		a.secrets = slices.Compact(slices.Sorted(slices.Values(names)))
+	}
+}
+
+// SetEnv sets a variable in the configuration of every machine of an app, which
+// must exist.
+func (w *World) SetEnv(app, name, value string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if a := w.flyApps[app]; a != nil {
+		a.env[name] = value
+	}
+}
+
+// SetState sets the state of a machine, which is "started" to begin with. The
+// machine runs commands in that state alone.
+func (w *World) SetState(org, app, name, state string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.states == nil {
+		w.states = make(map[machine]string)
+	}
+	w.states[machine{org, app, name}] = state
+}
+
+// FlyCalls returns the calls of Fly's API so far in the order of their arrival.
+// The one that is under way has no Status yet.
+func (w *World) FlyCalls() []FlyCall {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.flyCalls)
+}
+
+// prepareFly makes what the zero value lacks. The caller holds w.mu.
+func (w *World) prepareFly() {
+	if w.PersonalOrg != "" {
+		w.addOrg(w.PersonalOrg, "")
+	}
+}
+
+// flyScope is what a call's tokens reach.
+type flyScope struct {
+	all        bool
+	orgs, apps []string
+}
+
+// flyScope reads an Authorization header; false if Fly does not take it. The
+// GraphQL API takes tokens of both kinds together, the Machines API does not
+// (superfly/fly-go, tokens/tokens.go).
+func (w *World) flyScope(header string, mixed bool) (flyScope, bool) {
+	scheme, list, _ := strings.Cut(header, " ")
+	var scope flyScope
+	macaroons := 0
+	for token := range strings.SplitSeq(list, ",") {
+		if token == FlyToken {
+			scope.all = true
+			continue
+		}
+		macaroons++
+		found := false
+		for org := range w.flyOrgs {
+			if token == FlyOrgToken(org) {
+				scope.orgs = append(scope.orgs, org)
+				found = true
+			}
+		}
+		for app := range w.flyApps {
+			if token == FlyAppToken(app) {
+				scope.apps = append(scope.apps, app)
+				found = true
+			}
+		}
+		if !found {
+			return flyScope{}, false
+		}
+	}
+	switch scheme {
+	case "Bearer":
+		return scope, macaroons == 0
+	case "FlyV1":
+		return scope, macaroons > 0 && (mixed || !scope.all)
+	}
+	return flyScope{}, false
+}
+
+func (s flyScope) org(slug string) bool { return s.all || slices.Contains(s.orgs, slug) }
+
+func (s flyScope) app(name string, a *flyApp) bool {
+	return s.org(a.org) || slices.Contains(s.apps, name)
+}
+
+// flyOrg is what Fly tells of an organisation. Its slug is the alias for the
+// personal one. The caller holds w.mu.
+func (w *World) flyOrg(raw string) map[string]any {
+	org := map[string]any{
+		"id": digest("org " + raw)[:30], "slug": raw, "rawSlug": raw, "name": w.flyOrgs[raw],
+		"type": "SHARED", "viewerRole": "admin",
+	}
+	if org["name"] == "" {
+		org["name"] = raw
+	}
+	if raw == w.PersonalOrg {
+		org["slug"], org["type"] = personalAlias, "PERSONAL"
+	}
+	return org
+}
+
+// rawSlug resolves the alias of the personal organisation. The caller holds w.mu.
+func (w *World) rawSlug(slug string) string {
+	if slug == personalAlias {
+		return w.PersonalOrg
+	}
+	return slug
+}
+
+// flyOrgSlugs are the raw slugs in alphabetical order. The caller holds w.mu.
+func (w *World) flyOrgSlugs() []string { return slices.Sorted(maps.Keys(w.flyOrgs)) }
