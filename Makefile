@@ -17,7 +17,7 @@ ci: ## everything that a change has to pass, with timings
 
 .PHONY: build
 build: ## build ./fly-aws for this machine
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' ./cmd/fly-aws
+	CGO_ENABLED=0 go build -trimpath -tags nethttpomithttp2 -ldflags '-s -w' ./cmd/fly-aws
 
 .PHONY: test
 test: ## the tests, as the README names them

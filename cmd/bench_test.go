@@ -15,7 +15,7 @@ import (
 func build(b *testing.B, pkg, name string) string {
 	b.Helper()
 	out := filepath.Join(b.TempDir(), name)
-	c := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, pkg)
+	c := exec.Command("go", "build", "-trimpath", "-tags=nethttpomithttp2", "-ldflags=-s -w", "-o", out, pkg)
 	c.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := c.CombinedOutput(); err != nil {
 		b.Fatalf("go build: %v\n%s", err, text)
@@ -30,19 +30,49 @@ func BenchmarkStart(b *testing.B) {
 	if err := os.WriteFile(hello, []byte("package main\n\nimport \"fmt\"\n\nfunc main() { fmt.Println(\"hello\") }\n"), 0o600); err != nil {
 		b.Fatal(err)
 	}
+	binary := build(b, "github.com/fly-aws/fly-aws/cmd/fly-aws", "fly-aws")
+	dir := b.TempDir()
+	for name, text := range map[string]string{
+		"trust.json":  benchTrust,
+		"claims.json": `{"iss":"https://oidc.fly.io/acme","sub":"acme:web:cold-shape-2007","aud":"sts.amazonaws.com"}`,
+		"token.jwt":   benchToken(b),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			b.Fatal(err)
+		}
+	}
 	programs := map[string][]string{
 		"hello":   {build(b, hello, "hello")},
-		"fly-aws": {build(b, "github.com/fly-aws/fly-aws/cmd/fly-aws", "fly-aws"), "--version"},
+		"version": {binary, "--version"},
+		"inspect": {binary, "token", "inspect", "token.jwt"},
+		"explain": {binary, "explain", "--policy", "trust.json", "--claims", "claims.json"},
 	}
-	for _, name := range []string{"hello", "fly-aws"} {
+	for _, name := range []string{"hello", "version", "inspect", "explain"} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				if err := exec.Command(programs[name][0], programs[name][1:]...).Run(); err != nil {
+				c := exec.Command(programs[name][0], programs[name][1:]...)
+				c.Dir = dir
+				if err := c.Run(); err != nil {
 					b.Fatal(err)
 				}
 			}
 		})
 	}
+}
+
+const benchTrust = `{"Version":"2012-10-17","Statement":[{"Sid":"FlyAwsAcme","Effect":"Allow",
+"Principal":{"Federated":"arn:aws:iam::123456789012:oidc-provider/oidc.fly.io/acme"},"Action":"sts:AssumeRoleWithWebIdentity",
+"Condition":{"StringEquals":{"oidc.fly.io/acme:aud":"sts.amazonaws.com"},"StringLike":{"oidc.fly.io/acme:sub":"acme:web:*"}}}]}`
+
+func benchToken(b *testing.B) string {
+	b.Helper()
+	var world sandbox.World
+	world.AddMachine("acme", "web", "cold-shape-2007")
+	token, err := world.Mint(sandbox.TokenRequest{Org: "acme", App: "web", Machine: "cold-shape-2007", Audience: "sts.amazonaws.com"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return token
 }
 
 // BenchmarkUnchanged times a run that finds nothing to do, with 100 ms added to

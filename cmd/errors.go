@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/fly-aws/fly-aws/internal/awsapi"
+	"github.com/fly-aws/fly-aws/internal/explain"
 	"github.com/fly-aws/fly-aws/internal/flyoidc"
 	"github.com/fly-aws/fly-aws/internal/render"
 	"github.com/fly-aws/fly-aws/internal/workdir"
@@ -44,9 +45,9 @@ type hintedError struct {
 func (e *hintedError) Error() string { return e.err.Error() }
 func (e *hintedError) Unwrap() error { return e.err }
 
-// explain turns an error into what a person or script is told: the one table of
+// problemOf turns an error into what a person or script is told: the one table of
 // words, hints and exit codes.
-func explain(ctx context.Context, err error) render.Problem {
+func problemOf(ctx context.Context, err error) render.Problem {
 	p := render.Problem{Code: "failed", Exit: exitFailed, Message: render.Clean(err.Error())}
 	hint := func(format string, args ...any) {
 		p.Hints = append(p.Hints, render.Clean(fmt.Sprintf(format, args...)))
@@ -70,6 +71,7 @@ func explain(ctx context.Context, err error) render.Problem {
 		format    *workdir.FormatError
 		otherApp  *workdir.OtherAppError
 		mint      *flyoidc.MintError
+		refused   *refusedError
 	)
 	switch {
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
@@ -120,6 +122,9 @@ func explain(ctx context.Context, err error) render.Problem {
 	case errors.As(err, &mismatch):
 		set(mismatch.What+"-mismatch", exitUsage)
 		hint("sign in to the other %s (--profile), or give an ARN of this one", mismatch.What)
+	case errors.As(err, &refused):
+		set("refused", exitFailed)
+		p.Hints = refused.hints()
 	case errors.As(err, &mint):
 		set("no-token", exitFailed)
 		if mint.Kind == flyoidc.MintNotAllowed {
@@ -259,4 +264,27 @@ func credentialHints(e *awsapi.CredentialsError) []string {
 		return []string{"list the profiles with: aws configure list-profiles"}
 	}
 	return []string{"sign in with: aws sso login, or aws configure; or name a profile with --profile"}
+}
+
+// hints puts STS's refusal into words, and names what tells more: AWS gives no
+// cause, and the trust policy can be read only where somebody is signed in.
+func (e *refusedError) hints() []string {
+	meaning := explain.ErrorText(e.refusal.Code + ": " + e.refusal.Message)
+	hints := render.MeaningWords(meaning)
+	role := e.exchange.RoleARN[strings.LastIndexByte(e.exchange.RoleARN, '/')+1:]
+	token, _ := flyoidc.Inspect(e.exchange.Token)
+	if token == nil {
+		return hints
+	}
+	subject, isFly := flyoidc.ParseSubject(token.Claims.Subject)
+	switch {
+	case meaning.Code == explain.MeaningNotAuthorized && isFly:
+		hints = append(hints, "find the condition, where you are signed in to AWS: fly-aws explain --role "+shellWord(role)+" --subject "+shellWord(token.Claims.Subject))
+	case meaning.Code == explain.MeaningProviderAbsent && isFly, meaning.Code == explain.MeaningAudience && isFly:
+		hints = append(hints, "mend it, where you are signed in to AWS: fly-aws setup --org "+shellWord(subject.Org)+" --app "+shellWord(subject.App))
+	}
+	for i := range hints {
+		hints[i] = render.Clean(hints[i])
+	}
+	return hints
 }

@@ -32,7 +32,10 @@ func Main(ctx context.Context, sys System, args []string) int {
 	began := false
 	root.PersistentPreRun = func(*cobra.Command, []string) { began = true }
 
-	err := root.ExecuteContext(ctx)
+	err := findVerb(root, args)
+	if err == nil {
+		err = root.ExecuteContext(ctx)
+	}
 	if err == nil {
 		return exitDone
 	}
@@ -43,7 +46,7 @@ func Main(ctx context.Context, sys System, args []string) int {
 	if !began { // cobra's own: an unknown flag or command, a wrong number of arguments
 		err = asUsage(err)
 	}
-	problem := explain(ctx, err)
+	problem := problemOf(ctx, err)
 	if wantsJSON(args) {
 		_ = render.JSON(sys.Stdout, render.ErrorDocument{Schema: render.ErrorSchema, Error: problem})
 	} else {
@@ -95,10 +98,22 @@ fly.toml, from where every AWS SDK takes it.`,
 	})
 	root.AddCommand(
 		newSetup(sys), newPlan(sys), newApply(sys), newPatch(sys),
-		newTrustPolicy(sys), newToken(sys), newCredentials(sys), newExec(sys), newDoctor(sys),
+		newTrustPolicy(sys), newToken(sys), newCredentials(sys), newExec(sys), newDoctor(sys), newExplain(sys),
 		newDemo(sys), newSandbox(sys),
 	)
 	return root
+}
+
+// findVerb refuses what is no verb before its flags are looked at, of which the
+// root knows none.
+func findVerb(root *cobra.Command, args []string) error {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd(args...)
+	found, rest, err := root.Find(args)
+	if err != nil || found != root || len(rest) == 0 || strings.HasPrefix(rest[0], "-") {
+		return nil // cobra has its own words for what else is wrong
+	}
+	return noSuchCommand(root, rest[:1])
 }
 
 // noSuchCommand refuses what is no verb and names the nearest ones.

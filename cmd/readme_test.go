@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"os/exec"
 	"regexp"
 	"testing"
 	"time"
@@ -41,5 +42,34 @@ func TestReadmeShowsTheDemo(t *testing.T) {
 	}
 	if got := shown.Find(readme); !bytes.Equal(got, block) {
 		t.Errorf("README.md does not show what the demo prints; run go test ./cmd -update\n%s", block)
+	}
+}
+
+// TestReadmeMachine runs the README's example of what can be done in a machine.
+func TestReadmeMachine(t *testing.T) {
+	t.Parallel()
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip("there is no sh to run the example in")
+	}
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	example := regexp.MustCompile("(?s)<!-- machine -->\n```sh\n(.*?)```\n<!-- /machine -->").FindSubmatch(readme)
+	if example == nil {
+		t.Fatal("README.md has no example between its marks")
+	}
+	p := newProgram(t, nil)
+	c := exec.CommandContext(context.Background(), sh, "-c", string(example[1]))
+	c.Dir, c.Env = p.dir, append(os.Environ(), "LANG=C.UTF-8")
+	out, err := c.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{"✓ signature", "✓ AWS accepts the token", "✓ accepted", "✓ who am I"} {
+		if !bytes.Contains(out, []byte(want)) {
+			t.Errorf("it does not show %q:\n%s", want, out)
+		}
 	}
 }

@@ -140,7 +140,7 @@ func (e *engine) again(plan *setup.Plan, o outcome, err error) error {
 func (e *engine) tellJSON(ctx context.Context, plan *setup.Plan, o outcome, err error) error {
 	doc := render.NewReport(plan, o.report, o.findings, o.proofs)
 	if err != nil {
-		problem := explain(ctx, err)
+		problem := problemOf(ctx, err)
 		doc.Error = &problem
 		doc.Status = "failed"
 		if problem.Exit == exitInterrupted {
