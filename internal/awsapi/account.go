@@ -131,7 +131,7 @@ func Open(ctx context.Context, o Options) (*Account, error) {
 	if cfg.Region == "" || cfg.Region == "auto" {
 		cfg.Region, a.noRegion = fallbackRegion, true
 	}
-	cfg.HTTPClient = wholeBody{cfg.HTTPClient}
+	cfg.HTTPClient = wholeWrites{wholeBody{cfg.HTTPClient}}
 	a.credentials = &signer{next: cfg.Credentials, account: a}
 	cfg.Credentials = a.credentials
 	endpoint := func(base **string) {
@@ -286,6 +286,30 @@ func (c wholeBody) Do(req *http.Request) (*http.Response, error) {
 	req = req.Clone(req.Context())
 	req.Body = io.NopCloser(bytes.NewReader(body))
 	return c.HTTPClient.Do(req)
+}
+
+// wholeWrites finishes a writing call that has begun when its context ends, within
+// callTimeout. It sees a single attempt; the SDK begins no other after that.
+type wholeWrites struct{ aws.HTTPClient }
+
+// Do implements aws.HTTPClient.
+func (c wholeWrites) Do(req *http.Request) (*http.Response, error) {
+	ctx := req.Context()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if isWrite(ctx) {
+		req = req.WithContext(context.WithoutCancel(ctx))
+	}
+	return c.HTTPClient.Do(req)
+}
+
+// isWrite says whether ctx is that of a call that changes the account: any of
+// IAM's that neither gets nor lists.
+func isWrite(ctx context.Context) bool {
+	operation := awsmiddleware.GetOperationName(ctx)
+	return awsmiddleware.GetServiceID(ctx) == iam.ServiceID &&
+		!strings.HasPrefix(operation, "Get") && !strings.HasPrefix(operation, "List")
 }
 
 // retryer retries throttling, server errors and network errors.

@@ -56,11 +56,13 @@ type Exchange struct {
 // What STS refuses comes back as a *CallError with AWS's code and message:
 // AccessDenied, InvalidIdentityToken, ExpiredTokenException and others. None of
 // these is retried here, though a role made seconds ago is refused with
-// AccessDenied: whether to wait for it is for the caller to know.
+// AccessDenied: whether to wait for it is for the caller to know. That no answer
+// came is an *UnreachableError, and an answer that is not STS's a *CallError
+// without a code.
 func (a *Account) Exchange(ctx context.Context, e Exchange) (Session, error) {
 	in := &sts.AssumeRoleWithWebIdentityInput{RoleArn: &e.RoleARN, RoleSessionName: &e.SessionName, WebIdentityToken: &e.Token}
 	if e.Duration != 0 {
-		in.DurationSeconds = aws.Int32(int32(min(e.Duration/time.Second, math.MaxInt32)))
+		in.DurationSeconds = aws.Int32(int32(min(max(e.Duration/time.Second, 0), math.MaxInt32)))
 	}
 	out, err := call(ctx, a, a.sts.AssumeRoleWithWebIdentity, in)
 	if err != nil {

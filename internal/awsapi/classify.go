@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"net/url"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -47,6 +50,10 @@ func (a *Account) typed(ctx context.Context, err error) error {
 	if errors.As(err, &lack) {
 		return lack
 	}
+	var unsent *smithyhttp.RequestSendError
+	if errors.As(err, &unsent) {
+		return unreachableError(err)
+	}
 	failed := callError(err)
 	switch code := failed.Code; {
 	case isThrottle(err):
@@ -67,14 +74,81 @@ func (a *Account) typed(ctx context.Context, err error) error {
 	return failed
 }
 
+// unreachableError reads operation and endpoint from an error of the SDK's that
+// tells of a request without an answer.
+func unreachableError(err error) *UnreachableError {
+	e := &UnreachableError{Operation: operation(err), Err: unwrapped(err)}
+	var sent *url.Error
+	if errors.As(err, &sent) {
+		e.Err = sent.Err
+		// The query and a password are nobody's business.
+		if u, err := url.Parse(sent.URL); err == nil && u.Host != "" {
+			e.Endpoint = u.Scheme + "://" + u.Host
+		}
+	}
+	return e
+}
+
+// operation is the name of the call that failed.
+func operation(err error) string {
+	var op *smithy.OperationError
+	if errors.As(err, &op) {
+		return op.OperationName
+	}
+	return ""
+}
+
+// unwrapped is the error without what the SDK puts around it: the operation, the
+// number of attempts, the HTTP status.
+func unwrapped(err error) error {
+	var op *smithy.OperationError
+	if errors.As(err, &op) {
+		err = op.Err
+	}
+	var last *retry.MaxAttemptsError
+	if errors.As(err, &last) {
+		err = last.Err
+	}
+	var answer *smithyhttp.ResponseError
+	if errors.As(err, &answer) {
+		err = answer.Err
+	}
+	return err
+}
+
+// unreachableWords is the cause of a request that had no answer, as one says it.
+func unreachableWords(err error) string {
+	var (
+		dial *net.OpError
+		dns  *net.DNSError
+	)
+	if errors.As(err, &dial) && dial.Op == "proxyconnect" {
+		return "through the proxy: " + unreachableWords(dial.Err)
+	}
+	switch {
+	case err == nil:
+		return "no answer came"
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return "no such host"
+	case errors.As(err, &dns):
+		return "the name cannot be looked up: " + dns.Err
+	case dial != nil && dial.Op == "dial" && dial.Timeout():
+		return fmt.Sprintf("no connection came about within %s", dialTimeout)
+	case errors.Is(err, context.DeadlineExceeded): // the HTTP client's
+		return fmt.Sprintf("it did not answer within %s", callTimeout)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "the connection was closed without an answer"
+	}
+	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
+		err = inner
+	}
+	return err.Error()
+}
+
 // callError reads operation, code, message and request id from an error of the
 // SDK.
 func callError(err error) *CallError {
-	e := &CallError{Err: err}
-	var op *smithy.OperationError
-	if errors.As(err, &op) {
-		e.Operation, e.Err = op.OperationName, op.Err
-	}
+	e := &CallError{Operation: operation(err), Err: unwrapped(err)}
 	var api smithy.APIError
 	if errors.As(err, &api) {
 		e.Code, e.Message = api.ErrorCode(), api.ErrorMessage()
@@ -194,7 +268,7 @@ func (a *Account) credentialsError(chain aws.CredentialsProvider, err error) *Cr
 			e.Kind = KindExpired
 		}
 	case errors.As(err, &unsent):
-		e.Err = callError(err)
+		e.Err = unreachableError(err)
 	// The SDK has no types for a session file that is absent or out of date.
 	case is((*ssocreds.Provider)(nil)):
 		e.Kind = KindExpiredSSO

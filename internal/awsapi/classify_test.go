@@ -2,15 +2,26 @@ package awsapi
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 	"unicode"
 
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 func TestDeniedSentences(t *testing.T) {
@@ -66,6 +77,9 @@ func FuzzMessages(f *testing.F) {
 		for _, err := range []error{
 			call, denied,
 			&ThrottledError{Operation: message, Attempts: 6},
+			&UnreachableError{Operation: message, Endpoint: message, Err: errors.New(message)},
+			&UnreachableError{Err: &net.DNSError{Err: message, Name: message}},
+			&QuotaError{Err: errors.New(message)},
 			&CredentialsError{Kind: KindInvalid, Profile: message, Err: errors.New(message)},
 			&UnknownPolicyError{Ref: message, Similar: []string{message}},
 			&UnknownPolicyError{Ref: message, Reason: message},
@@ -77,6 +91,66 @@ func FuzzMessages(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What is said of a request without an answer is its cause, not its way through
+// net/http and the SDK.
+func TestUnreachableWords(t *testing.T) {
+	t.Parallel()
+	refused := &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{nil, "no answer came"},
+		{refused, "connection refused"},
+		{&net.OpError{Op: "proxyconnect", Net: "tcp", Err: refused}, "through the proxy: connection refused"},
+		{&net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "iam.aws", IsNotFound: true}}, "no such host"},
+		{&net.DNSError{Err: "server misbehaving", Name: "iam.aws"}, "the name cannot be looked up: server misbehaving"},
+		{&net.OpError{Op: "dial", Net: "tcp", Err: os.ErrDeadlineExceeded}, "no connection came about within 5s"},
+		{io.EOF, "the connection was closed without an answer"},
+		{&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}, "x509: certificate signed by unknown authority"},
+	} {
+		if got := unreachableWords(test.err); got != test.want {
+			t.Errorf("%v: %q, want %q", test.err, got, test.want)
+		}
+	}
+}
+
+// The words for a client's timeout are chosen by what net/http gives for one.
+func TestTimeoutIsUnreachable(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	defer server.Close()
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, server.URL+"/path?secret=1", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := (&http.Client{Timeout: 10 * time.Millisecond}).Do(req)
+	if err == nil {
+		_ = answer.Body.Close()
+		t.Fatal("there was an answer")
+	}
+	a := &Account{}
+	sent := &retry.MaxAttemptsError{Attempt: 6, Err: &smithyhttp.RequestSendError{Err: err}}
+	got := a.typed(context.Background(), &smithy.OperationError{ServiceID: "IAM", OperationName: "GetRole", Err: sent})
+	if want := "AWS cannot be reached at " + server.URL + ": it did not answer within 20s"; got.Error() != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// No message has what the SDK puts around a cause.
+func TestErrorsWithoutTheSDKsWords(t *testing.T) {
+	t.Parallel()
+	err := &smithy.OperationError{ServiceID: "IAM", OperationName: "GetRole", Err: &retry.MaxAttemptsError{
+		Attempt: 6,
+		Err: &awshttp.ResponseError{ResponseError: &smithyhttp.ResponseError{
+			Response: &smithyhttp.Response{Response: &http.Response{}}, Err: errors.New("the cause"),
+		}},
+	}}
+	if got := callError(err).Error(); got != "AWS GetRole: the cause" {
+		t.Errorf("got %q", got)
+	}
 }
 
 // A document survives IAM's encoding, and one that is not encoded stays.
@@ -133,11 +207,16 @@ func TestSimilarNames(t *testing.T) {
 	if want := []string{"ReadOnlyAccess", "ReadOnlyAccess2", "ReadOnlyAccess3"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got := similarNames("View", all); !slices.Equal(got, []string{"ViewOnlyAccess"}) {
+	if got := similarNames("ViewO", all); !slices.Equal(got, []string{"ViewOnlyAccess"}) {
 		t.Errorf("for a part of a name got %q", got)
 	}
-	if got := similarNames("Nothing", all); got != nil {
-		t.Errorf("got %q", got)
+	for _, name := range []string{"Nothing", "View", "nope"} {
+		if got := similarNames(name, slices.Concat(all, []string{
+			"arn:aws:iam::aws:policy/AmazonOpenSearchServiceFullAccess",
+			"arn:aws:iam::1:policy/Bill", // as long as nope is, and nothing like it
+		})); got != nil {
+			t.Errorf("for %q got %q", name, got)
+		}
 	}
 }
 

@@ -103,6 +103,41 @@ func (e *ThrottledError) Error() string {
 
 func (e *ThrottledError) Unwrap() error { return e.Err }
 
+// UnreachableError says that no answer came: AWS, or what stands in for it, could
+// not be reached, did not answer in time, or broke the connection. Whether a
+// request had its effect is not known then, unless there was no connection.
+type UnreachableError struct {
+	// Operation is "GetRole"; empty for a request that is not one of IAM's or STS's.
+	Operation string
+	// Endpoint is scheme and host of the URL, "https://iam.amazonaws.com"; empty
+	// when the request had none.
+	Endpoint string
+	// Err is the cause, an error of net/http's or below it.
+	Err error
+}
+
+func (e *UnreachableError) Error() string {
+	s := "AWS cannot be reached"
+	if e.Endpoint != "" {
+		s += " at " + clean(e.Endpoint)
+	}
+	return s + ": " + clean(unreachableWords(e.Err))
+}
+
+func (e *UnreachableError) Unwrap() error { return e.Err }
+
+// QuotaError says that an account's quota could not be read. Err says why: an
+// error of a call, such as a *DeniedError.
+type QuotaError struct {
+	Err error
+}
+
+func (e *QuotaError) Error() string {
+	return "the quota of a trust policy's size cannot be read: " + clean(e.Err.Error())
+}
+
+func (e *QuotaError) Unwrap() error { return e.Err }
+
 // UnknownPolicyError says that no managed policy of that name or ARN exists, or
 // that it cannot be given to a role.
 type UnknownPolicyError struct {
@@ -153,12 +188,12 @@ func (e *MismatchError) Error() string {
 type CallError struct {
 	// Operation is "CreateRole".
 	Operation string
-	// Code and Message are AWS's; empty when no answer came, or none that could
-	// be read.
+	// Code and Message are AWS's. Without a Code the answer was not to be read,
+	// and Message says how, or the request was never sent.
 	Code, Message string
-	// RequestID is AWS's; empty when no answer came.
+	// RequestID is AWS's; empty when the answer has none.
 	RequestID string
-	// Err is the SDK's error.
+	// Err is the SDK's error, without what tells of operation and attempts.
 	Err error
 }
 

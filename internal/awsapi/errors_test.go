@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -143,15 +144,19 @@ func TestNobodyListens(t *testing.T) {
 	server := httptest.NewServer(nil)
 	server.Close()
 	a, err := awsapi.Open(context.Background(), awsapi.Options{
-		Endpoint: server.URL, AccessKeyID: "a", SecretAccessKey: "b",
+		Endpoint: strings.Replace(server.URL, "//", "//user:secret@", 1), AccessKeyID: "a", SecretAccessKey: "b",
 		Pause: func(int) time.Duration { return 0 },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = a.Facts(context.Background(), awsapi.Hints{})
-	if e := errorAs[*awsapi.CallError](t, err); e.Operation != "GetCallerIdentity" || e.Code != "" || !strings.Contains(e.Error(), "refused") {
-		t.Errorf("error is %q", e)
+	e := errorAs[*awsapi.UnreachableError](t, err)
+	if want := "AWS cannot be reached at " + server.URL + ": connection refused"; e.Error() != want || e.Operation != "GetCallerIdentity" || e.Endpoint != server.URL {
+		t.Errorf("got %+v\n%q, want %q", e, e, want)
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("the cause %v is not the system's", e.Err)
 	}
 }
 
@@ -248,6 +253,26 @@ func TestNoMetadataService(t *testing.T) {
 	e := errorAs[*awsapi.CredentialsError](t, openAndAsk(t, awsapi.Options{}))
 	if e.Kind != awsapi.KindNone || asked == 0 || asked > 3 {
 		t.Errorf("kind %q after %d requests", e.Kind, asked)
+	}
+}
+
+// The credentials of a web identity come from STS, which may be out of reach.
+func TestCredentialsOutOfReach(t *testing.T) {
+	token := filepath.Join(filepath.Dir(isolate(t)), "token")
+	if err := os.WriteFile(token, []byte("not-a-token"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(nil)
+	server.Close()
+	t.Setenv("AWS_ENDPOINT_URL", server.URL)
+	t.Setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/x")
+	t.Setenv("AWS_WEB_IDENTITY_TOKEN_FILE", token)
+	err := openAndAsk(t, awsapi.Options{Pause: func(int) time.Duration { return 0 }})
+	isError[*awsapi.UnreachableError](t, err)
+	e := errorAs[*awsapi.CredentialsError](t, err)
+	want := "the AWS credentials cannot be used: AWS cannot be reached at " + server.URL + ": connection refused"
+	if e.Kind != awsapi.KindInvalid || e.Error() != want {
+		t.Errorf("got %q, %q, want %q", e.Kind, e, want)
 	}
 }
 
@@ -348,7 +373,8 @@ func TestErrorsEndWithoutAChange(t *testing.T) {
 	defer cancel()
 	x.faults(func(sandbox.Call) sandbox.Fault { return sandbox.DropBefore() })
 	err := x.Write(ctx, create(role(t, "web")))
-	if e := errorAs[*awsapi.CallError](t, err); e.Operation != "CreateRole" || errors.Is(err, context.DeadlineExceeded) {
+	e := errorAs[*awsapi.UnreachableError](t, err)
+	if want := "AWS cannot be reached at " + x.server.AWSEndpoint + ": the connection was closed without an answer"; e.Error() != want || e.Operation != "CreateRole" {
 		t.Errorf("got %+v", e)
 	}
 }

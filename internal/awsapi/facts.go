@@ -3,7 +3,6 @@ package awsapi
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
@@ -27,10 +26,10 @@ type Hints struct {
 // Facts.Policies has an entry for each of h.Policies. What it reads of h.Roles
 // meanwhile serves the next Read, and that one only.
 //
-// A name that a hinted role has attached, or as its boundary, is that policy;
-// any other is looked for among AWS's and the account's own policies. Errors
-// are *CredentialsError, *UnknownPolicyError, *AmbiguousPolicyError,
-// *MismatchError and those of a call: *DeniedError, *ThrottledError,
+// A name is looked for among AWS's and the account's own policies; one of AWS's
+// that a hinted role has, attached or as its boundary, need not be. Errors are
+// *CredentialsError, *UnknownPolicyError, *AmbiguousPolicyError, *MismatchError
+// and those of a call: *DeniedError, *ThrottledError, *UnreachableError,
 // *CallError, or the end of ctx.
 func (a *Account) Facts(ctx context.Context, h Hints) (setup.Facts, error) {
 	if err := a.signIn(ctx); err != nil {
@@ -79,7 +78,7 @@ func (a *Account) identity(ctx context.Context) (setup.Facts, error) {
 		return setup.Facts{}, err
 	}
 	caller, err := arn.Parse(aws.ToString(out.Arn))
-	if err != nil || caller.Partition == "" || !isAccountID(aws.ToString(out.Account)) {
+	if err != nil || caller.Partition == "" || setup.AccountProblem(aws.ToString(out.Account)) != "" {
 		return setup.Facts{}, &CallError{
 			Operation: "GetCallerIdentity",
 			Message:   fmt.Sprintf("the answer is not an identity: account %q, ARN %q", aws.ToString(out.Account), aws.ToString(out.Arn)),
@@ -88,19 +87,17 @@ func (a *Account) identity(ctx context.Context) (setup.Facts, error) {
 	return setup.Facts{Partition: caller.Partition, Account: *out.Account, Caller: *out.Arn}, nil
 }
 
-// isAccountID says whether s is 12 digits.
-func isAccountID(s string) bool {
-	return len(s) == 12 && strings.Trim(s, "0123456789") == ""
-}
-
 // TrustPolicyQuota asks IAM for the account's quota of a trust policy's size in
 // characters without white space (quota L-C07B4B0D); 0 when the answer does not
-// have it.
+// have it. Its error is a *QuotaError or the end of ctx.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountSummary.html
 func (a *Account) TrustPolicyQuota(ctx context.Context) (int, error) {
 	out, err := call(ctx, a, a.iam.GetAccountSummary, &iam.GetAccountSummaryInput{})
-	if err != nil {
-		return 0, err
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return 0, ctx.Err()
+	case err != nil:
+		return 0, &QuotaError{Err: err}
 	}
 	return int(out.SummaryMap["AssumeRolePolicySizeQuota"]), nil
 }

@@ -18,6 +18,14 @@ import (
 // pageSize is the largest page that IAM gives.
 const pageSize = 1000
 
+// maxPolicyName is the longest name of a managed policy.
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreatePolicy.html
+const maxPolicyName = 128
+
+// partOfName is how long a piece of a name has to be to suggest the whole: many
+// names have any shorter one somewhere.
+const partOfName = 5
+
 // managedPaths are the paths under which AWS keeps the managed policies that a
 // person may attach. Those of service-linked roles have a path of their own and
 // cannot be attached.
@@ -26,16 +34,21 @@ var managedPaths = [...]string{"/", "/service-role/", "/job-function/"}
 
 // resolvePolicies gives the ARN of each ref. present are the ARNs of policies
 // that hinted roles have, which are known to exist.
+//
+// A name must not become a policy of the account's only because some role has
+// that one: the next role would get another. So what is attached answers for a
+// name only if it is AWS's own, which saves the look-up of an unchanged role; any
+// other name is looked up, and what is attached counts as one that exists.
 func (a *Account) resolvePolicies(ctx context.Context, who setup.Facts, refs, present []string) (map[string]string, error) {
 	found := make(map[string]string, len(refs))
 	var open []string
 	for _, ref := range slices.Compact(slices.Sorted(slices.Values(refs))) {
-		known, err := checkPolicy(ref, who, present)
-		if err != nil {
+		if err := checkPolicy(ref, who); err != nil {
 			return nil, err
 		}
-		if known != "" {
-			found[ref] = known
+		same := meantBy(ref, present)
+		if len(same) == 1 && (isARN(ref) || isAWSManaged(same[0], who)) {
+			found[ref] = same[0]
 		} else {
 			open = append(open, ref)
 		}
@@ -44,7 +57,7 @@ func (a *Account) resolvePolicies(ctx context.Context, who setup.Facts, refs, pr
 	g, gctx := errgroup.WithContext(ctx)
 	for i, ref := range open {
 		g.Go(func() (err error) {
-			exist[i], err = a.lookUp(gctx, ref, who)
+			exist[i], err = a.lookUp(gctx, ref, who, meantBy(ref, present))
 			return err
 		})
 	}
@@ -68,39 +81,28 @@ func (a *Account) resolvePolicies(ctx context.Context, who setup.Facts, refs, pr
 	return found, a.search(ctx, lost, found)
 }
 
-// checkPolicy says why ref cannot be right, and gives its ARN if it is one of
-// present.
-func checkPolicy(ref string, who setup.Facts, present []string) (known string, err error) {
+// checkPolicy says why ref cannot be right.
+func checkPolicy(ref string, who setup.Facts) error {
 	if isARN(ref) {
-		if err := checkPolicyARN(ref, who); err != nil {
-			return "", err
-		}
-		if slices.Contains(present, ref) {
-			return ref, nil
-		}
-		return "", nil
+		return checkPolicyARN(ref, who)
 	}
-	if !isPolicyName(ref) {
-		return "", &UnknownPolicyError{Ref: ref, Reason: "a name is 1 to 128 letters, digits and " + policyNameMarks}
+	if reason := setup.NameProblem(ref, maxPolicyName); reason != "" {
+		return &UnknownPolicyError{Ref: ref, Reason: reason}
 	}
-	switch same := withName(present, ref); len(same) {
-	case 0:
-		return "", nil
-	case 1:
-		return same[0], nil
-	default:
-		return "", &AmbiguousPolicyError{Ref: ref, ARNs: same}
-	}
+	return nil
 }
 
-// lookUp gives the ARNs that exist of those that ref may mean.
-func (a *Account) lookUp(ctx context.Context, ref string, who setup.Facts) ([]string, error) {
+// lookUp gives the ARNs that exist of those that ref may mean, sorted. present
+// are some of them that are known to.
+func (a *Account) lookUp(ctx context.Context, ref string, who setup.Facts, present []string) ([]string, error) {
 	candidates := []string{ref}
 	if !isARN(ref) {
 		candidates = candidateARNs(ref, who)
 	}
-	exist, err := a.existing(ctx, candidates)
+	exist, err := a.existing(ctx, without(candidates, present))
 	if !isDenied(err) {
+		exist = append(exist, present...)
+		slices.Sort(exist)
 		return exist, err
 	}
 	if isARN(ref) {
@@ -146,7 +148,7 @@ func candidateARNs(name string, who setup.Facts) []string {
 	return append(arns, "arn:"+who.Partition+":iam::"+who.Account+":policy/"+name)
 }
 
-// existing gives those of the ARNs that are policies, sorted.
+// existing gives those of the ARNs that are policies.
 func (a *Account) existing(ctx context.Context, arns []string) ([]string, error) {
 	exist := make([]bool, len(arns))
 	g, gctx := errgroup.WithContext(ctx)
@@ -169,7 +171,6 @@ func (a *Account) existing(ctx context.Context, arns []string) ([]string, error)
 			out = append(out, policy)
 		}
 	}
-	slices.Sort(out)
 	return out, nil
 }
 
@@ -212,7 +213,7 @@ func pages(operation string, page func(marker *string) (more bool, next *string,
 func checkPolicyARN(ref string, who setup.Facts) error {
 	p, err := arn.Parse(ref)
 	switch {
-	case err != nil || p.Service != "iam" || p.Region != "" || !strings.HasPrefix(p.Resource, "policy/") || !isPolicyName(policyName(ref)):
+	case err != nil || p.Service != "iam" || p.Region != "" || !strings.HasPrefix(p.Resource, "policy/") || setup.NameProblem(policyName(ref), maxPolicyName) != "":
 		return &UnknownPolicyError{Ref: ref, Reason: "it is not the ARN of a managed policy"}
 	case p.Partition != who.Partition:
 		return &MismatchError{What: "partition", ARN: ref, Have: p.Partition, Want: who.Partition}
@@ -224,16 +225,20 @@ func checkPolicyARN(ref string, who setup.Facts) error {
 
 func isARN(ref string) bool { return strings.HasPrefix(ref, "arn:") }
 
-// policyNameMarks are the characters beside letters and digits.
-const policyNameMarks = "_+=,.@-"
+// isAWSManaged says whether the policy is one of AWS's, not of an account's.
+func isAWSManaged(policy string, who setup.Facts) bool {
+	return strings.HasPrefix(policy, "arn:"+who.Partition+":iam::aws:policy/")
+}
 
-// isPolicyName says whether IAM can have a policy of that name.
-// https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreatePolicy.html
-func isPolicyName(name string) bool {
-	return name != "" && len(name) <= 128 && !strings.ContainsFunc(name, func(c rune) bool {
-		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
-		return !letter && !strings.ContainsRune(policyNameMarks, c)
-	})
+// meantBy gives those of the ARNs that ref is or names, sorted.
+func meantBy(ref string, arns []string) []string {
+	switch {
+	case !isARN(ref):
+		return withName(arns, ref)
+	case slices.Contains(arns, ref):
+		return []string{ref}
+	}
+	return nil
 }
 
 // policyName is the name in a policy's ARN; a name is its own.
@@ -270,12 +275,11 @@ func similarNames(name string, arns []string) []string {
 		}
 		seen[other] = true
 		given, known := strings.ToLower(name), strings.ToLower(other)
-		d := distance(given, known, most)
-		if d > most && strings.Contains(known, given) { // only a part of the name was given
-			d = len(known)
-		}
-		if d <= most || d == len(known) {
+		switch d := distance(given, known, most); {
+		case d <= most:
 			found = append(found, near{other, d})
+		case len(given) >= partOfName && strings.Contains(known, given):
+			found = append(found, near{other, len(known)})
 		}
 	}
 	slices.SortFunc(found, func(x, y near) int {

@@ -112,25 +112,73 @@ func TestWrongPolicyReferences(t *testing.T) {
 func TestAttachedPolicyIsMeantByItsName(t *testing.T) {
 	t.Parallel()
 	x := newWorld(t, nil)
-	own := x.createPolicy("/", "ViewOnlyAccess")
+	own := x.createPolicy("/team/", "Reports")
 	boundary := x.createPolicy("/limits/", "Limit")
 	r := role(t, "web")
 	r.Role.Boundary = boundary
-	x.write(create(r), create(attached("fly-acme-web", own)))
-	var facts setup.Facts
-	calls := x.actions(func() {
+	x.write(create(r), create(attached("fly-acme-web", own)), create(attached("fly-acme-web", readOnly)))
+	facts, calls := x.factsOf(awsapi.Hints{
+		Roles: []string{"fly-acme-web"}, Policies: []string{"Reports", "Limit", "ReadOnlyAccess", own, boundary},
+	})
+	for ref, want := range map[string]string{"Reports": own, "Limit": boundary, "ReadOnlyAccess": readOnly, own: own, boundary: boundary} {
+		if facts.Policies[ref] != want {
+			t.Errorf("%q became %q, want %q", ref, facts.Policies[ref], want)
+		}
+	}
+	// Of those of the account's, what else may have the name is asked for.
+	if n := count(calls, "GetPolicy"); n != 2*4 || count(calls, "ListPolicies") != 0 {
+		t.Errorf("calls are %q", calls)
+	}
+}
+
+// factsOf gives the facts, and the calls that they took.
+func (x *world) factsOf(h awsapi.Hints) (facts setup.Facts, calls []string) {
+	x.t.Helper()
+	calls = x.actions(func() {
 		var err error
-		if facts, err = x.Facts(context.Background(), awsapi.Hints{
-			Roles: []string{"fly-acme-web"}, Policies: []string{"ViewOnlyAccess", "Limit"},
-		}); err != nil {
-			t.Fatal(err)
+		if facts, err = x.open().Facts(context.Background(), h); err != nil {
+			x.t.Fatal(err)
 		}
 	})
-	if facts.Policies["ViewOnlyAccess"] != own || facts.Policies["Limit"] != boundary {
-		t.Errorf("policies are %v", facts.Policies)
-	}
-	if len(calls) != 3 {
-		t.Errorf("calls are %q, want 3", calls)
+	return facts, calls
+}
+
+// A name that is AWS's and an account's policy is not decided by what some role
+// has: the next role would get a policy that nobody asked for.
+func TestAttachedPolicyDoesNotDecideANameOfTwo(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"/", "/team/"} {
+		for _, asBoundary := range []bool{false, true} {
+			x := newWorld(t, nil)
+			own := x.createPolicy(path, "ReadOnlyAccess")
+			r := role(t, "web")
+			if asBoundary {
+				r.Role.Boundary = own
+				x.write(create(r))
+			} else {
+				x.write(create(r), create(attached("fly-acme-web", own)))
+			}
+			hints := awsapi.Hints{Roles: []string{"fly-acme-web"}, Policies: []string{"ReadOnlyAccess"}}
+			_, err := x.Facts(context.Background(), hints)
+			e := errorAs[*awsapi.AmbiguousPolicyError](t, err)
+			if want := []string{own, readOnly}; !slices.Equal(e.ARNs, want) {
+				t.Errorf("ARNs are %q, want %q", e.ARNs, want)
+			}
+			// No permission to ask for each does not decide it either.
+			x.faults(func(c sandbox.Call) sandbox.Fault {
+				if c.Action == "GetPolicy" {
+					return sandbox.Deny()
+				}
+				return sandbox.Fault{}
+			})
+			_, err = x.Facts(context.Background(), hints)
+			isError[*awsapi.AmbiguousPolicyError](t, err)
+			// Nor that the role has both.
+			x.faults(nil)
+			x.write(create(attached("fly-acme-web", readOnly)))
+			_, err = x.Facts(context.Background(), hints)
+			isError[*awsapi.AmbiguousPolicyError](t, err)
+		}
 	}
 }
 

@@ -297,6 +297,7 @@ func TestCanceled(t *testing.T) {
 	x := newWorld(t, nil)
 	want, hints := x.fleet(30)
 	ctx, cancel := context.WithCancel(context.Background())
+	start := time.Now()
 	x.faults(func(sandbox.Call) sandbox.Fault {
 		cancel()
 		return sandbox.Latency(time.Minute) // ends when the client goes away
@@ -310,6 +311,9 @@ func TestCanceled(t *testing.T) {
 	if err := x.Write(ctx, create(role(t, "web"))); !errors.Is(err, context.Canceled) {
 		t.Errorf("Write: %v", err)
 	}
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("a read was cut off after %v", took) // 20 seconds bound any call
+	}
 }
 
 func TestTrustPolicyQuota(t *testing.T) {
@@ -317,6 +321,17 @@ func TestTrustPolicyQuota(t *testing.T) {
 	x := newWorld(t, &sandbox.World{TrustPolicyQuota: 4096})
 	if n, err := x.Account.TrustPolicyQuota(context.Background()); n != 4096 || err != nil {
 		t.Errorf("got %d, %v", n, err)
+	}
+	x.faults(func(sandbox.Call) sandbox.Fault { return sandbox.Deny() })
+	_, err := x.Account.TrustPolicyQuota(context.Background())
+	isError[*awsapi.QuotaError](t, err)
+	isError[*awsapi.DeniedError](t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err = x.Account.TrustPolicyQuota(ctx)
+	var unread *awsapi.QuotaError
+	if !errors.Is(err, context.Canceled) || errors.As(err, &unread) {
+		t.Errorf("after the end of its context, got %v", err)
 	}
 }
 

@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -22,6 +22,11 @@ import (
 //
 // IAM has no conditional writes, so a change made by somebody else between that
 // read and the write is lost; the time between them is one call's.
+//
+// When ctx ends, a writing call that is under way is finished, which takes at
+// most callTimeout: cut off, nobody would know whether IAM has done it. A reading
+// one is cut off, and no other call, attempt or pause begins. The error is ctx's
+// then, unless nothing was left to do.
 func (a *Account) Write(ctx context.Context, c setup.Change) error {
 	if c.After == nil {
 		return errors.New("a change without an outcome cannot be written")
@@ -110,7 +115,7 @@ func (a *Account) createProvider(ctx context.Context, p *setup.Provider) error {
 	if err != nil {
 		return err
 	}
-	if live != nil && len(without(p.Audiences, live.Audiences)) == 0 && hasTags(live.Tags, p.Tags) {
+	if live != nil && len(without(p.Audiences, live.Audiences)) == 0 && hasTags(live.Tags, p.Tags) { // keys of a provider's tags have a case
 		return nil
 	}
 	return stale(&setup.Resource{Provider: p}, "it was created meanwhile, with other audiences or tags")
@@ -188,7 +193,7 @@ func (a *Account) sameRole(ctx context.Context, want *setup.Role) error {
 		return stale(id, fmt.Sprintf("it was created meanwhile with the name %q", live.Name))
 	case live.Path != want.Path && want.Path != "":
 		return stale(id, fmt.Sprintf("it was created meanwhile under the path %q", live.Path))
-	case !hasTags(live.Tags, want.Tags):
+	case !hasTags(foldKeys(live.Tags), foldKeys(want.Tags)):
 		return stale(id, "it was created meanwhile with other tags")
 	case !live.Trust.Equal(want.Trust):
 		return stale(id, "it was created meanwhile with another trust policy")
@@ -223,10 +228,11 @@ func (a *Account) updateRole(ctx context.Context, before, after *setup.Role) err
 		return err
 	}
 	tags := map[string]string{}
+	beforeTags, liveTags := foldKeys(before.Tags), foldKeys(live.Tags)
 	for _, key := range slices.Sorted(maps.Keys(after.Tags)) {
-		value := after.Tags[key]
-		was, had := before.Tags[key]
-		is, has := live.Tags[key]
+		value, folded := after.Tags[key], strings.ToLower(key)
+		was, had := beforeTags[folded]
+		is, has := liveTags[folded]
 		switch {
 		case had && was == value || has && is == value:
 		case has != had || is != was:
@@ -303,11 +309,11 @@ func (a *Account) putInline(ctx context.Context, before, after *setup.Policy) er
 			}
 		}
 		switch {
-		case ok && sameJSON(live, after.Document):
+		case ok && setup.SameDocument(live, after.Document):
 			return nil
 		case ok && before == nil:
 			return stale(id, "it was created meanwhile with another document")
-		case ok && !sameJSON(live, before.Document):
+		case ok && !setup.SameDocument(live, before.Document):
 			return stale(id, "its document was changed")
 		case !ok && before != nil:
 			return stale(id, "it does not exist any more")
@@ -317,13 +323,6 @@ func (a *Account) putInline(ctx context.Context, before, after *setup.Policy) er
 		RoleName: &after.Role, PolicyName: &after.Name, PolicyDocument: aws.String(string(after.Document)),
 	})
 	return err
-}
-
-// sameJSON says whether two documents are equal but for white space and the
-// order of keys.
-func sameJSON(a, b json.RawMessage) bool {
-	var x, y any
-	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
 }
 
 // without gives those of all that are not in some.
@@ -345,6 +344,17 @@ func hasTags(live, want map[string]string) bool {
 		}
 	}
 	return true
+}
+
+// foldKeys gives a role's tags with keys in lower case: IAM keeps the case of a
+// role's tag keys, but does not tell them apart by it.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
+func foldKeys(tags map[string]string) map[string]string {
+	folded := make(map[string]string, len(tags))
+	for key, value := range tags {
+		folded[strings.ToLower(key)] = value
+	}
+	return folded
 }
 
 // tagList gives the tags sorted by key, so that the same change is the same

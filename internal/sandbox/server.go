@@ -111,19 +111,29 @@ func (s *Server) Close() error {
 	return errors.Join(errs...)
 }
 
+// loopback are the hosts of all endpoints, as NO_PROXY lists them.
+const loopback = "127.0.0.1,localhost"
+
 // Env returns what a child process needs to work in the sandbox and nowhere
-// else, as NAME=value. Variables that could lead it elsewhere are empty, which
-// the AWS SDK for Go takes for unset; the AWS CLI wants AWS_PROFILE and
-// AWS_DEFAULT_PROFILE removed.
+// else, as NAME=value. Variables that could lead it elsewhere or keep it from
+// starting are empty, which the AWS SDK for Go takes for unset; the AWS CLI wants
+// AWS_PROFILE and AWS_DEFAULT_PROFILE removed.
+//
+// NO_PROXY and no_proxy take the place of what the child may have: add that, if
+// it is to reach other hosts past a proxy.
 func (s *Server) Env() []string {
 	return []string{
 		"AWS_ENDPOINT_URL=" + s.AWSEndpoint,
 		"AWS_ENDPOINT_URL_IAM=",
 		"AWS_ENDPOINT_URL_STS=",
 		"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=",
+		"AWS_USE_FIPS_ENDPOINT=", // the SDK for Go refuses these two beside an endpoint
+		"AWS_USE_DUALSTACK_ENDPOINT=",
+		"AWS_CA_BUNDLE=", // a file that is absent is an error
 		"AWS_ACCESS_KEY_ID=" + AccessKeyID,
 		"AWS_SECRET_ACCESS_KEY=" + SecretAccessKey,
 		"AWS_SESSION_TOKEN=",
+		"AWS_SECURITY_TOKEN=", // its old name, which the AWS CLI reads first
 		"AWS_REGION=" + s.world.region(),
 		"AWS_DEFAULT_REGION=" + s.world.region(), // the AWS CLI reads no other
 		"AWS_PROFILE=",
@@ -133,6 +143,10 @@ func (s *Server) Env() []string {
 		"AWS_ROLE_ARN=",
 		"AWS_ROLE_SESSION_NAME=",
 		"AWS_WEB_IDENTITY_TOKEN_FILE=",
+		"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=",
+		"AWS_CONTAINER_CREDENTIALS_FULL_URI=",
+		"AWS_CONTAINER_AUTHORIZATION_TOKEN=",
+		"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=",
 		"AWS_EC2_METADATA_DISABLED=true",
 		"FLY_API_BASE_URL=" + s.FlyEndpoint,
 		"FLY_FLAPS_BASE_URL=" + s.FlyEndpoint,
@@ -140,6 +154,8 @@ func (s *Server) Env() []string {
 		"FLY_ACCESS_TOKEN=",
 		"FLY_AWS_SOCKET=" + s.SocketPath,
 		"FLY_AWS_OIDC_ENDPOINT=" + s.IssuerEndpoint,
+		"NO_PROXY=" + loopback,
+		"no_proxy=" + loopback, // curl and Python read this one first
 	}
 }
 

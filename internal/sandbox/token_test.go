@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -272,6 +273,28 @@ func TestEnv(t *testing.T) {
 	} {
 		if !slices.Contains(env, want) {
 			t.Errorf("%s is missing from %q", want, env)
+		}
+	}
+
+	// A proxy of the child's is passed by, and what it may have is said once.
+	values := map[string]string{}
+	for _, entry := range env {
+		name, value, _ := strings.Cut(entry, "=")
+		if _, twice := values[name]; twice {
+			t.Errorf("%s is there twice", name)
+		}
+		values[name] = value
+	}
+	for _, name := range []string{"NO_PROXY", "no_proxy"} {
+		past := strings.Split(values[name], ",")
+		for _, endpoint := range []string{s.AWSEndpoint, s.FlyEndpoint, s.IssuerEndpoint} {
+			u, err := url.Parse(endpoint)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Contains(past, u.Hostname()) {
+				t.Errorf("%s=%q has no %s", name, values[name], u.Hostname())
+			}
 		}
 	}
 }

@@ -182,8 +182,17 @@ func TestAnswersAreEscaped(t *testing.T) {
 func TestEnvLeadsTheSDK(t *testing.T) {
 	var w sandbox.World
 	s := start(t, &w)
-	t.Setenv("AWS_PROFILE", "production")
-	t.Setenv("AWS_ENDPOINT_URL_STS", "https://sts.amazonaws.com")
+	for name, value := range map[string]string{
+		"AWS_PROFILE":                            "production",
+		"AWS_ENDPOINT_URL_STS":                   "https://sts.amazonaws.com",
+		"AWS_USE_FIPS_ENDPOINT":                  "true",
+		"AWS_USE_DUALSTACK_ENDPOINT":             "true",
+		"AWS_CA_BUNDLE":                          "/no/such/file",
+		"AWS_CONTAINER_CREDENTIALS_FULL_URI":     "http://127.0.0.1:1/",
+		"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/credentials",
+	} {
+		t.Setenv(name, value)
+	}
 	for _, entry := range s.Env() {
 		name, value, _ := strings.Cut(entry, "=")
 		t.Setenv(name, value)
