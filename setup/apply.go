@@ -2,6 +2,7 @@ package setup
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -110,33 +111,25 @@ func (e *ConflictError) Error() string {
 const writers = 8
 
 // Apply writes the pending changes: provider, then roles, then policies, then
-// fly.toml entries. Before the first write it reads everything again and refuses
-// a plan of which a resource is neither as it was found nor as planned, with a
-// *StaleError.
+// fly.toml entries. Before the first write it reads everything again, also what
+// the plan keeps, and refuses a plan of which a resource is neither as it was
+// found nor as planned, with a *StaleError.
 //
 // The first failure stops it, and so does the end of ctx; what has begun by then
-// is finished, since a write cut off leaves a state that nobody knows. The
-// report is complete in every case. notify, if not nil, is called for each
-// change as it starts and ends, never twice at once.
+// is finished. The report is complete in every case, and the error holds all
+// failures, joined. notify, if not nil, is called for each change as it starts
+// and ends, never twice at once.
 func Apply(ctx context.Context, targets Targets, plan *Plan, notify func(Event)) (Report, error) {
-	report := Report{Results: make([]Result, len(plan.Changes))}
-	var indexes []int
+	report := Kept(plan)
 	for i, c := range plan.Changes {
-		report.Results[i] = Result{Change: c, Status: StatusUnreached}
-		if c.Action == ActionKeep {
-			report.Results[i].Status = StatusKept
-		} else {
-			indexes = append(indexes, i)
+		if c.Action != ActionKeep {
+			report.Results[i].Status = StatusUnreached
 		}
 	}
 	if conflicts := plan.Conflicts(); len(conflicts) > 0 {
 		return report, &ConflictError{Conflicts: conflicts}
 	}
-	if len(indexes) == 0 {
-		return report, nil
-	}
-
-	todo, err := recheck(ctx, targets, plan, indexes, &report)
+	todo, err := recheck(ctx, targets, plan, &report)
 	if err != nil {
 		return report, err
 	}
@@ -149,34 +142,51 @@ func Apply(ctx context.Context, targets Targets, plan *Plan, notify func(Event))
 	return report, nil
 }
 
-// recheck returns the indexes of the changes that are still to be written.
-func recheck(ctx context.Context, targets Targets, plan *Plan, indexes []int, report *Report) ([]int, error) {
-	var want []Resource
-	for _, i := range indexes {
-		want = append(want, *plan.Changes[i].After)
+// Kept is the report of a plan in which nothing was to be done.
+func Kept(plan *Plan) Report {
+	report := Report{Results: make([]Result, len(plan.Changes))}
+	for i, c := range plan.Changes {
+		report.Results[i] = Result{Change: c, Status: StatusKept}
 	}
-	state, err := Observe(ctx, targets, want)
+	return report
+}
+
+// recheck reads everything again and returns the indexes of the changes that are
+// still to be written.
+func recheck(ctx context.Context, targets Targets, plan *Plan, report *Report) ([]int, error) {
+	state, err := Observe(ctx, targets, plan.resources())
 	if err != nil {
 		return nil, err
 	}
 	var todo []int
-	for _, i := range indexes {
-		c := plan.Changes[i]
+	for i, c := range plan.Changes {
 		now, exists := state[c.After.ID()]
+		stale := func(reason string) error { return &StaleError{ID: c.After.ID(), Reason: reason} }
 		switch {
 		case exists && satisfies(now, *c.After):
 			report.Results[i].Status = StatusKept
-		case !exists && c.Before == nil, exists && c.Before != nil && onTheWay(now, *c.Before, *c.After):
+		case c.Action == ActionKeep && !exists, c.Before != nil && !exists:
+			return nil, stale("it is gone")
+		case c.Action == ActionKeep:
+			return nil, stale("it is no longer as the plan found it")
+		case !exists, c.Before != nil && onTheWay(now, *c.Before, *c.After):
 			todo = append(todo, i)
-		case !exists:
-			return nil, &StaleError{ID: c.After.ID(), Reason: "it is gone"}
 		case c.Before == nil:
-			return nil, &StaleError{ID: c.After.ID(), Reason: "it exists by now"}
+			return nil, stale("it exists by now")
 		default:
-			return nil, &StaleError{ID: c.After.ID(), Reason: "it is no longer as the plan found it"}
+			return nil, stale("it is no longer as the plan found it")
 		}
 	}
 	return todo, nil
+}
+
+// resources returns what the plan's resources shall be.
+func (p *Plan) resources() []Resource {
+	var out []Resource
+	for _, c := range p.Changes {
+		out = append(out, *c.After)
+	}
+	return out
 }
 
 // stages splits indexes where the kind of resource changes: within one kind no
@@ -213,8 +223,11 @@ type applier struct {
 func (a *applier) stage(ctx context.Context, indexes []int) error {
 	var g errgroup.Group
 	g.SetLimit(writers)
-	stop, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	if a.report.Results[indexes[0]].Change.After.Env != nil {
+		g.SetLimit(1) // entries of a file come in the plan's order
+	}
+	stop, cancel := context.WithCancel(ctx)
+	defer cancel()
 	for _, i := range indexes {
 		g.Go(func() error {
 			if stop.Err() != nil {
@@ -222,20 +235,22 @@ func (a *applier) stage(ctx context.Context, indexes []int) error {
 			}
 			c := a.report.Results[i].Change
 			a.say(Event{Index: i, Change: c, Status: StatusStarted})
-			err := a.targets[c.After.Place()].Write(context.WithoutCancel(ctx), c)
+			err := a.targets[c.After.Place()].Write(ctx, c)
 			if err != nil {
-				cancel(err)
+				cancel()
 				a.say(Event{Index: i, Change: c, Status: StatusFailed, Err: err})
-				return err
+				return nil
 			}
 			a.say(Event{Index: i, Change: c, Status: StatusDone})
 			return nil
 		})
 	}
-	if err := g.Wait(); err != nil {
-		return err
+	_ = g.Wait() // failures are in the report
+	errs := []error{ctx.Err()}
+	for _, i := range indexes {
+		errs = append(errs, a.report.Results[i].Err)
 	}
-	return ctx.Err()
+	return errors.Join(errs...)
 }
 
 func (a *applier) say(e Event) {
@@ -259,7 +274,7 @@ func satisfies(now, after Resource) bool {
 	case after.Role != nil:
 		return now.Role != nil && roleSatisfies(*now.Role, *after.Role)
 	case after.Policy != nil:
-		return now.Policy != nil && (after.Policy.ARN != "" || sameDocument(now.Policy.Document, after.Policy.Document))
+		return now.Policy != nil && (after.Policy.ARN != "" || SameDocument(now.Policy.Document, after.Policy.Document))
 	case after.Env != nil:
 		return now.Env != nil && (now.Env.Value == after.Env.Value || after.Env.IfAbsent)
 	}
@@ -268,7 +283,7 @@ func satisfies(now, after Resource) bool {
 
 func roleSatisfies(now, after Role) bool {
 	for key, value := range after.Tags {
-		if found, ok := now.Tags[key]; !ok || found != value {
+		if _, found, ok := tag(now.Tags, key); !ok || found != value {
 			return false
 		}
 	}
@@ -301,9 +316,9 @@ func roleOnTheWay(now, before, after Role) bool {
 	}
 	maps.Copy(keys, before.Tags)
 	for key := range keys {
-		value, ok := now.Tags[key]
-		was, had := before.Tags[key]
-		will, has := after.Tags[key]
+		_, value, ok := tag(now.Tags, key)
+		_, was, had := tag(before.Tags, key)
+		_, will, has := tag(after.Tags, key)
 		if !(ok == had && value == was) && !(ok == has && value == will) {
 			return false
 		}

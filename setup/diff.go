@@ -24,9 +24,14 @@ func (e *SizeError) Error() string {
 }
 
 // Diff makes the plan that brings the state to what spec wants. It fails with a
-// *SizeError when a trust policy would not fit; everything else that stands in
-// the way is a conflict in the plan.
+// *SizeError when a trust policy would not fit, or an *InvalidError when a role
+// would have too many tags; everything else that stands in the way is a conflict
+// in the plan.
 func Diff(spec Spec, state State) (*Plan, error) {
+	if spec.TrustPolicyQuota == 0 {
+		spec.TrustPolicyQuota = trustpolicy.DefaultSizeQuota
+	}
+	spec.Grants = effectiveGrants(spec, state)
 	plan := &Plan{
 		Schema:    PlanSchema,
 		Partition: spec.Partition,
@@ -38,6 +43,13 @@ func Diff(spec Spec, state State) (*Plan, error) {
 	}
 	adopted := map[string]bool{} // roles taken over by this plan, by lower-case name
 	for _, want := range spec.Resources {
+		if want.Role != nil {
+			role, err := spec.granted(*want.Role)
+			if err != nil {
+				return nil, err
+			}
+			want = Resource{Role: role}
+		}
 		var change Change
 		have, exists := state[want.ID()]
 		switch {
@@ -53,7 +65,7 @@ func Diff(spec Spec, state State) (*Plan, error) {
 		case want.Env != nil:
 			change = diffEnv(*have.Env, *want.Env)
 		}
-		if err := checkSize(spec, change); err != nil {
+		if err := checkLimits(spec, change); err != nil {
 			return nil, err
 		}
 		if exists && change.Before == nil {
@@ -67,6 +79,99 @@ func Diff(spec Spec, state State) (*Plan, error) {
 	return plan, nil
 }
 
+// effectiveGrants completes the grants that were asked for by what is there and
+// was not mentioned: the limit of an app to certain machines, and the other apps
+// of a shared role.
+func effectiveGrants(spec Spec, state State) []Grant {
+	var out []Grant
+	kept := map[string]bool{}
+	for _, g := range spec.Grants {
+		found := foundGrants(spec, state, g.Role)
+		switch {
+		case slices.Contains(g.Machines, AllMachines):
+			g.Machines = nil
+		case len(g.Machines) == 0:
+			g.Machines = found[g.App]
+		}
+		out = append(out, g)
+	}
+	for _, g := range spec.Grants {
+		if spec.wanted(g.Role).Tags[TagApp] != "" || kept[g.Role] {
+			continue
+		}
+		kept[g.Role] = true
+		found := foundGrants(spec, state, g.Role)
+		for _, app := range slices.Sorted(maps.Keys(found)) {
+			asked := func(g Grant) bool { return g.App == app }
+			if !slices.ContainsFunc(grantsOf(out, g.Role), asked) {
+				out = append(out, Grant{App: app, Machines: found[app], Role: g.Role, RoleARN: g.RoleARN, Kept: true})
+			}
+		}
+	}
+	return out
+}
+
+// wanted returns the wanted role of that name.
+func (s Spec) wanted(role string) Role {
+	for _, r := range s.Resources {
+		if r.Role != nil && strings.EqualFold(r.Role.Name, role) {
+			return *r.Role
+		}
+	}
+	return Role{}
+}
+
+// granted returns role with a trust policy of our statement for all its grants.
+func (s Spec) granted(role Role) (*Role, error) {
+	statement, err := statementFor(s.Partition, s.Account, s.Org, s.Audience, grantsOf(s.Grants, role.Name))
+	if err != nil {
+		return nil, err
+	}
+	role.Trust = trustpolicy.New(statement)
+	return &role, nil
+}
+
+// statementFor makes our statement for the grants of a role.
+func statementFor(partition, account, org, audience string, grants []Grant) (trustpolicy.Statement, error) {
+	var apps, subjects []string
+	for _, g := range grants {
+		apps = append(apps, g.App)
+		subjects = append(subjects, g.subjects(org)...)
+	}
+	statement, err := trustpolicy.Build(trustpolicy.Grant{Partition: partition, Account: account, Org: org, Apps: apps, Audience: audience})
+	if err != nil {
+		return statement, err
+	}
+	return withSubjects(statement, sorted(subjects)), nil
+}
+
+// foundGrants returns, by app, the machines that our statement in a role of ours
+// names; none for all. Subjects of any other form were not written by us.
+func foundGrants(spec Spec, state State, role string) map[string][]string {
+	have, ok := state[Resource{Role: &Role{Name: role}}.ID()]
+	if !ok || have.Role.Tags[TagOrg] != spec.Org {
+		return nil
+	}
+	statement, _ := have.Role.Trust.Statement(trustpolicy.Sid(spec.Org))
+	found, all := map[string][]string{}, map[string]bool{}
+	for _, subject := range Subjects(statement) {
+		parts := strings.Split(subject, ":")
+		if len(parts) != 3 || parts[0] != spec.Org || trustpolicy.CheckApp(parts[1]) != nil {
+			continue
+		}
+		switch app, machine := parts[1], parts[2]; {
+		case machine == "*":
+			all[app] = true
+		case trustpolicy.CheckMachine(machine) == nil:
+			found[app] = sorted(append(found[app], machine))
+		}
+	}
+	for app := range all {
+		found[app] = nil
+	}
+	return found
+}
+
 func absent(want Resource) Reason {
 	if want.Policy != nil && want.Policy.ARN != "" {
 		return Reason{Code: ReasonNotAttached, Want: want.Policy.ARN}
@@ -74,17 +179,19 @@ func absent(want Resource) Reason {
 	return Reason{Code: ReasonAbsent}
 }
 
-func checkSize(spec Spec, c Change) error {
+// checkLimits holds a role that is to be written to IAM's limits.
+func checkLimits(spec Spec, c Change) error {
 	role := c.After.Role
 	if role == nil || c.Action == ActionKeep || c.Action == ActionConflict {
 		return nil
 	}
-	size := role.Trust.Size()
-	if size <= spec.TrustPolicyQuota {
-		return nil
+	if len(role.Tags) > maxTags {
+		return &InvalidError{Field: FieldTag, Value: role.Name, Reason: fmt.Sprintf("the role would have %d tags with those it has; IAM takes %d", len(role.Tags), maxTags)}
 	}
-	ours, _ := role.Trust.Statement(trustpolicy.Sid(spec.Org))
-	return &SizeError{Role: role.Name, Size: size, Quota: spec.TrustPolicyQuota, Apps: len(subjects(ours))}
+	if size := role.Trust.Size(); size > spec.TrustPolicyQuota {
+		return &SizeError{Role: role.Name, Size: size, Quota: spec.TrustPolicyQuota, Apps: len(grantsOf(spec.Grants, role.Name))}
+	}
+	return nil
 }
 
 // diffProvider adds missing audiences; whose provider it is does not matter,
@@ -138,6 +245,9 @@ func diffRole(spec Spec, have, want Role) Change {
 	case app != "" && wantApp == "":
 		tags[TagApp] = "" // shared from now on
 	}
+	if audience := sharedAudience(spec, have, want); audience != "" {
+		return conflict(ReasonSharedAudience, audience, spec.Audience)
+	}
 
 	after := have
 	after.Tags = maps.Clone(have.Tags)
@@ -160,14 +270,14 @@ func diffRole(spec Spec, have, want Role) Change {
 		reasons = append(reasons, Reason{Code: ReasonBoundary, Have: have.Boundary, Want: want.Boundary})
 	}
 	for _, key := range slices.Sorted(maps.Keys(tags)) {
-		found, ok := have.Tags[key]
+		name, found, ok := tag(have.Tags, key)
 		if ok && found == tags[key] {
 			continue
 		}
-		after.Tags[key] = tags[key]
-		reason := Reason{Code: ReasonTag, Want: key + "=" + tags[key]}
+		after.Tags[name] = tags[key]
+		reason := Reason{Code: ReasonTag, Want: name + "=" + tags[key]}
 		if ok {
-			reason.Have = key + "=" + found
+			reason.Have = name + "=" + found
 		}
 		reasons = append(reasons, reason)
 	}
@@ -180,41 +290,65 @@ func diffRole(spec Spec, have, want Role) Change {
 
 func seconds(n int32) string { return strconv.Itoa(int(n)) + "s" }
 
-// mergeTrust puts our statement into what is there; other statements stay. A
-// shared role keeps the apps that other runs gave it.
+// tag looks a tag up as IAM does on roles, ignoring the case of its key
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html), and returns the
+// key as it is spelt there, or else as given.
+func tag(tags map[string]string, key string) (name, value string, ok bool) {
+	if value, ok := tags[key]; ok {
+		return key, value, true
+	}
+	for name, value := range tags {
+		if strings.EqualFold(name, key) {
+			return name, value, true
+		}
+	}
+	return key, "", false
+}
+
+// sharedAudience returns the audience with which other apps use the shared role,
+// when it is another than is asked for now: to change it would end their access.
+func sharedAudience(spec Spec, have, want Role) string {
+	others := slices.ContainsFunc(grantsOf(spec.Grants, want.Name), func(g Grant) bool { return g.Kept })
+	if !others {
+		return ""
+	}
+	statement, _ := have.Trust.Statement(trustpolicy.Sid(spec.Org))
+	for _, c := range statement.Conditions {
+		if c.Operator == "StringEquals" && strings.HasSuffix(c.Key, ":aud") && len(c.Values) == 1 && c.Values[0] != spec.Audience {
+			return c.Values[0]
+		}
+	}
+	return ""
+}
+
+// mergeTrust puts our statement into what is there; other statements stay.
 func mergeTrust(spec Spec, have *trustpolicy.Policy, want Role) (*trustpolicy.Policy, []Reason) {
 	sid := trustpolicy.Sid(spec.Org)
 	statement, _ := want.Trust.Statement(sid)
 	found, ok := have.Statement(sid)
-	if !ok {
+	switch {
+	case !ok:
 		return have.Merge(statement), []Reason{{Code: ReasonStatementMissing, Want: sid}}
-	}
-	if found.Equal(statement) {
+	case found.Equal(statement):
 		return have, nil
 	}
-	if want.Tags[TagApp] != "" {
-		return have.Merge(statement), []Reason{{Code: ReasonStatementEdited, Want: sid}}
-	}
-
-	// What else the statement may hold is what an earlier run for other apps of
-	// the org wrote, in the same form; anything else in it was edited.
-	before, asked := subjects(found), subjects(statement)
-	after := sorted(append(keptSubjects(spec.Org, before, asked), asked...))
-	if sameForm := withSubjects(found, after).Equal(withSubjects(statement, after)); !sameForm || len(missing(after, before)) > 0 {
-		return have.Merge(withSubjects(statement, after)), []Reason{{Code: ReasonStatementEdited, Want: sid}}
-	}
+	before, after := Subjects(found), Subjects(statement)
 	var reasons []Reason
+	if !withSubjects(found, after).Equal(statement) {
+		reasons = append(reasons, Reason{Code: ReasonStatementEdited, Want: sid})
+	}
+	for _, subject := range missing(after, before) {
+		reasons = append(reasons, Reason{Code: ReasonSubjectUnwanted, Have: subject})
+	}
 	for _, subject := range missing(before, after) {
 		reasons = append(reasons, Reason{Code: ReasonSubjectMissing, Want: subject})
 	}
-	if reasons == nil {
-		return have, nil
-	}
-	return have.Merge(withSubjects(statement, after)), reasons
+	return have.Merge(statement), reasons
 }
 
-// subjects returns the values that a statement of ours asks of sub.
-func subjects(s trustpolicy.Statement) []string {
+// Subjects returns the values that a statement of ours asks of the claim sub:
+// those under StringLike.
+func Subjects(s trustpolicy.Statement) []string {
 	if i := subjectCondition(s); i >= 0 {
 		return s.Conditions[i].Values
 	}
@@ -236,32 +370,6 @@ func subjectCondition(s trustpolicy.Statement) int {
 	})
 }
 
-// keptSubjects returns those subjects that name an app of the org that the asked
-// ones do not, and all of its machines or one.
-func keptSubjects(org string, values, asked []string) []string {
-	named := map[string]bool{}
-	for _, subject := range asked {
-		named[appOf(subject)] = true
-	}
-	var kept []string
-	for _, value := range values {
-		parts := strings.Split(value, ":")
-		if len(parts) == 3 && parts[0] == org && !named[parts[1]] && trustpolicy.CheckApp(parts[1]) == nil &&
-			(parts[2] == "*" || trustpolicy.CheckMachine(parts[2]) == nil) {
-			kept = append(kept, value)
-		}
-	}
-	return kept
-}
-
-// appOf returns the middle part of a subject <org>:<app>:<machine>.
-func appOf(subject string) string {
-	if parts := strings.Split(subject, ":"); len(parts) == 3 {
-		return parts[1]
-	}
-	return ""
-}
-
 // missing returns the values of want that have lacks.
 func missing(have, want []string) []string {
 	var out []string
@@ -274,7 +382,7 @@ func missing(have, want []string) []string {
 }
 
 func diffPolicy(have, want Policy, adopting bool) Change {
-	if want.ARN != "" || sameDocument(have.Document, want.Document) {
+	if want.ARN != "" || SameDocument(have.Document, want.Document) {
 		return Change{Action: ActionKeep, After: &Resource{Policy: &have}}
 	}
 	reasons := []Reason{{Code: ReasonDocument}}

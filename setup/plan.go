@@ -1,5 +1,11 @@
 package setup
 
+import (
+	"strings"
+
+	"github.com/fly-aws/fly-aws/trustpolicy"
+)
+
 // PlanSchema is the version of a plan's JSON form.
 const PlanSchema = "fly-aws.plan/1"
 
@@ -28,6 +34,32 @@ type Grant struct {
 	// Role is the role's name, RoleARN its ARN.
 	Role    string `json:"role"`
 	RoleARN string `json:"role_arn"`
+	// Kept says that an earlier run gave the role to the app, and that this one
+	// does not mention it.
+	Kept bool `json:"kept,omitempty"`
+}
+
+// subjects returns what a trust policy has to accept for the grant.
+func (g Grant) subjects(org string) []string {
+	if len(g.Machines) == 0 {
+		return []string{trustpolicy.Subject(org, g.App, "*")}
+	}
+	var out []string
+	for _, m := range g.Machines {
+		out = append(out, trustpolicy.Subject(org, g.App, m))
+	}
+	return out
+}
+
+// grantsOf returns the grants of a role.
+func grantsOf(grants []Grant, role string) []Grant {
+	var out []Grant
+	for _, g := range grants {
+		if strings.EqualFold(g.Role, role) {
+			out = append(out, g)
+		}
+	}
+	return out
 }
 
 // Action says what a Change does.
@@ -76,19 +108,21 @@ const (
 	ReasonAbsent           ReasonCode = "absent"            // it does not exist
 	ReasonAudienceMissing  ReasonCode = "audience-missing"  // Want is the audience
 	ReasonStatementMissing ReasonCode = "statement-missing" // the trust policy lacks our statement; Want is its Sid
-	ReasonStatementEdited  ReasonCode = "statement-edited"  // our statement was changed; Have and Want are subjects or the like
-	ReasonSubjectMissing   ReasonCode = "subject-missing"   // Want is the subject our statement has to gain
+	ReasonStatementEdited  ReasonCode = "statement-edited"  // our statement differs in more than its subjects; Want is its Sid
+	ReasonSubjectMissing   ReasonCode = "subject-missing"   // Want is a subject that our statement has to gain
+	ReasonSubjectUnwanted  ReasonCode = "subject-unwanted"  // Have is a subject that our statement has to lose
 	ReasonMaxSession       ReasonCode = "max-session"       // Have and Want in seconds
 	ReasonBoundary         ReasonCode = "permissions-boundary"
-	ReasonTag              ReasonCode = "tag"          // Have and Want as key=value
-	ReasonNotAttached      ReasonCode = "not-attached" // Want is the managed policy's ARN
-	ReasonDocument         ReasonCode = "document"     // the inline policy's document differs
-	ReasonValue            ReasonCode = "value"        // Have and Want are values of the variable
-	ReasonForeignRole      ReasonCode = "foreign-role" // a role of that name is not ours
-	ReasonOtherOrg         ReasonCode = "other-org"    // the role is marked for another org: Have
-	ReasonOtherApp         ReasonCode = "other-app"    // the role is marked for another app: Have
-	ReasonOtherPath        ReasonCode = "other-path"   // the role exists under another path: Have
-	ReasonNameCase         ReasonCode = "name-case"    // the role exists with its name in another case: Have
+	ReasonTag              ReasonCode = "tag"             // Have and Want as key=value
+	ReasonNotAttached      ReasonCode = "not-attached"    // Want is the managed policy's ARN
+	ReasonDocument         ReasonCode = "document"        // the inline policy's document differs
+	ReasonValue            ReasonCode = "value"           // Have and Want are values of the variable
+	ReasonForeignRole      ReasonCode = "foreign-role"    // a role of that name is not ours
+	ReasonSharedAudience   ReasonCode = "shared-audience" // other apps share the role with the audience Have
+	ReasonOtherOrg         ReasonCode = "other-org"       // the role is marked for another org: Have
+	ReasonOtherApp         ReasonCode = "other-app"       // the role is marked for another app: Have
+	ReasonOtherPath        ReasonCode = "other-path"      // the role exists under another path: Have
+	ReasonNameCase         ReasonCode = "name-case"       // the role exists with its name in another case: Have
 )
 
 // Pending returns the changes that are to be written, in order.

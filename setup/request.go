@@ -17,7 +17,8 @@ type Request struct {
 // An App is one entry of a Request: an app, the role for it and its config file.
 type App struct {
 	Name string
-	// Machines limits the role to machines of these names; empty for all.
+	// Machines limits the role to machines of these names. Empty is not mentioned:
+	// all, unless an existing role is limited already. AllMachines lifts a limit.
 	Machines []string
 	Role     RoleRequest
 	// Config is the path of the app's fly.toml; empty to write none.
@@ -25,6 +26,9 @@ type App struct {
 	// Region is written to Config as AWS_REGION if it has none; empty to write none.
 	Region string
 }
+
+// AllMachines among an App's Machines asks for all of them.
+const AllMachines = "*"
 
 // A RoleRequest says what is wanted of a role. Zero fields are not mentioned:
 // an existing role keeps what it has.
@@ -66,7 +70,4 @@ type Facts struct {
 	Caller string
 	// Policies maps each managed policy that a Request names to its ARN.
 	Policies map[string]string
-	// TrustPolicyQuota is the size quota of a trust policy in characters; 0 for
-	// IAM's default of 2048.
-	TrustPolicyQuota int
 }

@@ -44,6 +44,10 @@ type InvalidError struct {
 	Reason string
 	// Missing says that the field was not given at all.
 	Missing bool
+	// Default says that Value is one that was made up for want of another.
+	Default bool
+	// NotShared says that several apps name the role, and that it is not shared.
+	NotShared bool
 	// Err is the cause, where there is one: a *trustpolicy.NameError or *trustpolicy.SyntaxError.
 	Err error
 }
@@ -69,7 +73,8 @@ type Spec struct {
 	Adopt     bool
 	Grants    []Grant
 	Resources []Resource
-	// TrustPolicyQuota is the size quota of a trust policy in characters.
+	// TrustPolicyQuota is the account's size quota of a trust policy in characters;
+	// 0 for IAM's default of 2048.
 	TrustPolicyQuota int
 }
 
@@ -80,16 +85,12 @@ func Resolve(req Request, facts Facts) (Spec, error) {
 		return Spec{}, err
 	}
 	spec := Spec{
-		Partition:        facts.Partition,
-		Account:          facts.Account,
-		Org:              req.Org,
-		Issuer:           trustpolicy.Issuer(req.Org),
-		Audience:         req.audience(),
-		Adopt:            req.Adopt,
-		TrustPolicyQuota: facts.TrustPolicyQuota,
-	}
-	if spec.TrustPolicyQuota == 0 {
-		spec.TrustPolicyQuota = trustpolicy.DefaultSizeQuota
+		Partition: facts.Partition,
+		Account:   facts.Account,
+		Org:       req.Org,
+		Issuer:    trustpolicy.Issuer(req.Org),
+		Audience:  req.audience(),
+		Adopt:     req.Adopt,
 	}
 	spec.Resources = append(spec.Resources, Resource{Provider: &Provider{
 		ARN:       trustpolicy.ProviderARN(facts.Partition, facts.Account, req.Org),
@@ -133,7 +134,7 @@ func resolveRole(req Request, group []App, facts Facts) (*Role, []Resource, erro
 		Account:   facts.Account,
 		Org:       req.Org,
 		Apps:      names,
-		Machines:  first.Machines,
+		Machines:  namedMachines(first.Machines),
 		Audience:  req.audience(),
 	})
 	if err != nil {
@@ -148,7 +149,7 @@ func resolveRole(req Request, group []App, facts Facts) (*Role, []Resource, erro
 		MaxSession:  first.Role.MaxSession,
 		Tags:        maps.Clone(first.Role.Tags),
 	}
-	role.ARN = fmt.Sprintf("arn:%s:iam::%s:role%s%s", facts.Partition, facts.Account, role.Path, name)
+	role.ARN = roleARN(facts.Partition, facts.Account, *role)
 	if role.Tags == nil {
 		role.Tags = map[string]string{}
 	}
@@ -192,6 +193,11 @@ func resolveRole(req Request, group []App, facts Facts) (*Role, []Resource, erro
 		}
 	}
 	return role, slices.Concat(managed, inline), nil
+}
+
+// roleARN is the ARN of a role by its path and name.
+func roleARN(partition, account string, r Role) string {
+	return fmt.Sprintf("arn:%s:iam::%s:role%s%s", partition, account, r.Path, r.Name)
 }
 
 func description(org string, app App) string {
@@ -296,7 +302,7 @@ func (req Request) Check() error {
 			}
 			configs[app.Config] = app.Name
 		}
-		for _, m := range app.Machines {
+		for _, m := range namedMachines(app.Machines) {
 			if err := trustpolicy.CheckMachine(m); err != nil {
 				report(&InvalidError{Field: FieldMachine, App: app.Name, Value: m, Reason: nameReason(err), Err: err})
 			}
@@ -306,7 +312,7 @@ func (req Request) Check() error {
 		}
 		errs = append(errs, req.checkRole(app)...)
 	}
-	errs = append(errs, req.checkShared()...)
+	errs = append(errs, req.checkRoles()...)
 	return errors.Join(dedupe(errs)...)
 }
 
@@ -326,8 +332,10 @@ func (req Request) checkRole(app App) []error {
 	invalid := func(f Field, value, reason string, cause error) {
 		errs = append(errs, &InvalidError{Field: f, App: app.Name, Value: value, Reason: reason, Err: cause})
 	}
-	if reason := iamNameProblem(req.RoleName(app), maxRoleName); reason != "" {
-		invalid(FieldRoleName, req.RoleName(app), reason, nil)
+	if reason := NameProblem(req.RoleName(app), maxRoleName); reason != "" {
+		errs = append(errs, &InvalidError{
+			Field: FieldRoleName, App: app.Name, Value: req.RoleName(app), Reason: reason, Default: r.Name == "",
+		})
 	}
 	if reason := pathProblem(rolePath(r)); reason != "" {
 		invalid(FieldPath, r.Path, reason, nil)
@@ -341,19 +349,13 @@ func (req Request) checkRole(app App) []error {
 			invalid(FieldPolicy, ref, "a managed policy's name or ARN is needed", nil)
 		}
 	}
-	if len(r.Policies) > maxManagedPolicies {
-		invalid(FieldPolicy, r.Policies[maxManagedPolicies], fmt.Sprintf("a role takes at most %d managed policies, even with its quota raised", maxManagedPolicies), nil)
-	}
 	inline := map[string]InlinePolicy{}
 	for _, p := range r.Inline {
-		if reason := iamNameProblem(p.Name, maxPolicyName); reason != "" {
-			invalid(FieldInline, p.Name, reason, nil)
+		if reason := NameProblem(p.Name, maxPolicyName); reason != "" {
+			invalid(FieldInline, p.Source, fmt.Sprintf("it names the policy %q: %s", p.Name, reason), nil)
 		}
-		doc, err := trustpolicy.CheckIdentityPolicy(p.Document)
-		if err != nil {
+		if _, err := trustpolicy.CheckIdentityPolicy(p.Document); err != nil {
 			invalid(FieldInline, p.Source, err.Error(), err)
-		} else if len(doc) > maxInlineSize {
-			invalid(FieldInline, p.Source, fmt.Sprintf("it has %d characters; the inline policies of a role take at most %d together", len(doc), maxInlineSize), nil)
 		}
 		if other, ok := inline[p.Name]; ok {
 			invalid(FieldInline, p.Source, fmt.Sprintf("%s gives an inline policy named %q already", other.Source, p.Name), nil)
@@ -363,8 +365,9 @@ func (req Request) checkRole(app App) []error {
 	return errs
 }
 
-// checkShared holds apps with one role to the rules of sharing.
-func (req Request) checkShared() []error {
+// checkRoles looks at each role as a whole: apps that share one agree on it, and
+// what they bring to it together is within IAM's limits.
+func (req Request) checkRoles() []error {
 	var errs []error
 	for _, group := range req.groups() {
 		first := group[0]
@@ -373,8 +376,8 @@ func (req Request) checkShared() []error {
 			switch {
 			case !first.Role.Shared || !app.Role.Shared:
 				errs = append(errs, &InvalidError{
-					Field: FieldRoleName, App: app.Name, Value: name,
-					Reason: fmt.Sprintf("the apps %s and %s would have it both, and neither says it is shared", first.Name, app.Name),
+					Field: FieldRoleName, App: app.Name, Value: name, NotShared: true,
+					Reason: fmt.Sprintf("%s and %s would both use this role", first.Name, app.Name),
 				})
 			case !sameSettings(first, app) || name != req.RoleName(first):
 				errs = append(errs, &InvalidError{
@@ -383,10 +386,17 @@ func (req Request) checkShared() []error {
 				})
 			}
 		}
-		docs := map[string]InlinePolicy{}
+		docs, size, source, policies := map[string]InlinePolicy{}, 0, "", map[string]bool{}
 		for _, app := range group {
+			for _, ref := range app.Role.Policies {
+				policies[ref] = true
+			}
 			for _, p := range app.Role.Inline {
-				if other, ok := docs[p.Name]; ok && !sameDocument(other.Document, p.Document) {
+				if _, ok := docs[p.Name]; !ok {
+					compact, _ := trustpolicy.CheckIdentityPolicy(p.Document)
+					size, source = size+len(compact), p.Source
+				}
+				if other, ok := docs[p.Name]; ok && !SameDocument(other.Document, p.Document) {
 					errs = append(errs, &InvalidError{
 						Field: FieldInline, App: app.Name, Value: p.Source,
 						Reason: fmt.Sprintf("%s gives another inline policy named %q for the shared role", other.Source, p.Name),
@@ -394,6 +404,18 @@ func (req Request) checkShared() []error {
 				}
 				docs[p.Name] = p
 			}
+		}
+		if size > maxInlineSize {
+			errs = append(errs, &InvalidError{
+				Field: FieldInline, App: first.Name, Value: source,
+				Reason: fmt.Sprintf("the inline policies of the role have %d characters together; IAM takes %d", size, maxInlineSize),
+			})
+		}
+		if len(policies) > maxManagedPolicies {
+			errs = append(errs, &InvalidError{
+				Field: FieldPolicy, App: first.Name, Value: first.Role.Policies[0],
+				Reason: fmt.Sprintf("the role would have %d managed policies; IAM takes %d, even with the quota raised", len(policies), maxManagedPolicies),
+			})
 		}
 	}
 	return errs
@@ -418,8 +440,9 @@ const (
 	maxInlineSize      = 10240
 )
 
-// iamNameProblem says why name is no name for a role or policy, or "".
-func iamNameProblem(name string, limit int) string {
+// NameProblem says why name is no name for an IAM role or policy of at most limit
+// characters, or "".
+func NameProblem(name string, limit int) string {
 	if name == "" {
 		return "it is empty"
 	}
@@ -432,6 +455,14 @@ func iamNameProblem(name string, limit int) string {
 		}
 	}
 	return ""
+}
+
+// namedMachines returns the machines that are named; none for all.
+func namedMachines(machines []string) []string {
+	if slices.Contains(machines, AllMachines) {
+		return nil
+	}
+	return sorted(machines)
 }
 
 func letterOrDigit(r rune) bool {
@@ -544,8 +575,9 @@ func nameReason(err error) string {
 	return err.Error()
 }
 
-// sameDocument compares JSON by meaning.
-func sameDocument(a, b json.RawMessage) bool {
+// SameDocument compares two JSON documents by meaning: order of members and white
+// space do not count. What is not JSON equals nothing.
+func SameDocument(a, b json.RawMessage) bool {
 	x, errX := canonical(a)
 	y, errY := canonical(b)
 	return errX == nil && errY == nil && x == y
@@ -593,5 +625,5 @@ func RoleARNProblem(arn string) string {
 	case pathProblem("/"+resource[:i]) != "":
 		return pathProblem("/" + resource[:i])
 	}
-	return iamNameProblem(resource[i:], maxRoleName)
+	return NameProblem(resource[i:], maxRoleName)
 }

@@ -14,8 +14,10 @@ type Target interface {
 	// Write brings one resource from c.Before to c.After; for ActionCreate Before
 	// is nil. It must not overwrite what is no longer equal to c.Before, and says
 	// so with a *StaleError. A create whose answer was lost and that is found to
-	// exist just as c.After wants it has succeeded. Write may be called from
-	// several goroutines for different resources.
+	// exist just as c.After wants it has succeeded. When ctx ends, the call in
+	// flight is finished, since a write cut off leaves a state that nobody knows;
+	// no other call, attempt or pause begins, and the error is ctx's. Write may be
+	// called from several goroutines for different resources.
 	Write(ctx context.Context, c Change) error
 }
 

@@ -2,6 +2,7 @@ package setup
 
 import (
 	"context"
+	"slices"
 
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
@@ -32,16 +33,12 @@ func (p Proof) Held() bool { return p.Want == p.Got }
 // as planned, and what the roles' live trust policies make of a machine of each
 // app and of one of another app.
 func Verify(ctx context.Context, targets Targets, plan *Plan) ([]Finding, []Proof, error) {
-	var want []Resource
-	for _, c := range plan.Changes {
-		want = append(want, *c.After)
-	}
-	state, err := Observe(ctx, targets, want)
+	state, err := Observe(ctx, targets, plan.resources())
 	if err != nil {
 		return nil, nil, err
 	}
 	var findings []Finding
-	for _, r := range want {
+	for _, r := range plan.resources() {
 		now, exists := state[r.ID()]
 		if !exists || !satisfies(now, r) {
 			findings = append(findings, Finding{ID: r.ID(), Absent: !exists})
@@ -60,8 +57,8 @@ const (
 
 // Prove tries, for every grant of the plan, a machine of the app, which the
 // role's trust policy in state has to accept, and a machine of another app of
-// the same organisation, which it has to refuse. Roles that state lacks are
-// left out.
+// the same organisation, which it has to refuse; where the grant names machines,
+// another machine of the app too. Roles that state lacks are left out.
 func Prove(plan *Plan, state State) []Proof {
 	granted := map[string]bool{}
 	for _, g := range plan.Grants {
@@ -73,15 +70,7 @@ func Prove(plan *Plan, state State) []Proof {
 		if !ok {
 			continue
 		}
-		machine := proofMachine
-		if len(g.Machines) > 0 {
-			machine = g.Machines[0]
-		}
-		other := g.App + proofNeighbour
-		for granted[other] {
-			other += proofNeighbour
-		}
-		try := func(app string, want trustpolicy.Verdict) {
+		try := func(app, machine string, want trustpolicy.Verdict) {
 			subject := trustpolicy.Subject(plan.Org, app, machine)
 			decision := live.Role.Trust.Evaluate(trustpolicy.Request{
 				Action:    trustpolicy.AssumeAction,
@@ -90,8 +79,23 @@ func Prove(plan *Plan, state State) []Proof {
 			})
 			proofs = append(proofs, Proof{App: g.App, Role: g.Role, Subject: subject, Want: want, Got: decision.Verdict, Decision: decision})
 		}
-		try(g.App, trustpolicy.Accepted)
-		try(other, trustpolicy.Refused)
+		machine := proofMachine
+		if len(g.Machines) > 0 {
+			machine = g.Machines[0]
+		}
+		try(g.App, machine, trustpolicy.Accepted)
+		if len(g.Machines) > 0 {
+			other := proofMachine
+			for slices.Contains(g.Machines, other) {
+				other += proofNeighbour
+			}
+			try(g.App, other, trustpolicy.Refused)
+		}
+		neighbour := g.App + proofNeighbour
+		for granted[neighbour] {
+			neighbour += proofNeighbour
+		}
+		try(neighbour, machine, trustpolicy.Refused)
 	}
 	return proofs
 }
