@@ -25,8 +25,8 @@ func newApply(sys System) *cobra.Command {
 		Long: `Apply exactly the plan in FILE (- for standard input), without asking.
 
 A plan is refused before the first write when it was made for another account,
-or when something in it is no longer as the plan found it. The fly.toml files are
-those that the plan names, seen from this folder.`,
+or when something in it is no longer as the plan found it. The fly.toml files
+are those that the plan names, seen from this folder.`,
 		Example: `  fly-aws plan -o acme -a web --out plan.json
   fly-aws apply plan.json`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -69,16 +69,8 @@ func runApply(ctx context.Context, sys System, o applyOptions) error {
 		}
 	}
 	e.progress("AWS account %s, as %s", render.Clean(facts.Account), render.Clean(facts.Caller))
-	var wanted []setup.Resource
-	for _, c := range plan.Changes {
-		wanted = append(wanted, *c.After)
-	}
-	state, err := setup.Observe(ctx, e.targets, wanted)
-	if err != nil {
-		return err
-	}
 	if !e.json {
 		render.Plan(sys.Stdout, plan, e.out)
 	}
-	return e.applyAndTell(ctx, plan, state)
+	return e.applyAndTell(ctx, plan, nil)
 }

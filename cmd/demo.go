@@ -25,6 +25,7 @@ const (
 	demoOther   = "api"
 	demoMachine = "cold-shape-2007"
 	demoPolicy  = "AmazonS3ReadOnlyAccess"
+	demoRegion  = "eu-west-1"
 )
 
 // demoConfig has a comment, an odd spacing and single quotes, to show that a
@@ -49,7 +50,7 @@ func newDemo(sys System) *cobra.Command {
 in a temporary folder: setup, the change to fly.toml, a second run that finds
 nothing to do, a machine's token that AWS accepts, and another app's that it
 refuses. It needs no account and no network, and leaves nothing behind.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runDemo(cmd.Context(), sys, o) },
 	}
 	c.Flags().BoolVar(&o.noColor, "no-color", false, "no colours; NO_COLOR does the same")
@@ -101,14 +102,14 @@ func (d demo) tell(ctx context.Context) error {
 	d.say("A pretend AWS account and a pretend Fly organisation, in this process.")
 	d.say("The requests are the real ones; nothing leaves this machine.")
 
-	role, err := d.federate(ctx)
-	if err != nil {
+	if err := d.federate(ctx); err != nil {
 		return err
 	}
 	if err := d.showPatch(); err != nil {
 		return err
 	}
-	if err := d.again(ctx); err != nil {
+	role, err := d.secondPlan(ctx)
+	if err != nil {
 		return err
 	}
 	if err := d.accepted(ctx, role); err != nil {
@@ -119,7 +120,7 @@ func (d demo) tell(ctx context.Context) error {
 	}
 	d.say("")
 	render.Heading(d.sys.Stdout, "For real, signed in to AWS, in the folder of your fly.toml:", d.out)
-	d.say("$ fly-aws setup --org <your-org> --policy %s", demoPolicy)
+	d.say("$ fly-aws setup -o <org> --policy %s --aws-region <region>", demoPolicy)
 	return nil
 }
 
@@ -127,29 +128,27 @@ func demoRequest() setup.Request {
 	return setup.Request{Org: demoOrg, Apps: []setup.App{{
 		Name:   demoApp,
 		Config: "fly.toml",
+		Region: demoRegion,
 		Role:   setup.RoleRequest{Policies: []string{demoPolicy}},
 	}}}
 }
 
+// demoCommand is the command line of that request.
+func demoCommand(verb string) string {
+	return "$ fly-aws " + verb + " -o " + demoOrg + " --policy " + demoPolicy + " --aws-region " + demoRegion
+}
+
 // federate runs setup as a person would, and answers its question.
-func (d demo) federate(ctx context.Context) (roleARN string, err error) {
+func (d demo) federate(ctx context.Context) error {
 	d.heading(1, "Give the app "+demoApp+" read access to S3")
-	d.say("$ fly-aws setup --org %s --app %s --policy %s", demoOrg, demoApp, demoPolicy)
+	d.say("%s", demoCommand("setup"))
 	typed := *d.engine
 	typed.sys.Stdin = io.TeeReader(strings.NewReader("y\n"), d.sys.Stdout) // as a terminal echoes
-	req := demoRequest()
-	if err := typed.setup(ctx, req, false, false); err != nil {
-		return "", err
-	}
-	facts, err := d.account.Facts(ctx, awsapi.Hints{})
-	if err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("arn:%s:iam::%s:role/%s", facts.Partition, facts.Account, req.RoleName(req.Apps[0])), nil
+	return typed.setup(ctx, demoRequest(), false, false)
 }
 
 func (d demo) showPatch() error {
-	d.heading(2, "What that did to fly.toml: one line")
+	d.heading(2, "What that did to fly.toml: two lines more, and nothing else")
 	after, err := os.ReadFile(filepath.Join(d.sys.Dir, "fly.toml"))
 	if err != nil {
 		return err
@@ -159,19 +158,20 @@ func (d demo) showPatch() error {
 	return nil
 }
 
-// again shows that a second run has nothing to do, and fails if it has.
-func (d demo) again(ctx context.Context) error {
+// secondPlan shows that a second run has nothing to do, and fails if it has. It
+// returns the ARN of the role.
+func (d demo) secondPlan(ctx context.Context) (role string, err error) {
 	d.heading(3, "Run it again")
-	d.say("$ fly-aws plan --org %s --app %s --policy %s", demoOrg, demoApp, demoPolicy)
+	d.say("%s", demoCommand("plan"))
 	plan, _, err := d.plan(ctx, demoRequest())
 	if err != nil {
-		return err
+		return "", err
 	}
 	render.Plan(d.sys.Stdout, plan, d.out)
 	if len(plan.Pending()) > 0 {
-		return errors.New("a second plan has changes in it, which is a fault of fly-aws")
+		return "", errors.New("a second plan has changes in it, which is a fault of fly-aws")
 	}
-	return nil
+	return plan.Grants[0].RoleARN, nil
 }
 
 // accepted lets a machine of the app get its token and AWS credentials for it.
@@ -200,6 +200,7 @@ func (d demo) refused(ctx context.Context, role string) error {
 	case !errors.As(err, &refusal):
 		return err
 	}
+	arn := strings.Split(role, ":")
 	name := role[strings.LastIndexByte(role, '/')+1:]
 	found, err := d.account.Read(ctx, []setup.Resource{{Role: &setup.Role{Name: name}}})
 	if err != nil {
@@ -210,7 +211,7 @@ func (d demo) refused(ctx context.Context, role string) error {
 	}
 	decision := found[0].Role.Trust.Evaluate(trustpolicy.Request{
 		Action:    trustpolicy.AssumeAction,
-		Federated: trustpolicy.ProviderARN(strings.Split(role, ":")[1], strings.Split(role, ":")[4], demoOrg),
+		Federated: trustpolicy.ProviderARN(arn[1], arn[4], demoOrg),
 		Context:   trustpolicy.WebIdentityContext(trustpolicy.ProviderPath(demoOrg), trustpolicy.DefaultAudience, subject),
 	})
 	if decision.Verdict != trustpolicy.Refused {

@@ -26,7 +26,7 @@ func newDoctor(sys System) *cobra.Command {
 	var o doctorOptions
 	c := &cobra.Command{
 		Use:   "doctor",
-		Short: "In a machine: find out why AWS does not work, with the next thing to do",
+		Short: "In a machine: find out why AWS does not work",
 		Long: `In a Fly Machine: look at everything that AWS access by OIDC rests on, a line a
 check, with the next thing to do for what is wrong: the socket, the token, the
 role, what shadows it in the environment, the region, the token file, the clock,
@@ -34,7 +34,7 @@ the exchange at STS and who the AWS SDKs take themselves for.
 
 The exit code is 3 when a check fails. Nothing is changed.`,
 		Example: `  fly ssh console -C 'fly-aws doctor'`,
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runDoctor(cmd.Context(), sys, o) },
 	}
 	o.output.register(c.Flags())
@@ -146,7 +146,7 @@ func (d *doctor) mint(ctx context.Context) {
 	level, next := render.Good, ""
 	app := d.env("FLY_APP_NAME")
 	if s, ok := flyoidc.ParseSubject(token.Claims.Subject); !ok || app != "" && s.App != app {
-		level, next = render.Warning, "a trust policy has to match this sub: fly-aws explain --help"
+		level, next = render.Doubtful, "a trust policy has to match this sub: fly-aws explain --help"
 	}
 	d.add(level, "token", next, "sub %s, from %s", token.Claims.Subject, token.Claims.Issuer)
 }
@@ -220,7 +220,7 @@ func (d *doctor) endpoints() {
 		}
 	}
 	if len(set) > 0 {
-		d.add(render.Warning, "endpoint", "unset what is not meant to go elsewhere: fly secrets unset "+strings.Join(set, " "), "%s: these calls do not go to AWS", strings.Join(set, ", "))
+		d.add(render.Doubtful, "endpoint", "unset what is not meant to go elsewhere: fly secrets unset "+strings.Join(set, " "), "%s: these calls do not go to AWS", strings.Join(set, ", "))
 	}
 }
 
@@ -269,7 +269,7 @@ func (d *doctor) exchange(ctx context.Context) {
 	}
 	var refusal *awsapi.CallError
 	switch {
-	case errors.As(err, &refusal):
+	case errors.As(err, &refusal) && refusal.Code != "":
 		d.add(render.Bad, "exchange", refusalHint(refusal, d.token), "AWS refuses: %s: %s", refusal.Code, refusal.Message)
 	case err != nil:
 		d.add(render.Bad, "exchange", "", "%s", err)

@@ -35,8 +35,8 @@ type awsFlags struct {
 }
 
 func (f *awsFlags) register(flags *pflag.FlagSet) {
-	flags.StringVar(&f.profile, "profile", "", "AWS profile to use")
-	flags.StringVar(&f.region, "region", "", "AWS region to send the calls to")
+	flags.StringVar(&f.profile, "profile", "", "AWS profile to use, by `name`")
+	flags.StringVar(&f.region, "region", "", "AWS `region` to send the calls to")
 	flags.BoolVar(&f.verbose, "verbose", false, "show each AWS call with its time and request ID")
 }
 
@@ -49,6 +49,8 @@ type engine struct {
 	folder  *workdir.Folder
 	account *awsapi.Account // nil for a verb that does without AWS
 	targets setup.Targets
+	// warnings are shown with the result.
+	warnings []string
 }
 
 // newEngine makes an engine for the folder alone.
@@ -121,7 +123,10 @@ func (e *engine) plan(ctx context.Context, req setup.Request) (*setup.Plan, setu
 	if errors.As(err, &size) {
 		// The quota may have been raised; it is asked for only when it matters.
 		quota, errQuota := e.account.TrustPolicyQuota(ctx)
-		if errQuota != nil || quota <= spec.TrustPolicyQuota {
+		if errQuota != nil {
+			e.progress("The account's own quota could not be read: %s", render.Clean(errQuota.Error()))
+		}
+		if quota <= size.Quota {
 			return nil, nil, err
 		}
 		spec.TrustPolicyQuota = quota
@@ -147,6 +152,9 @@ func (e *engine) confirm(ctx context.Context, question string) (bool, error) {
 		e.progress("")
 		return false, ctx.Err()
 	case a := <-read:
+		if a.err != nil {
+			e.progress("") // the line was not ended by a key
+		}
 		if a.err != nil && !errors.Is(a.err, io.EOF) {
 			return false, fmt.Errorf("the answer could not be read: %w", a.err)
 		}
@@ -168,9 +176,8 @@ type outcome struct {
 // apply writes the plan, reads everything back and proves it. The outcome is as
 // complete as it can be also when it fails.
 func (e *engine) apply(ctx context.Context, plan *setup.Plan, state setup.State) (outcome, error) {
-	if len(plan.Pending()) == 0 && len(plan.Conflicts()) == 0 {
-		report, err := setup.Apply(ctx, e.targets, plan, nil) // for its list
-		return outcome{report: report, proofs: setup.Prove(plan, state)}, err
+	if state != nil && len(plan.Pending()) == 0 { // it was all looked at just now
+		return outcome{report: setup.Kept(plan), proofs: setup.Prove(plan, state)}, nil
 	}
 	started := map[int]time.Time{}
 	notify := func(ev setup.Event) {
@@ -180,6 +187,10 @@ func (e *engine) apply(ctx context.Context, plan *setup.Plan, state setup.State)
 		}
 		render.Event(e.sys.Stderr, ev, e.sys.Now().Sub(started[ev.Index]), e.err)
 	}
+	stop := context.AfterFunc(ctx, func() {
+		e.progress("Stopping after the call in flight; Ctrl-C again ends at once.")
+	})
+	defer stop()
 	var o outcome
 	var err error
 	if o.report, err = setup.Apply(ctx, e.targets, plan, notify); err != nil {
@@ -222,7 +233,7 @@ func (o outcome) verdict() error {
 		if p.Want == trustpolicy.Accepted && p.Got == trustpolicy.Refused {
 			return &hintedError{
 				err:  fmt.Errorf("the trust policy of role %s refuses %s", p.Role, p.Subject),
-				hint: "look at the statement that denies it: aws iam get-role --role-name " + p.Role,
+				hint: "look at its trust policy: aws iam get-role --role-name " + p.Role,
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/fly-aws/fly-aws/internal/awsapi"
@@ -46,35 +47,48 @@ func (e *hintedError) Error() string { return e.err.Error() }
 func (e *hintedError) Unwrap() error { return e.err }
 
 // problemOf turns an error into what a person or script is told: the one table of
-// words, hints and exit codes.
-func problemOf(ctx context.Context, err error) render.Problem {
-	p := render.Problem{Code: "failed", Exit: exitFailed, Message: render.Clean(err.Error())}
+// words, hints and exit codes. A hint about a flag is given only if the verb has it.
+func problemOf(ctx context.Context, err error, has func(flag string) bool) render.Problem {
+	p := render.Problem{Code: "failed", Exit: exitFailed, Message: lines(err)}
 	hint := func(format string, args ...any) {
 		p.Hints = append(p.Hints, render.Clean(fmt.Sprintf(format, args...)))
+	}
+	hintFor := func(flag, format string, args ...any) {
+		if has(flag) {
+			hint(format, args...)
+		}
+	}
+	hintConfig := func(text string) {
+		if has("no-patch") {
+			text += ", or leave fly.toml alone with --no-patch"
+		}
+		hintFor("config", "%s", text)
 	}
 	set := func(code string, exit int) { p.Code, p.Exit = code, exit }
 
 	var (
-		usage     *usageError
-		hinted    *hintedError
-		invalid   *setup.InvalidError
-		conflict  *setup.ConflictError
-		stale     *setup.StaleError
-		size      *setup.SizeError
-		creds     *awsapi.CredentialsError
-		denied    *awsapi.DeniedError
-		throttled *awsapi.ThrottledError
-		unknown   *awsapi.UnknownPolicyError
-		ambiguous *awsapi.AmbiguousPolicyError
-		mismatch  *awsapi.MismatchError
-		missing   *workdir.NotFoundError
-		format    *workdir.FormatError
-		otherApp  *workdir.OtherAppError
-		mint      *flyoidc.MintError
-		refused   *refusedError
+		usage       *usageError
+		hinted      *hintedError
+		invalid     *setup.InvalidError
+		conflict    *setup.ConflictError
+		stale       *setup.StaleError
+		size        *setup.SizeError
+		creds       *awsapi.CredentialsError
+		denied      *awsapi.DeniedError
+		throttled   *awsapi.ThrottledError
+		unreachable *awsapi.UnreachableError
+		unknown     *awsapi.UnknownPolicyError
+		ambiguous   *awsapi.AmbiguousPolicyError
+		mismatch    *awsapi.MismatchError
+		missing     *workdir.NotFoundError
+		format      *workdir.FormatError
+		otherApp    *workdir.OtherAppError
+		mint        *flyoidc.MintError
+		refused     *refusedError
+		noCommand   *noCommandError
 	)
 	switch {
-	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		set("interrupted", exitInterrupted)
 		p.Message = "interrupted"
 		if errors.As(err, &hinted) {
@@ -82,33 +96,43 @@ func problemOf(ctx context.Context, err error) render.Problem {
 		} else {
 			hint("nothing was written")
 		}
-	case errors.As(err, &invalid):
-		set("invalid", exitUsage)
-		p.Message, p.Hints = explainInvalid(err)
-	case errors.As(err, &usage):
+		return p
+	case errors.As(err, &invalid), errors.As(err, &usage):
 		set("usage", exitUsage)
-		hint("%s", usage.hint)
+		if invalid != nil {
+			p.Code = "invalid"
+		}
+		p.Message, p.Hints = explainUsage(err, has)
 	case errors.As(err, &conflict):
 		set("conflict", exitFailed)
 		p.Message, p.Hints = explainConflict(conflict)
 	case errors.As(err, &stale):
 		set("stale", exitFailed)
-		hint("make a new plan; nothing that was found changed has been overwritten")
+		p.Message = render.NameOf(stale.ID) + " changed after the plan was made: " + render.Clean(stale.Reason)
+		if has("yes") {
+			hint("run the same command again; nothing that changed was overwritten")
+		} else {
+			hint("make a new plan; nothing that changed was overwritten")
+		}
+		return p
 	case errors.As(err, &size):
 		set("trust-policy-size", exitFailed)
-		hint("leave --shared-role away, so that each app gets a role of its own, or split the apps over several shared roles")
-		hint("or have the quota L-C07B4B0D raised, up to %d: aws service-quotas request-service-quota-increase", trustpolicy.MaxSizeQuota)
+		hintFor("shared-role", "leave --shared-role away, so that each app gets a role of its own, or split the apps over several shared roles")
+		hint("or have the quota raised: aws service-quotas request-service-quota-increase --service-code iam --quota-code L-C07B4B0D --desired-value %d --region us-east-1", quotaFor(size.Size))
 	case errors.As(err, &creds):
 		set("no-credentials", exitNotAllowed)
-		p.Hints = credentialHints(creds)
+		p.Hints = credentialHints(creds, has)
 	case errors.As(err, &denied):
 		set("access-denied", exitNotAllowed)
 		if denied.Action != "" {
-			hint("let the caller do %s, or use other credentials: --profile", denied.Action)
+			hint("let the caller do %s, or use other credentials", denied.Action)
 		}
 	case errors.As(err, &throttled):
 		set("throttled", exitFailed)
-		hint("run the same command again later; it goes on where it stopped")
+		hint("run the same command again later; it picks up where it stopped")
+	case errors.As(err, &unreachable):
+		set("unreachable", exitFailed)
+		hint("check the network, a proxy in the environment, and AWS_ENDPOINT_URL if it is set")
 	case errors.As(err, &unknown):
 		set("unknown-policy", exitUsage)
 		if len(unknown.Similar) > 0 {
@@ -121,7 +145,10 @@ func problemOf(ctx context.Context, err error) render.Problem {
 		hint("give the ARN: %s", strings.Join(ambiguous.ARNs, " or "))
 	case errors.As(err, &mismatch):
 		set(mismatch.What+"-mismatch", exitUsage)
-		hint("sign in to the other %s (--profile), or give an ARN of this one", mismatch.What)
+		hint("sign in to the other %s, or give an ARN of this one", mismatch.What)
+	case errors.As(err, &noCommand):
+		set("no-command", exitNoCommand)
+		hint("is it installed, and in PATH?")
 	case errors.As(err, &refused):
 		set("refused", exitFailed)
 		p.Hints = refused.hints()
@@ -135,18 +162,33 @@ func problemOf(ctx context.Context, err error) render.Problem {
 		}
 	case errors.As(err, &missing):
 		set("config-not-found", exitFailed)
-		hint("name the file with --config, or leave fly.toml alone with --no-patch")
-	case errors.As(err, &format) && !errors.As(err, &hinted):
+		hintConfig("name the file with --config")
+	case errors.As(err, &format):
 		set("config-format", exitFailed)
-		hint("leave the file alone with --no-patch; the role's ARN is the value of %s in its env part", setup.EnvRoleARN)
 	case errors.As(err, &otherApp):
 		set("config-of-other-app", exitFailed)
-		hint("name the app's own file with --config, or leave fly.toml alone with --no-patch")
+		hintConfig("name the app's own file with --config")
 	}
-	if errors.As(err, &hinted) && p.Exit != exitInterrupted {
+	if errors.As(err, &hinted) {
 		hint("%s", hinted.hint)
 	}
 	return p
+}
+
+// lines puts the errors joined in err below one another, each once.
+func lines(err error) string {
+	var out []string
+	for _, e := range flatten(err) {
+		if line := render.Clean(e.Error()); !slices.Contains(out, line) {
+			out = append(out, line)
+		}
+	}
+	return strings.Join(out, "\n")
+}
+
+// quotaFor is a quota of the trust policy's size that is enough.
+func quotaFor(size int) int {
+	return min((size/1024+1)*1024, trustpolicy.MaxSizeQuota)
 }
 
 // flagOf names the flag that fills a field of a request.
@@ -157,45 +199,61 @@ func flagOf(f setup.Field) string {
 	return "--" + string(f)
 }
 
-// explainInvalid puts all that is wrong with a request into one message.
-func explainInvalid(err error) (message string, hints []string) {
-	var lines []string
+// explainUsage puts all that is wrong with a command line into one message.
+func explainUsage(err error, has func(flag string) bool) (message string, hints []string) {
+	var out []string
+	hint := func(text string) {
+		if !slices.Contains(hints, text) {
+			hints = append(hints, render.Clean(text))
+		}
+	}
 	for _, e := range flatten(err) {
 		var invalid *setup.InvalidError
 		var name *trustpolicy.NameError
 		var usage *usageError
 		switch {
 		case errors.As(e, &usage):
-			lines = append(lines, render.Clean(e.Error()))
-			hints = append(hints, render.Clean(usage.hint))
+			out = append(out, render.Clean(e.Error()))
+			hint(usage.hint)
 			continue
 		case !errors.As(e, &invalid):
-			lines = append(lines, render.Clean(e.Error()))
+			out = append(out, render.Clean(e.Error()))
 			continue
 		case invalid.Missing:
-			lines = append(lines, render.Clean(flagOf(invalid.Field)+" is missing: "+invalid.Reason))
+			out = append(out, render.Clean(flagOf(invalid.Field)+" is missing: "+invalid.Reason))
+		case invalid.Default:
+			out = append(out, render.Clean(fmt.Sprintf("the default role name %q: %s", invalid.Value, invalid.Reason)))
 		default:
-			lines = append(lines, render.Clean(fmt.Sprintf("%s %q: %s", flagOf(invalid.Field), invalid.Value, invalid.Reason)))
+			out = append(out, render.Clean(fmt.Sprintf("%s %q: %s", flagOf(invalid.Field), invalid.Value, invalid.Reason)))
 		}
 		switch {
 		case errors.As(e, &name) && name.Personal:
-			hints = append(hints, "its real slug: "+findRawSlug)
+			for _, text := range findRawSlug {
+				hint(text)
+			}
 		case invalid.Missing && invalid.Field == setup.FieldOrg:
-			hints = append(hints, "pass --org with the slug that fly orgs list shows (for personal, the real one behind it)")
+			hint("pass --org with the slug that fly orgs list shows (for personal, the real one behind it)")
+		case invalid.Missing && invalid.Field == setup.FieldApp && has("config"):
+			hint("pass --app, or --config with the app's fly.toml")
 		case invalid.Missing && invalid.Field == setup.FieldApp:
-			hints = append(hints, "pass --app, or --config with the app's fly.toml")
-		case invalid.Field == setup.FieldRoleName && strings.Contains(invalid.Reason, "shared"):
-			hints = append(hints, "pass --shared-role instead of --role-name, so that all the apps use one role")
+			hint("pass --app")
+		case invalid.NotShared:
+			hint("pass --shared-role instead of --role-name, so that all the apps use one role")
 		case invalid.Field == setup.FieldRoleName:
-			hints = append(hints, "choose a name with --role-name")
+			hint("choose a name with --role-name, or for several apps one with --shared-role")
+		case invalid.Field == setup.FieldInline && invalid.Err == nil:
+			hint("the file's name becomes the policy's: rename the file")
 		}
 	}
-	return strings.Join(lines, "\n"), hints
+	return strings.Join(out, "\n"), hints
 }
 
 // findRawSlug says where the slug stands that Fly's tokens carry; no output of
 // flyctl has it (superfly/flyctl, GraphQL field rawSlug).
-const findRawSlug = "iss in a token of one of its Machines ends in it; Fly's GraphQL API tells it too: {organizations{nodes{slug rawSlug}}}"
+var findRawSlug = []string{
+	"the real slug ends iss in a token of one of its Machines; copy fly-aws there, or: fly ssh console -C 'curl -s --unix-socket /.fly/api http://localhost/v1/tokens/oidc -d {}'",
+	"Fly's GraphQL API, https://api.fly.io/graphql, tells it too: {organizations{nodes{slug rawSlug}}}",
+}
 
 // flatten returns the errors joined in err.
 func flatten(err error) []error {
@@ -224,13 +282,15 @@ func explainConflict(e *setup.ConflictError) (message string, hints []string) {
 			said[hint] = true
 		}
 	}
-	return "nothing was written, for a conflict: " + render.Apps(names), hints
+	return "conflict: " + render.Apps(names) + "; nothing was written", hints
 }
 
 func conflictHint(c setup.Change, r setup.Reason) string {
 	switch r.Code {
 	case setup.ReasonForeignRole:
-		return "take the role over with --adopt: our statement goes beside what is there; or choose another with --role-name"
+		return "take the role over with --adopt: fly-aws adds its own statement beside what is there; or choose another with --role-name"
+	case setup.ReasonSharedAudience:
+		return "pass --audience " + r.Have + ", or choose another role with --shared-role"
 	case setup.ReasonOtherApp:
 		if r.Want == "" {
 			return "share the role from now on with --adopt, or choose another name with --shared-role"
@@ -248,7 +308,7 @@ func conflictHint(c setup.Change, r setup.Reason) string {
 	return "look at the resource in the AWS console"
 }
 
-func credentialHints(e *awsapi.CredentialsError) []string {
+func credentialHints(e *awsapi.CredentialsError, has func(flag string) bool) []string {
 	login := "aws sso login"
 	if e.Profile != "" {
 		login += " --profile " + e.Profile
@@ -262,6 +322,9 @@ func credentialHints(e *awsapi.CredentialsError) []string {
 		return []string{"check who you are with: aws sts get-caller-identity"}
 	case "profile":
 		return []string{"list the profiles with: aws configure list-profiles"}
+	}
+	if !has("profile") {
+		return []string{"sign in with: aws sso login, or aws configure"}
 	}
 	return []string{"sign in with: aws sso login, or aws configure; or name a profile with --profile"}
 }

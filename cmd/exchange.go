@@ -161,7 +161,7 @@ func newTokenExchange(sys System) *cobra.Command {
 	var o outputFlags
 	c := &cobra.Command{
 		Use:   "exchange",
-		Short: "In a machine: give the token to AWS and show whose credentials come back",
+		Short: "In a machine: give the token to AWS, and see who you are",
 		Long: `In a Fly Machine: give the machine's token to AWS STS and show the role, the
 account and the time until the credentials end. The credentials themselves are
 not shown. A refusal is explained.
@@ -170,7 +170,7 @@ A role made seconds ago is refused with AccessDenied for a while, so that answer
 is tried again for --wait; no other is.`,
 		Example: `  fly-aws token exchange
   fly-aws token exchange --role-arn arn:aws:iam::123456789012:role/web`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runTokenExchange(cmd.Context(), sys, o, f) },
 	}
 	o.register(c.Flags())
@@ -225,14 +225,14 @@ func newCredentials(sys System) *cobra.Command {
 	var f exchangeFlags
 	c := &cobra.Command{
 		Use:   "credentials",
-		Short: "In a machine: print temporary AWS credentials for credential_process",
-		Long: `In a Fly Machine: print temporary AWS credentials in the form that AWS tools take
-from a credential_process. For tools that cannot use a web identity themselves,
-and for several roles in one machine, a profile each:
+		Short: "In a machine: print AWS credentials for credential_process",
+		Long: `In a Fly Machine: print temporary AWS credentials in the form that AWS tools
+take from a credential_process. For tools that cannot use a web identity
+themselves, and for several roles in one machine, a profile each:
 
   [profile reports]
-  credential_process = fly-aws credentials --role-arn arn:aws:iam::123456789012:role/reports`,
-		Args: cobra.NoArgs,
+  credential_process = fly-aws credentials --role-arn arn:aws:iam::…:role/reports`,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runCredentials(cmd.Context(), sys, f) },
 	}
 	f.register(sys, c, waitAtBoot, waitUsage)
@@ -271,7 +271,7 @@ func newExec(sys System) *cobra.Command {
 	var f exchangeFlags
 	c := &cobra.Command{
 		Use:   "exec -- COMMAND [ARGUMENT…]",
-		Short: "In a machine: run a command with temporary AWS credentials in its environment",
+		Short: "In a machine: run a command with AWS credentials",
 		Long: `In a Fly Machine: get temporary AWS credentials and run COMMAND with them in its
 environment, in the place of this program. They end after --duration and are not
 renewed: for a service that runs longer set AWS_ROLE_ARN, and its SDK does it.`,
@@ -320,8 +320,8 @@ func runExec(ctx context.Context, sys System, f exchangeFlags, command []string)
 // refusal explains why there are no credentials.
 func (x *exchanger) refusal(err error) error {
 	var refused *awsapi.CallError
-	if !errors.As(err, &refused) {
-		return err
+	if !errors.As(err, &refused) || refused.Code == "" {
+		return err // no answer, or none of STS's
 	}
 	return &refusedError{err: err, refusal: refused, exchange: x.exchange}
 }

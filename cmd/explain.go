@@ -49,8 +49,8 @@ With --error, AWS's own error message is put into words instead.
 The exit code is 0 for accepted, 3 for refused, 1 for undecided.`,
 		Example: `  fly-aws explain --role fly-acme-web --subject acme:web:cold-shape-2007
   fly-aws explain --policy trust.json --claims claims.json --json
-  fly-aws explain --error 'Not authorized to perform sts:AssumeRoleWithWebIdentity'`,
-		Args: cobra.NoArgs,
+  pbpaste | fly-aws explain --error -`,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runExplain(cmd.Context(), sys, o) },
 	}
 	o.output.register(c.Flags())

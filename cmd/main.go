@@ -3,10 +3,13 @@ package cmd
 import (
 	"context"
 	"errors"
-	"slices"
+	"io"
+	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/fly-aws/fly-aws/internal/render"
 )
@@ -18,23 +21,55 @@ const (
 	exitUsage       = 2   // the command line cannot be used
 	exitPending     = 3   // changes are pending
 	exitNotAllowed  = 4   // not signed in, or not allowed
+	exitNoCommand   = 127 // sandbox and exec: there is no such command, as shells say it
 	exitInterrupted = 130 // ended by Ctrl-C
 )
 
 // Main runs the program with its arguments (without the program's name) and
 // returns its exit code. It ends early, but cleanly, when ctx does.
 func Main(ctx context.Context, sys System, args []string) int {
+	out := &checkedWriter{w: sys.Stdout}
+	sys.Stdout = out
+	exit := run(ctx, sys, args)
+	if out.err != nil && !errors.Is(out.err, syscall.EPIPE) && (exit == exitDone || exit == exitPending) {
+		render.Error(sys.Stderr, render.Problem{
+			Message: "standard output cannot be written: " + render.Clean(cause(out.err).Error()),
+		}, sys.style(sys.StderrTTY, false))
+		return exitFailed
+	}
+	return exit
+}
+
+// A checkedWriter remembers the first error of the writer it stands for, so that
+// text for people need not look at every line.
+type checkedWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (c *checkedWriter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	if c.err == nil {
+		c.err = err
+	}
+	return n, err
+}
+
+func run(ctx context.Context, sys System, args []string) int {
 	root := newRoot(sys)
 	root.SetArgs(args)
 	root.SetIn(sys.Stdin)
 	root.SetOut(sys.Stdout)
 	root.SetErr(sys.Stderr)
 	began := false
-	root.PersistentPreRun = func(*cobra.Command, []string) { began = true }
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		began = true
+		return refuseEmptyFlags(cmd)
+	}
 
-	err := findVerb(root, args)
+	verb, err := root, findVerb(root, args)
 	if err == nil {
-		err = root.ExecuteContext(ctx)
+		verb, err = root.ExecuteContextC(ctx)
 	}
 	if err == nil {
 		return exitDone
@@ -46,13 +81,34 @@ func Main(ctx context.Context, sys System, args []string) int {
 	if !began { // cobra's own: an unknown flag or command, a wrong number of arguments
 		err = asUsage(err)
 	}
-	problem := problemOf(ctx, err)
-	if wantsJSON(args) {
+	problem := problemOf(ctx, err, func(flag string) bool { return verb.Flags().Lookup(flag) != nil })
+	var report *reportError
+	if errors.As(err, &report) {
+		_ = render.JSON(sys.Stdout, report.document(problem))
+	} else if asked(args, "json", "j") {
 		_ = render.JSON(sys.Stdout, render.ErrorDocument{Schema: render.ErrorSchema, Error: problem})
 	} else {
-		render.Error(sys.Stderr, problem, sys.style(sys.StderrTTY, slices.Contains(args, "--no-color")))
+		render.Error(sys.Stderr, problem, sys.style(sys.StderrTTY, asked(args, "no-color", "")))
 	}
 	return problem.Exit
+}
+
+// refuseEmptyFlags refuses a flag whose value is empty: a script's variable that
+// is not set must not mean "all machines" or "no boundary".
+func refuseEmptyFlags(cmd *cobra.Command) error {
+	var err error
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		values := []string{f.Value.String()}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+		}
+		for _, value := range values {
+			if err == nil && strings.TrimSpace(value) == "" {
+				err = usagef("give it a value, or leave the flag away", "--%s is empty", f.Name)
+			}
+		}
+	})
+	return err
 }
 
 // An exitCode ends the program with that code, when all is said already.
@@ -60,17 +116,25 @@ type exitCode int
 
 func (exitCode) Error() string { return "the program has said why it ends" }
 
-// wantsJSON finds --json even where the flags could not be parsed, so that a
-// script gets its document for a wrong flag too.
-func wantsJSON(args []string) bool {
+// asked finds a flag even where the flags could not be parsed, so that a script
+// gets its document for a wrong flag too.
+func asked(args []string, name, short string) bool {
 	for _, arg := range args {
-		switch {
-		case arg == "--":
+		if arg == "--" {
 			return false
-		case arg == "--json", arg == "--json=true":
-			return true
-		case strings.HasPrefix(arg, "-") && !strings.HasPrefix(arg, "--") && strings.Trim(arg[1:], "yj") == "" && strings.Contains(arg, "j"):
-			return true
+		}
+		flag, value, given := strings.Cut(arg, "=")
+		on := true
+		if given {
+			on, _ = strconv.ParseBool(value)
+		}
+		letters := strings.TrimPrefix(flag, "-")
+		switch {
+		case flag == "--"+name:
+			return on
+		case short != "" && letters != flag && strings.Trim(letters, "yj") == "" && strings.HasSuffix(letters, short),
+			short != "" && letters != flag && strings.Trim(letters, "yj") == "" && strings.Contains(letters, short) && !given:
+			return on
 		}
 	}
 	return false
@@ -96,12 +160,38 @@ fly.toml, from where every AWS SDK takes it.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{err: err, hint: "see " + cmd.CommandPath() + " --help"}
 	})
+	root.SetHelpCommand(newHelp(root))
+	root.SetUsageFunc(usage)
 	root.AddCommand(
 		newSetup(sys), newPlan(sys), newApply(sys), newPatch(sys),
 		newTrustPolicy(sys), newToken(sys), newCredentials(sys), newExec(sys), newDoctor(sys), newExplain(sys),
 		newDemo(sys), newSandbox(sys),
 	)
 	return root
+}
+
+// newHelp is cobra's help command, but for a topic that does not exist, which is
+// an error.
+func newHelp(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Show what a command does",
+		RunE: func(_ *cobra.Command, args []string) error {
+			found, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return noSuchCommand(root, args[:1])
+			}
+			return found.Help()
+		},
+	}
+}
+
+// noArguments refuses arguments for a verb that has only flags.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("see "+cmd.CommandPath()+" --help", "%s takes flags only; %q is one argument too many", cmd.Name(), args[0])
+	}
+	return nil
 }
 
 // findVerb refuses what is no verb before its flags are looked at, of which the

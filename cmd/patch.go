@@ -3,9 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
-	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -31,8 +29,8 @@ func newPatch(sys System) *cobra.Command {
 		Long: `Write AWS_ROLE_ARN into the [env] of a fly.toml, for a role that came from
 elsewhere. Every other byte of the file stays as it is. AWS is not called.`,
 		Example: `  fly-aws patch --role-arn arn:aws:iam::123456789012:role/web
-  fly-aws patch --role-arn arn:aws:iam::123456789012:role/web -c api/fly.toml --aws-region eu-central-1`,
-		Args: cobra.NoArgs,
+  fly-aws patch --role-arn arn:aws:iam::123456789012:role/api -c api/fly.toml`,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runPatch(cmd.Context(), sys, o) },
 	}
 	o.output.register(c.Flags())
@@ -100,8 +98,9 @@ func runPatch(ctx context.Context, sys System, o patchOptions) error {
 	if err != nil {
 		return err
 	}
+	var report setup.Report
 	if !o.dryRun {
-		if _, err := setup.Apply(ctx, e.targets, plan, nil); err != nil {
+		if report, err = setup.Apply(ctx, e.targets, plan, nil); err != nil {
 			return err
 		}
 	}
@@ -115,7 +114,7 @@ func runPatch(ctx context.Context, sys System, o patchOptions) error {
 	render.Diff(sys.Stdout, config.Path, string(before), string(after), e.out)
 	if !o.dryRun {
 		render.Done(sys.Stdout, "wrote "+render.Clean(config.Path), e.out)
-		render.Next(sys.Stdout, nextStep(plan), e.out)
+		render.Next(sys.Stdout, nextStep(plan, report), e.out)
 	}
 	return nil
 }
@@ -130,15 +129,4 @@ func newPatchDocument(plan *setup.Plan, config, app string, write bool) patchDoc
 		doc.Changes = append(doc.Changes, entry)
 	}
 	return doc
-}
-
-// shellWord quotes a word for a command line that is shown, where it needs it.
-func shellWord(word string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./=:@%+,", r)
-	}
-	if word != "" && !slices.ContainsFunc([]rune(word), func(r rune) bool { return !plain(r) }) {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }

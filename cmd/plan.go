@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/natefinch/atomic"
 	"github.com/spf13/cobra"
@@ -31,7 +33,7 @@ a conflict stands in the way. With --out the plan is kept in a file, which
 fly-aws apply writes exactly as it is.`,
 		Example: `  fly-aws plan -o acme -a web --policy AmazonS3ReadOnlyAccess
   fly-aws plan -o acme -a web --out plan.json && echo nothing to do`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runPlan(cmd.Context(), sys, o) },
 	}
 	o.request.register(c.Flags())
@@ -42,6 +44,9 @@ fly-aws apply writes exactly as it is.`,
 }
 
 func runPlan(ctx context.Context, sys System, o planOptions) error {
+	if o.out == "-" {
+		return usagef("use --json, which prints the plan", "--out takes a file, not standard output")
+	}
 	e := newEngine(sys, o.output)
 	req, err := o.request.request(sys, e.folder)
 	if err != nil {
@@ -54,13 +59,13 @@ func runPlan(ctx context.Context, sys System, o planOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := e.showPlan(plan); err != nil {
-		return err
-	}
-	if o.out != "" {
+	if o.out != "" && len(plan.Conflicts()) == 0 {
 		if err := e.keepPlan(plan, o.out); err != nil {
 			return err
 		}
+	}
+	if err := e.showPlan(plan); err != nil {
+		return err
 	}
 	if o.out != "" && !o.output.json && len(plan.Pending()) > 0 {
 		render.Next(sys.Stdout, "fly-aws apply "+shellWord(o.out), e.out)
@@ -95,7 +100,14 @@ func (e *engine) keepPlan(plan *setup.Plan, file string) error {
 	if err != nil {
 		return err
 	}
-	if err := atomic.WriteFile(e.sys.path(file), bytes.NewReader(data)); err != nil {
+	path := e.sys.path(file)
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	if info, errStat := os.Stat(path); errStat == nil && !info.Mode().IsRegular() {
+		return usagef("give --out the path of a file; --json prints the plan", "--out %s is not a file", file)
+	}
+	if err := atomic.WriteFile(path, bytes.NewReader(data)); err != nil {
 		return &hintedError{
 			err:  fmt.Errorf("the plan could not be kept in %s: %w", file, cause(err)),
 			hint: "give --out the path of a file that can be written",

@@ -34,21 +34,21 @@ type requestFlags struct {
 }
 
 func (f *requestFlags) register(flags *pflag.FlagSet) {
-	flags.StringVarP(&f.org, "org", "o", "", "Fly organisation, by its raw slug")
-	flags.StringSliceVarP(&f.apps, "app", "a", nil, "Fly app that may use AWS; repeat for several")
-	flags.StringArrayVarP(&f.configs, "config", "c", nil, "the app's fly.toml, or its folder; repeat for several apps (default: the one in this folder)")
-	flags.StringSliceVar(&f.policies, "policy", nil, "managed policy to attach, by name or ARN; repeatable")
-	flags.StringArrayVar(&f.inline, "inline-policy", nil, "`file` with a permissions policy to put into the role under the file's name; repeatable")
-	flags.StringVar(&f.roleName, "role-name", "", "name of the role (default fly-<org>-<app>)")
+	flags.StringVarP(&f.org, "org", "o", "", "Fly organisation, by its raw `slug`")
+	flags.StringArrayVarP(&f.apps, "app", "a", nil, "Fly `app` that may use AWS; repeatable")
+	flags.StringArrayVarP(&f.configs, "config", "c", nil, "the app's fly.toml, a `path` to it or to its folder; repeatable (default: the one in this folder)")
+	flags.StringArrayVar(&f.policies, "policy", nil, "managed `policy` to attach, by name or ARN; repeatable")
+	flags.StringArrayVar(&f.inline, "inline-policy", nil, "`file` with a permissions policy to put into the role, under the file's name; repeatable")
+	flags.StringVar(&f.roleName, "role-name", "", "`name` of the role (default fly-<org>-<app>)")
 	flags.StringVar(&f.shared, "shared-role", "", "`name` of one role for all the apps")
-	flags.StringSliceVar(&f.machines, "machine", nil, "only machines of this name may use the role; new ones of a deploy will not (default: all)")
-	flags.StringVar(&f.audience, "audience", "", "audience of the tokens; Fly's init asks for the default (default sts.amazonaws.com)")
-	flags.StringVar(&f.path, "path", "", "IAM path of the role (default /)")
-	flags.StringVar(&f.boundary, "permissions-boundary", "", "managed policy that bounds the role, by name or ARN")
-	flags.StringVar(&f.maxSession, "max-session-duration", "", "longest session, as 1h30m or in seconds; 1h to 12h (default: AWS's own, 1h)")
+	flags.StringArrayVar(&f.machines, "machine", nil, "only the machine of this `name` may use the role, or * for all again; repeatable. New machines of a deploy have new names")
+	flags.StringVar(&f.audience, "audience", "", "`audience` of the tokens; Fly's init asks for the default (default sts.amazonaws.com)")
+	flags.StringVar(&f.path, "path", "", "IAM `path` of the role (default /)")
+	flags.StringVar(&f.boundary, "permissions-boundary", "", "managed `policy` that bounds the role, by name or ARN")
+	flags.StringVar(&f.maxSession, "max-session-duration", "", "longest session, a `duration` as 1h30m or in seconds; 1h to 12h (default: AWS's own, 1h)")
 	flags.StringArrayVar(&f.tags, "tag", nil, "tag of the role, as `key=value`; repeatable")
-	flags.StringVar(&f.awsRegion, "aws-region", "", "AWS_REGION for fly.toml, where it has none: Fly sets none and every AWS SDK needs one")
-	flags.BoolVar(&f.adopt, "adopt", false, "take over an existing role of that name: our statement goes beside what it has")
+	flags.StringVar(&f.awsRegion, "aws-region", "", "AWS_REGION for fly.toml, where it has none: Fly sets none, and every AWS SDK needs a `region`")
+	flags.BoolVar(&f.adopt, "adopt", false, "take over an existing role of that name: fly-aws's statement goes beside what it has")
 	flags.BoolVar(&f.noPatch, "no-patch", false, "leave fly.toml alone")
 }
 
@@ -59,7 +59,10 @@ func (f *requestFlags) request(sys System, folder *workdir.Folder) (setup.Reques
 	if err != nil {
 		return setup.Request{}, err
 	}
-	names := slices.Clone(f.apps)
+	if f.noPatch && f.awsRegion != "" {
+		return setup.Request{}, usagef("leave one of them away", "--aws-region is for fly.toml, which --no-patch leaves alone")
+	}
+	names := commaList(f.apps)
 	if fromEnv := sys.Getenv("FLY_APP"); len(names) == 0 && fromEnv != "" {
 		names = []string{fromEnv}
 	}
@@ -67,7 +70,7 @@ func (f *requestFlags) request(sys System, folder *workdir.Folder) (setup.Reques
 	fill := func(apps []setup.App) {
 		req.Apps = apps
 		for i := range apps {
-			apps[i].Machines, apps[i].Role = f.machines, role
+			apps[i].Machines, apps[i].Role = commaList(f.machines), role
 			if apps[i].Config != "" {
 				apps[i].Region = f.awsRegion
 			}
@@ -118,6 +121,9 @@ func (f *requestFlags) role(sys System) (setup.RoleRequest, error) {
 		role.Tags[key] = value
 	}
 	for _, file := range f.inline {
+		if file == "-" {
+			return role, usagef("give --inline-policy the path of a JSON file, whose name becomes the policy's", "--inline-policy cannot be read from standard input")
+		}
 		doc, err := readFile(sys, file)
 		if err != nil {
 			return role, usagef("give --inline-policy the path of a JSON file", "--inline-policy %s", err)
@@ -153,12 +159,8 @@ func readFile(sys System, name string) ([]byte, error) {
 	in := sys.Stdin
 	if name != "-" {
 		file := sys.path(name)
-		info, err := os.Stat(file)
-		switch {
-		case err != nil:
-			return nil, fmt.Errorf("%s: %w", name, cause(err))
-		case !info.Mode().IsRegular():
-			return nil, fmt.Errorf("%s is not a file", name)
+		if info, err := os.Stat(file); err == nil && info.IsDir() {
+			return nil, fmt.Errorf("%s is a folder", name)
 		}
 		f, err := os.Open(file)
 		if err != nil {
@@ -206,6 +208,14 @@ func (f *requestFlags) entries(folder *workdir.Folder, names []string) ([]setup.
 			if errors.As(err, &missing) && path == "" && len(names) == 0 {
 				return nil, nil // Check says it, with what else is missing
 			}
+			var format *workdir.FormatError
+			if errors.As(err, &format) {
+				hint := "pass --no-patch and --app; the line to add is shown at the end"
+				if f.noPatch {
+					hint = "pass --app: the app's name is read from no other format"
+				}
+				return nil, &hintedError{err: err, hint: hint}
+			}
 			return nil, err
 		}
 		if config.App == "" && len(names) == 1 && len(paths) == 1 {
@@ -235,6 +245,15 @@ func (f *requestFlags) entries(folder *workdir.Folder, names []string) ([]setup.
 		}
 	}
 	return apps, nil
+}
+
+// commaList splits values at commas too, for names that have none.
+func commaList(values []string) []string {
+	var out []string
+	for _, v := range values {
+		out = append(out, strings.Split(v, ",")...)
+	}
+	return out
 }
 
 func plainEntries(names []string) []setup.App {

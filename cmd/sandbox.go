@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
-	"time"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -24,15 +25,15 @@ func newSandbox(sys System) *cobra.Command {
 	var o sandboxOptions
 	c := &cobra.Command{
 		Use:   "sandbox [-- COMMAND [ARGUMENT…]]",
-		Short: "Serve a pretend AWS and Fly on this machine, for a command or a shell",
-		Long: `Serve a pretend AWS account (IAM and STS), a Fly organisation's token endpoint and
-its OIDC issuer on loopback, and run COMMAND with the environment set so that the
-AWS CLI, an SDK, fly-aws or a test suite talks to them. They start empty and
-refuse what AWS refuses. Its exit code is COMMAND's.
+		Short: "Serve a pretend AWS and Fly here, for a command or a shell",
+		Long: `Serve a pretend AWS account (IAM and STS), Fly's API, the token endpoint of a
+machine and an OIDC issuer on loopback, and run COMMAND with the environment set
+so that the AWS CLI, an SDK, fly-aws or a test suite talks to them. They start
+empty and refuse what AWS refuses. The exit code is COMMAND's.
 
 Without COMMAND the exports are printed, and it serves until Ctrl-C.`,
 		Example: `  fly-aws sandbox -- aws iam list-roles
-  fly-aws sandbox -- sh -c 'fly-aws setup -o acme -a web --no-patch --yes && aws iam get-role --role-name fly-acme-web'`,
+  fly-aws sandbox -- bash`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 && cmd.ArgsLenAtDash() != 0 {
 				return usagef("write fly-aws sandbox -- "+strings.Join(args, " "), "the command to run stands after --")
@@ -76,43 +77,69 @@ func runSandbox(ctx context.Context, sys System, o sandboxOptions) (err error) {
 		<-ctx.Done()
 		return nil
 	}
-	return runCommand(ctx, sys, server.Env(), o.command)
+	return runCommand(sys, server.Env(), o.command)
 }
 
 // runCommand runs a command to its end in the sandbox's environment. Ctrl-C goes
-// to the whole foreground group, so the command gets its own and decides.
-func runCommand(ctx context.Context, sys System, env, command []string) error {
+// to the whole foreground group, so the command gets its own and decides; what is
+// sent to this process alone, to end it, is passed on.
+func runCommand(sys System, env, command []string) error {
 	path, err := lookPath(command[0])
 	if err != nil {
 		return err
 	}
-	c := exec.CommandContext(ctx, path, command[1:]...) //nolint:gosec // running it is what was asked for
+	c := exec.Command(path, command[1:]...) //nolint:gosec,noctx // running it is what was asked for, for as long as it likes
 	c.Stdin, c.Stdout, c.Stderr = sys.Stdin, sys.Stdout, sys.Stderr
 	c.Env = overlay(sys.Environ, env)
-	c.Cancel = func() error { return c.Process.Signal(os.Interrupt) }
-	c.WaitDelay = 5 * time.Second
-	err = c.Run()
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	if err := c.Start(); err != nil {
+		return fmt.Errorf("%s did not run: %w", command[0], cause(err))
+	}
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() {
+		for {
+			select {
+			case s := <-signals:
+				if s != os.Interrupt {
+					_ = c.Process.Signal(s)
+				}
+			case <-ended:
+				return
+			}
+		}
+	}()
+	err = c.Wait()
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &exit):
-		if code := exit.ExitCode(); code > 0 {
-			return exitCode(code)
-		}
-		return exitCode(exitInterrupted) // ended by a signal
+	case !errors.As(err, &exit):
+		return fmt.Errorf("%s: %w", command[0], cause(err))
+	case exit.ExitCode() > 0:
+		return exitCode(exit.ExitCode())
 	}
-	return fmt.Errorf("%s did not run: %w", command[0], err)
+	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return exitCode(128 + int(status.Signal())) // as shells have it
+	}
+	return exitCode(exitFailed)
 }
 
 // lookPath finds the program of a command line.
 func lookPath(name string) (string, error) {
 	path, err := exec.LookPath(name)
 	if err != nil {
-		return "", usagef("is it installed, and in PATH?", "there is no command %q", name)
+		return "", &noCommandError{name}
 	}
 	return path, nil
 }
+
+// A noCommandError says that a command to run does not exist.
+type noCommandError struct{ name string }
+
+func (e *noCommandError) Error() string { return fmt.Sprintf("there is no command %q", e.name) }
 
 // overlay returns environ with the assignments of env. A variable that is empty
 // there is taken away: the AWS CLI looks for the profile named by an empty

@@ -212,6 +212,8 @@ func iamCommand(ts *testscript.TestScript, neg bool, args []string) {
 		_, err = client.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: arg(1), PolicyArn: arg(2)})
 	case "detach":
 		_, err = client.DetachRolePolicy(ctx, &iam.DetachRolePolicyInput{RoleName: arg(1), PolicyArn: arg(2)})
+	case "delete-inline":
+		_, err = client.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: arg(1), PolicyName: arg(2)})
 	case "delete-role":
 		_, err = client.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: arg(1)})
 	case "show-role":

@@ -3,9 +3,12 @@ package cmd
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/fly-aws/fly-aws/internal/awsapi"
 	"github.com/fly-aws/fly-aws/internal/render"
 	"github.com/fly-aws/fly-aws/setup"
 )
@@ -22,18 +25,18 @@ func newSetup(sys System) *cobra.Command {
 	var o setupOptions
 	c := &cobra.Command{
 		Use:   "setup",
-		Short: "Federate Fly apps with AWS: plan, ask, apply, prove",
+		Short: "Connect Fly apps to AWS: plan, confirm, apply, verify",
 		Long: `Make AWS trust your Fly apps: the OIDC provider of the organisation, a role for
 each app with the permissions you name, and AWS_ROLE_ARN in each app's fly.toml.
 
-The plan is shown before anything happens. What is there already is kept; what
-differs is mended; running it again finds nothing to do. At the end everything
-is read back, and the live trust policy is tried with a machine of the app,
-which it has to accept, and one of another app, which it has to refuse.`,
+The plan is shown before anything happens. What is there already is kept, what
+differs is repaired, and running it again finds nothing to do. At the end all is
+read back, and the live trust policy is tried with a machine of the app, which
+it has to accept, and one of another app, which it has to refuse.`,
 		Example: `  fly-aws setup -o acme -a web --policy AmazonS3ReadOnlyAccess
-  fly-aws setup -o acme -c web/fly.toml -c api/fly.toml --shared-role fly-backend
-  fly-aws setup -o acme --inline-policy uploads.json --aws-region eu-central-1 --yes --json`,
-		Args: cobra.NoArgs,
+  fly-aws setup -o acme -c web -c api --shared-role fly-backend
+  fly-aws setup -o acme --inline-policy uploads.json --yes --json`,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runSetup(cmd.Context(), sys, o) },
 	}
 	o.request.register(c.Flags())
@@ -45,17 +48,9 @@ which it has to accept, and one of another app, which it has to refuse.`,
 }
 
 func runSetup(ctx context.Context, sys System, o setupOptions) error {
-	if !o.yes && !o.dryRun {
-		switch {
-		case o.output.json:
-			return usagef("pass --yes to apply the plan, or --dry-run to see it", "--json asks no question")
-		case !sys.interactive():
-			return usagef("pass --yes to apply the plan, or --dry-run to see it", "there is no terminal to confirm the plan on")
-		}
-	}
 	e := newEngine(sys, o.output)
 	req, err := o.request.request(sys, e.folder)
-	if err != nil {
+	if err = errors.Join(err, o.unasked(sys)); err != nil {
 		return err
 	}
 	if err := e.openAWS(ctx, o.aws.options(e)); err != nil {
@@ -64,10 +59,29 @@ func runSetup(ctx context.Context, sys System, o setupOptions) error {
 	return e.setup(ctx, req, o.dryRun, o.yes)
 }
 
+// unasked says why the question whether to apply the plan cannot be asked.
+func (o setupOptions) unasked(sys System) error {
+	const hint = "pass --yes to apply the plan, or --dry-run to see it"
+	switch {
+	case o.yes || o.dryRun:
+		return nil
+	case o.output.json:
+		return usagef(hint, "--json asks no question")
+	case !sys.StdinTTY || !sys.StdoutTTY:
+		return usagef(hint, "there is no terminal to confirm the plan on")
+	case sys.Getenv("CI") != "":
+		return usagef(hint, "the variable CI is set, so nobody is asked to confirm the plan")
+	}
+	return nil
+}
+
 // setup is the main job, with every question about flags answered.
 func (e *engine) setup(ctx context.Context, req setup.Request, dryRun, yes bool) error {
 	plan, state, err := e.plan(ctx, req)
 	if err != nil {
+		return err
+	}
+	if e.warnings, err = e.folderWarnings(ctx, req); err != nil {
 		return err
 	}
 	if dryRun {
@@ -92,17 +106,65 @@ func (e *engine) setup(ctx context.Context, req setup.Request, dryRun, yes bool)
 	return e.applyAndTell(ctx, plan, state)
 }
 
-// applyAndTell applies a plan and shows what came of it.
+// folderWarnings looks in the config files for what keeps the role from working.
+func (e *engine) folderWarnings(ctx context.Context, req setup.Request) ([]string, error) {
+	keys := []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"}
+	var want []setup.Resource
+	for _, app := range req.Apps {
+		if app.Config != "" {
+			for _, key := range append(keys, setup.EnvRegion) {
+				want = append(want, setup.Resource{Env: &setup.Env{Config: app.Config, App: app.Name, Key: key}})
+			}
+		}
+	}
+	if len(want) == 0 {
+		return nil, nil
+	}
+	state, err := setup.Observe(ctx, e.targets, want)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, r := range want {
+		found, exists := state[r.ID()]
+		region, app := r.Env.Key == setup.EnvRegion, appOf(req, r.Env.App)
+		switch {
+		case region && !exists && app.Region == "":
+			out = append(out, r.Env.Config+" sets no AWS_REGION, and Fly sets none, but every AWS SDK needs one: add --aws-region with yours, such as eu-central-1")
+		case region && exists && !setup.RegionLike(found.Env.Value):
+			out = append(out, fmt.Sprintf("AWS_REGION is %q in %s, which is no region of AWS's, and is left as it is: AWS calls will fail", found.Env.Value, r.Env.Config))
+		case !region && exists:
+			out = append(out, r.Env.Key+" in "+r.Env.Config+" comes before the role in every AWS SDK: remove it")
+		}
+	}
+	return out, nil
+}
+
+func appOf(req setup.Request, name string) setup.App {
+	for _, app := range req.Apps {
+		if app.Name == name {
+			return app
+		}
+	}
+	return setup.App{}
+}
+
+// applyAndTell applies a plan and shows what came of it. Without a state the plan
+// comes from a file, and what it was made from is looked at again.
 func (e *engine) applyAndTell(ctx context.Context, plan *setup.Plan, state setup.State) error {
 	o, err := e.apply(ctx, plan, state)
 	if err == nil {
 		err = o.verdict()
 	}
 	if err != nil {
-		err = e.again(plan, o, err)
+		err = goesOn(o, err)
 	}
 	if e.json {
-		return e.tellJSON(ctx, plan, o, err)
+		doc := render.NewReport(plan, o.report, o.findings, o.proofs, e.warnings)
+		if err != nil {
+			return &reportError{err: err, doc: doc}
+		}
+		return render.JSON(e.sys.Stdout, doc)
 	}
 	if err != nil && o.report.Count(setup.StatusDone)+o.report.Count(setup.StatusFailed) > 0 && o.proofs == nil {
 		render.Report(e.sys.Stderr, o.report, e.err)
@@ -112,72 +174,89 @@ func (e *engine) applyAndTell(ctx context.Context, plan *setup.Plan, state setup
 	}
 	render.Findings(e.sys.Stdout, o.findings, e.out)
 	render.Proofs(e.sys.Stdout, o.proofs, e.out)
+	for _, text := range e.warnings {
+		render.Warning(e.sys.Stdout, text, e.out)
+	}
 	if err != nil {
 		return err
 	}
-	if next := nextStep(plan); next != "" && o.report.Count(setup.StatusDone) > 0 {
+	if next := nextStep(plan, o.report); next != "" {
 		render.Next(e.sys.Stdout, next, e.out)
 	}
 	return nil
 }
 
-// again adds to a failure midway that the same command goes on from there.
-func (e *engine) again(plan *setup.Plan, o outcome, err error) error {
-	done, unreached := o.report.Count(setup.StatusDone), o.report.Count(setup.StatusUnreached)
-	var stale *setup.StaleError
-	if len(plan.Pending()) == 0 || errors.As(err, &stale) && done == 0 || errors.As(err, new(*hintedError)) {
-		return err
-	}
+// goesOn adds to a failure midway how to go on from there.
+func goesOn(o outcome, err error) error {
+	done, failed := o.report.Count(setup.StatusDone), o.report.Count(setup.StatusFailed)
+	hinted := errors.As(err, new(*hintedError)) || errors.As(err, new(*awsapi.ThrottledError))
 	switch {
-	case done == 0 && o.report.Count(setup.StatusFailed) == 0:
+	case hinted, done+failed == 0 && errors.As(err, new(*setup.StaleError)):
+		return err
+	case done+failed == 0:
 		return &hintedError{err: err, hint: "nothing was written"}
-	case unreached == 0 && o.report.Count(setup.StatusFailed) == 0:
+	case failed == 0 && o.report.Count(setup.StatusUnreached) == 0:
 		return &hintedError{err: err, hint: "everything was written; run the same command again to have it proven"}
+	case errors.Is(err, context.Canceled):
+		return &hintedError{err: err, hint: "run the same command again; it picks up where it stopped"}
 	}
-	return &hintedError{err: err, hint: "run the same command again: what is done stays, and it goes on from there"}
+	return &hintedError{err: err, hint: "then run the same command again; it picks up where it stopped"}
 }
 
-func (e *engine) tellJSON(ctx context.Context, plan *setup.Plan, o outcome, err error) error {
-	doc := render.NewReport(plan, o.report, o.findings, o.proofs)
-	if err != nil {
-		problem := problemOf(ctx, err)
-		doc.Error = &problem
-		doc.Status = "failed"
-		if problem.Exit == exitInterrupted {
-			doc.Status = "interrupted"
-		}
-	}
-	if errWrite := render.JSON(e.sys.Stdout, doc); errWrite != nil {
-		return errWrite
-	}
-	if doc.Error != nil {
-		return exitCode(doc.Error.Exit)
-	}
-	return nil
+// A reportError is a failure whose report is the one document to print.
+type reportError struct {
+	err error
+	doc render.ReportDocument
 }
 
-// nextStep is the command that makes the change take effect.
-func nextStep(plan *setup.Plan) string {
-	var commands []string
-	for _, c := range plan.Changes {
-		env := c.After.Env
-		if env == nil || env.Key != setup.EnvRoleARN {
+func (e *reportError) Error() string { return e.err.Error() }
+func (e *reportError) Unwrap() error { return e.err }
+
+// document is the report with the failure put into words.
+func (e *reportError) document(problem render.Problem) render.ReportDocument {
+	e.doc.Error, e.doc.Status = &problem, "failed"
+	if problem.Exit == exitInterrupted {
+		e.doc.Status = "interrupted"
+	}
+	return e.doc
+}
+
+// nextStep is what makes the changes that were made take effect; "" when they
+// have already, as permissions do.
+func nextStep(plan *setup.Plan, report setup.Report) string {
+	var deploys, lines []string
+	patched := map[string]bool{}
+	for _, r := range report.Results {
+		env := r.Change.After.Env
+		if env == nil {
 			continue
 		}
+		patched[env.App] = true
 		command := "fly deploy"
 		if env.Config != "fly.toml" {
 			command += " --config " + shellWord(env.Config)
 		}
-		commands = append(commands, command)
-	}
-	switch len(commands) {
-	case 0:
-		if len(plan.Grants) == 1 {
-			return "set " + setup.EnvRoleARN + "=" + plan.Grants[0].RoleARN + " in the [env] of the app's config, then fly deploy"
+		if r.Status == setup.StatusDone && !slices.Contains(deploys, command) {
+			deploys = append(deploys, command)
 		}
-		return "set " + setup.EnvRoleARN + " in the [env] of each app's config, then fly deploy"
-	case 1:
-		return commands[0]
 	}
-	return commands[0] + ", and likewise for the other " + render.Count(len(commands)-1, "app")
+	for _, r := range report.Results {
+		made := r.Change.Action == setup.ActionCreate || r.Change.Action == setup.ActionAdopt
+		if !made || r.Change.After.Role == nil || r.Status != setup.StatusDone {
+			continue
+		}
+		for _, g := range plan.Grants {
+			if g.Role == r.Change.After.Role.Name && !patched[g.App] {
+				lines = append(lines, "set "+setup.EnvRoleARN+"="+g.RoleARN+" in the [env] of "+g.App+", then fly deploy")
+			}
+		}
+	}
+	switch all := append(deploys, lines...); len(all) {
+	case 0:
+		return ""
+	case 1:
+		return all[0]
+	default:
+		return all[0] + ", and likewise for the other " + render.Count(len(all)-1, "app")
+	}
 }

@@ -37,7 +37,7 @@ The token itself is a credential until it expires, so it is printed only with
 		Example: `  fly-aws token
   fly-aws token --raw | fly-aws token verify -
   fly-aws token --aud https://vault.example.com --json`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runToken(cmd.Context(), sys, o) },
 	}
 	o.output.register(c.Flags())

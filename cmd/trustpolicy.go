@@ -29,17 +29,21 @@ func newTrustPolicy(sys System) *cobra.Command {
 		Long: `Print the trust policy that setup would give a role, for a role that is made
 elsewhere. Nothing is read or written, here or at AWS.`,
 		Example: `  fly-aws trust-policy --account 123456789012 -o acme -a web > trust.json
-  aws iam create-role --role-name web --assume-role-policy-document file://trust.json`,
-		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return runTrustPolicy(sys, o) },
+  aws iam create-role --role-name web \
+    --assume-role-policy-document file://trust.json`,
+		Args: noArguments,
+		RunE: func(*cobra.Command, []string) error {
+			o.apps, o.machines = commaList(o.apps), commaList(o.machines)
+			return runTrustPolicy(sys, o)
+		},
 	}
 	o.output.register(c.Flags())
 	c.Flags().StringVar(&o.account, "account", "", "AWS account `ID`, 12 digits")
-	c.Flags().StringVar(&o.partition, "partition", "aws", "AWS partition: aws, aws-cn or aws-us-gov")
-	c.Flags().StringVarP(&o.org, "org", "o", "", "Fly organisation, by its raw slug")
-	c.Flags().StringSliceVarP(&o.apps, "app", "a", nil, "Fly app that may use the role; repeat for several")
-	c.Flags().StringSliceVar(&o.machines, "machine", nil, "only machines of this name (default: all)")
-	c.Flags().StringVar(&o.audience, "audience", "", "audience of the tokens (default sts.amazonaws.com)")
+	c.Flags().StringVar(&o.partition, "partition", "aws", "AWS `partition`: aws, aws-cn or aws-us-gov")
+	c.Flags().StringVarP(&o.org, "org", "o", "", "Fly organisation, by its raw `slug`")
+	c.Flags().StringArrayVarP(&o.apps, "app", "a", nil, "Fly `app` that may use the role; repeatable")
+	c.Flags().StringArrayVar(&o.machines, "machine", nil, "only the machine of this `name`; repeatable (default: all)")
+	c.Flags().StringVar(&o.audience, "audience", "", "`audience` of the tokens (default sts.amazonaws.com)")
 	return c
 }
 
@@ -68,7 +72,7 @@ func runTrustPolicy(sys System, o trustPolicyOptions) error {
 	}
 	policy := trustpolicy.New(statement)
 	if size := policy.Size(); size > trustpolicy.MaxSizeQuota {
-		return &setup.SizeError{Role: "(not made yet)", Size: size, Quota: trustpolicy.MaxSizeQuota, Apps: len(o.apps)}
+		return usagef("split the apps over several roles", "the policy has %d characters for %d apps; IAM takes %d at most", size, len(o.apps), trustpolicy.MaxSizeQuota)
 	} else if size > trustpolicy.DefaultSizeQuota {
 		fmt.Fprintf(sys.Stderr, "The policy has %d characters; an account takes %d unless its quota L-C07B4B0D was raised.\n", size, trustpolicy.DefaultSizeQuota)
 	}

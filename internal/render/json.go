@@ -10,6 +10,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/fly-aws/fly-aws/setup"
+	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
 // Schemas of the documents that --json prints, besides setup.PlanSchema. A
@@ -60,6 +61,8 @@ type ReportDocument struct {
 	Changes  []ResultDocument `json:"changes"`
 	Findings []setup.Finding  `json:"findings"`
 	Proofs   []ProofDocument  `json:"proofs"`
+	// Warnings are to know of; they do not make it fail.
+	Warnings []string `json:"warnings"`
 	// Error is the failure that ended it, as in an ErrorDocument.
 	Error *Problem `json:"error,omitempty"`
 }
@@ -95,8 +98,9 @@ type ErrorDocument struct {
 	Error  Problem `json:"error"`
 }
 
-// NewReport makes the document of a report.
-func NewReport(plan *setup.Plan, report setup.Report, findings []setup.Finding, proofs []setup.Proof) ReportDocument {
+// NewReport makes the document of a report, with warnings and those that proofs
+// give cause for.
+func NewReport(plan *setup.Plan, report setup.Report, findings []setup.Finding, proofs []setup.Proof, warnings []string) ReportDocument {
 	doc := ReportDocument{
 		Schema:    ReportSchema,
 		Partition: plan.Partition,
@@ -107,6 +111,7 @@ func NewReport(plan *setup.Plan, report setup.Report, findings []setup.Finding, 
 		Changes:   []ResultDocument{},
 		Findings:  append([]setup.Finding{}, findings...),
 		Proofs:    []ProofDocument{},
+		Warnings:  append([]string{}, warnings...),
 	}
 	if report.Count(setup.StatusKept) == len(report.Results) {
 		doc.Status = "nothing-to-do"
@@ -120,6 +125,9 @@ func NewReport(plan *setup.Plan, report setup.Report, findings []setup.Finding, 
 	}
 	for _, p := range proofs {
 		doc.Proofs = append(doc.Proofs, ProofDocument{p, p.Held()})
+		if !p.Held() && (p.Want == trustpolicy.Refused || p.Got == trustpolicy.Undecided) {
+			doc.Warnings = append(doc.Warnings, warning(p))
+		}
 	}
 	return doc
 }

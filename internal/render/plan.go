@@ -1,11 +1,15 @@
 package render
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aymanbagabas/go-udiff"
 
@@ -75,45 +79,64 @@ func (p printer) change(plan *setup.Plan, c setup.Change) {
 	for _, r := range c.Reasons {
 		p.line("      %s", reason(r))
 	}
-	p.trustDiff(c)
+	p.documentDiff(c)
 }
 
-// details says what matters of a resource that is created.
+// details says what matters of a resource that is created: all that it allows.
 func (p printer) details(plan *setup.Plan, r setup.Resource) {
 	switch {
 	case r.Provider != nil:
 		p.line("      trusts tokens for %s", Clean(strings.Join(r.Provider.Audiences, ", ")))
 	case r.Role != nil:
-		statement, _ := r.Role.Trust.Statement(trustpolicy.Sid(plan.Org))
-		for _, subject := range subjects(statement) {
-			p.line("      %s may assume it", Clean(subject))
-		}
-		if r.Role.Boundary != "" {
-			p.line("      permissions boundary %s", Clean(policyName(r.Role.Boundary)))
-		}
-		if r.Role.MaxSession != 0 {
-			p.line("      sessions of at most %d s", r.Role.MaxSession)
-		}
+		p.roleDetails(plan, *r.Role)
+	case r.Policy != nil && r.Policy.ARN == "":
+		p.lines("        ", "  ", false, "", indented(r.Policy.Document))
 	case r.Env != nil:
 		p.line("      %s", Clean(r.Env.Value))
 	}
 }
 
-func subjects(s trustpolicy.Statement) []string {
-	for _, c := range s.Conditions {
-		if strings.HasSuffix(c.Key, ":sub") {
-			return c.Values
+func (p printer) roleDetails(plan *setup.Plan, r setup.Role) {
+	statement, _ := r.Trust.Statement(trustpolicy.Sid(plan.Org))
+	for _, subject := range setup.Subjects(statement) {
+		p.line("      %s may assume it", Clean(subject))
+	}
+	if r.Path != "/" {
+		p.line("      path %s", Clean(r.Path))
+	}
+	if r.Boundary != "" {
+		p.line("      permissions boundary %s", Clean(policyName(r.Boundary)))
+	}
+	if r.MaxSession != 0 {
+		p.line("      sessions of at most %s", (time.Duration(r.MaxSession) * time.Second).String())
+	}
+	for _, key := range slices.Sorted(maps.Keys(r.Tags)) {
+		if !strings.HasPrefix(key, "fly-aws:") {
+			p.line("      tag %s=%s", Clean(key), Clean(r.Tags[key]))
 		}
 	}
-	return nil
 }
 
-// trustDiff shows how a trust policy changes, line by line.
-func (p printer) trustDiff(c setup.Change) {
-	if c.Action == setup.ActionConflict || c.Before == nil || c.Before.Role == nil || c.Before.Role.Trust.Equal(c.After.Role.Trust) {
+// documentDiff shows how a trust policy or an inline policy changes, line by line.
+func (p printer) documentDiff(c setup.Change) {
+	if c.Action == setup.ActionConflict || c.Before == nil {
 		return
 	}
-	p.lines("        ", "  ", false, c.Before.Role.Trust.Indent()+"\n", c.After.Role.Trust.Indent()+"\n")
+	switch before, after := *c.Before, *c.After; {
+	case before.Role != nil && !before.Role.Trust.Equal(after.Role.Trust):
+		p.lines("        ", "  ", false, before.Role.Trust.Indent()+"\n", after.Role.Trust.Indent()+"\n")
+	case before.Policy != nil && after.Policy.ARN == "":
+		p.lines("        ", "  ", false, indented(before.Policy.Document), indented(after.Policy.Document))
+	}
+}
+
+// indented is a JSON document with a line a member.
+func indented(doc json.RawMessage) string {
+	var buf bytes.Buffer
+	if err := json.Indent(&buf, doc, "", "  "); err != nil {
+		return string(doc) + "\n"
+	}
+	return buf.String() + "\n"
 }
 
 // Diff shows how a file changes, as git shows it.
@@ -193,54 +216,82 @@ func policyName(arn string) string {
 	return arn
 }
 
+// NameOf names a resource by its ID, as setup.Resource.ID makes it.
+func NameOf(id string) string {
+	kind, rest, _ := strings.Cut(id, ":")
+	switch kind {
+	case "provider":
+		return "OIDC provider " + Clean(rest[strings.IndexByte(rest, '/')+1:])
+	case "role":
+		return "role " + Clean(rest)
+	case "attachment":
+		role, arn, _ := strings.Cut(rest, ":")
+		return "policy " + Clean(policyName(arn)) + " on role " + Clean(role)
+	case "inline":
+		role, name, _ := strings.Cut(rest, ":")
+		return "inline policy " + Clean(name) + " in role " + Clean(role)
+	case "env":
+		i := strings.LastIndexByte(rest, ':')
+		return Clean(rest[i+1:]) + " in " + Clean(rest[:max(i, 0)])
+	}
+	return Clean(id)
+}
+
 // reason puts a difference into words.
 func reason(r setup.Reason) string {
 	have, want := Clean(r.Have), Clean(r.Want)
 	switch r.Code {
 	case setup.ReasonAbsent:
-		return "it does not exist"
+		return "does not exist"
 	case setup.ReasonAudienceMissing:
-		return "it lacks the audience " + want
+		return "lacks the audience " + want
 	case setup.ReasonStatementMissing:
 		return "its trust policy lacks the statement " + want
 	case setup.ReasonStatementEdited:
-		return "the statement " + want + " of its trust policy was edited"
+		return "the statement " + want + " in its trust policy was edited"
 	case setup.ReasonSubjectMissing:
 		return want + " may not assume it yet"
+	case setup.ReasonSubjectUnwanted:
+		return have + " may assume it, and will not any more"
 	case setup.ReasonMaxSession:
-		return "its maximum session duration is " + have + ", not " + want
+		return "its maximum session is " + have + ", not " + want
 	case setup.ReasonBoundary:
 		if have == "" {
-			return "it has no permissions boundary; it gets " + want
+			return "has no permissions boundary; gets " + want
 		}
 		return "its permissions boundary is " + have + ", not " + want
 	case setup.ReasonTag:
-		if have == "" {
-			return "it lacks the tag " + want
+		switch {
+		case have == "":
+			return "lacks the tag " + want
+		case strings.HasPrefix(want, setup.TagApp+"="):
+			return "is shared from now on; it was that of " + strings.TrimPrefix(have, setup.TagApp+"=") + " alone"
 		}
-		return "it has the tag " + have + ", not " + want
+		return "has the tag " + have + ", not " + want
 	case setup.ReasonNotAttached:
-		return "it is not attached"
+		return "is not attached"
 	case setup.ReasonDocument:
-		return "its document is another"
+		return "its policy document differs"
 	case setup.ReasonValue:
-		return "it is " + have + "; it becomes " + want
+		return "is " + have + "; becomes " + want
 	case setup.ReasonForeignRole:
-		return "a role of that name exists that fly-aws did not make"
+		return "exists already, and fly-aws did not make it"
+	case setup.ReasonSharedAudience:
+		return "other apps share it with the audience " + have
 	case setup.ReasonOtherOrg:
-		return "it belongs to the organisation " + have + ", by its tag " + setup.TagOrg
+		return "belongs to the organisation " + have + ", says its tag " + setup.TagOrg
 	case setup.ReasonOtherApp:
 		switch {
 		case have == "":
-			return "it is shared by several apps, by its tags"
+			return "is shared by several apps, say its tags"
 		case want == "":
-			return "it belongs to the app " + have + " alone, by its tag " + setup.TagApp
+			return "belongs to the app " + have + " alone, says its tag " + setup.TagApp
 		}
-		return "it belongs to the app " + have + ", by its tag " + setup.TagApp
+		return "belongs to the app " + have + ", says its tag " + setup.TagApp
 	case setup.ReasonOtherPath:
-		return "it exists under the path " + have + ", not " + want
+		return "exists under the path " + have + ", not " + want
 	case setup.ReasonNameCase:
-		return "it exists as " + have + "; IAM takes both for one name, a trust policy or ARN does not"
+		return "exists as " + have + ": one name to IAM, another in an ARN"
 	}
 	return Clean(string(r.Code))
 }

@@ -24,23 +24,24 @@ func Event(w io.Writer, e setup.Event, elapsed time.Duration, style Style) {
 	}
 }
 
-// Report sums up a plan that was not applied whole: the events have shown what
-// was done and what failed; what was not reached is listed.
+// Report sums up a plan that was not applied whole. The events have shown what
+// was done and what failed; when several failed, each has its cause here, and what
+// was not reached is listed.
 func Report(w io.Writer, report setup.Report, style Style) {
 	p := printer{w, style}
-	var unreached []string
-	for _, r := range report.Results {
-		if r.Status == setup.StatusUnreached {
-			unreached = append(unreached, Name(*r.Change.After))
-		}
-	}
-	text := fmt.Sprintf("%d done, %d failed, %d not reached", report.Count(setup.StatusDone), report.Count(setup.StatusFailed), len(unreached))
-	if len(unreached) > 0 {
+	failed, unreached := report.Count(setup.StatusFailed), report.Count(setup.StatusUnreached)
+	text := fmt.Sprintf("%d done, %d failed, %d not reached", report.Count(setup.StatusDone), failed, unreached)
+	if failed > 1 || unreached > 0 {
 		text += ":"
 	}
 	p.line("%s", text)
-	for _, name := range unreached {
-		p.line("  - %s", name)
+	for _, r := range report.Results {
+		switch {
+		case r.Status == setup.StatusFailed && failed > 1:
+			p.line("  %s %s: %s", p.bad(), Name(*r.Change.After), Clean(r.Err.Error()))
+		case r.Status == setup.StatusUnreached:
+			p.line("  - %s", Name(*r.Change.After))
+		}
 	}
 }
 
@@ -74,33 +75,44 @@ func (p printer) proof(proof setup.Proof) {
 		p.line("%s %s %s %s: accepted", p.ok(), subject, p.arrow(), role)
 	case proof.Held():
 		p.line("%s %s %s %s: refused, as it should be", p.ok(), subject, p.arrow(), role)
+	case proof.Want == trustpolicy.Refused && proof.Got == trustpolicy.Accepted:
+		p.line("%s %s %s %s: accepted too", p.paint(yellow, "!"), subject, p.arrow(), role)
+		p.because(proof)
+		p.line("    It is not fly-aws's and is left alone. Remove it if that is not meant.")
 	case proof.Got == trustpolicy.Undecided:
-		p.line("%s %s %s %s: undecided", p.bad(), subject, p.arrow(), role)
+		p.line("%s %s %s %s: undecided", p.paint(yellow, "!"), subject, p.arrow(), role)
+		p.because(proof)
 	default:
-		p.line("%s %s %s %s: %s, but it should be %s", p.bad(), subject, p.arrow(), role, proof.Got, proof.Want)
-	}
-	if !proof.Held() {
+		p.line("%s %s %s %s: %s, but should be %s", p.bad(), subject, p.arrow(), role, proof.Got, proof.Want)
 		p.because(proof)
 	}
 }
 
-// because names the statements that made a proof fail.
+// because names the statements that made a proof come out as it did.
 func (p printer) because(proof setup.Proof) {
 	for _, s := range proof.Decision.Statements {
-		name := "statement " + number(s.Index+1)
-		if s.Sid != "" {
-			name += " (" + Clean(s.Sid) + ")"
-		}
 		switch {
 		case s.Outcome == trustpolicy.Held && s.Effect == trustpolicy.Allow && proof.Want == trustpolicy.Refused:
-			p.line("    %s allows it", name)
+			p.line("    %s allows it.", statementName(s.Index, s.Sid))
 		case s.Outcome == trustpolicy.Held && s.Effect == trustpolicy.Deny:
-			p.line("    %s denies it", name)
+			p.line("    %s denies it.", statementName(s.Index, s.Sid))
+		case s.Outcome == trustpolicy.OutcomeUndecided:
+			p.line("    %s depends on what is not known here:", statementName(s.Index, s.Sid))
+			p.failures(s)
 		case s.Outcome == trustpolicy.Failed && s.Effect == trustpolicy.Allow && proof.Want == trustpolicy.Accepted:
-			p.line("    %s does not apply", name)
+			p.line("    %s does not apply:", statementName(s.Index, s.Sid))
 			p.failures(s)
 		}
 	}
+}
+
+// warning puts a proof that did not hold, but is not fly-aws's to mend, into a
+// sentence.
+func warning(proof setup.Proof) string {
+	if proof.Got == trustpolicy.Undecided {
+		return "whether " + Clean(proof.Subject) + " may assume the role " + Clean(proof.Role) + " depends on conditions that are not known here"
+	}
+	return Clean(proof.Subject) + " may assume the role " + Clean(proof.Role) + " too, by a statement that is not fly-aws's"
 }
 
 // failures shows the conditions of a statement that did not hold.
@@ -148,9 +160,9 @@ func Findings(w io.Writer, findings []setup.Finding, style Style) {
 	p := printer{w, style}
 	for _, f := range findings {
 		if f.Absent {
-			p.line("%s %s does not exist", p.bad(), Clean(f.ID))
+			p.line("%s %s does not exist", p.bad(), NameOf(f.ID))
 		} else {
-			p.line("%s %s is not as planned", p.bad(), Clean(f.ID))
+			p.line("%s %s is not as planned", p.bad(), NameOf(f.ID))
 		}
 	}
 }
@@ -203,4 +215,10 @@ func Next(w io.Writer, command string, style Style) {
 func Heading(w io.Writer, text string, style Style) {
 	p := printer{w, style}
 	p.line("%s", p.paint(bold, text))
+}
+
+// Warning shows something to know of that does not stop anything.
+func Warning(w io.Writer, text string, style Style) {
+	p := printer{w, style}
+	p.line("%s %s", p.paint(yellow, "!"), Clean(text))
 }

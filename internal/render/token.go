@@ -81,10 +81,10 @@ type Level string
 
 // The levels.
 const (
-	Good    Level = "ok"
-	Warning Level = "warning"
-	Bad     Level = "failed"
-	Skipped Level = "skipped"
+	Good     Level = "ok"
+	Doubtful Level = "warning"
+	Bad      Level = "failed"
+	Skipped  Level = "skipped"
 )
 
 // A Check is one thing that was looked at, and the next thing to do about it.
@@ -106,7 +106,7 @@ func Checks(w io.Writer, checks []Check, style Style) {
 	for _, c := range checks {
 		glyph := p.ok()
 		switch c.Level {
-		case Warning:
+		case Doubtful:
 			glyph = p.paint(yellow, "!")
 		case Bad:
 			glyph = p.bad()
