@@ -15,7 +15,7 @@ import (
 func build(b *testing.B, pkg, name string) string {
 	b.Helper()
 	out := filepath.Join(b.TempDir(), name)
-	c := exec.Command("go", "build", "-trimpath", "-tags=nethttpomithttp2", "-ldflags=-s -w", "-o", out, pkg)
+	c := exec.Command("go", "build", "-trimpath", "-tags=nethttpomithttp2", "-ldflags=-s -w -X main.version=0.0.0", "-o", out, pkg)
 	c.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := c.CombinedOutput(); err != nil {
 		b.Fatalf("go build: %v\n%s", err, text)
