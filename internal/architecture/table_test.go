@@ -68,6 +68,15 @@ var table = map[string]rule{
 		imports: []string{"trustpolicy"},
 		never:   osAndNet(),
 	},
+	// Presets are values as trust policies are: the wizard asks for them, and flags
+	// name them, so both floors above need them.
+	"internal/preset": {
+		floor: ground, pure: true,
+		duty:  "permissions policies made of one answer, with no wildcard in it",
+		never: osAndNet(),
+		// Its policies are held to the check that every inline policy passes.
+		testImports: []string{"trustpolicy"},
+	},
 	// Explain is a second engine beside setup: neither needs the other, and both
 	// stand on trustpolicy.
 	"internal/explain": {
@@ -109,9 +118,13 @@ var table = map[string]rule{
 		never:   osAndNet(),
 	},
 	"internal/wizard": {
-		floor: room, duty: "ask for what a request lacks",
-		imports: []string{"setup"},
-		never:   net(),
+		floor: room, pure: true,
+		duty: "ask for what a request lacks",
+		// Names are checked by trustpolicy's rules while they are typed, and presets
+		// made into policies once all is answered.
+		imports: []string{"setup", "trustpolicy", "internal/preset"},
+		// The streams are handed in. What the world holds comes through its Sources.
+		never: osAndNet(),
 	},
 	"internal/sandbox": {
 		floor: room, duty: "IAM, STS and Fly on the wire, in process",
@@ -122,7 +135,7 @@ var table = map[string]rule{
 		floor: roof, duty: "the command tree; the one table from errors to words, hints and exit codes",
 		imports: []string{
 			"trustpolicy", "setup", "internal/explain", "internal/awsapi", "internal/flyapi", "internal/flyoidc", "internal/workdir",
-			"internal/render", "internal/export", "internal/wizard", "internal/sandbox",
+			"internal/render", "internal/export", "internal/preset", "internal/wizard", "internal/sandbox",
 		},
 	},
 	"cmd/fly-aws": {
@@ -194,6 +207,18 @@ var libraries = []owner{
 	{
 		pattern: "github.com/charmbracelet/...", code: []string{"internal/wizard"},
 		reason: "only the wizard draws forms",
+	},
+	{
+		pattern: "charm.land/...", code: []string{"internal/wizard"},
+		reason: "only the wizard draws forms",
+	},
+	{
+		pattern: "github.com/creack/pty", tests: []string{"internal/wizard"},
+		reason: "a terminal is for tests to sit at",
+	},
+	{
+		pattern: "github.com/hinshun/vt10x", tests: []string{"internal/wizard"},
+		reason: "a screen is for tests to read",
 	},
 	{
 		pattern: "github.com/rogpeppe/go-internal/...", tests: []string{anywhere},

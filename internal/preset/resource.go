@@ -1,0 +1,216 @@
+package preset
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A kind is a kind of resource: how its ARN and its names look.
+type kind struct {
+	// noun names it in errors.
+	noun string
+	// service and before are of its ARN: arn:<partition>:<service>:…:<before><name>.
+	service, before string
+	// regional says that the ARN has region and account.
+	regional bool
+	// problem says why a name cannot be one, or "".
+	problem func(name string) string
+	// problemInARN is for names that look different within an ARN; nil for problem.
+	problemInARN func(name string) string
+	// trim is done to a bare name before anything else; nil for nothing.
+	trim func(answer string) string
+}
+
+// A resource is what an answer names.
+type resource struct {
+	partition string
+	// prefix is the ARN up to where the kind's own part begins, with its colon.
+	prefix string
+	// arn is the whole ARN.
+	arn string
+	// name is what follows kind.before.
+	name string
+	// whole says that the answer was the ARN.
+	whole bool
+}
+
+// read makes a resource of an answer: its ARN or, within the scope, its bare
+// name. reason is a clause, or "".
+func (k kind) read(answer string, s Scope) (r resource, reason string) {
+	if !strings.HasPrefix(answer, "arn:") {
+		name := answer
+		if k.trim != nil {
+			name = k.trim(name)
+		}
+		if reason := k.problem(name); reason != "" {
+			return r, reason
+		}
+		r = resource{partition: s.Partition, prefix: "arn:" + s.Partition + ":" + k.service + ":", name: name}
+		if k.regional {
+			r.prefix += s.Region + ":" + s.Account + ":"
+		} else {
+			r.prefix += "::"
+		}
+		r.arn = r.prefix + k.before + name
+		return r, ""
+	}
+	parts := strings.SplitN(answer, ":", 6)
+	if len(parts) != 6 {
+		return r, "an ARN has six parts: " + k.example()
+	}
+	name, ok := strings.CutPrefix(parts[5], k.before)
+	problem := k.problem
+	if k.problemInARN != nil {
+		problem = k.problemInARN
+	}
+	switch {
+	case !partition(parts[1]):
+		return r, fmt.Sprintf("%q is no AWS partition known here", parts[1])
+	case parts[2] != k.service || !ok:
+		return r, "the ARN of " + k.noun + " looks like " + k.example()
+	case k.regional && (!plain(parts[3], "-") || !digits(parts[4], 12)):
+		return r, "its ARN lacks the region or the 12-digit account: " + k.example()
+	case !k.regional && (parts[3] != "" || parts[4] != ""):
+		return r, "the ARN of " + k.noun + " has no region and no account: " + k.example()
+	}
+	if reason := problem(name); reason != "" {
+		return r, reason
+	}
+	return resource{
+		partition: parts[1],
+		prefix:    strings.Join(parts[:5], ":") + ":",
+		arn:       answer,
+		name:      name,
+		whole:     true,
+	}, ""
+}
+
+func (k kind) example() string {
+	if k.regional {
+		return "arn:aws:" + k.service + ":eu-central-1:111122223333:" + k.before + "name"
+	}
+	return "arn:aws:" + k.service + ":::" + k.before + "name"
+}
+
+func partition(p string) bool { return p == "aws" || p == "aws-cn" || p == "aws-us-gov" }
+
+func digits(s string, n int) bool {
+	return len(s) == n && strings.Trim(s, "0123456789") == ""
+}
+
+// plain says whether s is of ASCII letters, digits and the given marks, and is
+// not empty.
+func plain(s, marks string) bool { return s != "" && odd(s, marks) < 0 }
+
+// odd returns the first rune of s that is no ASCII letter, digit or mark, or -1.
+func odd(s, marks string) rune {
+	for _, r := range s {
+		switch {
+		case r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9':
+		case strings.ContainsRune(marks, r):
+		default:
+			return r
+		}
+	}
+	return -1
+}
+
+// named makes the check of names of some length that are of letters, digits and
+// marks.
+func named(noun string, shortest, longest int, marks string) func(string) string {
+	return func(name string) string {
+		switch r := odd(name, marks); {
+		case name == "":
+			return "the name of " + noun + " is needed"
+		case r >= 0:
+			return fmt.Sprintf("the name of %s has letters, digits and %s, not %q", noun, marks, r)
+		case len(name) < shortest || len(name) > longest:
+			return fmt.Sprintf("the name of %s has %d to %d characters, not %d", noun, shortest, longest, len(name))
+		}
+		return ""
+	}
+}
+
+// prefixMarks are the marks taken in an S3 prefix besides letters and digits:
+// those without a meaning in a policy (no * ? $).
+const prefixMarks = "-_.=@,:/+"
+
+// bucketProblem checks <bucket> or <bucket>/<prefix>.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+func bucketProblem(name string) string {
+	bucket, prefix, _ := strings.Cut(name, "/")
+	if reason := named("a bucket", 3, 63, ".-")(bucket); reason != "" {
+		return reason
+	}
+	if bucket != strings.ToLower(bucket) {
+		return "the name of a bucket has no capital letters"
+	}
+	if strings.Trim(bucket, ".-") != bucket || strings.Contains(bucket, "..") {
+		return "the name of a bucket begins and ends with a letter or digit, and has no two dots together"
+	}
+	switch r := odd(prefix, prefixMarks); {
+	case r >= 0:
+		return fmt.Sprintf("a prefix may have letters, digits and %s here, not %q", prefixMarks, r)
+	case strings.HasPrefix(prefix, "/") || strings.Contains(prefix, "//"):
+		return "a prefix has no empty part"
+	case len(prefix) > 512:
+		return "a prefix of more than 512 characters is not taken here"
+	}
+	return ""
+}
+
+// trimBucket takes off the s3:// that people copy along.
+func trimBucket(answer string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(answer, "s3://"), "/")
+}
+
+// queueProblem checks the name of a queue.
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-message-identifiers.html
+func queueProblem(name string) string {
+	base := strings.TrimSuffix(name, ".fifo")
+	if base == "" {
+		base = name
+	}
+	return named("a queue", 1, 80, "-_")(base)
+}
+
+// identityProblem checks a verified domain or address.
+func identityProblem(name string) string {
+	if reason := named("an SES identity", 3, 320, ".-_+@")(name); reason != "" {
+		return reason
+	}
+	_, domain, address := strings.Cut(name, "@")
+	if !address {
+		domain = name
+	}
+	if !strings.Contains(domain, ".") || strings.Contains(domain, "@") || strings.Trim(domain, ".-") != domain || name[0] == '@' {
+		return "it is neither a domain nor an address: example.com, mail@example.com"
+	}
+	return ""
+}
+
+// secretSuffix is how many random characters, behind a dash, end a secret's ARN.
+// https://docs.aws.amazon.com/secretsmanager/latest/userguide/getting-started.html
+const secretSuffix = 6
+
+var secretProblem = named("a secret", 1, 512, "/_+=.@-")
+
+func secretARNProblem(name string) string {
+	i := len(name) - secretSuffix - 1
+	if i < 1 || name[i] != '-' || !plain(name[i+1:], "") {
+		return "the ARN of a secret ends in a dash and six random characters; give it whole, or give the name"
+	}
+	return secretProblem(name)
+}
+
+// repositoryProblem checks the name of a repository (ECR API reference,
+// CreateRepository).
+func repositoryProblem(name string) string {
+	if reason := named("a repository", 2, 256, "-_./")(name); reason != "" {
+		return reason
+	}
+	if name != strings.ToLower(name) || strings.Trim(name, "-_./") != name {
+		return "the name of a repository has no capital letters, and begins and ends with a letter or digit"
+	}
+	return ""
+}

@@ -1,0 +1,226 @@
+package wizard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// plain asks line by line. huh has prompts of its own for screen readers, but its
+// first one reads ahead and leaves nothing to the next.
+type plain struct {
+	options Options
+	last    []string // the lines that were told last
+}
+
+// longList is how many options are listed before searching is the better way.
+const longList = 15
+
+func (p *plain) print(format string, args ...any) { fmt.Fprintf(p.options.Out, format+"\n", args...) }
+
+// tell prints the lines that were not printed yet. After a step back what was
+// printed stands; what follows is printed anew.
+func (p *plain) tell(lines []string) {
+	same := 0
+	for same < len(lines) && same < len(p.last) && lines[same] == p.last[same] {
+		same++
+	}
+	for _, line := range lines[same:] {
+		p.print("%s", line)
+	}
+	p.last = slices.Clone(lines)
+}
+
+func (p *plain) busy(string) {}
+
+func (p *plain) ask(ctx context.Context, q question) ([]string, error) {
+	p.print("\n%s", q.title)
+	if q.why != "" {
+		p.print("%s", q.why)
+	}
+	shown := p.list(q, q.options)
+	for {
+		fmt.Fprint(p.options.Out, p.prompt(q))
+		line, err := readLine(ctx, p.options.In)
+		if p.options.Strict {
+			p.print("") // as a person's Enter would
+		}
+		if err != nil {
+			if ctx.Err() == nil && !errors.Is(err, io.EOF) {
+				err = fmt.Errorf("the answer for the %s could not be read: %w", q.name, err)
+			}
+			if errors.Is(err, io.EOF) {
+				err = &InputError{Question: q.name, Reason: "the input ended"}
+			}
+			return nil, err
+		}
+		line = strings.TrimSpace(line)
+		if line == "<" && !q.first && !p.options.Strict {
+			return nil, errBack
+		}
+		answer, err := q.read(line, shown)
+		if err == nil {
+			err = q.problem(answer)
+		}
+		if err == nil {
+			return answer, nil
+		}
+		if found := q.matches(line); q.search && len(found) > 0 && !p.options.Strict {
+			shown = p.list(q, found)
+			continue
+		}
+		if p.options.Strict {
+			return nil, &InputError{Question: q.name, Answer: line, Reason: p.options.clean(err.Error())}
+		}
+		p.print("! %s", p.options.clean(err.Error()))
+	}
+}
+
+// list prints the options, the first of them if there are many to search, and
+// gives those it printed.
+func (p *plain) list(q question, options []option) (shown []option) {
+	shown = options
+	if q.search && len(shown) > longList {
+		shown = shown[:longList]
+	}
+	for i, o := range shown {
+		p.print("%3d) %s", i+1, o.label)
+	}
+	if more := len(options) - len(shown); more > 0 {
+		p.print("     and %d more: type words to search for", more)
+	}
+	return shown
+}
+
+// prompt names the default, where there is one.
+func (p *plain) prompt(q question) string {
+	back := " (< to go back)"
+	if q.first || p.options.Strict {
+		back = ""
+	}
+	initial := p.options.clean(q.labels(q.initial))
+	switch {
+	case q.kind == decide:
+		return "y or n [" + q.initial[0][:1] + "]" + back + ": "
+	case q.kind == choose && q.known(q.initial):
+		return "number or name [" + initial + "]" + back + ": "
+	case q.kind == choose:
+		return "number or name" + back + ": "
+	case q.kind == chooseMany && q.known(q.initial):
+		return "numbers or names, with commas between [" + initial + "]" + back + ": "
+	case q.kind == chooseMany:
+		return "numbers or names, with commas between" + back + ": "
+	case initial != "" && q.optional:
+		return "text, - for none [" + initial + "]" + back + ": "
+	case initial != "":
+		return "text [" + initial + "]" + back + ": "
+	case q.optional:
+		return "text, such as " + q.example + ", or - for none" + back + ": "
+	default:
+		return "text, such as " + q.example + back + ": "
+	}
+}
+
+// known says whether the answer is one or more of the options.
+func (q question) known(answer []string) bool {
+	for _, value := range answer {
+		if !slices.ContainsFunc(q.options, func(o option) bool { return o.value == value }) {
+			return false
+		}
+	}
+	return len(answer) > 0
+}
+
+// read makes an answer of a line. Numbers are those of the options shown.
+func (q question) read(line string, shown []option) ([]string, error) {
+	switch {
+	case line == "" && q.kind == enter && len(q.initial) > 0, line == "" && q.kind != enter && (q.kind == decide || q.known(q.initial)):
+		return q.initial, nil
+	case line == "":
+		return nil, errors.New("an answer is needed")
+	case q.kind == enter && q.optional && line == "-":
+		return []string{""}, nil
+	case q.kind == enter:
+		return []string{line}, nil
+	case q.kind == decide:
+		switch strings.ToLower(line) {
+		case "y", yes:
+			return []string{yes}, nil
+		case "n", no:
+			return []string{no}, nil
+		}
+		return nil, errors.New("answer y or n")
+	}
+	words := []string{line}
+	if q.kind == chooseMany {
+		words = splitList(line)
+	}
+	var answer []string
+	for _, word := range words {
+		value, ok := q.pick(word, shown)
+		if !ok {
+			return nil, fmt.Errorf("%q is neither a number nor a name of the list", word)
+		}
+		if !slices.Contains(answer, value) {
+			answer = append(answer, value)
+		}
+	}
+	return answer, nil
+}
+
+// pick finds an option by its number among those shown, or by its value or label.
+func (q question) pick(word string, shown []option) (string, bool) {
+	for _, o := range q.options {
+		if word == o.value || word == o.label {
+			return o.value, true
+		}
+	}
+	if n, err := strconv.Atoi(word); err == nil && n >= 1 && n <= len(shown) {
+		return shown[n-1].value, true
+	}
+	return "", false
+}
+
+// maxLine is how long a line may be; no answer is nearly that long.
+const maxLine = 4096
+
+// readLine reads up to the end of a line and no byte further, or until ctx ends.
+// A last line without its end counts; the end of the input itself is io.EOF.
+func readLine(ctx context.Context, in io.Reader) (string, error) {
+	type result struct {
+		line string
+		err  error
+	}
+	read := make(chan result, 1)
+	go func() { // a read of a terminal cannot be cut short
+		var line []byte
+		var b [1]byte
+		for len(line) < maxLine {
+			n, err := in.Read(b[:])
+			switch {
+			case n > 0 && b[0] == '\n':
+				read <- result{line: string(line)}
+				return
+			case n > 0:
+				line = append(line, b[0])
+			case errors.Is(err, io.EOF) && len(line) > 0:
+				read <- result{line: string(line)}
+				return
+			case err != nil:
+				read <- result{err: err}
+				return
+			}
+		}
+		read <- result{err: fmt.Errorf("it has more than %d bytes", maxLine)}
+	}()
+	select {
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case r := <-read:
+		return r.line, r.err
+	}
+}

@@ -1,0 +1,525 @@
+package wizard
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/fly-aws/fly-aws/setup"
+)
+
+// piped runs the wizard with answers that come through a pipe all at once.
+func piped(t *testing.T, w *world, d Draft, answers ...string) (Result, string, error) {
+	t.Helper()
+	var out bytes.Buffer
+	in := strings.NewReader(lines(answers))
+	result, err := Run(t.Context(), Options{In: in, Out: &out, Accessible: true, Strict: true}, w, d)
+	if err == nil && in.Len() > 0 {
+		t.Errorf("%d bytes of the answers were not asked for", in.Len())
+	}
+	return result, out.String(), err
+}
+
+// lines ends each answer as Enter does.
+func lines(answers []string) string {
+	var b strings.Builder
+	for _, answer := range answers {
+		b.WriteString(answer + "\n")
+	}
+	return b.String()
+}
+
+// A dialogue is a world, answers to its questions, and what they amount to.
+type dialogue struct {
+	name    string
+	world   func() *world
+	draft   Draft
+	answers []string
+	args    string // of the command line
+	request func(*setup.Request)
+}
+
+const bucketPolicy = `{"Version":"2012-10-17","Statement":[{"Sid":"ListBucket","Effect":"Allow","Action":"s3:ListBucket",` +
+	`"Resource":"arn:aws:s3:::my-bucket","Condition":{"StringLike":{"s3:prefix":"uploads/*"}}},` +
+	`{"Sid":"ReadObjects","Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::my-bucket/uploads/*"}]}`
+
+func web() setup.Request {
+	return setup.Request{Org: "acme", Apps: []setup.App{{Name: "web", Config: "fly.toml"}}}
+}
+
+var dialogues = []dialogue{
+	{
+		name: "one app", world: oneApp,
+		answers: []string{"", "AmazonS3ReadOnlyAccess", "", ""},
+		args:    "--org acme --app web --policy AmazonS3ReadOnlyAccess --aws-region eu-central-1",
+		request: func(r *setup.Request) {
+			r.Apps[0].Region = "eu-central-1"
+			r.Apps[0].Role.Policies = []string{"AmazonS3ReadOnlyAccess"}
+		},
+	},
+	{
+		name: "three apps share a role with a preset", world: threeApps,
+		answers: []string{"1,2 3", "shared", "", "1", "my-bucket/uploads", "n", "eu-west-1"},
+		args: "--org acme --app web --app api --app worker --config fly.toml --config api/fly.toml --config worker/fly.toml " +
+			"--shared-role fly-acme --preset s3-read=my-bucket/uploads --aws-region eu-west-1",
+		request: func(r *setup.Request) {
+			role := setup.RoleRequest{Name: "fly-acme", Shared: true, Inline: []setup.InlinePolicy{{
+				Name: "s3-read-my-bucket+uploads", Document: []byte(bucketPolicy), Source: "preset s3-read=my-bucket/uploads",
+			}}}
+			r.Apps = []setup.App{
+				{Name: "web", Config: "fly.toml", Region: "eu-west-1", Role: role},
+				{Name: "api", Config: "api/fly.toml", Region: "eu-west-1", Role: role},
+				{Name: "worker", Config: "worker/fly.toml", Region: "eu-west-1", Role: role},
+			}
+		},
+	},
+	{
+		name: "not signed in to Fly, no fly.toml, nothing allowed yet",
+		world: func() *world {
+			w := oneApp()
+			w.orgsErr, w.configs = errOffline, nil
+			return w
+		},
+		answers: []string{"jane-doe-123", "web, api", "leave", "each", "none"},
+		args:    "--org jane-doe-123 --app web --app api --no-patch",
+		request: func(r *setup.Request) {
+			r.Org, r.Apps = "jane-doe-123", []setup.App{{Name: "web"}, {Name: "api"}}
+		},
+	},
+	{
+		name: "several profiles and organisations, the personal one under its raw slug",
+		world: func() *world {
+			w := oneApp()
+			w.profiles = []string{"default", "prod"}
+			w.identities["prod"] = Identity{Account: "444455556666", Partition: "aws", Caller: "arn:aws:sts::444455556666:assumed-role/Admin/jane", Region: "us-west-2"}
+			w.orgs = append(w.orgs, Organization{Slug: "personal", RawSlug: "jane-doe-123", Name: "Jane Doe"})
+			w.apps["jane-doe-123"] = []string{"web"}
+			return w
+		},
+		answers: []string{"prod", "2", "", "ReadOnlyAccess", "", ""},
+		args:    "--profile prod --org jane-doe-123 --app web --policy ReadOnlyAccess --aws-region us-west-2",
+		request: func(r *setup.Request) {
+			r.Org = "jane-doe-123"
+			r.Apps[0].Region = "us-west-2"
+			r.Apps[0].Role.Policies = []string{"ReadOnlyAccess"}
+		},
+	},
+	{
+		name: "flags said all but the organisation and the region", world: oneApp,
+		draft: Draft{
+			Args: []string{"--app", "web", "--preset", "sqs-send=jobs", "--permissions-boundary", "Bound"},
+			Apps: []setup.App{{Name: "web"}}, Presets: []string{"sqs-send=jobs"},
+			Role: setup.RoleRequest{Boundary: "Bound"}, Machines: []string{"m1"}, Audience: "aud", Adopt: true,
+		},
+		answers: []string{"eu-west-2"},
+		args:    "--app web --preset sqs-send=jobs --permissions-boundary Bound --org acme --aws-region eu-west-2",
+		request: func(r *setup.Request) {
+			r.Audience, r.Adopt = "aud", true
+			r.Apps[0].Machines, r.Apps[0].Region = []string{"m1"}, "eu-west-2"
+			r.Apps[0].Role = setup.RoleRequest{Boundary: "Bound", Inline: []setup.InlinePolicy{{
+				Name: "sqs-send-jobs", Source: "preset sqs-send=jobs",
+				Document: []byte(`{"Version":"2012-10-17","Statement":[{"Sid":"SendMessages","Effect":"Allow",` +
+					`"Action":["sqs:SendMessage","sqs:GetQueueUrl","sqs:GetQueueAttributes"],"Resource":"arn:aws:sqs:eu-west-2:111122223333:jobs"}]}`),
+			}}}
+		},
+	},
+	{
+		name: "a policy file and a policy by name, the fly.toml elsewhere, its region kept",
+		world: func() *world {
+			w := oneApp()
+			w.elsewhere = []Config{{Path: "deploy/api.toml", App: "api", AWSRegion: "eu-west-3"}}
+			return w
+		},
+		answers: []string{"api", "give", "deploy/api.toml", "file", "uploads.json", "y", "name", "Custom", "n"},
+		args:    "--org acme --app api --config deploy/api.toml --policy Custom --inline-policy uploads.json",
+		request: func(r *setup.Request) {
+			r.Apps = []setup.App{{Name: "api", Config: "deploy/api.toml", Role: setup.RoleRequest{
+				Policies: []string{"Custom"},
+				Inline:   []setup.InlinePolicy{{Name: "uploads", Source: "uploads.json", Document: []byte(oneApp().files["uploads.json"])}},
+			}}}
+		},
+	},
+}
+
+func (d dialogue) check(t *testing.T, got Result) {
+	t.Helper()
+	want := web()
+	d.request(&want)
+	if a, b := asJSON(t, got.Request), asJSON(t, want); a != b {
+		t.Errorf("the request is\n%s\nwant\n%s", a, b)
+	}
+	if args := strings.Join(got.Args, " "); args != d.args {
+		t.Errorf("the command line is\n%s\nwant\n%s", args, d.args)
+	}
+}
+
+func TestPipedAnswers(t *testing.T) {
+	t.Parallel()
+	for _, d := range dialogues {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			got, out, err := piped(t, d.world(), d.draft, d.answers...)
+			if err != nil {
+				t.Fatalf("%v, after\n%s", err, out)
+			}
+			d.check(t, got)
+		})
+	}
+}
+
+// TestCutOff ends the answers after each line. The error names the question that
+// was not answered, and no default steps in.
+func TestCutOff(t *testing.T) {
+	t.Parallel()
+	for _, d := range dialogues {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			var before string
+			for n := range d.answers {
+				got, out, err := piped(t, d.world(), d.draft, d.answers[:n]...)
+				var input *InputError
+				if !errors.As(err, &input) || input.Question == "" || input.Answer != "" {
+					t.Fatalf("after %d answers: %v", n, err)
+				}
+				if len(got.Request.Apps) > 0 || got.Args != nil {
+					t.Errorf("after %d answers there is a result", n)
+				}
+				if !strings.Contains(err.Error(), input.Question) {
+					t.Errorf("the error %q does not name the question", err)
+				}
+				if n > 0 && !strings.HasPrefix(out, strings.TrimSuffix(before, "\n")) {
+					t.Errorf("after %d answers another question was asked:\n%s\nbefore:\n%s", n, out, before)
+				}
+				before = out
+			}
+		})
+	}
+}
+
+// TestUnusableAnswers is strict with a pipe and patient with a person.
+func TestUnusableAnswers(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		answers []string
+		reason  string
+	}{
+		{[]string{"shop"}, "neither a number nor a name"},
+		{[]string{"4"}, "neither a number nor a name"},
+		{[]string{"0"}, "neither a number nor a name"},
+		{[]string{","}, "at least one"},
+		{[]string{"", "S3"}, "neither a number nor a name"},
+		{[]string{"", ""}, "an answer is needed"},
+		{[]string{"", "s3"}, "neither a number nor a name"},
+		{[]string{"", "1", "my-bucket/*"}, "not '*'"},
+		{[]string{"", "1", ""}, "an answer is needed"},
+		{[]string{"", "1", "my-bucket", "maybe"}, "y or n"},
+		{[]string{"", "1", "my-bucket", "", "fra"}, "looks like eu-central-1"},
+		{[]string{"", "file", "none.json"}, "there is no"},
+	} {
+		_, out, err := piped(t, oneApp(), Draft{}, tt.answers...)
+		var input *InputError
+		if !errors.As(err, &input) || !strings.Contains(err.Error(), tt.reason) || input.Answer != tt.answers[len(tt.answers)-1] {
+			t.Errorf("%q: %v, want an error with %q; after\n%s", tt.answers, err, tt.reason, out)
+		}
+	}
+}
+
+func TestPerson(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		answers []string
+		args    string
+		shown   string
+	}{
+		{
+			"asks again",
+			[]string{"shop", "web", "sqs", "1", "jo bs", "jobs", "", "fra", "-"},
+			"", "the name of a queue has letters, digits and -_, not ' '",
+		},
+		{
+			"searches",
+			[]string{"", "s3full", "1", "n", ""},
+			"--org acme --app web --policy AmazonS3FullAccess --aws-region eu-central-1", "  1) AmazonS3FullAccess",
+		},
+		{
+			"goes back",
+			[]string{"api,web", "<", "web", "none", "<", "ReadOnlyAccess", "", "<", "", "us-east-1"},
+			"--org acme --app web --policy ReadOnlyAccess --aws-region us-east-1", "(< to go back)",
+		},
+		{
+			"no region", []string{"", "none", "-"}, "--org acme --app web", "or - for none",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var out bytes.Buffer
+			w := oneApp()
+			w.configs[0].PrimaryRegion = map[bool]string{true: "fra"}[tt.name != "no region"]
+			in := strings.NewReader(lines(tt.answers))
+			got, err := Run(t.Context(), Options{In: in, Out: &out, Accessible: true}, w, Draft{})
+			if tt.args == "" {
+				var input *InputError // the region is needed for the queue
+				if !errors.As(err, &input) || input.Question != "AWS region" {
+					t.Errorf("%v, want that no region was given", err)
+				}
+			} else if args := strings.Join(got.Args, " "); err != nil || args != tt.args {
+				t.Errorf("%q, %v; want %q", args, err, tt.args)
+			}
+			if !strings.Contains(out.String(), tt.shown) {
+				t.Errorf("%q is not shown:\n%s", tt.shown, out.String())
+			}
+			if w.calls["organizations"] != 1 || w.calls["apps acme"] != 1 {
+				t.Errorf("the sources were asked again: %v", w.calls)
+			}
+		})
+	}
+}
+
+// TestOtherProfile chooses another profile when the sign-in of one fails, and
+// says so in the command line.
+func TestOtherProfile(t *testing.T) {
+	t.Parallel()
+	w := oneApp()
+	w.profiles = []string{"old", "prod"}
+	w.identities = map[string]Identity{"prod": w.identities[""]}
+	d := Draft{Args: []string{"--profile", "old"}, Profile: "old"}
+	in := strings.NewReader("old\nprod\n\nnone\n\n")
+	var out bytes.Buffer
+	got, err := Run(t.Context(), Options{In: in, Out: &out, Accessible: true}, w, d)
+	if err != nil || got.Profile != "prod" || !slices.Equal(got.Args[:4], []string{"--profile", "old", "--profile", "prod"}) {
+		t.Errorf("%+v, %v after\n%s", got, err, out.String())
+	}
+	if n := strings.Count(out.String(), "have expired"); n != 2 {
+		t.Errorf("it is said %d times that signing in failed, want twice:\n%s", n, out.String())
+	}
+	w.profiles = nil
+	if _, _, err := piped(t, w, d); err == nil || !strings.Contains(err.Error(), "have expired") {
+		t.Errorf("without another profile: %v", err)
+	}
+}
+
+// mended is a world in which signing in works from the second time on.
+type mended struct {
+	*world
+	tries int
+}
+
+func (m *mended) Identity(ctx context.Context, profile string) (Identity, error) {
+	if m.tries++; m.tries == 1 {
+		return Identity{}, errors.New("the session has expired")
+	}
+	return m.world.Identity(ctx, profile)
+}
+
+// TestSignInMended signs in with the same profile once more, and then goes back:
+// the answer to a question that is no longer asked is forgotten.
+func TestSignInMended(t *testing.T) {
+	t.Parallel()
+	w := oneApp()
+	w.profiles = []string{"default", "prod"}
+	w.identities["default"] = w.identities[""]
+	var out bytes.Buffer
+	in := strings.NewReader("default\ndefault\nweb\n<\nweb\nnone\n\n")
+	got, err := Run(t.Context(), Options{In: in, Out: &out, Accessible: true}, &mended{world: w}, Draft{})
+	want := "--profile default --org acme --app web --aws-region eu-central-1"
+	if args := strings.Join(got.Args, " "); err != nil || args != want {
+		t.Errorf("%q, %v; want %q; after\n%s", args, err, want, out.String())
+	}
+}
+
+func TestOrganizationsAndApps(t *testing.T) {
+	t.Parallel()
+	jane := Organization{Slug: "personal", RawSlug: "jane-doe-123"}
+	for _, tt := range []struct {
+		name    string
+		world   func(*world)
+		draft   Draft
+		answers []string
+		org     string
+		shown   string
+	}{
+		{"the alias is resolved", func(w *world) { w.orgs = append(w.orgs, jane) }, Draft{Org: "personal"}, []string{"web", "none", "-"}, "jane-doe-123", "Which Fly apps"},
+		{"the alias cannot be resolved", func(w *world) { w.orgsErr = errOffline }, Draft{Org: "personal"}, []string{"jane-doe-123", "", "none", ""}, "jane-doe-123", "raw slug"},
+		{"the alias is refused", func(w *world) { w.orgsErr = errOffline }, Draft{}, []string{"personal"}, "", "raw slug"},
+		{"the app's own organisation comes first", func(w *world) {
+			w.orgs = append(w.orgs, jane)
+			w.configs[0].Org = "jane-doe-123"
+			w.apps["jane-doe-123"] = []string{"web"}
+		}, Draft{}, []string{"", "", "none", ""}, "jane-doe-123", "[jane-doe-123, which Fly's tools call personal]"},
+		{"an organisation of somebody else", nil, Draft{Org: "other"}, []string{"web", "none", ""}, "other", "not one of yours"},
+		{"no apps yet", func(w *world) { w.apps = nil }, Draft{}, []string{"", "none", ""}, "acme", "has no app yet"},
+		{"apps cannot be listed", func(w *world) { w.appsErr = errOffline }, Draft{}, []string{"web", "none", ""}, "acme", "cannot be checked: not signed in"},
+		{"fly.toml of another organisation's app", func(w *world) { w.configs[0].App = "blog" }, Draft{}, []string{"web", "leave", "none"}, "acme", "fly.toml is for the app blog"},
+		{"no policies can be listed", func(w *world) { w.policies, w.policiesErr = nil, errors.New("iam:ListPolicies is denied") }, Draft{}, []string{"", "name", "X", "", ""}, "acme", "iam:ListPolicies is denied"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := oneApp()
+			if tt.world != nil {
+				tt.world(w)
+			}
+			got, out, err := piped(t, w, tt.draft, tt.answers...)
+			if got.Request.Org != tt.org || (tt.org == "") != (err != nil) {
+				t.Errorf("the organisation is %q, %v, want %q; after\n%s", got.Request.Org, err, tt.org, out)
+			}
+			if !strings.Contains(out, tt.shown) {
+				t.Errorf("%q is not shown:\n%s", tt.shown, out)
+			}
+		})
+	}
+}
+
+// TestHostileText has escape sequences in every text that comes from outside.
+func TestHostileText(t *testing.T) {
+	t.Parallel()
+	const evil = "\x1b[2J\x1b]0;pwned\a\u202e\x9b31m"
+	w := oneApp()
+	w.profiles = []string{"default", "p" + evil}
+	id := w.identities[""]
+	id.Alias, id.Caller = "a"+evil, "arn"+evil
+	w.identities = map[string]Identity{"p" + evil: id}
+	w.orgs = append(w.orgs, Organization{Slug: "s" + evil, RawSlug: "other", Name: "n" + evil})
+	w.apps["acme"] = append(w.apps["acme"], "app"+evil)
+	w.configs[0].App = "own" + evil
+	w.policies = []ManagedPolicy{{Name: "Policy" + evil, ARN: "arn" + evil}}
+	var out bytes.Buffer
+	in := strings.NewReader("default\n2\nacme\nx" + evil + "\nweb\nleave\nx" + evil + "\n12\n\n")
+	if _, err := Run(t.Context(), Options{In: in, Out: &out, Accessible: true}, w, Draft{}); err != nil {
+		t.Errorf("%v", err)
+	}
+	for i, r := range out.String() {
+		if r != '\n' && (r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x202e) {
+			t.Fatalf("%q reaches the terminal: …%q", r, out.String()[max(0, i-40):i+1])
+		}
+	}
+	for _, seen := range []string{"pwned", "left out"} {
+		if !strings.Contains(out.String(), seen) {
+			t.Errorf("%q is not shown at all:\n%s", seen, out.String())
+		}
+	}
+	_, err := Run(t.Context(), Options{In: strings.NewReader("p" + evil + "\nx" + evil + "\n"), Out: &out, Accessible: true, Strict: true}, w, Draft{})
+	if err == nil || strings.ContainsAny(err.Error(), "\x1b\a\u202e") {
+		t.Errorf("the error is %q", err)
+	}
+}
+
+// TestReadsNoFurther leaves in the pipe what is meant for others.
+func TestReadsNoFurther(t *testing.T) {
+	t.Parallel()
+	in := strings.NewReader("\nnone\n\ny\nrest")
+	o := Options{In: in, Out: io.Discard, Accessible: true, Strict: true}
+	if _, err := Run(t.Context(), o, oneApp(), Draft{}); err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := Confirm(t.Context(), o, "Apply this plan?"); !ok || err != nil {
+		t.Errorf("Confirm gives %v, %v", ok, err)
+	}
+	if rest, _ := io.ReadAll(in); string(rest) != "rest" {
+		t.Errorf("%q is left of the input, want %q", rest, "rest")
+	}
+}
+
+func TestConfirmPlain(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		in     string
+		want   bool
+		failed bool
+	}{
+		{"y\n", true, false},
+		{"YES\n", true, false},
+		{"n\n", false, false},
+		{"\n", false, false},
+		{"", false, true},
+		{"ok\n", false, true},
+		{"y", true, false},
+	} {
+		got, err := Confirm(t.Context(), Options{In: strings.NewReader(tt.in), Out: io.Discard, Accessible: true, Strict: true}, "Apply?")
+		if got != tt.want || (err != nil) != tt.failed {
+			t.Errorf("%q: %v, %v", tt.in, got, err)
+		}
+	}
+}
+
+func TestPlainErrors(t *testing.T) {
+	t.Parallel()
+	broken := iotest.ErrReader(errors.New("the disk is gone"))
+	if _, err := Run(t.Context(), Options{In: broken, Out: io.Discard, Accessible: true}, oneApp(), Draft{}); err == nil || !strings.Contains(err.Error(), "Fly app could not be read: the disk is gone") {
+		t.Errorf("a broken input: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	silent, hold := io.Pipe()
+	defer hold.Close()
+	time := make(chan error, 1)
+	go func() {
+		_, err := Run(ctx, Options{In: silent, Out: io.Discard, Accessible: true}, oneApp(), Draft{})
+		time <- err
+	}()
+	cancel()
+	if err := <-time; !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	if !errors.Is(ErrAborted, context.Canceled) {
+		t.Error("ErrAborted is no context.Canceled")
+	}
+	long := strings.NewReader(strings.Repeat("x", 1<<20))
+	if _, err := Run(t.Context(), Options{In: long, Out: io.Discard, Accessible: true}, oneApp(), Draft{}); err == nil || !strings.Contains(err.Error(), "more than 4096") {
+		t.Errorf("an endless line: %v", err)
+	}
+}
+
+// TestDraftErrors finds what flags have wrong before or after asking.
+func TestDraftErrors(t *testing.T) {
+	t.Parallel()
+	_, _, err := piped(t, oneApp(), Draft{Apps: []setup.App{{Name: "web"}}, Presets: []string{"s3-raed=x"}})
+	if err == nil || !strings.Contains(err.Error(), `preset "s3-raed"`) {
+		t.Errorf("an unknown preset: %v", err)
+	}
+	_, _, err = piped(t, oneApp(), Draft{Apps: []setup.App{{Name: "web"}}, Role: setup.RoleRequest{Path: "x"}, Region: "eu-west-1"}, "none", "")
+	var invalid *setup.InvalidError
+	if !errors.As(err, &invalid) || invalid.Field != setup.FieldPath {
+		t.Errorf("a wrong path: %v", err)
+	}
+}
+
+func TestNearestRegion(t *testing.T) {
+	t.Parallel()
+	for _, fly := range strings.Fields("iad ewr bos atl mia ord dfw sjc lax phx sea den yyz yul gru gig eze scl lhr cdg mad fra ams waw otp arn bom sin syd nrt") {
+		if region := nearestRegion(fly); !setup.RegionLike(region) {
+			t.Errorf("near %s is %q", fly, region)
+		}
+	}
+	if got := nearestRegion("xyz"); got != "" {
+		t.Errorf("near nowhere is %q", got)
+	}
+}
+
+// FuzzAnswers states that whatever comes through the pipe ends in a request that
+// can be planned or in an error, and that no control character is echoed.
+func FuzzAnswers(f *testing.F) {
+	for _, d := range dialogues {
+		f.Add(lines(d.answers), true)
+		f.Add(lines(d.answers), false)
+	}
+	f.Add("<\n<\n\x1b[31m\n-\n,\n0\n-1\n99999999999999999999\n", false)
+	f.Fuzz(func(t *testing.T, answers string, strict bool) {
+		var out bytes.Buffer
+		w := everyQuestion()
+		got, err := Run(t.Context(), Options{In: strings.NewReader(answers), Out: &out, Accessible: true, Strict: strict}, w, Draft{})
+		if err == nil {
+			err = got.Request.Check()
+			if err != nil || len(got.Args) == 0 {
+				t.Errorf("the request cannot be used: %v, %q", err, got.Args)
+			}
+		}
+		if i := strings.IndexFunc(out.String(), func(r rune) bool { return r != '\n' && (r < ' ' || r == 0x7f || r == 0x202e) }); i >= 0 {
+			t.Errorf("%q is echoed", out.String()[i:])
+		}
+	})
+}

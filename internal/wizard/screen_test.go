@@ -1,0 +1,324 @@
+//go:build unix
+
+package wizard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	tea "charm.land/bubbletea/v2"
+)
+
+// Keys as a terminal sends them.
+const (
+	enterKey = "\r"
+	backKey  = "\x1b[Z"
+	downKey  = "\x1b[B"
+	ctrlC    = "\x03"
+)
+
+// TestOneApp goes from a folder with one fly.toml to a request. The screens are
+// kept at 80 and at 60 columns, with colours and without.
+func TestOneApp(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		columns int
+		options Options
+	}{
+		{"80", 80, Options{}},
+		{"60", 60, Options{NoColor: true, ASCII: true}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			st := sit(t, tt.columns, 24, tt.options, oneApp())
+			pressed := 0
+			press := func(text, keys string) {
+				st.press(text, keys)
+				pressed++
+			}
+			golden := func(text, name string) { st.golden(text, "one-app-"+tt.name+"-"+name) }
+
+			golden("enter next", "1-apps")
+			press("[x] web", enterKey)
+			golden("type to search", "2-permissions")
+			st.press("What may it do", "AmazonS3Read")
+			golden("What AmazonS3ReadOnlyAccess allows", "3-search")
+			press("AmazonS3ReadOnlyAccess", enterKey)
+			golden("anything else", "4-more")
+			press("[No]", enterKey)
+			golden("Which AWS region?", "5-region")
+			press("> eu-central-1", enterKey)
+
+			got, err := st.wait()
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden("AWS region: eu-central-1", "6-end")
+			dialogues[0].check(t, got)
+			if pressed++; pressed > 7 { // with the y to the plan
+				t.Errorf("%d keys were pressed beyond typing, more than 7", pressed)
+			}
+			if coloured := regexp.MustCompile(`\x1b\[[0-9;]*[39]\dm`).MatchString(st.written()); coloured == tt.options.NoColor {
+				t.Errorf("colours are used: %v, with NoColor %v", coloured, tt.options.NoColor)
+			}
+			if tt.options.ASCII {
+				for _, r := range st.screen() {
+					if r > 0x7f {
+						t.Errorf("%q is on the screen, which is not ASCII", r)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestThreeApps shares a role between three apps and makes a preset's policy.
+func TestThreeApps(t *testing.T) {
+	t.Parallel()
+	st := sit(t, 80, 30, Options{}, threeApps())
+	st.press("> [x] web", downKey+" ")
+	st.press("[x] api", downKey+" ")
+	st.press("[x] worker", enterKey)
+	st.press("> one for each app", downKey)
+	st.press("> one that all of them share", enterKey)
+	st.press("> fly-acme", enterKey)
+	st.press("What may it do", "s3-read")
+	st.press("> s3-read: read one", enterKey)
+	st.press("which bucket", "my-bucket/*"+enterKey)
+	st.golden("not '*'", "three-apps-refused")
+	st.press("not '*'", "\x7fuploads"+enterKey)
+	st.press("anything else", "n")
+	st.press("Which AWS region?", strings.Repeat("\x7f", len("eu-central-1"))+"eu-west-1")
+	st.press("> eu-west-1", enterKey)
+	got, err := st.wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dialogues[1].check(t, got)
+	st.golden("AWS region: eu-west-1", "three-apps-end")
+}
+
+// TestWithoutFly has no sign-in to Fly: names are asked for as text.
+func TestWithoutFly(t *testing.T) {
+	t.Parallel()
+	w := dialogues[2].world()
+	st := sit(t, 60, 24, Options{}, w)
+	st.golden("by its raw slug?", "without-fly")
+	st.press("by its raw slug?", "personal"+enterKey)
+	st.press("alias", strings.Repeat("\x7f", len("personal"))+"jane-doe-123"+enterKey)
+	st.press("Which Fly apps", "web, api"+enterKey)
+	st.press("> leave every", enterKey)
+	st.press("> one for each app", enterKey)
+	st.press("What may it do", "nothing"+enterKey)
+	got, err := st.wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dialogues[2].check(t, got)
+}
+
+// TestBack goes back from the last question to the first, finds each earlier
+// answer still there, and gives another one on the way forward.
+func TestBack(t *testing.T) {
+	t.Parallel()
+	st := sit(t, 80, 24, Options{}, threeApps())
+	st.press("[x] web", enterKey)
+	st.press("What may it do", "FullAccess"+downKey+enterKey)
+	st.press("anything else", "n")
+	st.press("Which AWS region?", "\x7f2"+backKey)
+	st.press("anything else", "\x1b")
+	st.press("type to search", backKey)
+	st.press("Which Fly apps", backKey) // the first question: nowhere to go
+	st.press("[x] web", downKey+" "+enterKey)
+	st.press("> one for each app", backKey)
+	st.press("[x] api", downKey+" "+enterKey)
+	st.press("What may it do", "S3ReadOnly"+enterKey)
+	st.press("anything else", enterKey)
+	st.press("> eu-central-1", enterKey)
+	got, err := st.wait()
+	want := "--org acme --app web --policy AmazonS3ReadOnlyAccess --aws-region eu-central-1"
+	if args := strings.Join(got.Args, " "); err != nil || args != want {
+		t.Errorf("%q, %v; want %q", args, err, want)
+	}
+}
+
+// steps are the questions on the way through the wizard, with the keys that
+// answer each.
+var steps = []struct{ text, keys string }{
+	{"Which AWS profile?", enterKey},
+	{"Which Fly organisation?", enterKey},
+	{"[x] web", downKey + " " + enterKey},
+	{"One role for each app", downKey + enterKey},
+	{"shared role be called?", enterKey},
+	{"What may it do", "sqs" + enterKey},
+	{"which queue", "jobs" + enterKey},
+	{"anything else", "n"},
+	{"Which AWS region?", enterKey},
+}
+
+// TestCtrlC ends the wizard at each question.
+func TestCtrlC(t *testing.T) {
+	t.Parallel()
+	for n := range steps {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
+			st := sit(t, 80, 24, Options{}, everyQuestion())
+			for _, step := range steps[:n] {
+				st.press(step.text, step.keys)
+			}
+			st.press(steps[n].text, ctrlC)
+			got, err := st.wait()
+			if !errors.Is(err, ErrAborted) || !errors.Is(err, context.Canceled) || got.Args != nil {
+				t.Errorf("%+v, %v; want ErrAborted", got, err)
+			}
+		})
+	}
+	t.Run("none", func(t *testing.T) {
+		t.Parallel()
+		st := sit(t, 80, 24, Options{}, everyQuestion())
+		for _, step := range steps {
+			st.press(step.text, step.keys)
+		}
+		if _, err := st.wait(); err != nil {
+			t.Errorf("without Ctrl-C the same keys end in %v", err)
+		}
+	})
+}
+
+// TestDoubleEnter presses enter twice at once: no message of the second press
+// is left to answer the next question.
+func TestDoubleEnter(t *testing.T) {
+	t.Parallel()
+	m := &model{ctx: t.Context()}
+	ask := func() chan reply {
+		answer := make(chan reply, 1)
+		m.Update(askMsg{question{kind: decide, title: "Go on?", initial: []string{no}}, answer})
+		return answer
+	}
+	first := ask()
+	for range 2 {
+		if _, cmd := m.Update(tea.KeyPressMsg{Code: tea.KeyEnter}); cmd != nil {
+			t.Errorf("enter leaves a command behind, which sends %T", cmd())
+		}
+	}
+	if r := <-first; r.err != nil || len(r.answer) != 1 || r.answer[0] != no {
+		t.Errorf("the answer is %+v", r)
+	}
+	if len(ask()) > 0 {
+		t.Error("the next question is answered already")
+	}
+}
+
+// slow is a world whose sign-in takes until the context ends.
+type slow struct {
+	*world
+	asked chan struct{}
+}
+
+func (s slow) Identity(ctx context.Context, _ string) (Identity, error) {
+	close(s.asked)
+	<-ctx.Done()
+	return Identity{}, ctx.Err()
+}
+
+// TestCtrlCWhileWaiting ends the wizard while it waits for AWS.
+func TestCtrlCWhileWaiting(t *testing.T) {
+	t.Parallel()
+	s := slow{oneApp(), make(chan struct{})}
+	st := sit(t, 80, 24, Options{}, s)
+	<-s.asked
+	st.press("signing in to AWS…", "xx"+enterKey+ctrlC)
+	if _, err := st.wait(); !errors.Is(err, ErrAborted) {
+		t.Errorf("%v, want ErrAborted", err)
+	}
+}
+
+// TestCancelled ends with the caller's context, as after a signal.
+func TestCancelled(t *testing.T) {
+	t.Parallel()
+	term := newTerminal(t, 80, 24)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		_, err := Run(ctx, Options{In: term.slave, Out: term.slave, Term: "xterm"}, oneApp(), Draft{})
+		done <- err
+	}()
+	term.see("Which Fly apps")
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want the end of the context", err)
+	}
+}
+
+// TestResize makes the window narrower and wider in the middle of a question.
+func TestResize(t *testing.T) {
+	t.Parallel()
+	st := sit(t, 80, 24, Options{}, oneApp())
+	st.press("[x] web", enterKey)
+	st.press("type to search", "a")
+	st.resize(60, 16)
+	st.golden("as\narn:aws:iam", "resize-60")
+	st.resize(100, 30)
+	st.golden("as arn:aws:iam", "resize-100")
+	st.press("type to search", "mazons3full"+enterKey)
+	st.press("anything else", enterKey)
+	st.press("Which AWS region?", enterKey)
+	if _, err := st.wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestConfirm takes nothing but a yes for a yes.
+func TestConfirm(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		keys string
+		want bool
+		err  error
+	}{
+		{"y", true, nil},
+		{"n", false, nil},
+		{enterKey, false, nil},
+		{"\x1b[D" + enterKey, true, nil},
+		{ctrlC, false, ErrAborted},
+	} {
+		term := newTerminal(t, 60, 10)
+		done := make(chan error, 1)
+		var got bool
+		go func() {
+			var err error
+			got, err = Confirm(t.Context(), Options{In: term.slave, Out: term.slave, Term: "xterm"}, "Apply this plan?")
+			done <- err
+		}()
+		term.press("[No]", tt.keys)
+		if err := <-done; got != tt.want || !errors.Is(err, tt.err) {
+			t.Errorf("%q: %v, %v; want %v, %v", tt.keys, got, err, tt.want, tt.err)
+		}
+	}
+}
+
+// TestHostileTextOnScreen has escape sequences in names; none is obeyed.
+func TestHostileTextOnScreen(t *testing.T) {
+	t.Parallel()
+	w := oneApp()
+	const evil = "\x1b]0;pwned\a\x1b[2J"
+	w.orgs = append(w.orgs, Organization{Slug: "s" + evil, RawSlug: "other", Name: "n" + evil})
+	w.apps["acme"] = append(w.apps["acme"], "app"+evil)
+	w.policies = append(w.policies, ManagedPolicy{Name: "Evil" + evil, ARN: "arn" + evil, Description: evil})
+	st := sit(t, 80, 24, Options{}, w)
+	st.press("Which Fly organisation?", enterKey)
+	st.press("left out", enterKey)
+	st.press("What may it do", "Evil")
+	st.press("?]0;pwned??[2J", ctrlC)
+	if _, err := st.wait(); !errors.Is(err, ErrAborted) {
+		t.Error(err)
+	}
+	if out := st.written(); strings.Contains(out, "\x1b]0;") || strings.Contains(out, "\x1b[2J\x1b]") {
+		t.Errorf("a name reaches the terminal raw: %q", out)
+	}
+}

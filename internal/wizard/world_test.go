@@ -1,0 +1,140 @@
+package wizard
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/fly-aws/fly-aws/setup"
+)
+
+// A world is Sources from memory. Its zero value has nothing and answers.
+type world struct {
+	profiles    []string
+	identities  map[string]Identity // by profile; "" for what is found without one
+	policies    []ManagedPolicy
+	policiesErr error
+	orgs        []Organization
+	orgsErr     error
+	apps        map[string][]string // by raw slug
+	appsErr     error
+	configs     []Config
+	elsewhere   []Config // found by ConfigAt alone
+	files       map[string]string
+
+	mu    sync.Mutex
+	calls map[string]int
+}
+
+func (w *world) count(call string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.calls == nil {
+		w.calls = map[string]int{}
+	}
+	w.calls[call]++
+}
+
+func (w *world) Profiles(context.Context) ([]string, error) {
+	w.count("profiles")
+	return w.profiles, nil
+}
+
+func (w *world) Identity(_ context.Context, profile string) (Identity, error) {
+	w.count("identity " + profile)
+	if id, ok := w.identities[profile]; ok {
+		return id, nil
+	}
+	return Identity{}, fmt.Errorf("the credentials of profile %q have expired", profile)
+}
+
+func (w *world) Policies(context.Context, string) ([]ManagedPolicy, error) {
+	w.count("policies")
+	return w.policies, w.policiesErr
+}
+
+func (w *world) DescribePolicy(_ context.Context, _, arn string) (string, error) {
+	w.count("describe " + arn)
+	return "What " + arn[strings.LastIndex(arn, "/")+1:] + " allows, as AWS \x1b[31mputs it.", nil
+}
+
+func (w *world) Organizations(context.Context) ([]Organization, error) {
+	w.count("organizations")
+	return w.orgs, w.orgsErr
+}
+
+func (w *world) Apps(_ context.Context, org string) ([]string, error) {
+	w.count("apps " + org)
+	return w.apps[org], w.appsErr
+}
+
+func (w *world) Configs(context.Context) ([]Config, error) { return w.configs, nil }
+
+func (w *world) ConfigAt(_ context.Context, path string) (Config, error) {
+	for _, c := range append(w.configs, w.elsewhere...) {
+		if c.Path == path {
+			return c, nil
+		}
+	}
+	return Config{}, fmt.Errorf("there is no %q", path)
+}
+
+func (w *world) PolicyFile(_ context.Context, path string) (setup.InlinePolicy, error) {
+	text, ok := w.files[path]
+	if !ok {
+		return setup.InlinePolicy{}, fmt.Errorf("there is no %q", path)
+	}
+	return setup.InlinePolicy{Name: strings.TrimSuffix(path, ".json"), Document: json.RawMessage(text), Source: path}, nil
+}
+
+var errOffline = errors.New("not signed in to Fly")
+
+func managed(names ...string) []ManagedPolicy {
+	var all []ManagedPolicy
+	for _, name := range names {
+		all = append(all, ManagedPolicy{Name: name, ARN: "arn:aws:iam::aws:policy/" + name})
+	}
+	return all
+}
+
+// oneApp is a folder with one app's fly.toml, one organisation and one account.
+func oneApp() *world {
+	return &world{
+		identities: map[string]Identity{"": {
+			Account: "111122223333", Alias: "acme-prod", Partition: "aws",
+			Caller: "arn:aws:iam::111122223333:user/jane",
+		}},
+		policies: managed("AmazonS3FullAccess", "AmazonS3ReadOnlyAccess", "AmazonSQSFullAccess", "ReadOnlyAccess"),
+		orgs:     []Organization{{Slug: "acme", RawSlug: "acme", Name: "Acme"}},
+		apps:     map[string][]string{"acme": {"api", "web", "worker"}},
+		configs:  []Config{{Path: "fly.toml", Own: true, App: "web", PrimaryRegion: "fra"}},
+		files:    map[string]string{"uploads.json": `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:PutObject","Resource":"arn:aws:s3:::uploads/*"}}`},
+	}
+}
+
+// threeApps adds the config files of the other two, in folders of their own.
+func threeApps() *world {
+	w := oneApp()
+	w.configs = append(w.configs, Config{Path: "api/fly.toml", App: "api"}, Config{Path: "worker/fly.toml", App: "worker"})
+	return w
+}
+
+// everyQuestion is a world in which no question can be left out.
+func everyQuestion() *world {
+	w := threeApps()
+	w.profiles = []string{"default", "prod"}
+	w.identities["default"] = w.identities[""]
+	w.orgs = append(w.orgs, Organization{Slug: "personal", RawSlug: "jane-doe-123"})
+	return w
+}
+
+func asJSON(t interface{ Fatal(...any) }, v any) string {
+	text, err := json.MarshalIndent(v, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
