@@ -212,11 +212,13 @@ func (l *linter) lint() {
 	l.principals()
 	if l.statement.Effect == Allow {
 		l.actions()
-		if l.org != "" && !slices.Contains(l.orgs, l.org) {
-			l.orgs = append(l.orgs, l.org)
-		}
-		if want := l.expected.Org; want != "" && l.org != "" && l.org != want {
-			l.add(FindingOrgUnexpected, SeverityWarning, Condition{}, l.org, want)
+		for _, org := range l.statement.trusted() {
+			if !slices.Contains(l.orgs, org) {
+				l.orgs = append(l.orgs, org)
+			}
+			if want := l.expected.Org; want != "" && org != want {
+				l.add(FindingOrgUnexpected, SeverityWarning, Condition{}, org, want)
+			}
 		}
 	}
 	claims := map[string]bool{}
@@ -252,6 +254,22 @@ func (s Statement) org() string {
 		}
 	}
 	return ""
+}
+
+// trusted returns the organisations that are principals of the statement; if none
+// is, the one that its keys are of.
+func (s Statement) trusted() (orgs []string) {
+	if s.Principal != nil {
+		for _, name := range s.Principal.names() {
+			if org := orgIn(name); org != "" && !slices.Contains(orgs, org) {
+				orgs = append(orgs, org)
+			}
+		}
+	}
+	if org := s.org(); orgs == nil && org != "" {
+		orgs = []string{org}
+	}
+	return orgs
 }
 
 // orgIn returns the slug behind "oidc.fly.io/", be it part of an ARN, URL or key.
@@ -388,6 +406,11 @@ func (l *linter) condition(c Condition) string {
 	claim = lower(claim)
 	if !strings.Contains(prefix, ".") { // aws:, sts: and the like
 		return ""
+	}
+	// Of several organisations in a statement the key's counts.
+	if org := orgIn(prefix); org != "" && slices.Contains(l.statement.trusted(), org) {
+		defer func(first string) { l.org = first }(l.org)
+		l.org = org
 	}
 	report := func(code FindingCode, want string) { l.add(code, SeverityError, c, c.Key, want) }
 	switch {

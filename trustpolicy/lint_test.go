@@ -13,6 +13,9 @@ const (
 	lintSub = `"StringLike":{"oidc.fly.io/acme:sub":"acme:web:*"}`
 )
 
+// oursAndBeta are the providers of two organisations.
+var oursAndBeta = strings.Replace(ours, `"`+provider+`"`, `["`+provider+`","`+strings.Replace(provider, "acme", "beta", 1)+`"]`, 1)
+
 // lintStatement is one with a principal, an action and conditions.
 func lintStatement(effect, principal, action, conditions string) string {
 	return `{"Effect":"` + effect + `",` + principal + `,` + action + `,"Condition":{` + conditions + `}}`
@@ -118,6 +121,9 @@ var lintCases = []struct {
 	{"a deny that never applies", lintStatement("Deny", ours, `"Action":"*"`, `"StringLike":{"oidc.fly.io/acme:sub":"acme:web"}`), Grant{}, "error subject-parts acme:web -> acme:web:*"},
 
 	{"two organisations", lintAllow(lintAud+","+lintSub) + "," + strings.ReplaceAll(lintAllow(lintAud+","+lintSub), "acme", "globex"), Grant{}, "warning several-orgs acme, globex -> "},
+	{"two organisations in a statement", lintStatement("Allow", oursAndBeta, `"Action":"sts:AssumeRoleWithWebIdentity"`, strings.ReplaceAll(lintAud+","+lintSub, "acme", "beta")), Grant{}, "warning several-orgs acme, beta -> "},
+	{"the wrong one of two organisations", lintStatement("Allow", oursAndBeta, `"Action":"sts:AssumeRoleWithWebIdentity"`, strings.ReplaceAll(lintAud, "acme", "beta")+`,"StringLike":{"oidc.fly.io/beta:sub":["acme:web:*","beta:web"]}`), Grant{}, "error subject-org acme:web:* -> beta:web:*\nerror subject-parts beta:web -> beta:web:*\nwarning several-orgs acme, beta -> "},
+	{"the second organisation not expected", lintStatement("Allow", oursAndBeta, `"Action":"sts:AssumeRoleWithWebIdentity"`, lintAud+","+lintSub), Grant{Org: "acme"}, "warning org-unexpected beta -> acme\nwarning several-orgs acme, beta -> "},
 	{"an organisation not expected", strings.ReplaceAll(lintAllow(lintAud+","+lintSub), "acme", "globex"), Grant{Org: "acme"}, "warning org-unexpected globex -> acme"},
 	{"an app not expected", lintAllow(lintAud + "," + lintSub), Grant{Apps: []string{"api"}}, "warning app-unexpected acme:web:* -> "},
 	{"an app missing", lintAllow(lintAud + "," + lintSub), Grant{Account: "111122223333", Org: "acme", Apps: []string{"web", "api"}}, "error app-missing  -> acme:api:*"},

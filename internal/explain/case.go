@@ -27,10 +27,22 @@ type Case struct {
 	Partition, Account string
 	Provider           Provider
 	Claims             Claims
-	// TokenError says that the token is malformed, and how; nil when it is not, or
-	// when there is no token but only its claims.
+	// WantedRole is the ARN that was asked for, and RoleARN the one that the role has.
+	// STS answers AccessDenied when they differ, be it in the path alone. Either may be
+	// empty; then they are not compared.
+	WantedRole, RoleARN string
+	// TokenError says in a clause which rule for tokens is broken, and how: "it has two
+	// parts, not three". It is nil when none is, or when there is no token but only its
+	// claims.
 	TokenError error
-	Signature  Signature
+	// TokenRule is the code of that rule, as package flyoidc names it: "parts", "aud".
+	// Of most rules, and of "", it is not known what AWS makes of a token that breaks
+	// them.
+	TokenRule string
+	Signature Signature
+	// SignatureNote says why the signature is not known to be right or wrong: a clause,
+	// or empty.
+	SignatureNote string
 	// Now is the time of the request; zero when times do not matter.
 	Now time.Time
 	// Context holds further condition keys of the request, as in a
@@ -111,12 +123,36 @@ type Explanation struct {
 	// Fixes are the least that has to change for the request to be accepted. All are
 	// needed, in this order.
 	Fixes []Fix
-	// Complete says that with the Fixes the request is accepted. Otherwise something
-	// stands in the way that is not for a tool to undo, such as a condition on the
-	// caller's address, or that is not known. A policy larger than
-	// trustpolicy.MaxSizeQuota is left alone: no role has one.
+	// Complete says that with the Fixes the request is accepted.
 	Complete bool
+	// Obstacle says, of a request that the Fixes do not make accepted, what stands in
+	// the way, if that is known.
+	Obstacle Obstacle
+	// Warnings are the errors that Lint finds in the statements that let the token in:
+	// they let in more than it, say. They are about the present policy; those about
+	// what a Fix makes of it are the Fix's. Claims that disagree and are accepted all the
+	// same stand here too.
+	Warnings []Reason
+	// MeantFor holds the subjects that the policy names, where it refuses the token for
+	// being none of them: the refusal may be what somebody wanted. Otherwise nil.
+	MeantFor []string
 }
+
+// An Obstacle is why there is no complete list of fixes.
+type Obstacle string
+
+// The obstacles.
+const (
+	// ObstacleNone: there is none, or it is not known here. A policy larger than
+	// trustpolicy.MaxSizeQuota is left alone: no role has one.
+	ObstacleNone Obstacle = ""
+	// ObstacleOnPurpose: a statement denies, or a condition asks for something other
+	// than the token, such as an address. That is not for a tool to undo.
+	ObstacleOnPurpose Obstacle = "on-purpose"
+	// ObstacleIssuer: the issuer is not that of an organisation of Fly's. Nobody else is
+	// let into an account here.
+	ObstacleIssuer Obstacle = "issuer"
+)
 
 // An Error is one of AWS's.
 type Error struct {
@@ -137,7 +173,9 @@ const (
 	StepClaims    StepCode = "claims"
 	StepExpiry    StepCode = "expiry"
 	StepAudience  StepCode = "audience"
-	StepPolicy    StepCode = "policy"
+	// StepRole is there only when both ARNs of the role are known.
+	StepRole   StepCode = "role"
+	StepPolicy StepCode = "policy"
 )
 
 // A Step is one thing that STS looks at.
@@ -145,6 +183,8 @@ type Step struct {
 	Code StepCode
 	// Outcome is undecided when the Case does not tell.
 	Outcome trustpolicy.Outcome
+	// Note says why the outcome is undecided: a clause, raw, or empty.
+	Note string
 }
 
 // A ReasonCode names a reason. Those of a condition, a principal or an action that
@@ -156,6 +196,11 @@ type ReasonCode string
 const (
 	// ReasonTokenForm: it is no token; Have is how.
 	ReasonTokenForm ReasonCode = "token-form"
+	// ReasonTokenRule: the token breaks a rule, Have, and AWS does not document what it
+	// makes of that.
+	ReasonTokenRule ReasonCode = "token-rule"
+	// ReasonRoleARN: the role has the ARN Want, and Have was asked for.
+	ReasonRoleARN ReasonCode = "role-arn-differs"
 	// ReasonProviderAbsent: IAM has no provider for the issuer Have in the account.
 	ReasonProviderAbsent ReasonCode = "provider-absent"
 	// ReasonProviderPersonal: the account, or the policy, trusts the provider Have of
@@ -262,6 +307,8 @@ const (
 	// FixRawSlug: the organisation's raw slug has to be used, which the iss of a token
 	// tells, in place of "personal".
 	FixRawSlug FixKind = "raw-slug"
+	// FixRoleARN: RoleARN has to be asked for.
+	FixRoleARN FixKind = "role-arn"
 )
 
 // A Fix is something to do. Its fields are set as its Kind says.
@@ -272,12 +319,19 @@ type Fix struct {
 	// Role is the role's name; "" when not known.
 	Role                          string
 	ProviderARN, Issuer, Audience string
+	RoleARN                       string
+	// NewOrg says that the fix gives an organisation, that of Issuer, its first access
+	// to a role that trusts only others. A token that nobody expected is better refused.
+	NewOrg bool
 	// OverridesDeny says that Policy makes an exception from a statement that denies.
 	// Somebody had a reason for that statement.
 	OverridesDeny bool
 	// AlsoAccepts are subjects of other apps that Policy lets in and Before does not,
 	// examples of each kind. It is not empty for a fix that is too broad.
 	AlsoAccepts []string
+	// Warnings are the errors that Lint finds in the statements of Policy that let the
+	// token in.
+	Warnings []Reason
 }
 
 // TooBroad says whether the fix lets in more than the request's own app.

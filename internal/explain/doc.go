@@ -2,12 +2,15 @@
 // that has to change for the token to be accepted. AWS itself says "Not authorized
 // to perform sts:AssumeRoleWithWebIdentity" and no more.
 //
-// [Explain] goes through what STS looks at, in its order: the form of the token,
-// the provider of its issuer, the signature, the claims that must be there, the
-// expiry, the audience, and at last the role's trust policy, which package
-// trustpolicy evaluates. Everything comes in as a [Case], nothing is looked up.
-// What a Case leaves open is taken to be in order; the step that would have looked
-// at it is then undecided, and the verdict tells of the rest.
+// [Explain] goes through what STS checks, in order: the form of the token, the
+// provider of its issuer, the signature, the claims that must be there, the expiry,
+// the audience, the role's ARN if it is known, and at last the role's trust policy,
+// which package trustpolicy evaluates. Everything comes in as a [Case], nothing is
+// looked up. What a Case leaves open is taken to be in order; the step that would
+// have looked at it is then undecided, and the verdict tells of the rest.
+//
+// A fix opens a role to organisations of Fly's alone, says so when one is new to it,
+// and takes access from nobody.
 //
 // [ErrorText] reads an error message of AWS's the other way round.
 //

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
 // A MeaningCode says what an error of AWS's is about.
@@ -18,6 +20,14 @@ const (
 	// MeaningNotAuthorized: the trust policy refuses, or there is no such role, or
 	// the role is some seconds old; AWS does not say which.
 	MeaningNotAuthorized MeaningCode = "not-authorized"
+	// MeaningAssumeRole: sts:AssumeRole was refused, which is the action for who has
+	// credentials already, not a token.
+	MeaningAssumeRole MeaningCode = "assume-role"
+	// MeaningPermission: the call was made with credentials that are in order, and
+	// nothing allows them Action.
+	MeaningPermission MeaningCode = "permission"
+	// MeaningAccessDenied: something is refused; the text does not say what.
+	MeaningAccessDenied MeaningCode = "access-denied"
 	// MeaningProviderAbsent: the account has no provider for the issuer.
 	MeaningProviderAbsent MeaningCode = "provider-absent"
 	// MeaningAudience: the provider does not list the token's audience.
@@ -35,6 +45,8 @@ const (
 	MeaningToken MeaningCode = "token"
 	// MeaningExpired: the token has expired.
 	MeaningExpired MeaningCode = "expired"
+	// MeaningSessionExpired: the credentials that came of a token have expired.
+	MeaningSessionExpired MeaningCode = "session-expired"
 	// MeaningDuration: the session asked for is longer than the role allows.
 	MeaningDuration MeaningCode = "duration"
 	// MeaningRoleARN: what was given for a role is no ARN of one.
@@ -89,11 +101,14 @@ func messages() []struct {
 		{"missing a required claim", "InvalidIdentityToken", MeaningClaimMissing},
 		{"not a valid jwt", "InvalidIdentityToken", MeaningTokenForm},
 		{"token expired: current date/time", "ExpiredTokenException", MeaningExpired},
+		{"provided token has expired", "ExpiredToken", MeaningSessionExpired},
+		{"security token included in the request is expired", "ExpiredToken", MeaningSessionExpired},
 		{"exceeds the maxsessionduration", "ValidationError", MeaningDuration},
 		{"request arn is invalid", "ValidationError", MeaningRoleARN},
 		{"aclsizeperrole", "LimitExceeded", MeaningPolicySize},
 		{"not authorized to perform", "AccessDenied", MeaningNotAuthorized},
-		{"expiredtoken", "ExpiredTokenException", MeaningExpired},
+		{"expiredtokenexception", "ExpiredTokenException", MeaningExpired},
+		{"expiredtoken", "ExpiredToken", MeaningSessionExpired}, // S3's
 		{"idpcommunicationerror", "IDPCommunicationError", MeaningIssuerUnreachable},
 		{"idprejectedclaim", "IDPRejectedClaim", MeaningRejected},
 		{"regiondisabled", "RegionDisabledException", MeaningRegion},
@@ -101,7 +116,8 @@ func messages() []struct {
 		{"packedpolicytoolarge", "PackedPolicyTooLarge", MeaningSessionPolicy},
 		{"malformedpolicydocument", "MalformedPolicyDocument", MeaningPolicyForm},
 		{"invalididentitytoken", "InvalidIdentityToken", MeaningToken},
-		{"accessdenied", "AccessDenied", MeaningNotAuthorized},
+		{"accessdenied", "AccessDenied", MeaningAccessDenied},
+		{"access denied", "AccessDenied", MeaningAccessDenied},
 		{"rate exceeded", "Throttling", MeaningThrottled},
 		{"throttling", "Throttling", MeaningThrottled},
 	}
@@ -121,6 +137,9 @@ func ErrorText(text string) Meaning {
 		}
 		out := Meaning{Code: m.code, AWSCode: m.awsCode}
 		out.extract(text[i+len(m.text):])
+		if out.Code == MeaningAccessDenied && strings.Contains(lower, "assumerolewithwebidentity") {
+			out.Code = MeaningNotAuthorized
+		}
 		return out
 	}
 	return Meaning{Code: MeaningUnknown}
@@ -155,10 +174,18 @@ func (m *Meaning) extract(rest string) {
 			m.Issuer = word
 		}
 	case MeaningNotAuthorized:
-		if word := strings.TrimPrefix(firstWord(rest, ""), ":"); strings.HasPrefix(word, "sts:") || strings.HasPrefix(word, "iam:") {
+		rest = strings.TrimPrefix(strings.TrimLeft(rest, " "), ":")
+		if word := firstWord(rest, ""); isAction(word) {
 			m.Action = word
-		} else if word := firstWord(rest, ": "); strings.Contains(word, ":") {
-			m.Action = word
+		}
+		switch asciiLower(m.Action) {
+		case "":
+			m.Code = MeaningAccessDenied
+		case asciiLower(trustpolicy.AssumeAction), asciiLower(trustpolicy.TagSessionAction):
+		case "sts:assumerole":
+			m.Code = MeaningAssumeRole
+		default:
+			m.Code = MeaningPermission
 		}
 	case MeaningClaimMissing:
 		m.Claim = firstWord(rest, ": ")
@@ -167,6 +194,15 @@ func (m *Meaning) extract(rest string) {
 		_, expiry, _ := strings.Cut(rest, "expiration date/time ")
 		m.Now, m.Expiry = seconds(now), seconds(firstWord(expiry, ""))
 	}
+}
+
+// isAction says whether a word is an action of IAM's: "s3:ListBucket".
+func isAction(word string) bool {
+	service, name, ok := strings.Cut(word, ":")
+	odd := func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-'
+	}
+	return ok && service != "" && name != "" && !strings.ContainsFunc(asciiLower(service+name), odd)
 }
 
 // firstWord returns what follows after as far as a space, quotation mark, bracket

@@ -19,6 +19,7 @@ func Explain(c Case) Explanation {
 	e.claims()
 	e.expiry()
 	e.audience()
+	e.role()
 	e.policy()
 	e.fix()
 	slices.SortStableFunc(e.out.Reasons, func(a, b Reason) int { return telling(b.Code) - telling(a.Code) })
@@ -29,7 +30,7 @@ func Explain(c Case) Explanation {
 type explainer struct {
 	Case
 	path string // of the issuer: "oidc.fly.io/acme"
-	org  string // the slug in the issuer, if it is one of Fly's
+	org  string // the slug in the issuer, if that is an organisation's of Fly's
 	arn  string // of the issuer's provider, as far as it is known
 	out  Explanation
 	// fixes are of what comes before the policy; wanted is the audience of the token when
@@ -37,6 +38,7 @@ type explainer struct {
 	fixes    []Fix
 	wanted   string
 	hopeless bool // no fix of the policy can help
+	guarded  bool // something refuses on purpose
 	alias    bool // the claims are of the alias "personal"
 }
 
@@ -44,8 +46,13 @@ func newExplainer(c Case) *explainer {
 	e := &explainer{Case: c}
 	e.out.Verdict = trustpolicy.Accepted
 	e.path = strings.TrimPrefix(c.Claims.Issuer, "https://")
-	if slug, ok := strings.CutPrefix(e.path, trustpolicy.IssuerHost+"/"); ok {
+	slug, isFly := strings.CutPrefix(c.Claims.Issuer, trustpolicy.Issuer(""))
+	switch {
+	case isFly && (slug == personal || trustpolicy.CheckOrg(slug) == nil):
 		e.org = slug
+	case c.Claims.Issuer != "":
+		// Whoever it is, a suggestion of ours is no reason to let them in.
+		e.hopeless, e.out.Obstacle = true, ObstacleIssuer
 	}
 	e.locate()
 	shown := e.Account
@@ -140,14 +147,46 @@ func invalidToken(format string, args ...any) *Error {
 }
 
 func (e *explainer) token() {
-	if e.TokenError == nil {
+	missing := map[string]bool{
+		"iss": e.Claims.Issuer == "", "sub": e.Claims.Subject == "", "aud": len(present(e.Claims.Audience)) == 0,
+	}
+	if e.TokenError == nil || missing[e.TokenRule] { // of which the step claims tells
 		e.step(StepToken, trustpolicy.Held, nil)
 		return
 	}
-	e.because(ReasonTokenForm, e.TokenError.Error(), "")
-	e.step(StepToken, trustpolicy.Failed, invalidToken(
-		"The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)"))
 	e.freshToken()
+	code, failure := ReasonTokenForm, invalidToken(
+		"The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)")
+	switch e.TokenRule {
+	case "parts", "base64url", "json", "encrypted", "alg":
+	case "empty", "size":
+		// The lengths of the parameter WebIdentityToken (AssumeRoleWithWebIdentity).
+		bound := "greater than or equal to 4"
+		if e.TokenRule == "size" {
+			bound = "less than or equal to 20000"
+		}
+		failure = &Error{
+			Code:    "ValidationError",
+			Message: "1 validation error detected: Value at 'webIdentityToken' failed to satisfy constraint: Member must have length " + bound,
+		}
+	default:
+		code, failure = ReasonTokenRule, nil
+	}
+	e.because(code, e.TokenError.Error(), "")
+	if failure == nil {
+		e.undecided(StepToken, "")
+		return
+	}
+	e.step(StepToken, trustpolicy.Failed, failure)
+}
+
+// undecided notes a step on which the verdict depends.
+func (e *explainer) undecided(code StepCode, note string) {
+	e.step(code, trustpolicy.OutcomeUndecided, nil)
+	e.out.Steps[len(e.out.Steps)-1].Note = note
+	if e.out.Verdict == trustpolicy.Accepted {
+		e.out.Verdict = trustpolicy.Undecided
+	}
 }
 
 func (e *explainer) freshToken() {
@@ -217,6 +256,9 @@ func known(looked bool) trustpolicy.Outcome {
 func (e *explainer) signature() {
 	if e.Signature != Forged {
 		e.step(StepSignature, known(e.Signature == Verified), nil)
+		if e.Signature != Verified {
+			e.out.Steps[len(e.out.Steps)-1].Note = e.SignatureNote
+		}
 		return
 	}
 	e.because(ReasonSignature, "", e.Claims.Issuer)
@@ -247,9 +289,7 @@ func (e *explainer) claims() {
 		return
 	}
 	e.step(StepClaims, trustpolicy.Failed, invalidToken("Missing a required claim: %s", missing))
-	if e.TokenError == nil {
-		e.freshToken()
-	}
+	e.freshToken()
 	e.hopeless = e.hopeless || e.Claims.Subject == ""
 }
 
@@ -320,6 +360,9 @@ func (e *explainer) mistaken(audience string) bool {
 
 // requestAudience makes the token one for AWS.
 func (e *explainer) requestAudience() {
+	if e.org == "" {
+		return // how others mint theirs is not known here
+	}
 	e.wanted = trustpolicy.DefaultAudience
 	e.fixes = append(e.fixes, Fix{Kind: FixRequestAudience, Audience: e.wanted})
 }
@@ -388,9 +431,26 @@ func (e *explainer) accepts(p *trustpolicy.Policy) bool {
 	return assume.Verdict == trustpolicy.Accepted && tag.Verdict == trustpolicy.Accepted
 }
 
+// role compares the ARN that was asked for with the one that the role has.
+func (e *explainer) role() {
+	if e.WantedRole == "" || e.RoleARN == "" {
+		return
+	}
+	if e.WantedRole == e.RoleARN {
+		e.step(StepRole, trustpolicy.Held, nil)
+		return
+	}
+	e.because(ReasonRoleARN, e.WantedRole, e.RoleARN)
+	e.step(StepRole, trustpolicy.Failed, notAuthorized())
+	e.fixes = append(e.fixes, Fix{Kind: FixRoleARN, RoleARN: e.RoleARN})
+}
+
+func notAuthorized() *Error {
+	return &Error{Code: "AccessDenied", Message: "Not authorized to perform " + trustpolicy.AssumeAction}
+}
+
 // policy is the last step.
 func (e *explainer) policy() {
-	denied := &Error{Code: "AccessDenied", Message: "Not authorized to perform " + trustpolicy.AssumeAction}
 	switch {
 	case e.PolicyError != nil && e.Policy == nil:
 		// IAM takes no such document, so no role has it.
@@ -399,22 +459,16 @@ func (e *explainer) policy() {
 		return
 	case e.Policy == nil:
 		e.because(ReasonPolicyUnknown, "", "")
-		e.step(StepPolicy, trustpolicy.OutcomeUndecided, nil)
-		if e.out.Verdict == trustpolicy.Accepted {
-			e.out.Verdict = trustpolicy.Undecided
-		}
+		e.undecided(StepPolicy, "")
 		return
 	}
 	assume, tag := e.decide(e.Policy, e.Claims.Audience...)
 	e.out.Statements = assume.Statements
 	switch {
 	case assume.Verdict == trustpolicy.Refused || tag.Verdict == trustpolicy.Refused:
-		e.step(StepPolicy, trustpolicy.Failed, denied)
+		e.step(StepPolicy, trustpolicy.Failed, notAuthorized())
 	case assume.Verdict == trustpolicy.Undecided || tag.Verdict == trustpolicy.Undecided:
-		e.step(StepPolicy, trustpolicy.OutcomeUndecided, nil)
-		if e.out.Verdict == trustpolicy.Accepted {
-			e.out.Verdict = trustpolicy.Undecided
-		}
+		e.undecided(StepPolicy, "")
 	default:
 		e.step(StepPolicy, trustpolicy.Held, nil)
 		if len(present(e.Claims.Audience)) > 1 && e.out.Verdict == trustpolicy.Accepted {
@@ -435,11 +489,17 @@ func (e *explainer) tagReasons(d trustpolicy.Decision) {
 	denied := false
 	for _, s := range d.Statements {
 		if s.Effect == trustpolicy.Deny && s.Outcome == trustpolicy.Held {
-			e.add(Reason{Code: ReasonDenied, Statement: s.Index, Sid: s.Sid})
+			e.denies(s)
 			denied = true
 		}
 	}
 	if !denied {
 		e.because(ReasonTagSession, "", trustpolicy.TagSessionAction)
 	}
+}
+
+// denies notes a statement that denies the request.
+func (e *explainer) denies(s trustpolicy.StatementResult) {
+	e.add(Reason{Code: ReasonDenied, Statement: s.Index, Sid: s.Sid})
+	e.guarded = true
 }

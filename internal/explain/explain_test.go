@@ -214,6 +214,8 @@ func apply(c Case, fixes []Fix) (Case, bool) {
 		case FixRequestAudience:
 			c.Claims.Audience = []string{f.Audience}
 			c.Claims.Expiry, c.Claims.NotBefore, c.Signature, c.TokenError = time.Time{}, time.Time{}, Verified, nil
+		case FixRoleARN:
+			c.WantedRole = f.RoleARN
 		case FixRequestToken:
 			c.Claims.Expiry, c.Claims.NotBefore, c.Signature, c.TokenError = time.Time{}, time.Time{}, Verified, nil
 			// A fresh token has all claims.
@@ -243,6 +245,10 @@ func checkFixes(t *testing.T, c Case, e Explanation) {
 	}
 	fixed, _ := apply(c, e.Fixes)
 	for _, f := range e.Fixes {
+		if org := strings.TrimPrefix(c.Claims.Issuer, "https://oidc.fly.io/"); trustpolicy.CheckOrg(org) != nil && c.Claims.Issuer != "" &&
+			!slices.Contains([]FixKind{FixRequestToken, FixRequestAudience, FixRawSlug, FixRoleARN}, f.Kind) {
+			t.Errorf("%s for the issuer %q", f.Kind, c.Claims.Issuer)
+		}
 		if f.Policy == nil {
 			continue
 		}
@@ -269,11 +275,65 @@ func checkFixes(t *testing.T, c Case, e Explanation) {
 			}
 		}
 	}
+	for _, f := range e.Fixes {
+		if f.Policy != nil && f.Before != nil {
+			checkNobodyLoses(t, f.Before, f.Policy, c.Claims.Issuer)
+		}
+	}
 	if !e.Complete {
 		return
 	}
 	if got := Explain(fixed); got.Verdict != trustpolicy.Accepted {
 		t.Errorf("after the fixes %s: %s, %+v", kinds(e), got.Verdict, got.Reasons)
+	}
+}
+
+// checkNobodyLoses holds a fix to leaving other organisations the access that they
+// have: that of every literal subject and audience to every provider.
+func checkNobodyLoses(t *testing.T, before, after *trustpolicy.Policy, issuer string) {
+	t.Helper()
+	var providers, subjects []string
+	audiences := []string{"sts.amazonaws.com"}
+	for _, s := range before.Statements {
+		if s.Principal != nil {
+			providers = append(providers, s.Principal.Federated...)
+		}
+		for _, c := range s.Conditions {
+			switch {
+			case s.Effect != trustpolicy.Allow:
+			case strings.HasSuffix(c.Key, ":sub"):
+				subjects = append(subjects, c.Values...)
+			case strings.HasSuffix(c.Key, ":aud"):
+				audiences = append(audiences, c.Values...)
+			}
+		}
+	}
+	if len(providers)*(len(subjects)+1)*len(audiences) > 512 {
+		return // slow, and no other than a smaller policy
+	}
+	for _, arn := range providers {
+		_, path, _ := strings.Cut(arn, ":oidc-provider/")
+		org, isFly := strings.CutPrefix(path, "oidc.fly.io/")
+		if !isFly || trustpolicy.CheckOrg(org) != nil || "https://"+path == issuer {
+			continue
+		}
+		for _, sub := range append([]string{org + ":some-app:m"}, subjects...) {
+			sub = strings.NewReplacer("*", "m", "?", "m").Replace(sub)
+			if slug, _, ok := subjectParts(sub); !ok || slug != org {
+				continue
+			}
+			for _, audience := range audiences {
+				if strings.ContainsAny(audience, "*?") {
+					continue
+				}
+				context := trustpolicy.WebIdentityContext(path, audience, sub)
+				context["aws:SecureTransport"] = []string{"true"}
+				r := trustpolicy.Request{Action: trustpolicy.AssumeAction, Federated: arn, Context: context}
+				if before.Evaluate(r).Verdict == trustpolicy.Accepted && after.Evaluate(r).Verdict != trustpolicy.Accepted {
+					t.Errorf("%s loses access with the audience %q:\n%s", sub, audience, after.Indent())
+				}
+			}
+		}
 	}
 }
 
@@ -294,9 +354,30 @@ func TestSteps(t *testing.T) {
 			*c = Case{Policy: c.Policy, Claims: MachineClaims(subject, "sts.amazonaws.com")}
 		}, "accepted", "", "", "", ""},
 		{
-			"not a token", func(c *Case) { c.TokenError = errors.New("it has one part, not three") },
+			"not a token", func(c *Case) { c.TokenError, c.TokenRule = errors.New("it has one part, not three"), "parts" },
 			"refused", "InvalidIdentityToken", ReasonTokenForm, StepToken, "request-token",
 		},
+		{"a list of one audience", func(c *Case) {
+			c.TokenError, c.TokenRule = errors.New("aud is a list"), "aud"
+		}, "undecided", "", ReasonTokenRule, "", "request-token"},
+		{"a rule that is not named", func(c *Case) { c.TokenError = errors.New("it is odd") }, "undecided", "", ReasonTokenRule, "", "request-token"},
+		{"a token without subject", func(c *Case) {
+			c.TokenError, c.TokenRule, c.Claims.Subject = errors.New("sub is missing"), "sub", ""
+		}, "refused", "InvalidIdentityToken", ReasonClaimMissing, StepClaims, "request-token"},
+		{"a token that is too long", func(c *Case) {
+			c.TokenError, c.TokenRule = errors.New("the text is too long"), "size"
+		}, "refused", "ValidationError", ReasonTokenForm, StepToken, "request-token"},
+		{"another path of the role", func(c *Case) {
+			c.WantedRole, c.RoleARN = "arn:aws:iam::111122223333:role/web", "arn:aws:iam::111122223333:role/fly/web"
+		}, "refused", "AccessDenied", ReasonRoleARN, StepRole, "role-arn"},
+		{"the role's own ARN", func(c *Case) { c.WantedRole, c.RoleARN = "arn:x", "arn:x" }, "accepted", "", "", "", ""},
+		{"one ARN alone", func(c *Case) { c.WantedRole = "arn:x" }, "accepted", "", "", "", ""},
+		{"an issuer that is not Fly's", func(c *Case) {
+			c.Claims.Issuer, c.Provider = "https://evil.example", Provider{Presence: Absent}
+		}, "refused", "InvalidIdentityToken", ReasonProviderAbsent, StepProvider, ""},
+		{"a slug in capitals", func(c *Case) {
+			c.Claims, c.Provider = MachineClaims("Acme:web:m", "sts.amazonaws.com"), Provider{Presence: Absent}
+		}, "refused", "InvalidIdentityToken", ReasonProviderAbsent, StepProvider, ""},
 		{
 			"no provider", func(c *Case) { c.Provider = Provider{Presence: Absent} },
 			"refused", "InvalidIdentityToken", ReasonProviderAbsent, StepProvider, "create-provider",

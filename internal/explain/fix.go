@@ -10,6 +10,8 @@ import (
 // fix finds the least that makes the request accepted.
 func (e *explainer) fix() {
 	if e.out.Verdict == trustpolicy.Accepted {
+		// What would explain a refusal is only strange then.
+		e.out.Warnings, e.out.Reasons = slices.Concat(e.out.Reasons, e.leaves(e.Policy)), nil
 		return
 	}
 	policy, fixed := e.policyFix()
@@ -20,9 +22,10 @@ func (e *explainer) fix() {
 		}
 		e.fixes = append(e.fixes, fix)
 	}
+	isNew := e.newOrg()
 	for i, f := range e.fixes {
 		if f.Kind == FixCreateProvider {
-			e.fixes[i].Audience = e.wanted
+			e.fixes[i].Audience, e.fixes[i].NewOrg = e.wanted, isNew
 		}
 	}
 	if slices.ContainsFunc(e.fixes, func(f Fix) bool { return f.Kind == FixRequestAudience }) {
@@ -31,10 +34,22 @@ func (e *explainer) fix() {
 	}
 	if fixed {
 		policy.Role = e.Role
+		if isNew {
+			policy.NewOrg, policy.Issuer = true, e.Claims.Issuer
+		}
+		policy.Warnings = e.leaves(policy.Policy)
 		e.fixes = append(e.fixes, policy)
 	}
 	e.out.Fixes = e.fixes
-	e.out.Complete = len(e.fixes) > 0 && !e.hopeless && (fixed || e.Policy != nil && e.accepts(e.Policy))
+	fits := !fixed && !e.hopeless && e.Policy != nil && e.accepts(e.Policy)
+	e.out.Complete = len(e.fixes) > 0 && !e.hopeless && (fixed || fits)
+	if fits {
+		e.out.Warnings = e.leaves(e.Policy)
+	}
+	if e.guarded && !e.hopeless && !e.out.Complete {
+		e.out.Obstacle = ObstacleOnPurpose
+	}
+	e.out.MeantFor = e.meantFor()
 }
 
 // policyFix decides for which audience the token has to be, and returns the least
@@ -70,7 +85,7 @@ func (e *explainer) policyFix() (Fix, bool) {
 	}
 	assume, _ := e.decide(e.Policy, e.wanted)
 	if assume.Verdict == trustpolicy.Undecided || e.Policy.Size() > trustpolicy.MaxSizeQuota {
-		return Fix{}, false // what is not known cannot be mended, nor what no role can have
+		return Fix{}, false // what is not known cannot be fixed, nor what no role can have
 	}
 	return e.best(e.candidates(assume))
 }
@@ -88,19 +103,14 @@ func (e *explainer) build() (trustpolicy.Statement, error) {
 }
 
 // pattern is what a policy should say of the token's subject: every machine of the
-// app. A subject of another issuer stands for itself, if a policy can hold it.
+// app.
 func (e *explainer) pattern() (string, bool) {
-	sub := e.Claims.Subject
-	if e.org == "" {
-		odd := func(r rune) bool { return r < ' ' || r > '~' || strings.ContainsRune("*?$", r) }
-		return sub, sub != "" && strings.IndexFunc(sub, odd) < 0
-	}
-	org, app, ok := subjectParts(sub)
+	org, app, ok := subjectParts(e.Claims.Subject)
 	ok = ok && org == e.org && trustpolicy.CheckOrg(org) == nil && trustpolicy.CheckApp(app) == nil
 	return trustpolicy.Subject(org, app, "*"), ok
 }
 
-// maxEdits is how many statements are tried to be mended. A policy within IAM's
+// maxEdits is how many statements are tried to be fixed. A policy within IAM's
 // quota has about as many.
 const maxEdits = 16
 
@@ -158,6 +168,7 @@ func (e *explainer) candidates(d trustpolicy.Decision) []Fix {
 		}
 	}
 	if kept {
+		e.guarded = true
 		return out
 	}
 	ours, err := e.build()
@@ -183,14 +194,16 @@ func except(s *trustpolicy.Statement, key, pattern string) {
 
 // best returns the first of the fixes that is accepted and lets nothing else in,
 // else the first that lets in only what the policy names itself, else the first.
+// An edit that shuts somebody out is none of them.
 func (e *explainer) best(fixes []Fix) (Fix, bool) {
 	found, cost := Fix{}, 3
 	before := map[string]bool{} // subjects, and whether the present policy accepts them
+	shutsOut := e.guard()
 	for _, f := range fixes {
 		if cost == 0 {
 			break
 		}
-		if !e.accepts(f.Policy) {
+		if !e.accepts(f.Policy) || f.Kind == FixEditStatement && shutsOut(f.Policy) {
 			continue
 		}
 		var undeclared bool
@@ -231,16 +244,12 @@ func (e *explainer) alsoAccepts(p *trustpolicy.Policy, before map[string]bool) (
 		declared bool
 	}
 	var probes []probe
-	org, app, ok := subjectParts(e.Claims.Subject)
+	org, app, _ := subjectParts(e.Claims.Subject)
 	machine := e.Claims.Subject[strings.LastIndexByte(e.Claims.Subject, ':')+1:]
-	if ok {
-		for _, neighbour := range []string{app + "-staging", app + "x", "another-app"} {
-			if neighbour != app {
-				probes = append(probes, probe{trustpolicy.Subject(org, neighbour, machine), false})
-			}
+	for _, neighbour := range []string{app + "-staging", app + "x", "another-app"} {
+		if neighbour != app {
+			probes = append(probes, probe{trustpolicy.Subject(org, neighbour, machine), false})
 		}
-	} else {
-		probes = append(probes, probe{e.Claims.Subject + "x", false}, probe{"another-subject", false})
 	}
 	for _, s := range p.Statements {
 		for _, c := range s.Conditions {
@@ -248,10 +257,10 @@ func (e *explainer) alsoAccepts(p *trustpolicy.Policy, before map[string]bool) (
 				continue
 			}
 			for _, v := range c.Values {
-				subject := strings.NewReplacer("*", "x", "?", "x").Replace(v)
-				probeOrg, probeApp, ok := subjectParts(subject)
-				if _, literal, _ := subjectParts(v); ok && probeApp != app {
-					probes = append(probes, probe{subject, literal == probeApp && probeOrg == org})
+				subject, ok := machineOf(org, v)
+				_, probeApp, _ := subjectParts(subject)
+				if _, named, _ := subjectParts(v); ok && probeApp != app {
+					probes = append(probes, probe{subject, named == probeApp})
 				}
 			}
 		}

@@ -9,11 +9,19 @@ import (
 )
 
 // FuzzExplain: whatever policy and claims, a complete list of fixes leads to an
-// accepted request, lets in nobody else unsaid, and shuts nobody out.
+// accepted request, lets in nobody else unsaid, shuts nobody out, be they of another
+// organisation, and is for organisations of Fly's alone.
 func FuzzExplain(f *testing.F) {
 	for i, tt := range policyCases {
 		f.Add(`{"Version":"2012-10-17","Statement":[`+tt.statements+`]}`, "https://oidc.fly.io/acme", subject, "sts.amazonaws.com", uint8(i))
 	}
+	f.Add(`{"Version":"2012-10-17","Statement":[`+statement("Allow", aud+","+sub)+`]}`, "https://oidc.fly.io/beta", "beta:web:m", "sts.amazonaws.com", uint8(2))
+	f.Add(`{"Version":"2012-10-17","Statement":[`+statement("Allow", aud+","+sub)+`]}`, "https://evil.example", "acme:web:m", "sts.amazonaws.com", uint8(2))
+	f.Add(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Federated":["`+provider+`","`+strings.Replace(provider, "acme", "beta", 1)+`"]},
+		"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"oidc.fly.io/beta:aud":"sts.amazonaws.com"},"StringLike":{"oidc.fly.io/beta:sub":"beta:api:*"}}}]}`,
+		"https://oidc.fly.io/acme", subject, "sts.amazonaws.com", uint8(1))
+	f.Add(`{"Version":"2012-10-17","Statement":[`+statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":"*"}`)+`]}`, "https://oidc.fly.io/acme", "beta:web:m", "sts.amazonaws.com", uint8(1))
+	f.Add(`{"Version":"2012-10-17","Statement":[`+statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":"acme:we*"}`)+`]}`, "https://oidc.fly.io/acme", "acme:db:m", "vault", uint8(0))
 	f.Add(`{"Version":"2012-10-17",}`, "https://oidc.fly.io/personal", "personal:web:m", "https://fly.io/acme", uint8(255))
 	f.Fuzz(func(t *testing.T, document, issuer, sub, audience string, bits uint8) {
 		if len(document) > 8192 {

@@ -13,14 +13,14 @@ func telling(code ReasonCode) int {
 	first := []ReasonCode{
 		ReasonTokenForm, ReasonClaimsPersonal, ReasonProviderPersonal, reason(trustpolicy.FindingAliasPersonal),
 		ReasonProviderAbsent, ReasonClaimsDisagree, ReasonSignature, ReasonClaimMissing, ReasonExpired, ReasonNotYetValid,
-		ReasonAudienceUnlisted, ReasonManyAudiences, ReasonPolicySyntax, ReasonDenied, reason(trustpolicy.FindingProviderForm),
+		ReasonAudienceUnlisted, ReasonManyAudiences, ReasonRoleARN, ReasonPolicySyntax, ReasonDenied, reason(trustpolicy.FindingProviderForm),
 		reason(trustpolicy.FindingWildcardLiteral), reason(trustpolicy.FindingSubjectParts), reason(trustpolicy.FindingSubjectOrg),
 		reason(trustpolicy.FindingClaimUnseen), reason(trustpolicy.FindingKeyPrefix), reason(trustpolicy.FindingAudienceWrong),
 		ReasonCaseDiffers, ReasonOrgDiffers, ReasonMachineDiffers, ReasonAppSuffix,
 	}
 	last := []ReasonCode{
 		ReasonAppDiffers, ReasonAudienceDiffers, ReasonKeyMissing, ReasonConditionFailed, ReasonPrincipalDiffers,
-		ReasonPrincipalUnknown, ReasonConditionUnknown, ReasonPolicyUnknown,
+		ReasonPrincipalUnknown, ReasonConditionUnknown, ReasonTokenRule, ReasonPolicyUnknown,
 	}
 	if i := slices.Index(first, code); i >= 0 {
 		return len(first) - i
@@ -47,7 +47,7 @@ func (e *explainer) ours(name string) bool {
 }
 
 // aimed says whether a statement is meant to let the token in: it is about Fly, and
-// not just as well about another organisation.
+// not about other organisations alone.
 func (e *explainer) aimed(s trustpolicy.Statement) bool {
 	var names []string
 	for _, who := range []*trustpolicy.Principal{s.Principal, s.NotPrincipal} {
@@ -67,15 +67,13 @@ func (e *explainer) aimed(s trustpolicy.Statement) bool {
 		}
 	}
 	names = slices.DeleteFunc(names, func(name string) bool { return !e.ours(name) })
-	other := ""
 	for _, name := range names {
 		slug := name[strings.LastIndexByte(name, '/')+1:]
 		isARN := strings.Contains(name, ":oidc-provider/"+trustpolicy.IssuerHost+"/")
 		isKey := strings.HasPrefix(name, trustpolicy.IssuerHost+"/")
-		if !isARN && !isKey || trustpolicy.CheckOrg(slug) != nil || slug == e.org || other != "" && other != slug {
+		if !isARN && !isKey || trustpolicy.CheckOrg(slug) != nil || slug == e.org {
 			return true
 		}
-		other = slug
 	}
 	return false
 }
@@ -91,7 +89,7 @@ func (e *explainer) policyReasons(d trustpolicy.Decision) {
 		case s.Effect != trustpolicy.Allow:
 			switch result.Outcome {
 			case trustpolicy.Held:
-				e.add(Reason{Code: ReasonDenied, Statement: i, Sid: s.Sid})
+				e.denies(result)
 			case trustpolicy.OutcomeUndecided:
 				if d.Verdict == trustpolicy.Undecided {
 					e.statementReasons(s, result, nil)
@@ -237,7 +235,7 @@ func (e *explainer) difference(c trustpolicy.Check, wanted []string) (code Reaso
 		found := ReasonAppDiffers
 		switch {
 		case !ok:
-		case wantOrg != org:
+		case wantOrg != org && !strings.ContainsAny(wantOrg, "*?"):
 			found = ReasonOrgDiffers
 		case wantApp == app:
 			found = ReasonMachineDiffers

@@ -88,9 +88,18 @@ func (r *repair) principal() bool {
 
 // misspelt says whether a principal is no provider of another organisation's.
 func (r *repair) misspelt(name string) bool {
-	_, path, ok := strings.Cut(name, ":oidc-provider/")
+	_, path, ok := strings.Cut(name, providerResource)
 	org, isFly := strings.CutPrefix(path, trustpolicy.IssuerHost+"/")
 	return !ok || !isFly || org == r.org || trustpolicy.CheckOrg(org) != nil
+}
+
+// sharedWith says whether a path is that of another provider of the statement.
+func (r *repair) sharedWith(path string) bool {
+	return r.statement.Principal != nil && !strings.EqualFold(path, r.path) &&
+		slices.ContainsFunc(r.statement.Principal.Federated, func(name string) bool {
+			_, other, ok := strings.Cut(name, providerResource)
+			return ok && strings.EqualFold(other, path) && issues(other)
+		})
 }
 
 // action lets the statement allow what a token needs.
@@ -111,6 +120,9 @@ func (r *repair) action() bool {
 // condition repairs one that did not hold, and says whether it stays.
 func (r *repair) condition(c trustpolicy.Condition, check trustpolicy.Check) (trustpolicy.Condition, bool) {
 	i := strings.LastIndexByte(c.Key, ':')
+	if i > 0 && r.sharedWith(c.Key[:i]) {
+		return c, true // it is the other one's access, so that this edit comes to nothing
+	}
 	if i < 0 || !r.ours(c.Key[:i]) || check.Reason == trustpolicy.ReasonMatched {
 		r.restricted = true // an address, a date, or a subject that is kept out on purpose
 		return c, true
@@ -163,8 +175,6 @@ func (r *repair) subjects(operator string, values []string) []string {
 				kept = append(kept, r.pattern)
 			}
 		case wild && !like && r.narrow:
-		case r.org == "": // of other issuers' subjects nothing is known
-			kept = append(kept, v)
 		case len(parts) == 3 && parts[0] == r.org && parts[1] != "" && parts[2] != "",
 			wild && strings.HasSuffix(v, "*") && len(parts) <= 3 && (parts[0] == r.org || strings.ContainsAny(parts[0], "*?")):
 			kept = append(kept, v)

@@ -17,16 +17,35 @@ const columns = 80
 func Explanation(w io.Writer, e explain.Explanation, style Style) {
 	p := printer{w, style}
 	p.verdict(e)
+	if e.Verdict == trustpolicy.Accepted {
+		p.warnings("  ! ", e.Warnings)
+	}
 	p.steps(e.Steps)
 	for _, s := range e.Statements {
 		p.line("")
 		p.statement(s)
 	}
 	p.reasons(e.Reasons)
-	p.fixes(e.Fixes, e.Complete)
-	if !e.Complete && e.Verdict == trustpolicy.Refused && e.Statements != nil {
+	if note, command := meantWords(e); note != "" {
 		p.line("")
-		p.prose("", "No change that is known here makes it accepted without undoing what somebody asked for on purpose.")
+		p.prose("", note)
+		if command != "" {
+			p.line("  %s", command)
+		}
+	}
+	p.fixes(e.Fixes, e.Complete)
+	if e.Verdict != trustpolicy.Accepted {
+		p.warnings("  ! ", e.Warnings)
+	}
+	if !e.Complete && e.Verdict == trustpolicy.Refused {
+		p.line("")
+		p.prose("", obstacleWords(e))
+	}
+}
+
+func (p printer) warnings(lead string, warnings []explain.Reason) {
+	for _, r := range warnings {
+		p.prose(lead, reasonWords(r))
 	}
 }
 
@@ -36,7 +55,7 @@ func Meaning(w io.Writer, m explain.Meaning, style Style) {
 	if m.AWSCode != "" {
 		p.line("%s", p.paint(bold, Clean(m.AWSCode)))
 	}
-	for _, sentence := range MeaningWords(m) {
+	for _, sentence := range meaningText(m) {
 		p.prose("", sentence)
 	}
 }
@@ -93,11 +112,14 @@ func (p printer) verdict(e explain.Explanation) {
 
 func (p printer) steps(steps []explain.Step) {
 	p.line("")
-	p.line("%s", p.paint(bold, "What STS looks at, in its order"))
+	p.line("%s", p.paint(bold, "What STS checks, in order"))
 	for _, s := range steps {
 		note := ""
 		if s.Outcome == trustpolicy.OutcomeUndecided {
 			note = ": not known here"
+			if s.Note != "" {
+				note += ": " + Clean(s.Note)
+			}
 		}
 		p.line("  %s %s%s", p.outcome(s.Outcome), stepWords(s.Code), note)
 	}
@@ -178,6 +200,9 @@ func (p printer) fixes(fixes []explain.Fix, complete bool) {
 		title += ", all of it"
 	}
 	p.line("%s", p.paint(bold, title))
+	if i := slices.IndexFunc(fixes, func(f explain.Fix) bool { return f.NewOrg }); i >= 0 {
+		p.prose("  ! ", newOrgWords(fixes[i]))
+	}
 	for _, f := range fixes {
 		command := FixCommand(f)
 		words := fixWords(f)
@@ -194,6 +219,7 @@ func (p printer) fixes(fixes []explain.Fix, complete bool) {
 		for _, warning := range fixWarnings(f) {
 			p.prose("    ! ", warning)
 		}
+		p.warnings("    ! ", f.Warnings)
 	}
 }
 

@@ -22,9 +22,17 @@ type ExplainDocument struct {
 	Steps      []ExplainStep       `json:"steps"`
 	Statements []StatementDocument `json:"statements"`
 	Reasons    []ReasonDocument    `json:"reasons"`
-	Fixes      []FixDocument       `json:"fixes"`
-	// Complete says that with all the fixes the request is accepted.
-	Complete bool `json:"complete"`
+	// MeantFor holds the subjects that the policy names where it refuses the token for
+	// being none of them, and Note says so in words.
+	MeantFor []string      `json:"meant_for,omitempty"`
+	Note     string        `json:"note,omitempty"`
+	Fixes    []FixDocument `json:"fixes"`
+	// Complete says that with all the fixes the request is accepted; Obstacle what else
+	// stands in the way: "on-purpose" or "issuer", absent if that is not known.
+	Complete bool             `json:"complete"`
+	Obstacle explain.Obstacle `json:"obstacle,omitempty"`
+	// Warnings are errors in the statements of the present policy that let the token in.
+	Warnings []ReasonDocument `json:"warnings"`
 }
 
 // An ExplainError is what AWS answers.
@@ -37,6 +45,8 @@ type ExplainError struct {
 type ExplainStep struct {
 	Code    explain.StepCode    `json:"code"`
 	Outcome trustpolicy.Outcome `json:"outcome"`
+	// Note says why the outcome is undecided.
+	Note string `json:"note,omitempty"`
 }
 
 // A StatementDocument is a statement and how its tests went.
@@ -62,7 +72,7 @@ type CheckDocument struct {
 	Reason    string              `json:"reason"`
 }
 
-// A ReasonDocument is a cause of the verdict.
+// A ReasonDocument is a cause of the verdict, or a warning.
 type ReasonDocument struct {
 	Code explain.ReasonCode `json:"code"`
 	// Statement counts from 0; null when the cause is not in the policy.
@@ -86,10 +96,14 @@ type FixDocument struct {
 	ProviderARN   string              `json:"provider_arn,omitempty"`
 	Issuer        string              `json:"issuer,omitempty"`
 	Audience      string              `json:"audience,omitempty"`
+	RoleARN       string              `json:"role_arn,omitempty"`
+	NewOrg        bool                `json:"new_org"`
 	OverridesDeny bool                `json:"overrides_deny"`
 	TooBroad      bool                `json:"too_broad"`
 	// AlsoAccepts are examples of what else a fix that is too broad lets in.
 	AlsoAccepts []string `json:"also_accepts,omitempty"`
+	// Warnings are errors in the statements of Policy that let the token in.
+	Warnings []ReasonDocument `json:"warnings"`
 }
 
 // An ExplainErrorDocument is what explain prints of an error message of AWS's.
@@ -108,9 +122,15 @@ type ExplainErrorDocument struct {
 
 // NewExplain makes the document of an explanation.
 func NewExplain(e explain.Explanation) ExplainDocument {
+	note, command := meantWords(e)
+	if command != "" {
+		note += " " + command
+	}
 	doc := ExplainDocument{
-		Schema: ExplainSchema, Verdict: e.Verdict, Complete: e.Complete,
-		Steps: []ExplainStep{}, Statements: []StatementDocument{}, Reasons: []ReasonDocument{}, Fixes: []FixDocument{},
+		Schema: ExplainSchema, Verdict: e.Verdict, Complete: e.Complete, Obstacle: e.Obstacle,
+		MeantFor: e.MeantFor, Note: note,
+		Steps: []ExplainStep{}, Statements: []StatementDocument{}, Fixes: []FixDocument{},
+		Reasons: newReasons(e.Reasons), Warnings: newReasons(e.Warnings),
 	}
 	if e.Error != nil {
 		doc.Error = &ExplainError{Code: e.Error.Code, Message: e.Error.Message}
@@ -128,23 +148,27 @@ func NewExplain(e explain.Explanation) ExplainDocument {
 		}
 		doc.Statements = append(doc.Statements, statement)
 	}
-	for _, r := range e.Reasons {
-		reason := ReasonDocument{
-			Code: r.Code, Sid: r.Sid, Operator: r.Operator, Key: r.Key, Have: r.Have, Want: r.Want, Text: reasonWords(r),
-		}
-		if r.Statement >= 0 {
-			reason.Statement = &r.Statement
-		}
-		doc.Reasons = append(doc.Reasons, reason)
-	}
 	for _, f := range e.Fixes {
 		doc.Fixes = append(doc.Fixes, FixDocument{
 			Kind: f.Kind, Text: fixWords(f), Command: FixCommand(f), Policy: f.Policy,
-			ProviderARN: f.ProviderARN, Issuer: f.Issuer, Audience: f.Audience,
-			OverridesDeny: f.OverridesDeny, TooBroad: f.TooBroad(), AlsoAccepts: f.AlsoAccepts,
+			ProviderARN: f.ProviderARN, Issuer: f.Issuer, Audience: f.Audience, RoleARN: f.RoleARN, NewOrg: f.NewOrg,
+			OverridesDeny: f.OverridesDeny, TooBroad: f.TooBroad(), AlsoAccepts: f.AlsoAccepts, Warnings: newReasons(f.Warnings),
 		})
 	}
 	return doc
+}
+
+func newReasons(reasons []explain.Reason) []ReasonDocument {
+	out := make([]ReasonDocument, len(reasons))
+	for i, r := range reasons {
+		out[i] = ReasonDocument{
+			Code: r.Code, Sid: r.Sid, Operator: r.Operator, Key: r.Key, Have: r.Have, Want: r.Want, Text: reasonWords(r),
+		}
+		if r.Statement >= 0 {
+			out[i].Statement = &r.Statement
+		}
+	}
+	return out
 }
 
 func newCheck(c trustpolicy.Check) CheckDocument {
@@ -159,7 +183,7 @@ func newCheck(c trustpolicy.Check) CheckDocument {
 func NewExplainError(m explain.Meaning) ExplainErrorDocument {
 	doc := ExplainErrorDocument{
 		Schema: ExplainErrorSchema, Code: m.Code, AWSCode: m.AWSCode,
-		Issuer: m.Issuer, Action: m.Action, Claim: m.Claim, Text: MeaningWords(m),
+		Issuer: m.Issuer, Action: m.Action, Claim: m.Claim, Text: meaningText(m),
 	}
 	if !m.Now.IsZero() {
 		doc.Now = &m.Now

@@ -2,6 +2,7 @@ package render
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -101,7 +102,33 @@ func explainCases(t *testing.T) map[string]explain.Case {
 	hostile := known(rightPolicy, "acme:\x1b[2J\u202e:m1")
 	hostile.Claims.Audience = []string{"a'b\n\x07"}
 	hostile.Role = "$(reboot)"
+	open := known(strings.Replace(rightPolicy, `"oidc.fly.io/acme:sub":["acme:api:*","acme:web:*"]`, `"oidc.fly.io/acme:sub":"*"`, 1), "acme:web:m1")
+	noSub := known(strings.Replace(wildcardPolicy, `,"oidc.fly.io/acme:sub":["acme:web:*","acme:db:*"]`, "", 1), "acme:web:m1")
+	noAud := known(strings.Replace(rightPolicy, `"StringEquals":{"oidc.fly.io/acme:aud":"sts.amazonaws.com"},`, "", 1), "acme:db:m1")
+	beta := known(rightPolicy, "beta:web:m1")
+	beta.Provider = explain.Provider{Presence: explain.Absent}
+	foreign := beta
+	foreign.Claims.Issuer = "https://evil.example"
+	arn := known(rightPolicy, "acme:web:m1")
+	arn.WantedRole, arn.RoleARN = "arn:aws:iam::111122223333:role/web", "arn:aws:iam::111122223333:role/fly/web"
+	rule := known(rightPolicy, "acme:web:m1")
+	rule.TokenError, rule.TokenRule = errors.New("aud is a list, in a token of Fly's it is a string"), "aud"
+	rule.Signature, rule.SignatureNote = explain.Unverified, "the issuer could not be reached"
+	form := known(rightPolicy, "acme:web:m1")
+	form.TokenError, form.TokenRule = errors.New("it has two parts, not three"), "parts"
+	address := known(undecidedPolicy, "acme:web:m1")
+	address.Context = map[string][]string{"aws:SourceIp": {"198.51.100.1"}}
 	return map[string]explain.Case{
+		"open":      open,
+		"nosub":     noSub,
+		"noaud":     noAud,
+		"neworg":    beta,
+		"foreign":   foreign,
+		"rolearn":   arn,
+		"rule":      rule,
+		"form":      form,
+		"address":   address,
+		"machine":   known(strings.Replace(rightPolicy, "acme:web:*", "acme:web:m2", 1), "acme:web:m1"),
 		"accepted":  unknown(rightPolicy, "acme:web:cold-shape-2007"),
 		"wildcard":  known(wildcardPolicy, "acme:web:cold-shape-2007"),
 		"neighbour": known(rightPolicy, "acme:web-staging:m1"),
@@ -163,6 +190,7 @@ func TestEveryCodeHasWords(t *testing.T) {
 		explain.ReasonDenied, explain.ReasonNoStatement, explain.ReasonPrincipalDiffers, explain.ReasonOrgDiffers, explain.ReasonAppSuffix,
 		explain.ReasonAppDiffers, explain.ReasonMachineDiffers, explain.ReasonAudienceDiffers, explain.ReasonCaseDiffers,
 		explain.ReasonVariableText, explain.ReasonKeyMissing, explain.ReasonTagSession, explain.ReasonConditionFailed, explain.ReasonPrincipalUnknown,
+		explain.ReasonTokenRule, explain.ReasonRoleARN,
 	} {
 		if got := reasonWords(explain.Reason{Code: code, Statement: -1}); got == string(code) {
 			t.Errorf("%s has no words", code)
@@ -170,7 +198,7 @@ func TestEveryCodeHasWords(t *testing.T) {
 	}
 	for _, kind := range []explain.FixKind{
 		explain.FixEditStatement, explain.FixAddStatement, explain.FixReplacePolicy, explain.FixCreateProvider, explain.FixAddAudience,
-		explain.FixRequestAudience, explain.FixRequestToken, explain.FixRawSlug,
+		explain.FixRequestAudience, explain.FixRequestToken, explain.FixRawSlug, explain.FixRoleARN,
 	} {
 		if got := fixWords(explain.Fix{Kind: kind}); got == string(kind) {
 			t.Errorf("%s has no words", kind)
@@ -195,6 +223,9 @@ func TestMeaning(t *testing.T) {
 		"The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
 		"Request ARN is invalid",
 		"IDPCommunicationError", "IDPRejectedClaim", "RegionDisabledException", "PackedPolicyTooLarge", "MalformedPolicyDocument",
+		"User: arn:aws:sts::111122223333:assumed-role/web/m1 is not authorized to perform: s3:ListBucket on resource: x",
+		"User: arn:aws:iam::111122223333:user/x is not authorized to perform: sts:AssumeRole on resource: x",
+		"upload failed: Access Denied", "The provided token has expired.",
 		"Cannot exceed quota for ACLSizePerRole: 2048", "Rate exceeded", "connection reset by peer",
 	} {
 		m := explain.ErrorText(text)
@@ -208,4 +239,73 @@ func TestMeaning(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "meaning.json", doc.Bytes())
+}
+
+// TestWarningsHaveWords: no finding that can be a warning is shown as its bare code.
+func TestWarningsHaveWords(t *testing.T) {
+	t.Parallel()
+	for _, code := range []trustpolicy.FindingCode{
+		trustpolicy.FindingProviderForm, trustpolicy.FindingProviderKind, trustpolicy.FindingProviderAccount, trustpolicy.FindingPrincipalAny,
+		trustpolicy.FindingNotPrincipal, trustpolicy.FindingActionMissing, trustpolicy.FindingActionWildcard, trustpolicy.FindingActionOther,
+		trustpolicy.FindingNotAction, trustpolicy.FindingAliasPersonal, trustpolicy.FindingKeyPrefix, trustpolicy.FindingClaimUnseen,
+		trustpolicy.FindingConditionOptional, trustpolicy.FindingOperatorType, trustpolicy.FindingWildcardLiteral,
+		trustpolicy.FindingAudienceMissing, trustpolicy.FindingAudienceWildcard, trustpolicy.FindingAudienceWrong,
+		trustpolicy.FindingSubjectMissing, trustpolicy.FindingSubjectAny, trustpolicy.FindingSubjectOrg, trustpolicy.FindingSubjectParts,
+		trustpolicy.FindingSubjectPrefix, trustpolicy.FindingSubjectApp,
+	} {
+		if got := reasonWords(explain.Reason{Code: explain.ReasonCode(code), Statement: -1}); got == string(code) {
+			t.Errorf("%s has no words", code)
+		}
+	}
+}
+
+// TestUnknownMeaning: of an unknown message nothing is known, and who asked for it
+// alone is told so.
+func TestUnknownMeaning(t *testing.T) {
+	t.Parallel()
+	m := explain.ErrorText("connection reset by peer")
+	if words := MeaningWords(m); words != nil {
+		t.Errorf("%q", words)
+	}
+	if doc := NewExplainError(m); len(doc.Text) != 1 {
+		t.Errorf("%q", doc.Text)
+	}
+}
+
+// TestMeantWords: a role that names many apps is not listed whole, and an app of a
+// strange name gets no command.
+func TestMeantWords(t *testing.T) {
+	t.Parallel()
+	e := explain.Explanation{Reasons: []explain.Reason{{Code: explain.ReasonAppDiffers, Have: "acme:Web:m"}}}
+	for _, app := range []string{"a", "b", "c", "d", "e", "f", "g"} {
+		e.MeantFor = append(e.MeantFor, "acme:"+app+":*")
+	}
+	words, command := meantWords(e)
+	if !strings.HasPrefix(words, "The role is for a, b, c, d, e and 2 more only. If Web should") || command != "" {
+		t.Errorf("%q, %q", words, command)
+	}
+	e.MeantFor = []string{"beta:web:*"}
+	if words, _ := meantWords(e); !strings.HasPrefix(words, "The role is for beta:web:* only. If acme:Web:m should") {
+		t.Errorf("%q", words)
+	}
+}
+
+// TestObstacleWords: what is left of a refusal is said by its cause.
+func TestObstacleWords(t *testing.T) {
+	t.Parallel()
+	fixes := []explain.Fix{{Kind: explain.FixRequestToken}}
+	for _, tt := range []struct {
+		e    explain.Explanation
+		want string
+	}{
+		{explain.Explanation{}, "No change is suggested."},
+		{explain.Explanation{Fixes: fixes}, "These steps alone are not enough."},
+		{explain.Explanation{Fixes: fixes, Steps: []explain.Step{{Code: explain.StepPolicy, Outcome: trustpolicy.OutcomeUndecided}}}, "Whether these steps are enough depends on what is not known here."},
+		{explain.Explanation{Fixes: fixes, Obstacle: explain.ObstacleIssuer}, "No change is suggested: the issuer is not that of a Fly organisation."},
+		{explain.Explanation{Fixes: fixes, Obstacle: explain.ObstacleOnPurpose}, "No change that is known here makes it accepted without undoing what somebody asked for on purpose."},
+	} {
+		if got := obstacleWords(tt.e); got != tt.want {
+			t.Errorf("%q, want %q", got, tt.want)
+		}
+	}
 }

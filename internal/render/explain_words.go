@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,6 +25,8 @@ func stepWords(code explain.StepCode) string {
 		return "it is valid now"
 	case explain.StepAudience:
 		return "the provider lists its audience"
+	case explain.StepRole:
+		return "the role has the ARN that was asked for"
 	case explain.StepPolicy:
 		return "the role's trust policy allows it"
 	}
@@ -99,6 +102,10 @@ func sentence(r explain.Reason, have, want string) string {
 	switch r.Code {
 	case explain.ReasonTokenForm:
 		return "this is not a token: " + Clean(r.Have)
+	case explain.ReasonTokenRule:
+		return "the token breaks a rule whose effect AWS does not document: " + Clean(r.Have)
+	case explain.ReasonRoleARN:
+		return "the role's ARN is " + want + ", and " + have + " was asked for; AWS answers AccessDenied for any other"
 	case explain.ReasonProviderAbsent:
 		return "the account has no OIDC provider for the issuer " + have
 	case explain.ReasonProviderPersonal:
@@ -125,7 +132,7 @@ func sentence(r explain.Reason, have, want string) string {
 	case explain.ReasonPolicyUnknown:
 		return "the role's trust policy is not known"
 	case explain.ReasonPolicySyntax:
-		return "IAM takes no such document for a policy: " + Clean(r.Have)
+		return "IAM rejects this policy: " + Clean(r.Have)
 	case explain.ReasonDenied:
 		return "it denies the request, which outweighs every statement that allows it"
 	case explain.ReasonNoStatement:
@@ -135,13 +142,13 @@ func sentence(r explain.Reason, have, want string) string {
 	case explain.ReasonPrincipalUnknown:
 		return "AWS does not say whether " + want + " covers " + have
 	case explain.ReasonOrgDiffers:
-		return "it lets in another organisation, " + want + ", and the token is of " + have
+		return "it allows another organisation, " + want + "; the token is from " + have
 	case explain.ReasonAppSuffix:
 		return "the app in " + have + " is not that of " + want + "; one name begins with the other"
 	case explain.ReasonAppDiffers:
-		return "it lets in other apps than that of " + have
+		return "it allows only other apps; the token is from " + have
 	case explain.ReasonMachineDiffers:
-		return "of this app it lets in the machine " + want + " only, and the token is of " + have
+		return "of this app it allows only the machine " + want + "; the token is from " + have
 	case explain.ReasonAudienceDiffers:
 		return "it wants the audience " + want + ", and the token is for " + have
 	case explain.ReasonCaseDiffers:
@@ -185,6 +192,25 @@ func findingWords(code trustpolicy.FindingCode, r explain.Reason, have, want str
 		return "it allows " + have + ", but a token needs " + Clean(r.Want)
 	case trustpolicy.FindingNotAction:
 		return "NotAction does not allow " + Clean(r.Want)
+	case trustpolicy.FindingActionWildcard:
+		return have + " allows more than " + Clean(r.Want) + ", the only action that a token needs"
+	case trustpolicy.FindingActionOther:
+		return have + " is of no use to a token" + instead
+	case trustpolicy.FindingConditionOptional:
+		return "this operator does not require the claim to have a certain value" + instead
+	case trustpolicy.FindingAudienceMissing:
+		return "it has no condition on aud, so it also accepts tokens that were made for something else than AWS; ask for " + want
+	case trustpolicy.FindingAudienceWildcard:
+		return "it accepts every audience like " + have + instead
+	case trustpolicy.FindingSubjectMissing:
+		return "it has no condition on sub, so it also accepts every machine of the organisation; ask for " + want
+	case trustpolicy.FindingSubjectAny:
+		if strings.Trim(r.Have, "*:") == "" {
+			return "it also accepts every machine of the organisation: the subject is " + have + instead
+		}
+		return "the organisation in " + have + " is a pattern" + instead
+	case trustpolicy.FindingSubjectPrefix:
+		return "it also accepts other apps: " + have + " ends within the app's name" + instead
 	case trustpolicy.FindingAliasPersonal:
 		return have + " holds \"personal\", an alias that only Fly's tools use; tokens carry the organisation's raw slug"
 	case trustpolicy.FindingKeyPrefix:
@@ -200,7 +226,7 @@ func findingWords(code trustpolicy.FindingCode, r explain.Reason, have, want str
 	case trustpolicy.FindingSubjectOrg:
 		return have + " does not begin with the organisation's slug, as every subject does" + instead
 	case trustpolicy.FindingSubjectParts:
-		return have + " has not the three parts of a subject, <org>:<app>:<machine>, so that it never matches" + instead
+		return have + " does not have the three parts of a subject, <org>:<app>:<machine>, so that it never matches" + instead
 	case trustpolicy.FindingSubjectApp:
 		return have + " does not hold the name of an app, which takes lower-case letters, digits and dashes" + instead
 	}
@@ -209,13 +235,17 @@ func findingWords(code trustpolicy.FindingCode, r explain.Reason, have, want str
 
 // fixWords says what to do.
 func fixWords(f explain.Fix) string {
+	whole := ""
+	if f.Policy != nil && FixCommand(f) != "" {
+		whole = "; the command replaces the whole trust policy"
+	}
 	switch f.Kind {
 	case explain.FixEditStatement:
-		return "change the trust policy"
+		return "change a statement of the trust policy" + whole
 	case explain.FixAddStatement:
-		return "add a statement to the trust policy"
+		return "add a statement to the trust policy" + whole
 	case explain.FixReplacePolicy:
-		return "use this trust policy"
+		return "use this trust policy" + whole
 	case explain.FixCreateProvider:
 		return "create the provider of the issuer in the role's account"
 	case explain.FixAddAudience:
@@ -226,8 +256,16 @@ func fixWords(f explain.Fix) string {
 		return "mint a fresh token, and read its file anew for every exchange"
 	case explain.FixRawSlug:
 		return "put the organisation's raw slug in the place of \"personal\""
+	case explain.FixRoleARN:
+		return "ask for the role by its ARN, " + Clean(f.RoleARN)
 	}
 	return Clean(string(f.Kind))
+}
+
+// newOrgWords warns of a fix that lets in another organisation.
+func newOrgWords(f explain.Fix) string {
+	return "This lets another Fly organisation (" + Clean(strings.TrimPrefix(f.Issuer, trustpolicy.Issuer(""))) +
+		") into this AWS account. If you did not expect this token, the refusal is right."
 }
 
 // fixWarnings says what is dangerous about a fix.
@@ -251,7 +289,93 @@ func fixWarnings(f explain.Fix) []string {
 	return out
 }
 
-// MeaningWords says what an error of AWS's means, a sentence each.
+// maxMeant is how many apps a role is said to be for.
+const maxMeant = 5
+
+// meantWords says that a refusal may be right, and what else there is to do; "" where
+// the policy does not tell whom it is for. The words end before the command, if there
+// is one.
+func meantWords(e explain.Explanation) (words, command string) {
+	subject := ""
+	for _, r := range e.Reasons {
+		switch r.Code {
+		case explain.ReasonAppDiffers, explain.ReasonAppSuffix, explain.ReasonOrgDiffers, explain.ReasonMachineDiffers:
+			if subject == "" {
+				subject = r.Have
+			}
+		}
+	}
+	org, app := subjectApp(subject)
+	var names []string
+	short := true
+	for _, s := range e.MeantFor {
+		meantOrg, meantApp := subjectApp(s)
+		short = short && meantOrg == org && meantApp != app
+		names = append(names, meantApp)
+	}
+	who := app
+	if !short { // the app's name alone does not tell them apart
+		who, names = subject, slices.Clone(e.MeantFor)
+	}
+	names = slices.Compact(names)
+	for i := range names {
+		names[i] = Clean(names[i])
+	}
+	if subject == "" || len(names) == 0 {
+		return "", ""
+	}
+	if more := len(names) - maxMeant; more > 0 {
+		names = append(names[:maxMeant], number(more)+" more")
+	}
+	last := len(names) - 1
+	list := names[last]
+	if last > 0 {
+		list = strings.Join(names[:last], ", ") + " and " + list
+	}
+	words = "The role is for " + list + " only. If " + Clean(who) + " should not have its permissions, this refusal is right"
+	if short && trustpolicy.CheckApp(app) == nil {
+		return words + "; give it a role of its own:", "fly-aws setup --app " + shellWord(app)
+	}
+	return words + ".", ""
+}
+
+// subjectApp returns the organisation and the app of a subject.
+func subjectApp(subject string) (org, app string) {
+	parts := strings.SplitN(subject, ":", 3)
+	if len(parts) < 3 {
+		return "", ""
+	}
+	return parts[0], parts[1]
+}
+
+// obstacleWords says of a refusal that the fixes do not overcome why there is no more
+// to do.
+func obstacleWords(e explain.Explanation) string {
+	switch {
+	case e.Obstacle == explain.ObstacleOnPurpose:
+		return "No change that is known here makes it accepted without undoing what somebody asked for on purpose."
+	case e.Obstacle == explain.ObstacleIssuer:
+		return "No change is suggested: the issuer is not that of a Fly organisation."
+	case len(e.Fixes) == 0:
+	case slices.Contains(e.Steps, explain.Step{Code: explain.StepPolicy, Outcome: trustpolicy.OutcomeUndecided}),
+		slices.ContainsFunc(e.Fixes, func(f explain.Fix) bool { return f.Kind == explain.FixRawSlug }):
+		return "Whether these steps are enough depends on what is not known here."
+	default:
+		return "These steps alone are not enough."
+	}
+	return "No change is suggested."
+}
+
+// meaningText is what is shown of a meaning: its words, or that there are none.
+func meaningText(m explain.Meaning) []string {
+	if words := MeaningWords(m); words != nil {
+		return words
+	}
+	return []string{"This is none of the errors that AWS gives for a token."}
+}
+
+// MeaningWords says what an error of AWS's means, a sentence each; nothing for an
+// unknown one.
 func MeaningWords(m explain.Meaning) []string {
 	switch m.Code {
 	case explain.MeaningNotAuthorized:
@@ -263,6 +387,23 @@ func MeaningWords(m explain.Meaning) []string {
 			"The role does not allow " + action + ", or does not exist; AWS does not say which.",
 			"A condition of its trust policy may not hold, a statement may deny it, the token may have session tags that nobody allows, or the role may be some seconds old.",
 		}
+	case explain.MeaningAssumeRole:
+		return []string{
+			"The wrong action is in use: sts:AssumeRole is for who has credentials already.",
+			"A token takes sts:AssumeRoleWithWebIdentity, in the role's trust policy and in the call.",
+		}
+	case explain.MeaningPermission:
+		return []string{
+			"The credentials work; the role's permissions do not allow " + Clean(m.Action) + ".",
+			"Attach a policy: fly-aws setup … --policy",
+		}
+	case explain.MeaningAccessDenied:
+		return []string{
+			"AWS refused a call; it is not known which.",
+			"If it was AssumeRoleWithWebIdentity, look at the role's trust policy; otherwise at the role's permissions.",
+		}
+	case explain.MeaningSessionExpired:
+		return []string{"The credentials that STS gave for a token have expired. Exchange a fresh token for new ones; the AWS SDKs do so by themselves."}
 	case explain.MeaningProviderAbsent:
 		out := []string{"The role's account has no OIDC provider for the token's issuer" + named(m.Issuer) + "."}
 		if m.Issuer != "" {
@@ -272,7 +413,7 @@ func MeaningWords(m explain.Meaning) []string {
 	case explain.MeaningAudience:
 		return []string{"The provider does not list the token's audience. For AWS it is " + trustpolicy.DefaultAudience + "."}
 	case explain.MeaningKeys:
-		return []string{"STS could not get the issuer's keys, or they did not sign the token. Try again; if it stays, the token is not the issuer's."}
+		return []string{"STS could not get the issuer's keys, or they did not sign the token. Try again; if it keeps failing, the token is not the issuer's."}
 	case explain.MeaningThumbprint:
 		return []string{"The provider holds the thumbprint of another certificate. A provider for Fly needs none: let IAM find it."}
 	case explain.MeaningClaimMissing:
@@ -301,13 +442,13 @@ func MeaningWords(m explain.Meaning) []string {
 	case explain.MeaningSessionPolicy:
 		return []string{"Session policies and session tags are too large together."}
 	case explain.MeaningPolicyForm:
-		return []string{"IAM does not take the document for a policy."}
+		return []string{"IAM rejects this policy."}
 	case explain.MeaningPolicySize:
 		return []string{"The trust policy is larger than the quota L-C07B4B0D allows."}
 	case explain.MeaningThrottled:
 		return []string{"There were too many requests. Wait a little."}
 	}
-	return []string{"This is none of the errors that AWS gives for a token."}
+	return nil
 }
 
 func named(s string) string {

@@ -98,24 +98,29 @@ type Check struct {
 
 // Checks shows a line for each check.
 func Checks(w io.Writer, checks []Check, style Style) {
-	p := printer{w, style}
 	width := 0
 	for _, c := range checks {
 		width = max(width, len(c.Name))
 	}
 	for _, c := range checks {
-		glyph := p.ok()
-		switch c.Level {
-		case Doubtful:
-			glyph = p.paint(yellow, "!")
-		case Bad:
-			glyph = p.bad()
-		case Skipped:
-			glyph = p.paint(dim, "-")
-		}
-		p.line("%s", strings.TrimRight(fmt.Sprintf("%s %-*s  %s", glyph, width, c.Name, Clean(c.Detail)), " "))
-		if c.Next != "" {
-			p.line("  %s %s", p.arrow(), Clean(c.Next))
-		}
+		OneCheck(w, c, width, style)
+	}
+}
+
+// OneCheck shows a check whose name is given width columns.
+func OneCheck(w io.Writer, c Check, width int, style Style) {
+	p := printer{w, style}
+	glyph := p.ok()
+	switch c.Level {
+	case Doubtful:
+		glyph = p.paint(yellow, "!")
+	case Bad:
+		glyph = p.bad()
+	case Skipped:
+		glyph = p.paint(dim, "-")
+	}
+	p.line("%s", strings.TrimRight(fmt.Sprintf("%s %-*s  %s", glyph, width, c.Name, Clean(c.Detail)), " "))
+	if c.Next != "" {
+		p.line("  %s %s", p.arrow(), Clean(c.Next))
 	}
 }
