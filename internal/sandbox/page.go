@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"encoding/base64"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -22,26 +23,32 @@ func page[T any](r *request, items []T, key func(T) string) ([]T, []element, *ap
 	if limit := r.world.PageLimit; limit > 0 {
 		size = min(size, limit)
 	}
-	items = slices.Clone(items)
-	slices.SortFunc(items, func(a, b T) int { return strings.Compare(key(a), key(b)) })
+	byKey := make(map[string]T, len(items))
+	for _, item := range items {
+		byKey[key(item)] = item
+	}
+	keys := slices.Sorted(maps.Keys(byKey))
 	if marker != "" {
 		plain, err := base64.RawURLEncoding.DecodeString(marker)
 		last, ours := strings.CutPrefix(string(plain), r.action+" ")
 		if err != nil || !ours {
 			return nil, nil, validationError("Invalid Marker.")
 		}
-		i, _ := slices.BinarySearchFunc(items, last, func(item T, last string) int {
-			if key(item) <= last {
-				return -1
-			}
-			return 1
-		})
-		items = items[i:]
+		i, found := slices.BinarySearch(keys, last)
+		if found {
+			i++
+		}
+		keys = keys[i:]
 	}
-	if len(items) <= size {
+	more := len(keys) > size
+	keys = keys[:min(size, len(keys))]
+	items = make([]T, len(keys))
+	for i, k := range keys {
+		items[i] = byKey[k]
+	}
+	if !more {
 		return items, []element{boolean("IsTruncated", false)}, nil
 	}
-	items = items[:size]
-	next := base64.RawURLEncoding.EncodeToString([]byte(r.action + " " + key(items[size-1])))
+	next := base64.RawURLEncoding.EncodeToString([]byte(r.action + " " + keys[size-1]))
 	return items, []element{boolean("IsTruncated", true), text("Marker", next)}, nil
 }
