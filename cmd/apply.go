@@ -46,7 +46,7 @@ are those that the plan names, seen from this folder.`,
 }
 
 func runApply(ctx context.Context, sys System, o applyOptions) error {
-	data, err := readFile(sys, o.file)
+	data, err := readFile(ctx, sys, o.file)
 	if err != nil {
 		return &hintedError{err: fmt.Errorf("the plan cannot be read: %w", err), hint: "make one with fly-aws plan --out FILE"}
 	}

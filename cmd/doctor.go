@@ -53,9 +53,6 @@ type doctorDocument struct {
 func runDoctor(ctx context.Context, sys System, o doctorOptions) error {
 	d := &doctor{engine: newEngine(sys, o.output), options: o}
 	d.examine(ctx)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
 	doc := doctorDocument{Schema: render.DoctorSchema, OK: true, Checks: d.checks}
 	for _, c := range d.checks {
 		doc.OK = doc.OK && c.Level != render.Bad
@@ -64,10 +61,11 @@ func runDoctor(ctx context.Context, sys System, o doctorOptions) error {
 		if err := render.JSON(sys.Stdout, doc); err != nil {
 			return err
 		}
-	} else {
-		render.Checks(sys.Stdout, d.checks, d.out)
 	}
-	if !doc.OK {
+	switch {
+	case ctx.Err() != nil:
+		return exitCode(exitInterrupted) // what is known is shown
+	case !doc.OK:
 		return exitCode(exitPending)
 	}
 	return nil
@@ -79,32 +77,36 @@ type doctor struct {
 	*engine
 	options doctorOptions
 	checks  []render.Check
-	token   *flyoidc.Token // nil when none could be minted
+	token   *flyoidc.Token // nil when there is none
 	text    string         // of the token; never shown
 	role    string         // AWS_ROLE_ARN when it is well-formed
-	session awsapi.Session // zero when STS gave none
 }
 
+// checkWidth is the length of the longest name of a check, "token file".
+const checkWidth = 10
+
+// add shows a check as soon as it is known: the ones after it may take a while.
 func (d *doctor) add(level render.Level, name, next, format string, args ...any) {
-	d.checks = append(d.checks, render.Check{Name: name, Level: level, Detail: render.Clean(fmt.Sprintf(format, args...)), Next: render.Clean(next)})
+	c := render.Check{Name: name, Level: level, Detail: render.Clean(fmt.Sprintf(format, args...)), Next: render.Clean(next)}
+	d.checks = append(d.checks, c)
+	if !d.json {
+		render.OneCheck(d.sys.Stdout, c, checkWidth, d.out)
+	}
 }
 
 func (d *doctor) env(name string) string { return d.sys.Getenv(name) }
 
 func (d *doctor) examine(ctx context.Context) {
-	d.machine()
-	d.mint(ctx)
-	d.clock()
-	d.roleARN()
-	d.shadows()
-	d.region()
-	d.endpoints()
-	d.tokenFile()
-	d.exchange(ctx)
-	d.caller(ctx)
+	for _, look := range []func(context.Context){
+		d.machine, d.mint, d.clock, d.roleARN, d.shadows, d.region, d.endpoints, d.tokenFile, d.exchange, d.caller,
+	} {
+		if ctx.Err() == nil {
+			look(ctx)
+		}
+	}
 }
 
-func (d *doctor) machine() {
+func (d *doctor) machine(context.Context) {
 	app, id := d.env("FLY_APP_NAME"), d.env("FLY_MACHINE_ID")
 	_, err := os.Stat(d.options.socket)
 	switch {
@@ -125,8 +127,7 @@ func orNone(s string) string {
 }
 
 func (d *doctor) mint(ctx context.Context) {
-	minter := flyoidc.Minter{Socket: d.options.socket}
-	text, err := minter.Mint(ctx, flyoidc.MintRequest{Audience: flyoidc.AudienceAWS})
+	text, fellBack, err := tokenSource{socket: d.options.socket, audience: flyoidc.AudienceAWS}.read(ctx, d.sys)
 	var failure *flyoidc.MintError
 	switch {
 	case errors.As(err, &failure):
@@ -135,8 +136,13 @@ func (d *doctor) mint(ctx context.Context) {
 	case err != nil:
 		d.add(render.Bad, "socket", "", "%s", err)
 		return
+	case fellBack != nil && fellBack.Kind == flyoidc.MintNotAllowed:
+		d.add(render.Doubtful, "socket", "", "it belongs to root, and this process is not; the token file serves instead")
+	case fellBack != nil:
+		d.add(render.Doubtful, "socket", mintHint(fellBack), "%s; the token file serves instead", fellBack)
+	default:
+		d.add(render.Good, "socket", "", "it gives tokens")
 	}
-	d.add(render.Good, "socket", "", "it gives tokens")
 	token, err := flyoidc.Decode(text)
 	if err != nil {
 		d.add(render.Bad, "token", "look at it with fly-aws token", "%s", err)
@@ -152,19 +158,20 @@ func (d *doctor) mint(ctx context.Context) {
 }
 
 // clock compares with the token's issuer, whose clock Fly keeps.
-func (d *doctor) clock() {
+func (d *doctor) clock(context.Context) {
 	if d.token == nil {
 		return
 	}
+	// A token from the file is up to nine minutes old, a fresh one some seconds.
 	off := d.sys.Now().Sub(d.token.Claims.IssuedAt)
-	if off < -time.Minute || off > 2*time.Minute {
+	if off < -time.Minute || off > 10*time.Minute {
 		d.add(render.Bad, "clock", "signatures of AWS calls need a right clock: restart the machine (fly machine restart)", "it is %s off the issuer's", duration(off.Abs()))
 		return
 	}
 	d.add(render.Good, "clock", "", "it agrees with the issuer's")
 }
 
-func (d *doctor) roleARN() {
+func (d *doctor) roleARN(context.Context) {
 	role := d.env(setup.EnvRoleARN)
 	const next = "set it in the [env] of fly.toml (fly-aws setup or patch does), then fly deploy"
 	switch reason := setup.RoleARNProblem(role); {
@@ -179,25 +186,34 @@ func (d *doctor) roleARN() {
 }
 
 // shadows finds what every SDK's credential chain looks at before a web identity.
-func (d *doctor) shadows() {
+func (d *doctor) shadows(context.Context) {
+	const keyID, secret, session = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN" //nolint:gosec // names of variables
 	var set []string
-	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"} {
+	for _, name := range []string{keyID, secret, session} {
 		if d.env(name) != "" {
 			set = append(set, name)
 		}
 	}
-	if len(set) == 0 {
+	remove := func(names []string) string {
+		return "remove what stands in the [env] of fly.toml; a secret goes with: fly secrets unset " + strings.Join(names, " ")
+	}
+	switch {
+	case d.env(keyID) != "" && d.env(secret) != "":
+		next := remove(set)
+		if d.env("BUCKET_NAME") != "" || strings.Contains(d.env("AWS_ENDPOINT_URL_S3"), "tigris") {
+			next += ". Tigris (fly storage) uses them: give its client their values under other names first"
+		}
+		d.add(render.Bad, "shadowing", next, "%s: the SDKs use these instead of the role", strings.Join(set, ", "))
+	case len(set) > 0:
+		d.add(render.Doubtful, "shadowing", remove(set), "%s without the rest of a key: some SDKs stop at it", strings.Join(set, ", "))
+	case d.env("AWS_PROFILE") != "":
+		d.add(render.Doubtful, "shadowing", "right if that profile gives the role; else "+remove([]string{"AWS_PROFILE"}), "AWS_PROFILE: the SDKs use the profile %s instead of the role", d.env("AWS_PROFILE"))
+	default:
 		d.add(render.Good, "shadowing", "", "no static keys and no profile in the environment")
-		return
 	}
-	next := "fly secrets unset " + strings.Join(set, " ")
-	if d.env("BUCKET_NAME") != "" || strings.Contains(d.env("AWS_ENDPOINT_URL_S3"), "tigris") {
-		next += "; Tigris (fly storage) uses them: give its client their values under other names first"
-	}
-	d.add(render.Bad, "shadowing", next, "%s: every SDK takes it before the role", strings.Join(set, ", "))
 }
 
-func (d *doctor) region() {
+func (d *doctor) region(context.Context) {
 	region := d.env("AWS_REGION")
 	if region == "" {
 		region = d.env("AWS_DEFAULT_REGION")
@@ -212,7 +228,7 @@ func (d *doctor) region() {
 	}
 }
 
-func (d *doctor) endpoints() {
+func (d *doctor) endpoints(context.Context) {
 	var set []string
 	for _, assignment := range d.sys.Environ {
 		if name, value, _ := strings.Cut(assignment, "="); strings.HasPrefix(name, "AWS_ENDPOINT_URL") && value != "" {
@@ -220,12 +236,12 @@ func (d *doctor) endpoints() {
 		}
 	}
 	if len(set) > 0 {
-		d.add(render.Doubtful, "endpoint", "unset what is not meant to go elsewhere: fly secrets unset "+strings.Join(set, " "), "%s: these calls do not go to AWS", strings.Join(set, ", "))
+		d.add(render.Doubtful, "endpoint", "remove it unless that is intended: fly secrets unset "+strings.Join(set, " "), "%s sends AWS calls elsewhere", strings.Join(set, ", "))
 	}
 }
 
 // tokenFile looks at what Fly's init keeps for the SDKs.
-func (d *doctor) tokenFile() {
+func (d *doctor) tokenFile(ctx context.Context) {
 	name := d.env("AWS_WEB_IDENTITY_TOKEN_FILE")
 	if name == "" {
 		level, next := render.Bad, "Fly sets it at boot when AWS_ROLE_ARN is in the app's [env] or secrets: fly deploy, or restart the machine"
@@ -235,7 +251,7 @@ func (d *doctor) tokenFile() {
 		d.add(level, "token file", next, "AWS_WEB_IDENTITY_TOKEN_FILE is not set")
 		return
 	}
-	text, err := readToken(d.sys, nil)
+	text, err := readToken(ctx, d.sys, nil)
 	if err != nil {
 		d.add(render.Bad, "token file", "it appears some seconds after boot; if it does not, restart the machine", "%s", err)
 		return
@@ -257,26 +273,50 @@ func (d *doctor) tokenFile() {
 	}
 }
 
-// exchange gives the fresh token to STS for the role.
+// awsPatience is how long a check waits for AWS.
+const awsPatience = 10 * time.Second
+
+// open opens the AWS account, with the default credential chain or without any
+// credentials.
+func (d *doctor) open(ctx context.Context, anonymous bool) (*awsapi.Account, error) {
+	e := newEngine(d.sys, d.options.output)
+	options := awsFlags{verbose: d.options.verbose}.options(e)
+	options.Anonymous = anonymous
+	err := e.openAWS(ctx, options)
+	return e.account, err
+}
+
+// exchange gives the token to STS for the role.
 func (d *doctor) exchange(ctx context.Context) {
-	if d.token == nil || d.role == "" {
-		d.add(render.Skipped, "exchange", "", "it needs a token and a role")
+	switch {
+	case d.token == nil:
+		d.add(render.Skipped, "exchange", "", "there is no token")
+		return
+	case d.role == "":
+		d.add(render.Skipped, "exchange", "", "no role is set")
 		return
 	}
-	err := d.openAWS(ctx, awsFlags{verbose: d.options.verbose}.options(d.engine))
+	ctx, cancel := context.WithTimeout(ctx, awsPatience)
+	defer cancel()
+	var session awsapi.Session
+	exchange := awsapi.Exchange{RoleARN: d.role, SessionName: "fly-aws-doctor", Token: d.text}
+	account, err := d.open(ctx, true)
 	if err == nil {
-		d.session, err = d.account.Exchange(ctx, awsapi.Exchange{RoleARN: d.role, SessionName: "fly-aws-doctor", Token: d.text})
+		session, err = account.Exchange(ctx, exchange)
 	}
 	var refusal *awsapi.CallError
 	switch {
 	case errors.As(err, &refusal) && refusal.Code != "":
-		d.add(render.Bad, "exchange", refusalHint(refusal, d.token), "AWS refuses: %s: %s", refusal.Code, refusal.Message)
+		hints := (&refusedError{err: err, refusal: refusal, exchange: exchange}).hints()
+		d.add(render.Bad, "exchange", hints[len(hints)-1], "AWS refuses: %s: %s", refusal.Code, refusal.Message)
+	case errors.Is(err, context.DeadlineExceeded):
+		d.add(render.Bad, "exchange", "check the machine's network", "AWS does not answer within %s", duration(awsPatience))
 	case err != nil:
 		d.add(render.Bad, "exchange", "", "%s", err)
-	case d.session.Account != accountOf(d.role):
-		d.add(render.Bad, "exchange", "", "the role is of account %s, the credentials of %s", accountOf(d.role), d.session.Account)
+	case session.Account != accountOf(d.role):
+		d.add(render.Bad, "exchange", "", "the role is of account %s, the credentials of %s", accountOf(d.role), session.Account)
 	default:
-		d.add(render.Good, "exchange", "", "AWS gives credentials for %s", duration(d.session.Expires.Sub(d.sys.Now())))
+		d.add(render.Good, "exchange", "", "AWS gives credentials for %s", duration(session.Expires.Sub(d.sys.Now())))
 	}
 }
 
@@ -290,19 +330,28 @@ func accountOf(arn string) string {
 // caller asks AWS whom the default credential chain makes of this process: what
 // any SDK here would find.
 func (d *doctor) caller(ctx context.Context) {
-	if d.account == nil {
-		d.add(render.Skipped, "who am I", "", "it needs a role")
-		return
+	ctx, cancel := context.WithTimeout(ctx, awsPatience)
+	defer cancel()
+	var caller string
+	account, err := d.open(ctx, false)
+	if err == nil {
+		var facts setup.Facts
+		facts, err = account.Facts(ctx, awsapi.Hints{})
+		caller = facts.Caller
 	}
-	facts, err := d.account.Facts(ctx, awsapi.Hints{})
-	role := d.role[strings.LastIndexByte(d.role, '/')+1:]
+	const next = "fix what is marked ✗ above first"
+	name := d.role[strings.LastIndexByte(d.role, '/')+1:]
 	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		d.add(render.Bad, "who am I", "check the machine's network", "AWS does not answer within %s", duration(awsPatience))
 	case err != nil:
-		d.add(render.Bad, "who am I", "mend what is marked above first", "the AWS SDKs here find no credentials: %s", err)
-	case !strings.Contains(facts.Caller, ":assumed-role/"+role+"/"):
-		d.add(render.Bad, "who am I", "mend what is marked above first", "the AWS SDKs here are %s, not the role", facts.Caller)
+		d.add(render.Bad, "who am I", next, "the AWS SDKs here find no credentials: %s", err)
+	case d.role == "":
+		d.add(render.Doubtful, "who am I", next, "the AWS SDKs here are %s", caller)
+	case !strings.Contains(caller, ":assumed-role/"+name+"/") || accountOf(caller) != accountOf(d.role):
+		d.add(render.Bad, "who am I", next, "the AWS SDKs here are %s, not the role", caller)
 	default:
-		d.add(render.Good, "who am I", "", "%s", facts.Caller)
+		d.add(render.Good, "who am I", "", "%s", caller)
 	}
 }
 
@@ -310,7 +359,7 @@ func (d *doctor) caller(ctx context.Context) {
 func mintHint(e *flyoidc.MintError) string {
 	switch e.Kind {
 	case flyoidc.MintNoSocket:
-		return "run it in a Fly Machine: fly ssh console -C 'fly-aws token'"
+		return "run it in a Fly Machine: fly ssh console"
 	case flyoidc.MintNotAllowed:
 		return "the socket belongs to root: run it as root, or use the token file that Fly keeps when AWS_ROLE_ARN is set"
 	case flyoidc.MintUnheard, flyoidc.MintTimeout:
@@ -319,18 +368,6 @@ func mintHint(e *flyoidc.MintError) string {
 		return "leave --socket away, or name the machine's API socket"
 	case flyoidc.MintRefused:
 		return "check the audience; Fly's support can look the request up by its ID"
-	}
-	return ""
-}
-
-// refusalHint is the next thing to do about STS's refusal.
-func refusalHint(e *awsapi.CallError, t *flyoidc.Token) string {
-	subject, _ := flyoidc.ParseSubject(t.Claims.Subject)
-	switch e.Code {
-	case "AccessDenied":
-		return "where you are signed in to AWS: fly-aws explain --role ROLE --subject " + t.Claims.Subject
-	case "InvalidIdentityToken":
-		return "where you are signed in to AWS: fly-aws setup --org " + subject.Org + " --app " + subject.App
 	}
 	return ""
 }

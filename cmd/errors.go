@@ -334,7 +334,6 @@ func credentialHints(e *awsapi.CredentialsError, has func(flag string) bool) []s
 func (e *refusedError) hints() []string {
 	meaning := explain.ErrorText(e.refusal.Code + ": " + e.refusal.Message)
 	hints := render.MeaningWords(meaning)
-	role := e.exchange.RoleARN[strings.LastIndexByte(e.exchange.RoleARN, '/')+1:]
 	token, _ := flyoidc.Inspect(e.exchange.Token)
 	if token == nil {
 		return hints
@@ -342,9 +341,9 @@ func (e *refusedError) hints() []string {
 	subject, isFly := flyoidc.ParseSubject(token.Claims.Subject)
 	switch {
 	case meaning.Code == explain.MeaningNotAuthorized && isFly:
-		hints = append(hints, "find the condition, where you are signed in to AWS: fly-aws explain --role "+shellWord(role)+" --subject "+shellWord(token.Claims.Subject))
+		hints = append(hints, "find the condition, where you are signed in to AWS: fly-aws explain --role "+shellWord(e.exchange.RoleARN)+" --subject "+shellWord(token.Claims.Subject))
 	case meaning.Code == explain.MeaningProviderAbsent && isFly, meaning.Code == explain.MeaningAudience && isFly:
-		hints = append(hints, "mend it, where you are signed in to AWS: fly-aws setup --org "+shellWord(subject.Org)+" --app "+shellWord(subject.App))
+		hints = append(hints, "fix it, where you are signed in to AWS: fly-aws setup --org "+shellWord(subject.Org)+" --app "+shellWord(subject.App))
 	}
 	for i := range hints {
 		hints[i] = render.Clean(hints[i])

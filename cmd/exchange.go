@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fly-aws/fly-aws/internal/awsapi"
+	"github.com/fly-aws/fly-aws/internal/explain"
 	"github.com/fly-aws/fly-aws/internal/flyoidc"
 	"github.com/fly-aws/fly-aws/internal/render"
 	"github.com/fly-aws/fly-aws/setup"
@@ -65,6 +66,9 @@ func newExchanger(ctx context.Context, e *engine, f exchangeFlags) (*exchanger, 
 	if err != nil {
 		return nil, err
 	}
+	if seconds != 0 && (seconds < 900 || seconds > 43200) {
+		return nil, usagef("give a duration from 15m to 12h, up to the role's maximum", "--duration %q: AWS takes 15 minutes to 12 hours", f.duration)
+	}
 	x.exchange.Duration = time.Duration(seconds) * time.Second
 	options := f.aws.options(e)
 	options.Anonymous = true
@@ -73,62 +77,30 @@ func newExchanger(ctx context.Context, e *engine, f exchangeFlags) (*exchanger, 
 
 // get gets a token and gives it to STS.
 func (x *exchanger) get(ctx context.Context) (awsapi.Session, error) {
-	deadline := x.sys.Now().Add(x.flags.wait)
-	text, err := x.tokenText(ctx, deadline)
+	source := tokenSource{file: x.flags.token, socket: x.flags.socket, audience: x.flags.audience, wait: x.flags.wait}
+	text, _, err := source.read(ctx, x.sys)
 	if err != nil {
 		return awsapi.Session{}, err
 	}
 	x.exchange.Token = text
 	x.exchange.SessionName = x.sessionName(text)
-	for pause := time.Second; ; pause = min(2*pause, 8*time.Second) {
+	deadline, said := x.sys.Now().Add(x.flags.wait), false
+	for pause := time.Second; ; pause *= 2 {
 		session, err := x.account.Exchange(ctx, x.exchange)
 		var refusal *awsapi.CallError
-		if err == nil || !errors.As(err, &refusal) || refusal.Code != "AccessDenied" || !x.retryDenied {
+		left := deadline.Sub(x.sys.Now())
+		if err == nil || !errors.As(err, &refusal) || refusal.Code != "AccessDenied" || !x.retryDenied || left <= 0 {
 			return session, err
 		}
-		if x.sys.Now().Add(pause).After(deadline) {
-			return session, err
+		if !said {
+			x.progress("AWS refuses, as it does for some seconds after a role is made. Trying again for %s; Ctrl-C ends it.", duration(left))
+			said = true
 		}
-		x.progress("AWS refuses, as it does for some seconds after a role is made; trying again in %s", pause)
-		x.sys.Sleep(ctx, pause)
+		x.sys.Sleep(ctx, min(pause, 8*time.Second, left))
 		if ctx.Err() != nil {
-			return session, ctx.Err()
+			return session, err
 		}
 	}
-}
-
-// tokenText is the token to use: the one named, a fresh one, or the one that Fly
-// keeps in a file, which a process that is not root has to do with. Just after
-// boot neither may be there yet; it waits until the deadline.
-func (x *exchanger) tokenText(ctx context.Context, deadline time.Time) (string, error) {
-	if x.flags.token != "" {
-		return readToken(x.sys, []string{x.flags.token})
-	}
-	minter := flyoidc.Minter{Socket: x.flags.socket}
-	for {
-		text, err := minter.Mint(ctx, flyoidc.MintRequest{Audience: x.flags.audience})
-		var failure *flyoidc.MintError
-		if err == nil || !errors.As(err, &failure) || ctx.Err() != nil {
-			return text, err
-		}
-		if x.flags.audience == flyoidc.AudienceAWS {
-			if text, errFile := readToken(x.sys, nil); errFile == nil && text != "" {
-				return text, nil
-			}
-		}
-		passing := failure.Kind == flyoidc.MintNoSocket || failure.Kind == flyoidc.MintUnheard || failure.Kind == flyoidc.MintNotAllowed
-		const pause = 500 * time.Millisecond
-		if !passing || !x.onMachine() || x.sys.Now().Add(pause).After(deadline) {
-			return "", err
-		}
-		x.sys.Sleep(ctx, pause)
-	}
-}
-
-// onMachine says whether the environment is that of a Fly Machine, so that it is
-// worth waiting for what belongs to one.
-func (x *exchanger) onMachine() bool {
-	return x.sys.Getenv("FLY_MACHINE_ID") != "" || x.sys.Getenv("FLY_APP_NAME") != ""
 }
 
 // sessionName is what CloudTrail will show: what was asked for, or the app and
@@ -138,22 +110,21 @@ func (x *exchanger) sessionName(token string) string {
 	if name == "" {
 		name = x.sys.Getenv("AWS_ROLE_SESSION_NAME")
 	}
-	if name == "" {
-		name = "fly-aws"
-		if t, _ := flyoidc.Inspect(token); t != nil {
-			if s, ok := flyoidc.ParseSubject(t.Claims.Subject); ok {
-				name = s.App + "@" + s.Machine
-			}
+	if t, _ := flyoidc.Inspect(token); name == "" && t != nil {
+		if s, ok := flyoidc.ParseSubject(t.Claims.Subject); ok {
+			name = s.App + "@" + s.Machine
 		}
-		name = strings.Map(func(r rune) rune {
-			if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_+=,.@-", r) {
-				return r
-			}
-			return '-'
-		}, name)
-		name = name[:min(len(name), 64)]
 	}
-	return name
+	name = strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_+=,.@-", r) {
+			return r
+		}
+		return '-'
+	}, name)
+	if len(name) < 2 { // AWS takes 2 to 64
+		name = "fly-aws" + name
+	}
+	return name[:min(len(name), 64)]
 }
 
 func newTokenExchange(sys System) *cobra.Command {
@@ -174,7 +145,7 @@ is tried again for --wait; no other is.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runTokenExchange(cmd.Context(), sys, o, f) },
 	}
 	o.register(c.Flags())
-	f.register(sys, c, 10*time.Second, "how long to try again when AWS answers AccessDenied")
+	f.register(sys, c, waitAtBoot, "how long to wait for the token while a machine boots, and to try again when AWS answers AccessDenied")
 	return c
 }
 
@@ -195,6 +166,7 @@ func runTokenExchange(ctx context.Context, sys System, o outputFlags, f exchange
 	x.retryDenied = true
 	session, err := x.get(ctx)
 	if err != nil {
+		x.explain(ctx, err)
 		return x.refusal(err)
 	}
 	if o.json {
@@ -215,8 +187,8 @@ func wholeSeconds(flag, text string) (int32, error) {
 	return n, nil
 }
 
-// waitAtBoot is how long credentials and exec wait for the socket or the token
-// file, which appear some seconds after a machine's first process has started.
+// waitAtBoot is how long to wait for the socket or the token file, which appear
+// some seconds after a machine's first process has started, and for a new role.
 const waitAtBoot = 30 * time.Second
 
 const waitUsage = "how long to wait for socket or token file while a machine boots"
@@ -231,7 +203,7 @@ take from a credential_process. For tools that cannot use a web identity
 themselves, and for several roles in one machine, a profile each:
 
   [profile reports]
-  credential_process = fly-aws credentials --role-arn arn:aws:iam::…:role/reports`,
+  credential_process = fly-aws credentials --role-arn arn:aws:iam::1…:role/x`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runCredentials(cmd.Context(), sys, f) },
 	}
@@ -315,6 +287,32 @@ func runExec(ctx context.Context, sys System, f exchangeFlags, command []string)
 		return err
 	}
 	return fmt.Errorf("%s did not run: %w", command[0], cause(err))
+}
+
+// explain shows, where the environment has credentials that may read the role,
+// why its trust policy refuses. In a machine there are none but the role itself.
+func (x *exchanger) explain(ctx context.Context, err error) {
+	var refused *awsapi.CallError
+	signedIn := x.sys.Getenv("AWS_ACCESS_KEY_ID") != "" || x.sys.Getenv("AWS_PROFILE") != ""
+	if x.json || !signedIn || !errors.As(err, &refused) || refused.Code == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, awsPatience)
+	defer cancel()
+	token, _ := flyoidc.Inspect(x.exchange.Token)
+	if token == nil {
+		return
+	}
+	e := newEngine(x.sys, outputFlags{})
+	e.out = x.err
+	if e.openAWS(ctx, x.flags.aws.options(e)) != nil {
+		return
+	}
+	c := explain.Case{Now: x.sys.Now(), Claims: presented(token.Claims)}
+	if e.readRole(ctx, x.exchange.RoleARN, &c) != nil {
+		return // the hints of the refusal have to do
+	}
+	render.Explanation(x.sys.Stderr, explain.Explain(c), x.err)
 }
 
 // refusal explains why there are no credentials.

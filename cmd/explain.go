@@ -2,10 +2,9 @@ package cmd
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,8 +39,8 @@ func newExplain(sys System) *cobra.Command {
 		Long: `Say whether AWS STS would accept a machine's token for a role, condition by
 condition, and for a refusal the smallest change that would make it accept.
 
-The trust policy comes from --policy, or from IAM with --role, which also reads
-the provider's audiences. The token comes from --token, or is made up from
+The trust policy comes from --policy, or from IAM with --role (default:
+AWS_ROLE_ARN), which also reads the provider's audiences. The token comes from --token, or is made up from
 --subject or --claims; in a machine a fresh one is minted if none is named.
 
 With --error, AWS's own error message is put into words instead.
@@ -71,15 +70,22 @@ func runExplain(ctx context.Context, sys System, o explainOptions) error {
 		return err
 	}
 	e := newEngine(sys, o.output)
-	piped := !sys.StdinTTY && o == explainOptions{output: o.output, aws: o.aws, socket: o.socket}
 	if o.errText != "" {
-		return e.explainError(o.errText)
+		return e.explainError(ctx, o.errText)
+	}
+	if nothing := (explainOptions{output: o.output, aws: o.aws, socket: o.socket}); o == nothing {
+		if !sys.StdinTTY { // something may have been pasted
+			text, err := readFile(ctx, sys, "-")
+			if err != nil {
+				return err
+			}
+			if strings.TrimSpace(string(text)) != "" {
+				return e.explainError(ctx, string(text))
+			}
+		}
 	}
 	c := explain.Case{Now: sys.Now()}
-	if err := o.readClaims(ctx, sys, &c); err != nil {
-		if noToken := (*usageError)(nil); piped && errors.As(err, &noToken) {
-			return e.explainError("-") // something was pasted, and nothing named
-		}
+	if err := o.readClaims(ctx, e, &c); err != nil {
 		return err
 	}
 	if err := o.readPolicy(ctx, e, &c); err != nil {
@@ -116,6 +122,8 @@ func (o explainOptions) check() error {
 		}
 	}
 	switch {
+	case o.errText != "" && (o.policy != "" || o.role != "" || tokens > 0):
+		return usagef("leave the others away", "--error explains a message, and nothing else")
 	case o.policy != "" && o.role != "":
 		return usagef("give the one whose policy is meant", "--policy and --role exclude each other")
 	case tokens > 1:
@@ -129,11 +137,11 @@ func (o explainOptions) check() error {
 }
 
 // explainError puts AWS's own message into words.
-func (e *engine) explainError(text string) error {
+func (e *engine) explainError(ctx context.Context, text string) error {
 	if text == "-" {
-		data, err := io.ReadAll(io.LimitReader(e.sys.Stdin, maxFile))
+		data, err := readFile(ctx, e.sys, "-")
 		if err != nil {
-			return fmt.Errorf("standard input: %w", err)
+			return err
 		}
 		text = string(data)
 	}
@@ -152,7 +160,7 @@ func (e *engine) explainError(text string) error {
 }
 
 // readClaims fills in what the token says.
-func (o explainOptions) readClaims(ctx context.Context, sys System, c *explain.Case) error {
+func (o explainOptions) readClaims(ctx context.Context, e *engine, c *explain.Case) error {
 	switch {
 	case o.subject != "":
 		audience := o.audience
@@ -165,19 +173,30 @@ func (o explainOptions) readClaims(ctx context.Context, sys System, c *explain.C
 		c.Claims = explain.MachineClaims(o.subject, audience)
 		return nil
 	case o.claims != "":
-		data, err := readFile(sys, o.claims)
+		data, err := readFile(ctx, e.sys, o.claims)
 		if err != nil {
-			return usagef("give --claims the path of a JSON object", "--claims %s", err)
+			return usagef("give --claims the path of a JSON object", "--claims %w", err)
 		}
 		claims, broken := flyoidc.InspectClaims(string(data))
 		if claims.JSON == "" {
 			return usagef("give --claims the path of a JSON object", "--claims %s: %s", o.claims, broken[0].Reason)
 		}
 		c.Claims = presented(claims)
+		for _, v := range broken {
+			// Claims made up to try a policy may lack some; what is there has to be right.
+			if present := func(m flyoidc.Member) bool { return m.Name == string(v.Rule) }; slices.ContainsFunc(claims.Members, present) || v.Rule == flyoidc.RuleDuplicate || v.Rule == flyoidc.RuleCase {
+				return usagef("correct the claim", "--claims %s: %s", o.claims, v.Reason)
+			}
+		}
 		return nil
 	}
-	text, err := o.tokenText(ctx, sys)
-	if err != nil {
+	source := tokenSource{file: o.token, socket: o.socket, audience: flyoidc.AudienceAWS}
+	text, _, err := source.read(ctx, e.sys)
+	var failure *flyoidc.MintError
+	switch {
+	case errors.As(err, &failure) && failure.Kind == flyoidc.MintNoSocket:
+		return usagef("pass --subject org:app:machine, --claims, --token or --error", "there is no token to explain, and this is not a Fly Machine")
+	case err != nil:
 		return err
 	}
 	token, broken := flyoidc.Inspect(text)
@@ -186,86 +205,62 @@ func (o explainOptions) readClaims(ctx context.Context, sys System, c *explain.C
 	}
 	c.Claims = presented(token.Claims)
 	if len(broken) > 0 {
-		c.TokenError = &flyoidc.DecodeError{Violation: broken[0]}
+		c.TokenError, c.TokenRule = errors.New(broken[0].Reason), string(broken[0].Rule)
 		return nil
 	}
-	c.Signature, err = signature(ctx, sys, text)
+	c.Signature, c.SignatureNote, err = signature(ctx, e.sys, text)
 	return err
 }
 
-// signature verifies a token by its issuer's keys, if they can be had.
-func signature(ctx context.Context, sys System, text string) (explain.Signature, error) {
+// signature verifies a token by its issuer's keys, if they can be had; if not,
+// the note says why.
+func signature(ctx context.Context, sys System, text string) (s explain.Signature, note string, err error) {
 	client, err := issuerClient(sys)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	for _, check := range flyoidc.Verify(ctx, text, flyoidc.Options{Client: client, Timeout: 5 * time.Second, Now: sys.Now}) {
-		if check.Name != flyoidc.CheckSignature {
-			continue
+	checks := flyoidc.Verify(ctx, text, flyoidc.Options{Client: client, Timeout: 5 * time.Second, Now: sys.Now})
+	if ctx.Err() != nil {
+		return "", "", ctx.Err()
+	}
+	for _, check := range checks {
+		var keys *flyoidc.KeysError
+		switch {
+		case check.Name == flyoidc.CheckSignature && check.Outcome == flyoidc.OK:
+			return explain.Verified, "", nil
+		case check.Name == flyoidc.CheckSignature && check.Outcome == flyoidc.Failed:
+			return explain.Forged, "", nil
+		case check.Name == flyoidc.CheckKeys && errors.As(check.Err, &keys):
+			if keys.Kind == flyoidc.KeysUnknown || keys.Kind == flyoidc.KeysTooMany {
+				return explain.Forged, "", nil // STS refuses it too
+			}
+			return "", check.Detail, nil
 		}
-		switch check.Outcome {
-		case flyoidc.OK:
-			return explain.Verified, nil
-		case flyoidc.Failed:
-			return explain.Forged, nil
-		}
 	}
-	return "", ctx.Err() // not known
-}
-
-// tokenText is the token's text: the one named, or a fresh one in a machine.
-func (o explainOptions) tokenText(ctx context.Context, sys System) (string, error) {
-	if o.token != "" {
-		return readToken(sys, []string{o.token})
-	}
-	minter := flyoidc.Minter{Socket: o.socket}
-	text, err := minter.Mint(ctx, flyoidc.MintRequest{Audience: flyoidc.AudienceAWS})
-	var failure *flyoidc.MintError
-	if errors.As(err, &failure) && failure.Kind == flyoidc.MintNoSocket {
-		return "", usagef("pass --subject org:app:machine, --claims, --token or --error", "there is no token to explain, and this is not a Fly Machine")
-	}
-	return text, err
+	return "", "", nil
 }
 
 // presented takes over what decides of a token's claims.
 func presented(claims flyoidc.Claims) explain.Claims {
-	out := explain.Claims{
+	return explain.Claims{
 		Issuer: claims.Issuer, Subject: claims.Subject, Audience: claims.Audience,
-		Expiry: claims.Expiry, NotBefore: claims.NotBefore,
+		Expiry: claims.Expiry, NotBefore: claims.NotBefore, Tags: sessionTags(claims),
 	}
-	for _, m := range claims.Members {
-		if m.Name != "https://aws.amazon.com/tags" {
-			continue
-		}
-		var tags struct {
-			PrincipalTags map[string]json.RawMessage `json:"principal_tags"`
-		}
-		if json.Unmarshal([]byte(m.Value), &tags) == nil {
-			out.Tags = map[string]string{}
-			for key, value := range tags.PrincipalTags {
-				var values []string
-				if json.Unmarshal(value, &values) == nil {
-					out.Tags[key] = strings.Join(values, ",")
-				} else {
-					out.Tags[key] = plain(string(value))
-				}
-			}
-		}
-	}
-	return out
 }
 
 // readPolicy fills in the role's trust policy and its provider.
 func (o explainOptions) readPolicy(ctx context.Context, e *engine, c *explain.Case) error {
 	switch {
 	case o.policy != "":
-		data, err := readFile(e.sys, o.policy)
+		data, err := readFile(ctx, e.sys, o.policy)
 		if err != nil {
-			return usagef("give --policy the path of a trust policy", "--policy %s", err)
+			return usagef("give --policy the path of a trust policy", "--policy %w", err)
 		}
 		c.Text = data
 		c.Policy, c.PolicyError = trustpolicy.Parse(data)
 		return nil
+	case o.role == "" && e.sys.Getenv(setup.EnvRoleARN) != "":
+		o.role = e.sys.Getenv(setup.EnvRoleARN)
 	case o.role == "":
 		return usagef("pass --role, or --policy with a file", "no trust policy is named")
 	}
@@ -278,51 +273,66 @@ func (o explainOptions) readPolicy(ctx context.Context, e *engine, c *explain.Ca
 // readRole reads the role and the provider of the token's issuer from IAM.
 func (e *engine) readRole(ctx context.Context, role string, c *explain.Case) error {
 	name := role[strings.LastIndexByte(role, '/')+1:]
-	if strings.HasPrefix(role, "arn:") {
-		if reason := setup.RoleARNProblem(role); reason != "" {
-			return usagef("give the role's name, or its whole ARN", "--role %q: %s", role, reason)
-		}
+	switch isARN := strings.HasPrefix(role, "arn:"); {
+	case isARN && setup.RoleARNProblem(role) != "":
+		return usagef("give the role's name, or its whole ARN", "--role %q: %s", role, setup.RoleARNProblem(role))
+	case !isARN && name != role:
+		return usagef("give the role's name, or its whole ARN", "--role %q is neither", role)
+	case isARN:
+		c.WantedRole = role
 	}
 	facts, err := e.account.Facts(ctx, awsapi.Hints{Roles: []string{name}})
 	if err != nil {
 		return err
 	}
-	if strings.HasPrefix(role, "arn:") && accountOf(role) != facts.Account {
+	if c.WantedRole != "" && accountOf(role) != facts.Account {
 		return &awsapi.MismatchError{What: "account", ARN: role, Have: accountOf(role), Want: facts.Account}
 	}
 	c.Partition, c.Account, c.Role = facts.Partition, facts.Account, name
+	found, err := e.account.Read(ctx, []setup.Resource{{Role: &setup.Role{Name: name}}})
+	if err != nil {
+		return err
+	}
+	if len(found) == 0 {
+		return &hintedError{
+			err:  fmt.Errorf("there is no role %q in the account %s; AWS answers AccessDenied for it", name, facts.Account),
+			hint: "list the roles with: aws iam list-roles --query 'Roles[].RoleName'",
+		}
+	}
+	c.Policy, c.RoleARN = found[0].Role.Trust, found[0].Role.ARN
+	return e.readProvider(ctx, facts, c)
+}
+
+// readProvider reads the provider of the token's issuer, and that of the alias
+// "personal", which explains a lot. Who may read the role but no provider is told
+// the rest all the same.
+func (e *engine) readProvider(ctx context.Context, facts setup.Facts, c *explain.Case) error {
 	provider := func(path string) setup.Resource {
 		arn := "arn:" + facts.Partition + ":iam::" + facts.Account + ":oidc-provider/" + path
 		return setup.Resource{Provider: &setup.Provider{ARN: arn}}
 	}
-	want := []setup.Resource{{Role: &setup.Role{Name: name}}}
-	issuer := strings.TrimPrefix(c.Claims.Issuer, "https://")
-	if issuer != "" {
-		want = append(want, provider(issuer))
-	}
-	const alias = trustpolicy.IssuerHost + "/personal" // its provider explains a lot
-	if issuer != alias {
-		want = append(want, provider(alias))
+	const alias = trustpolicy.IssuerHost + "/personal"
+	want := []setup.Resource{provider(alias)}
+	path, isURL := strings.CutPrefix(c.Claims.Issuer, "https://")
+	possible := isURL && len(c.Claims.Issuer) <= 255 && !strings.ContainsAny(path, "?# \t\n") // else IAM has none of that name
+	if possible && path != alias {
+		want = append(want, provider(path))
 	}
 	found, err := e.account.Read(ctx, want)
-	if err != nil {
+	var denied *awsapi.DeniedError
+	switch {
+	case errors.As(err, &denied):
+		e.progress("The provider could not be read: %s", render.Clean(err.Error()))
+		return nil
+	case err != nil:
 		return err
 	}
 	c.Provider.Presence = explain.Absent
 	for _, r := range found {
-		switch {
-		case r.Role != nil:
-			c.Policy = r.Role.Trust
-		case r.Provider.ARN == provider(issuer).Provider.ARN:
+		if possible && r.Provider.ARN == provider(path).Provider.ARN {
 			c.Provider.Presence, c.Provider.ARN, c.Provider.Audiences = explain.Present, r.Provider.ARN, r.Provider.Audiences
-		default:
+		} else {
 			c.Provider.Others = append(c.Provider.Others, r.Provider.ARN)
-		}
-	}
-	if c.Policy == nil {
-		return &hintedError{
-			err:  fmt.Errorf("there is no role %q in the account %s; AWS answers AccessDenied for it", name, facts.Account),
-			hint: "list the roles with: aws iam list-roles --query 'Roles[].RoleName'",
 		}
 	}
 	return nil

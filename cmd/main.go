@@ -6,6 +6,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -28,8 +29,10 @@ const (
 // Main runs the program with its arguments (without the program's name) and
 // returns its exit code. It ends early, but cleanly, when ctx does.
 func Main(ctx context.Context, sys System, args []string) int {
-	out := &checkedWriter{w: sys.Stdout}
-	sys.Stdout = out
+	var mu sync.Mutex // calls and events are told of by several goroutines
+	out := &checkedWriter{mu: &mu, w: sys.Stdout}
+	sys.childStdout, sys.childStderr = sys.Stdout, sys.Stderr
+	sys.Stdout, sys.Stderr = out, &checkedWriter{mu: &mu, w: sys.Stderr}
 	exit := run(ctx, sys, args)
 	if out.err != nil && !errors.Is(out.err, syscall.EPIPE) && (exit == exitDone || exit == exitPending) {
 		render.Error(sys.Stderr, render.Problem{
@@ -40,14 +43,17 @@ func Main(ctx context.Context, sys System, args []string) int {
 	return exit
 }
 
-// A checkedWriter remembers the first error of the writer it stands for, so that
-// text for people need not look at every line.
+// A checkedWriter lets one line through at a time and remembers the first error of
+// the writer it stands for, so that text for people need not look at every line.
 type checkedWriter struct {
+	mu  *sync.Mutex
 	w   io.Writer
 	err error
 }
 
 func (c *checkedWriter) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	n, err := c.w.Write(p)
 	if c.err == nil {
 		c.err = err
@@ -83,11 +89,12 @@ func run(ctx context.Context, sys System, args []string) int {
 	}
 	problem := problemOf(ctx, err, func(flag string) bool { return verb.Flags().Lookup(flag) != nil })
 	var report *reportError
-	if errors.As(err, &report) {
+	switch {
+	case errors.As(err, &report):
 		_ = render.JSON(sys.Stdout, report.document(problem))
-	} else if asked(args, "json", "j") {
+	case asked(args, "json", "j"):
 		_ = render.JSON(sys.Stdout, render.ErrorDocument{Schema: render.ErrorSchema, Error: problem})
-	} else {
+	default:
 		render.Error(sys.Stderr, problem, sys.style(sys.StderrTTY, asked(args, "no-color", "")))
 	}
 	return problem.Exit

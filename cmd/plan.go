@@ -48,7 +48,7 @@ func runPlan(ctx context.Context, sys System, o planOptions) error {
 		return usagef("use --json, which prints the plan", "--out takes a file, not standard output")
 	}
 	e := newEngine(sys, o.output)
-	req, err := o.request.request(sys, e.folder)
+	req, err := o.request.request(ctx, sys, e.folder)
 	if err != nil {
 		return err
 	}

@@ -1,11 +1,8 @@
 package cmd
 
 import (
+	"context"
 	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -54,8 +51,8 @@ func (f *requestFlags) register(flags *pflag.FlagSet) {
 
 // request makes the Request that the flags and the folder's config files say.
 // All that can be found wrong without AWS is reported.
-func (f *requestFlags) request(sys System, folder *workdir.Folder) (setup.Request, error) {
-	role, err := f.role(sys)
+func (f *requestFlags) request(ctx context.Context, sys System, folder *workdir.Folder) (setup.Request, error) {
+	role, err := f.role(ctx, sys)
 	if err != nil {
 		return setup.Request{}, err
 	}
@@ -90,7 +87,7 @@ func (f *requestFlags) request(sys System, folder *workdir.Folder) (setup.Reques
 	return req, req.Check()
 }
 
-func (f *requestFlags) role(sys System) (setup.RoleRequest, error) {
+func (f *requestFlags) role(ctx context.Context, sys System) (setup.RoleRequest, error) {
 	role := setup.RoleRequest{
 		Name:     f.roleName,
 		Path:     f.path,
@@ -124,7 +121,7 @@ func (f *requestFlags) role(sys System) (setup.RoleRequest, error) {
 		if file == "-" {
 			return role, usagef("give --inline-policy the path of a JSON file, whose name becomes the policy's", "--inline-policy cannot be read from standard input")
 		}
-		doc, err := readFile(sys, file)
+		doc, err := readFile(ctx, sys, file)
 		if err != nil {
 			return role, usagef("give --inline-policy the path of a JSON file", "--inline-policy %s", err)
 		}
@@ -147,45 +144,6 @@ func sessionSeconds(text string) (int32, error) {
 		return 0, usagef("write it as 1h30m, or as seconds: 5400", "--max-session-duration %q is no duration in whole seconds", text)
 	}
 	return int32(d / time.Second), nil
-}
-
-// maxFile bounds what is read of a file that a flag names; the largest document
-// IAM takes is far smaller.
-const maxFile = 1 << 20
-
-// readFile reads a file named on the command line; "-" is standard input. Its
-// errors name the file.
-func readFile(sys System, name string) ([]byte, error) {
-	in := sys.Stdin
-	if name != "-" {
-		file := sys.path(name)
-		if info, err := os.Stat(file); err == nil && info.IsDir() {
-			return nil, fmt.Errorf("%s is a folder", name)
-		}
-		f, err := os.Open(file)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, cause(err))
-		}
-		defer f.Close() //nolint:errcheck // it was only read
-		in = f
-	}
-	data, err := io.ReadAll(io.LimitReader(in, maxFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, cause(err))
-	}
-	if len(data) > maxFile {
-		return nil, fmt.Errorf("%s is larger than %d bytes", name, maxFile)
-	}
-	return data, nil
-}
-
-// cause strips the path that an os error repeats.
-func cause(err error) error {
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
-		return pathErr.Err
-	}
-	return err
 }
 
 // entries makes one entry an app: for the names that --app or FLY_APP gave, else

@@ -89,7 +89,7 @@ func runCommand(sys System, env, command []string) error {
 		return err
 	}
 	c := exec.Command(path, command[1:]...) //nolint:gosec,noctx // running it is what was asked for, for as long as it likes
-	c.Stdin, c.Stdout, c.Stderr = sys.Stdin, sys.Stdout, sys.Stderr
+	c.Stdin, c.Stdout, c.Stderr = sys.Stdin, sys.childStdout, sys.childStderr
 	c.Env = overlay(sys.Environ, env)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)

@@ -53,6 +53,7 @@ func TestScripts(t *testing.T) {
 			"called":  called,
 			"iam":     iamCommand,
 			"machine": machine,
+			"forge":   forge,
 		},
 	})
 }
@@ -180,6 +181,16 @@ func machine(ts *testscript.TestScript, _ bool, args []string) {
 	w := world(ts)
 	w.AddMachine(args[0], args[1], args[2])
 	ts.Check(w.server.SetMachine(args[0], args[1], args[2]))
+}
+
+// forge FILE: a token of the machine acme:web:cold-shape-2007 that is signed by a
+// key which its issuer does not publish.
+func forge(ts *testscript.TestScript, _ bool, args []string) {
+	w := world(ts)
+	w.AddMachine("acme", "web", "cold-shape-2007")
+	token, err := w.Mint(sandbox.TokenRequest{Org: "acme", App: "web", Machine: "cold-shape-2007", Audience: "sts.amazonaws.com", Unpublished: true})
+	ts.Check(err)
+	ts.Check(os.WriteFile(filepath.Join(ts.Getenv("WORK"), args[0]), []byte(token), 0o600))
 }
 
 // iam OPERATION ARG…: somebody else's hand in the account. What is read goes to

@@ -49,8 +49,8 @@ it has to accept, and one of another app, which it has to refuse.`,
 
 func runSetup(ctx context.Context, sys System, o setupOptions) error {
 	e := newEngine(sys, o.output)
-	req, err := o.request.request(sys, e.folder)
-	if err = errors.Join(err, o.unasked(sys)); err != nil {
+	req, err := o.request.request(ctx, sys, e.folder)
+	if err := errors.Join(err, o.unasked(sys)); err != nil {
 		return err
 	}
 	if err := e.openAWS(ctx, o.aws.options(e)); err != nil {
@@ -251,7 +251,7 @@ func nextStep(plan *setup.Plan, report setup.Report) string {
 			}
 		}
 	}
-	switch all := append(deploys, lines...); len(all) {
+	switch all := slices.Concat(deploys, lines); len(all) {
 	case 0:
 		return ""
 	case 1:

@@ -33,6 +33,10 @@ type System struct {
 	// if that fails, or with the command's exit code where it cannot be done.
 	Exec  func(path string, argv, env []string) error
 	Build Build
+
+	// childStdout and childStderr are the streams as they came, for a command that
+	// is run: it is to have the terminal itself. Main sets them.
+	childStdout, childStderr io.Writer
 }
 
 // Build says which build of the program runs. All fields are empty in a build
@@ -74,12 +78,6 @@ func (s System) path(name string) string {
 		return name
 	}
 	return filepath.Join(s.Dir, name)
-}
-
-// interactive says whether there is somebody to ask: prompts need a terminal on
-// both ends, as flyctl has it.
-func (s System) interactive() bool {
-	return s.StdinTTY && s.StdoutTTY && s.Getenv("CI") == ""
 }
 
 // style is how text is shown on a stream.

@@ -3,9 +3,9 @@ package cmd
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,7 +68,8 @@ func runToken(ctx context.Context, sys System, o tokenOptions) error {
 	if o.raw && o.output.json {
 		return usagef("choose one", "--raw and --json exclude each other")
 	}
-	text, err := o.mint(ctx)
+	minter := flyoidc.Minter{Socket: o.socket}
+	text, err := minter.Mint(ctx, flyoidc.MintRequest{Audience: o.audience, PrincipalTags: o.tags})
 	if err != nil {
 		return err
 	}
@@ -76,12 +77,7 @@ func runToken(ctx context.Context, sys System, o tokenOptions) error {
 		_, err := fmt.Fprintln(sys.Stdout, text)
 		return err
 	}
-	return showToken(sys, o.output, text, "minted")
-}
-
-func (o tokenOptions) mint(ctx context.Context) (string, error) {
-	minter := flyoidc.Minter{Socket: o.socket}
-	return minter.Mint(ctx, flyoidc.MintRequest{Audience: o.audience, PrincipalTags: o.tags})
+	return showToken(sys, o.output, text, "")
 }
 
 // A tokenDocument is what token and token inspect print with --json. The token's
@@ -109,8 +105,8 @@ type violation struct {
 	Reason string       `json:"reason"`
 }
 
-// showToken shows a token that was read from somewhere. A token that breaks a
-// rule is a finding.
+// showToken shows a token; how is the command that verifies it, "" for one that Fly
+// gave just now. A token that breaks a rule is a finding.
 func showToken(sys System, o outputFlags, text, how string) error {
 	token, broken := flyoidc.Inspect(text)
 	if token == nil {
@@ -187,11 +183,15 @@ func tokenView(t *flyoidc.Token, broken []flyoidc.Violation, now time.Time, how 
 			}
 		}
 	}
+	tags := sessionTags(t.Claims)
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		view.Testable = append(view.Testable, render.Field{Name: "aws:RequestTag/" + key, Value: tags[key], Note: "the role has to allow sts:TagSession"})
+	}
 	for _, v := range broken {
 		view.Broken = append(view.Broken, fmt.Sprintf("rule %s: %s", v.Rule, v.Reason))
 	}
-	if how != "minted" {
-		view.Remarks = append(view.Remarks, "Read, not verified: anybody can write such a token. To check its signature:", "  fly-aws token verify")
+	if how != "" {
+		view.Remarks = append(view.Remarks, "Read, not verified: anybody can write such a token. To check its signature:", "  "+how)
 	}
 	return view
 }
@@ -241,12 +241,16 @@ verifying it. Without FILE it is the one in AWS_WEB_IDENTITY_TOKEN_FILE, or else
 A token that breaks a rule of its format is shown as far as it can be read, with
 the rules it breaks, and the exit code is 3.`,
 		Args: atMostOne,
-		RunE: func(_ *cobra.Command, args []string) error {
-			text, err := readToken(sys, args)
+		RunE: func(cmd *cobra.Command, args []string) error {
+			text, err := readToken(cmd.Context(), sys, args)
 			if err != nil {
 				return err
 			}
-			return showToken(sys, o, text, "read")
+			verify := "fly-aws token verify"
+			if len(args) > 0 {
+				verify += " " + shellWord(args[0])
+			}
+			return showToken(sys, o, text, verify)
 		},
 	}
 	o.register(c.Flags())
@@ -258,33 +262,4 @@ func atMostOne(cmd *cobra.Command, args []string) error {
 		return usagef("see "+cmd.CommandPath()+" --help", "%s takes one file at most, not %d", cmd.Name(), len(args))
 	}
 	return nil
-}
-
-// readToken reads the token that the arguments or the environment name.
-func readToken(sys System, args []string) (string, error) {
-	name := flyoidc.DefaultTokenFile
-	switch fromEnv := sys.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE"); {
-	case len(args) == 1:
-		name = args[0]
-	case fromEnv != "":
-		name = fromEnv
-	}
-	in := sys.Stdin
-	if name != "-" {
-		f, err := os.Open(sys.path(name))
-		if err != nil {
-			hint := "give the token's file as an argument, or - for standard input"
-			if len(args) == 0 && errors.Is(err, os.ErrNotExist) {
-				hint = "in a machine Fly keeps it there when AWS_ROLE_ARN is set; elsewhere give a file, or - for standard input"
-			}
-			return "", &hintedError{err: fmt.Errorf("the token file %s: %w", name, cause(err)), hint: hint}
-		}
-		defer f.Close() //nolint:errcheck // it was only read
-		in = f
-	}
-	text, err := flyoidc.ReadText(in)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", name, cause(err))
-	}
-	return text, nil
 }

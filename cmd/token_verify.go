@@ -28,12 +28,12 @@ func newTokenVerify(sys System) *cobra.Command {
 		Use:   "verify [FILE|-]",
 		Short: "Verify a token's signature, issuer, audience and times",
 		Long: `Verify a token from FILE or standard input (-): its signature by the keys that
-its issuer publishes, its issuer, its audience, and its times with the grace that
-AWS gives. Without FILE it is the one in AWS_WEB_IDENTITY_TOKEN_FILE, or else
-` + flyoidc.DefaultTokenFile + `.
+its issuer publishes, its issuer, its audience, and its times with the grace
+that AWS gives. Without FILE it is the one in AWS_WEB_IDENTITY_TOKEN_FILE, or
+else ` + flyoidc.DefaultTokenFile + `.
 
-Only issuers under ` + flyoidc.IssuerPrefix + ` are asked, unless --issuer names another.
-The exit code is 3 when a check fails.`,
+Only issuers under ` + flyoidc.IssuerPrefix + ` are asked, unless --issuer
+names another. The exit code is 3 when a check fails.`,
 		Example: `  fly-aws token --raw | fly-aws token verify -
   fly-aws token verify token.jwt --jwks keys.json`,
 		Args: atMostOne,
@@ -59,7 +59,7 @@ type verifyDocument struct {
 func runTokenVerify(ctx context.Context, sys System, o verifyOptions) error {
 	options := flyoidc.Options{Issuer: o.issuer, Audience: o.audience, Now: sys.Now}
 	if o.jwks != "" {
-		keys, err := readFile(sys, o.jwks)
+		keys, err := readFile(ctx, sys, o.jwks)
 		if err != nil {
 			return usagef("give --jwks the path of a JSON Web Key Set", "--jwks %s", err)
 		}
@@ -72,7 +72,7 @@ func runTokenVerify(ctx context.Context, sys System, o verifyOptions) error {
 		}
 		options.Client = client
 	}
-	text, err := readToken(sys, o.args)
+	text, err := readToken(ctx, sys, o.args)
 	if err != nil {
 		return err
 	}
@@ -82,12 +82,8 @@ func runTokenVerify(ctx context.Context, sys System, o verifyOptions) error {
 	}
 	passed := flyoidc.Passed(checks)
 	doc := verifyDocument{Schema: render.VerifySchema, Verified: passed, Checks: []render.Check{}}
-	exit := exitPending
 	for _, c := range checks {
 		doc.Checks = append(doc.Checks, verifyCheck(c))
-		if keys := (*flyoidc.KeysError)(nil); errors.As(c.Err, &keys) && keys.Kind != flyoidc.KeysUnknown && keys.Kind != flyoidc.KeysIssuer {
-			exit = exitFailed // it could not be checked, so nothing is known of the token
-		}
 	}
 	e := newEngine(sys, o.output)
 	if o.output.json {
@@ -97,10 +93,32 @@ func runTokenVerify(ctx context.Context, sys System, o verifyOptions) error {
 	} else {
 		render.Checks(sys.Stdout, doc.Checks, e.out)
 	}
-	if !passed {
-		return exitCode(exit)
+	switch {
+	case passed:
+		return nil
+	case undecided(checks):
+		return exitCode(exitFailed) // it could not be checked, so nothing is known
 	}
-	return nil
+	return exitCode(exitPending)
+}
+
+// undecided says whether nothing but the way to the issuer's keys failed, which
+// tells nothing of the token.
+func undecided(checks []flyoidc.Check) bool {
+	found := false
+	for _, c := range checks {
+		var keys *flyoidc.KeysError
+		switch {
+		case c.Outcome != flyoidc.Failed:
+		case !errors.As(c.Err, &keys):
+			return false
+		case keys.Kind == flyoidc.KeysUnknown, keys.Kind == flyoidc.KeysTooMany, keys.Kind == flyoidc.KeysIssuer:
+			return false // STS refuses such a token
+		default:
+			found = true
+		}
+	}
+	return found
 }
 
 func verifyCheck(c flyoidc.Check) render.Check {

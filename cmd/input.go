@@ -1,0 +1,108 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/fly-aws/fly-aws/internal/flyoidc"
+)
+
+// maxFile bounds what is read of a file that a flag names; the largest document
+// IAM takes is far smaller.
+const maxFile = 1 << 20
+
+// readFile reads a file named on the command line; "-" is standard input. Its
+// errors name the file.
+func readFile(ctx context.Context, sys System, name string) ([]byte, error) {
+	data, err := readInput(ctx, sys, name, func(r io.Reader) ([]byte, error) {
+		return io.ReadAll(io.LimitReader(r, maxFile+1))
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case len(data) > maxFile:
+		return nil, fmt.Errorf("%s is larger than %d bytes", name, maxFile)
+	}
+	return data, nil
+}
+
+// readInput reads what name stands for, until ctx ends: standard input and pipes
+// may never give anything, and reading them cannot be cut short, only left alone.
+func readInput(ctx context.Context, sys System, name string, read func(io.Reader) ([]byte, error)) ([]byte, error) {
+	type result struct {
+		data []byte
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		data, err := open(sys, name, read)
+		done <- result{data, err}
+	}()
+	select {
+	case r := <-done:
+		return r.data, r.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func open(sys System, name string, read func(io.Reader) ([]byte, error)) ([]byte, error) {
+	in := sys.Stdin
+	if name == "-" {
+		if sys.StdinTTY {
+			fmt.Fprintln(sys.Stderr, "Reading standard input; Ctrl-D ends it.")
+		}
+	} else {
+		path := sys.path(name)
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			return nil, fmt.Errorf("%s is a folder", name)
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, cause(err))
+		}
+		defer f.Close() //nolint:errcheck // it was only read
+		in = f
+	}
+	data, err := read(in)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, cause(err))
+	}
+	return data, nil
+}
+
+// cause strips the path that an os error repeats.
+func cause(err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err
+	}
+	return err
+}
+
+// readToken reads the token that the arguments or the environment name.
+func readToken(ctx context.Context, sys System, args []string) (string, error) {
+	name := flyoidc.DefaultTokenFile
+	switch fromEnv := sys.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE"); {
+	case len(args) == 1:
+		name = args[0]
+	case fromEnv != "":
+		name = fromEnv
+	}
+	data, err := readInput(ctx, sys, name, func(r io.Reader) ([]byte, error) {
+		text, err := flyoidc.ReadText(r)
+		return []byte(text), err
+	})
+	if err != nil && ctx.Err() == nil {
+		hint := "give the token's file as an argument, or - for standard input"
+		if len(args) == 0 && errors.Is(err, fs.ErrNotExist) {
+			hint = "in a machine Fly keeps it there when AWS_ROLE_ARN is set; elsewhere give a file, or - for standard input"
+		}
+		err = &hintedError{err: fmt.Errorf("the token file %w", err), hint: hint}
+	}
+	return string(data), err
+}

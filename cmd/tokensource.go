@@ -1,0 +1,85 @@
+package cmd
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/fly-aws/fly-aws/internal/flyoidc"
+)
+
+// A tokenSource says which token to use: the one in a file that was named, or a
+// fresh one from the machine's socket, or the one that Fly keeps in a file, which
+// a process that is not root has to do with.
+type tokenSource struct {
+	file     string // "" for none, "-" for standard input
+	socket   string
+	audience string
+	wait     time.Duration // for socket or file to appear, while a machine boots
+}
+
+// pollPause is how often a machine that boots is asked again.
+const pollPause = 500 * time.Millisecond
+
+// read returns the token's text. fellBack says that it is the one in Fly's file,
+// and why no fresh one could be had; it is nil otherwise.
+func (s tokenSource) read(ctx context.Context, sys System) (text string, fellBack *flyoidc.MintError, err error) {
+	if s.file != "" {
+		text, err = readToken(ctx, sys, []string{s.file})
+		return text, nil, err
+	}
+	deadline := sys.Now().Add(s.wait)
+	minter := flyoidc.Minter{Socket: s.socket}
+	for {
+		text, err = minter.Mint(ctx, flyoidc.MintRequest{Audience: s.audience})
+		var failure *flyoidc.MintError
+		if err == nil || !errors.As(err, &failure) || ctx.Err() != nil {
+			return text, nil, err
+		}
+		if s.audience == flyoidc.AudienceAWS {
+			if text, errFile := readToken(ctx, sys, nil); errFile == nil && text != "" {
+				return text, failure, nil
+			}
+		}
+		passing := failure.Kind == flyoidc.MintNoSocket || failure.Kind == flyoidc.MintUnheard || failure.Kind == flyoidc.MintNotAllowed
+		if !passing || !onMachine(sys) || sys.Now().Add(pollPause).After(deadline) {
+			return "", nil, err
+		}
+		sys.Sleep(ctx, pollPause)
+	}
+}
+
+// onMachine says whether the environment is that of a Fly Machine, so that it is
+// worth waiting for what belongs to one.
+func onMachine(sys System) bool {
+	return sys.Getenv("FLY_MACHINE_ID") != "" || sys.Getenv("FLY_APP_NAME") != ""
+}
+
+// sessionTags returns the AWS session tags among claims
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html).
+func sessionTags(claims flyoidc.Claims) map[string]string {
+	var out map[string]string
+	for _, m := range claims.Members {
+		if m.Name != "https://aws.amazon.com/tags" {
+			continue
+		}
+		var tags struct {
+			PrincipalTags map[string]json.RawMessage `json:"principal_tags"`
+		}
+		if json.Unmarshal([]byte(m.Value), &tags) != nil {
+			continue
+		}
+		out = map[string]string{}
+		for key, value := range tags.PrincipalTags {
+			var values []string
+			if json.Unmarshal(value, &values) == nil {
+				out[key] = strings.Join(values, ",")
+			} else {
+				out[key] = plain(string(value))
+			}
+		}
+	}
+	return out
+}
