@@ -58,6 +58,9 @@ func (c *checkedWriter) Write(p []byte) (int, error) {
 	if c.err == nil {
 		c.err = err
 	}
+	if errors.Is(err, syscall.EPIPE) {
+		return len(p), nil // the reader, such as head, has enough: that is no error
+	}
 	return n, err
 }
 

@@ -1,7 +1,10 @@
 package conformance
 
 import (
+	"bytes"
+	"context"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -45,6 +48,31 @@ func TestSandboxPassesTheExitCodeOn(t *testing.T) {
 	w := &world{t: t, dir: t.TempDir()}
 	if r := w.exec(slices.Clip(environ(w.dir)), path, "sandbox", "--", "sh", "-c", "exit 7"); r.code != 7 {
 		t.Errorf("exit code %d, want the command's 7: %s", r.code, r)
+	}
+}
+
+// A reader such as head may go away; the program ends its work all the same, and
+// quietly. Only the real main can show it: it tells the runtime of SIGPIPE.
+func TestReaderMayGoAway(t *testing.T) {
+	t.Parallel()
+	need(t, "go")
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	var stderr bytes.Buffer
+	c := exec.CommandContext(context.Background(), path, "demo")
+	c.Dir, c.Stdout, c.Stderr = t.TempDir(), w, &stderr
+	if err := c.Run(); err != nil || stderr.Len() > 0 {
+		t.Errorf("%v: %s", err, &stderr)
 	}
 }
 
