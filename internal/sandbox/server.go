@@ -31,7 +31,9 @@ type Server struct {
 	dir     string       // holds the socket
 	cancel  context.CancelFunc
 	servers []*http.Server
-	serving sync.WaitGroup
+	// listeners are those of the servers, in their order.
+	listeners []net.Listener
+	serving   sync.WaitGroup
 
 	mu      sync.Mutex
 	machine *machine // nil: the first of the World
@@ -64,22 +66,25 @@ func (w *World) Start() (_ *Server, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening for the sandbox's machine: %w", err)
 	}
-	s.serve(ctx, socket, s.serveMachine)
+	s.prepare(ctx, socket, s.serveMachine)
 	s.issuer = &http.Client{Transport: s.IssuerTransport(), Timeout: 5 * time.Second}
+	for i, server := range s.servers { // only now: the handlers read what was set above
+		s.serving.Go(func() { _ = server.Serve(s.listeners[i]) }) // ends with ErrServerClosed
+	}
 	return s, nil
 }
 
-// listen serves h on a free port and returns its URL.
+// listen prepares to serve h on a free port and returns its URL.
 func (s *Server) listen(ctx context.Context, what string, h http.HandlerFunc) (string, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", fmt.Errorf("listening for the sandbox's %s: %w", what, err)
 	}
-	s.serve(ctx, l, h)
+	s.prepare(ctx, l, h)
 	return "http://" + l.Addr().String(), nil
 }
 
-func (s *Server) serve(ctx context.Context, l net.Listener, h http.HandlerFunc) {
+func (s *Server) prepare(ctx context.Context, l net.Listener, h http.HandlerFunc) {
 	server := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
@@ -90,7 +95,7 @@ func (s *Server) serve(ctx context.Context, l net.Listener, h http.HandlerFunc) 
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
 	s.servers = append(s.servers, server)
-	s.serving.Go(func() { _ = server.Serve(l) }) // ends with ErrServerClosed
+	s.listeners = append(s.listeners, l)
 }
 
 // Close stops the server, breaks what is under way and removes the socket. The
@@ -98,8 +103,9 @@ func (s *Server) serve(ctx context.Context, l net.Listener, h http.HandlerFunc) 
 func (s *Server) Close() error {
 	s.cancel()
 	var errs []error
-	for _, server := range s.servers {
+	for i, server := range s.servers {
 		errs = append(errs, server.Close())
+		_ = s.listeners[i].Close() // open only if Start failed before it served
 	}
 	s.serving.Wait()
 	if s.issuer != nil {
