@@ -27,6 +27,10 @@ test: ## the tests, as the README names them
 race: ## the tests under the race detector, without the conformance tests
 	GORACE=atexit_sleep_ms=0 go test -race -short ./... # or each program run by a test sleeps a second at its end
 
+.PHONY: unprivileged
+unprivileged: ## the tests that root skips, as a user without rights
+	@.ci/unprivileged
+
 .PHONY: arch
 arch: ## hold the table of docs/architecture.md over the tree
 	go test -count=1 ./internal/architecture
