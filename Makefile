@@ -4,7 +4,7 @@ GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v
 GORELEASER    := go run github.com/goreleaser/goreleaser/v2@v2.13.3
 GOVULNCHECK   := go run golang.org/x/vuln/cmd/govulncheck@v1.1.4
 
-FUZZTIME  ?= 5s
+FUZZTIME  ?= 10000x
 BENCHTIME ?= 1s
 
 .PHONY: help
@@ -56,7 +56,7 @@ mod: ## check that the modules are what go.sum says, and go.mod is tidy
 	go mod tidy -diff
 
 .PHONY: fuzz
-fuzz: ## fuzz every target for FUZZTIME
+fuzz: ## fuzz every target with FUZZTIME inputs
 	@.ci/fuzz $(FUZZTIME)
 
 .PHONY: bench
