@@ -38,6 +38,18 @@ func App(src []byte) (name string, ok bool, err error) {
 	return name, true, nil
 }
 
+// PrimaryRegion returns the value of the top-level key primary_region, a region of
+// Fly's such as "fra"; ok is false when there is none, or none that is a string.
+// The error is a *SyntaxError.
+func PrimaryRegion(src []byte) (region string, ok bool, err error) {
+	doc, err := decode(src)
+	if err != nil {
+		return "", false, err
+	}
+	region, ok = doc.root["primary_region"].(string)
+	return region, ok, nil
+}
+
 // Env returns the value of key in [env] as flyctl passes it on to the machines,
 // which is as text for a number, a boolean or a date too; ok is false when there
 // is none. Where env is an array of tables, the last that has the key wins, as

@@ -212,6 +212,27 @@ func TestApp(t *testing.T) {
 	}
 }
 
+func TestPrimaryRegion(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		src, want string
+		ok        bool
+	}{
+		{"app = 'web'\nprimary_region = \"fra\"\n", "fra", true},
+		{"primary_region = 1\n", "", false},
+		{"[x]\nprimary_region = 'fra'\n", "", false},
+		{"", "", false},
+	}
+	for _, test := range tests {
+		if got, ok, err := PrimaryRegion([]byte(test.src)); err != nil || ok != test.ok || got != test.want {
+			t.Errorf("PrimaryRegion(%q) is %q, %v, %v; want %q, %v", test.src, got, ok, err, test.want, test.ok)
+		}
+	}
+	if _, _, err := PrimaryRegion([]byte("primary_region = fra")); err == nil {
+		t.Error("a text that is not TOML has a primary region")
+	}
+}
+
 // Whatever is wrong with a text is said with its place, and nothing is returned.
 func TestRefused(t *testing.T) {
 	t.Parallel()

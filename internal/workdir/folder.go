@@ -34,6 +34,9 @@ type Config struct {
 	Path string
 	// App is the app that the file names, "" when it names none.
 	App string
+	// PrimaryRegion is Fly's, such as "fra"; AWSRegion is AWS_REGION in its env.
+	// Both are "" when it has none.
+	PrimaryRegion, AWSRegion string
 }
 
 // Find finds the config the way flyctl does (internal/command/command.go,
@@ -59,13 +62,66 @@ func (f *Folder) Find(path string) (Config, error) {
 		if err != nil {
 			return Config{}, err
 		}
-		app, _, err := flytoml.App(c.text)
-		if err != nil {
-			return Config{}, &FileError{Path: candidate, Err: err}
-		}
-		return Config{Path: candidate, App: app}, nil
+		return c.config()
 	}
 	return Config{}, &NotFoundError{Tried: candidates}
+}
+
+// config is what the file says of itself.
+func (c *configFile) config() (Config, error) {
+	out := Config{Path: c.path}
+	var errs [3]error
+	out.App, _, errs[0] = flytoml.App(c.text)
+	out.PrimaryRegion, _, errs[1] = flytoml.PrimaryRegion(c.text)
+	out.AWSRegion, _, errs[2] = flytoml.Env(c.text, setup.EnvRegion)
+	for _, err := range errs {
+		if err != nil {
+			return Config{}, &FileError{Path: c.path, Err: err}
+		}
+	}
+	return out, nil
+}
+
+// Limits of what Nearby looks at: a folder may have the whole disk below it.
+const (
+	nearbyDepth   = 2
+	nearbyFolders = 500
+)
+
+// Nearby finds the config files fly.toml in the folders below, at most two levels
+// down and in the order of their paths, as a repository of several apps has them.
+// Hidden folders and those of packages (node_modules, vendor) are left out, and so
+// is what cannot be read or names no app.
+func (f *Folder) Nearby(ctx context.Context) []Config {
+	var found []Config
+	left := nearbyFolders
+	var look func(dir string, depth int)
+	look = func(dir string, depth int) {
+		entries, err := os.ReadDir(f.abs(dir))
+		if err != nil {
+			return
+		}
+		for _, entry := range entries {
+			name := entry.Name()
+			if !entry.IsDir() || strings.HasPrefix(name, ".") || name == "node_modules" || name == "vendor" {
+				continue
+			}
+			if left--; left < 0 || ctx.Err() != nil {
+				return
+			}
+			below := filepath.Join(dir, name)
+			if c, err := f.open(filepath.Join(below, "fly.toml")); err == nil {
+				if config, err := c.config(); err == nil && config.App != "" {
+					found = append(found, config)
+				}
+			}
+			if depth < nearbyDepth {
+				look(below, depth+1)
+			}
+		}
+	}
+	look("", 1)
+	return found
 }
 
 // Read returns those of the wanted entries that are there, with the values that

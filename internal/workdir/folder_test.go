@@ -193,6 +193,46 @@ func TestFind(t *testing.T) {
 	})
 }
 
+// What is near is found without going astray.
+func TestNearby(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{
+		"fly.toml":                  "app = 'own'\n",
+		"api/fly.toml":              "app = 'api'\nprimary_region = 'fra'\n[env]\nAWS_REGION = 'eu-west-1'\n",
+		"apps/worker/fly.toml":      "app = 'worker'\n",
+		"apps/deep/er/fly.toml":     "app = 'deep'\n",
+		"bad/fly.toml":              "app = \n",
+		"json/fly.json":             "{}",
+		"nameless/fly.toml":         "# none\n",
+		".git/fly.toml":             "app = 'git'\n",
+		"node_modules/pkg/fly.toml": "app = 'pkg'\n",
+		"dir/fly.toml/x":            "",
+	}
+	f := folder(t, files)
+	if err := os.Symlink(f.Dir, filepath.Join(f.Dir, "loop")); err != nil {
+		t.Log("without a loop:", err)
+	}
+	want := []Config{
+		{Path: filepath.Join("api", "fly.toml"), App: "api", PrimaryRegion: "fra", AWSRegion: "eu-west-1"},
+		{Path: filepath.Join("apps", "worker", "fly.toml"), App: "worker"},
+	}
+	if got := f.Nearby(t.Context()); !slices.Equal(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// A folder with a great many others below it is not searched for ever.
+func TestNearbyEnds(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{}
+	for i := range nearbyFolders + 10 {
+		files[fmt.Sprintf("a%04d/fly.toml", i)] = fmt.Sprintf("app = 'a%d'\n", i)
+	}
+	if got := folder(t, files).Nearby(t.Context()); len(got) != nearbyFolders {
+		t.Errorf("found %d, want %d", len(got), nearbyFolders)
+	}
+}
+
 func TestErrorsQuoteNames(t *testing.T) {
 	t.Parallel()
 	const name = "\x1b[31m\n"
