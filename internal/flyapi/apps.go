@@ -25,7 +25,9 @@ type App struct {
 	Secrets []string
 }
 
-// The first is flyctl's own; the second joins what flyctl asks in two.
+// The first is flyctl's own; the second joins what flyctl asks in two. Fly's
+// schema says secrets: [Secret!]!, so that without the right to see them the
+// whole app is null, and the third has to be asked.
 const (
 	appsQuery = `query($org: ID, $after: String) {
   apps(type: "container", first: 200, after: $after, organizationId: $org) {
@@ -35,6 +37,9 @@ const (
 }`
 	appQuery = `query($name: String!) {
   app(name: $name) { id name organization { id slug rawSlug } secrets { name } }
+}`
+	bareAppQuery = `query($name: String!) {
+  app(name: $name) { id name organization { id slug rawSlug } }
 }`
 )
 
@@ -110,10 +115,15 @@ func (c *Client) App(ctx context.Context, name string) (App, error) {
 			Secrets []secretName `json:"secrets"`
 		} `json:"app"`
 	}
-	e := c.ask(ctx, question{
+	q := question{
 		doing: doing, thing: thing,
 		query: appQuery, variables: map[string]any{"name": name}, may: "secrets",
-	}, &data)
+	}
+	hidden, e := c.askPart(ctx, q, &data)
+	if e == nil && hidden && data.App == nil {
+		q.query, q.may = bareAppQuery, ""
+		e = c.ask(ctx, q, &data)
+	}
 	if e == nil && data.App == nil {
 		e = &Error{Kind: KindNotFound, Doing: doing, Thing: thing, Source: c.token.Source()}
 	}
@@ -151,6 +161,8 @@ func (c *Client) elsewhere(ctx context.Context, name string, absent *Error) *Err
 		return e
 	case e.Kind == KindCanceled:
 		return e
+	case e.passing():
+		absent.Reason = "whether it is out of the token's reach is not known"
 	}
 	return absent
 }

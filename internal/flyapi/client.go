@@ -136,7 +136,7 @@ func endpoint(api, text, otherwise string) (string, error) {
 		return refuse("it is not a URL")
 	case u.User != nil:
 		return refuse("it holds a user name or a password")
-	case u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+	case u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
 		return refuse(quote(text) + " does not begin with https:// and a host")
 	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
 		return refuse(quote(text) + " has more after its path")
@@ -330,13 +330,14 @@ func (c *Client) refused(a *answer, h http.Header) *Error {
 	var object struct {
 		Error   string `json:"error"`
 		Message string `json:"message"`
-		Status  string `json:"status"`
+		Status  any    `json:"status"` // a word; proxies may put a number there
 	}
 	switch {
 	case isHTML(h, a.body):
 		e.Reason = "the answer is a web page"
 	case json.Unmarshal(a.body, &object) == nil:
-		e.Code, e.Message = c.clean(object.Status), c.clean(object.Error)
+		code, _ := object.Status.(string)
+		e.Code, e.Message = c.clean(code), c.clean(object.Error)
 		if more := c.clean(object.Message); more != "" && more != e.Message {
 			e.Message = strings.TrimPrefix(e.Message+": "+more, ": ")
 		}

@@ -159,6 +159,10 @@ func TestAnswers(t *testing.T) {
 		{"machine without name", machines, []reply{{status: 200, body: `[{"id":"m1"}]`}}, flyapi.KindUnexpected, "no ID or no name", 1},
 		{"object for a list", machines, []reply{{status: 200, body: `{}`}}, flyapi.KindUnexpected, "another shape", 1},
 		{"GraphQL error", organizations, []reply{graphQLRefusal("undefinedField", "Field 'rawSlug' doesn't exist on type 'Organization'")}, flyapi.KindRefused, "Fly refused: undefinedField: Field 'rawSlug' doesn't exist on type 'Organization'", 1},
+		{"status as a number", machines, []reply{{status: 404, body: `{"error":"app not found","status":404}`}}, flyapi.KindNotFound, `there is no Fly app "web"`, 1},
+		{"app that may be of others", app, []reply{graphQLRefusal("NOT_FOUND", `Could not find App "web"`), {status: 503}}, flyapi.KindNotFound, `there is no Fly app "web": whether it is out of the token's reach is not known`, 5},
+		{"app whose secrets are hidden, then gone", app, []reply{hiddenSecrets, {status: 200, body: `{"data":{"app":null}}`}, {status: 404}}, flyapi.KindNotFound, `there is no Fly app "web"`, 3},
+		{"app whose secrets are hidden, then down", app, []reply{hiddenSecrets, {status: 503}}, flyapi.KindDown, `looking up the Fly app "web": Fly's API has trouble`, 5},
 		{"several GraphQL errors", organizations, []reply{{status: 200, body: `{"errors":[{"message":"a","extensions":{"code":7}},{"message":"b"},{}],"data":null}`}}, flyapi.KindRefused, "Fly refused: a: and 2 more", 1},
 		{"escape sequences", organizations, []reply{graphQLRefusal(`\u001b]0;evil\u0007`, `a\u001b[2Jb\nc\u202ed\u0000`)}, flyapi.KindRefused, "]0;evil: a [2Jb c d", 1},
 		{"a token in the answer", organizations, []reply{graphQLRefusal("X", "token "+macaroon+" and fo1_other are no good")}, flyapi.KindRefused, "token [token] and [token] are no good", 1},
@@ -177,6 +181,10 @@ func TestAnswers(t *testing.T) {
 		})
 	}
 }
+
+// hiddenSecrets is the answer about an app to a token that may not see the names
+// of its secrets: by Fly's schema they cannot be null, so the app is.
+var hiddenSecrets = reply{status: 200, body: `{"errors":[{"message":"no","path":["app","secrets"],"extensions":{"code":"UNAUTHORIZED"}}],"data":{"app":null}}`}
 
 // graphQLRefusal is an error of GraphQL; code and message are JSON but for quotes.
 func graphQLRefusal(code, message string) reply {
@@ -205,6 +213,19 @@ func TestJudgeOAuthToken(t *testing.T) {
 			failure(t, err, test.kind)
 		})
 	}
+	t.Run("beside macaroons that GraphQL does not get", func(t *testing.T) {
+		t.Parallel()
+		// The macaroons may be good: they were not what was refused.
+		both := parse(t, macaroon+","+oauth, flyapi.Source("/home/a/.fly/config.yml"))
+		c, asked := served(t, flyapi.Options{Token: both}, bad, bad)
+		_, err := c.Organization(t.Context(), "acme")
+		failure(t, err, flyapi.KindToken)
+		for _, request := range asked() {
+			if !strings.HasPrefix(request, "POST /graphql Bearer "+oauth+" ") {
+				t.Errorf("asked %q", request)
+			}
+		}
+	})
 	t.Run("not even the list", func(t *testing.T) {
 		t.Parallel()
 		c, asked := served(t, flyapi.Options{Token: token}, bad)
@@ -279,6 +300,20 @@ func TestUnknownSecrets(t *testing.T) {
 	}
 }
 
+// An app whose secrets are hidden is null, but it is there.
+func TestHiddenSecrets(t *testing.T) {
+	t.Parallel()
+	c, asked := served(t, flyapi.Options{}, hiddenSecrets,
+		reply{status: 200, body: `{"data":{"app":{"id":"web","name":"web","organization":{"id":"1","slug":"acme","rawSlug":"acme"}}}}`})
+	app, err := c.App(t.Context(), "web")
+	if err != nil || app.Name != "web" || app.Secrets != nil || app.Organization.RawSlug != "acme" {
+		t.Errorf("got %+v, %v", app, err)
+	}
+	if got := asked(); len(got) != 2 || !strings.Contains(got[0], "secrets") || strings.Contains(got[1], "secrets") {
+		t.Errorf("asked %q", got)
+	}
+}
+
 // A list of apps that never ends is left.
 func TestEndlessApps(t *testing.T) {
 	t.Parallel()
@@ -325,7 +360,7 @@ func TestNewRefuses(t *testing.T) {
 	token := parse(t, oauth, flyapi.SourceAPIToken)
 	for _, bad := range []string{
 		"api.fly.io", "ftp://api.fly.io", "https://", "http://api.fly.io", "http://8.8.8.8", "http://localhost.evil.example",
-		"https://user:hunter2@api.fly.io", "https://api.fly.io/?a=b", "https://api.fly.io/#a", "https://api.fly.io/?", "https://a b", "%zz", "https://\x1b[31m",
+		"https://user:hunter2@api.fly.io", "https://api.fly.io/?a=b", "https://api.fly.io/#a", "https://api.fly.io/?", "https://a b", "https://:443", "%zz", "https://\x1b[31m",
 	} {
 		_, err := flyapi.New(flyapi.Options{Token: token, BaseURL: bad})
 		if e := failure(t, err, flyapi.KindEndpoint); !strings.Contains(e.Error(), "GraphQL API") || strings.Contains(e.Error(), "hunter2") {
@@ -438,6 +473,10 @@ func TestMintToken(t *testing.T) {
 		{"token", `{"exit_code":0,"stdout":"` + token + `\n","stderr":""}`, ""},
 		{"no curl", `{"exit_code":127,"stdout":"","stderr":"sh: curl: not found"}`, "its image has no curl"},
 		{"curl failed", `{"exit_code":7,"stdout":"","stderr":"curl: (7) \u001b[31mCould not connect to server"}`, "Could not connect to server: curl failed"},
+		{"token in quotes", `{"exit_code":0,"stdout":"\"` + token + `\"\n","stderr":""}`, ""},
+		{"token in an object", `{"exit_code":0,"stdout":"{\"token\":\"` + token + `\"}","stderr":""}`, ""},
+		{"an object without one", `{"exit_code":0,"stdout":"{\"error\":\"a.b.c\"}","stderr":""}`, "not a token"},
+		{"no JSON with two dots", `{"exit_code":0,"stdout":"{a.b.c","stderr":""}`, "not a token"},
 		{"something else", `{"exit_code":0,"stdout":"hello","stderr":""}`, "not a token"},
 		{"a token and more", `{"exit_code":0,"stdout":"` + token + ` x","stderr":""}`, "not a token"},
 	} {

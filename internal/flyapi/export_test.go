@@ -11,7 +11,9 @@ func Impatient(c *Client) *Client {
 // The headers that a token becomes.
 func (t Token) GraphQLHeader() string     { return t.graphQLHeader() }
 func (t Token) MachinesHeaders() []string { return t.machinesHeaders() }
-func (t Token) Limited() bool             { return t.limited() }
 func (t Token) Redact(text string) string { return t.redact(text) }
 
-var Clean = clean
+var (
+	Clean       = clean
+	AccessToken = accessToken
+)

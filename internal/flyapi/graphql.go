@@ -22,13 +22,19 @@ type question struct {
 	doing, thing string
 	query        string
 	variables    map[string]any
-	// may names a field below the root, the errors of which are no failure: its
-	// value is null.
+	// may names a field below the root, the errors of which are no failure: it, or
+	// what it is in, is null.
 	may string
 }
 
 // ask sends a query and reads its data into a struct with one field a root field.
 func (c *Client) ask(ctx context.Context, q question, data any) *Error {
+	_, e := c.askPart(ctx, q, data)
+	return e
+}
+
+// askPart is ask, and says whether there were errors of the field q.may.
+func (c *Client) askPart(ctx context.Context, q question, data any) (hidden bool, e *Error) {
 	type body struct {
 		Query     string         `json:"query"`
 		Variables map[string]any `json:"variables"`
@@ -41,27 +47,27 @@ func (c *Client) ask(ctx context.Context, q question, data any) *Error {
 		if e.Kind == KindNotFound { // of the endpoint, not of the thing
 			e.Kind = KindUnexpected
 		}
-		return e
+		return false, e
 	}
 	var object struct {
 		Data   json.RawMessage `json:"data"`
 		Errors []graphQLError  `json:"errors"`
 	}
 	if err := json.Unmarshal(a.body, &object); err != nil {
-		return c.fail(a, KindUnexpected, "the answer is not that of a GraphQL API")
+		return false, c.fail(a, KindUnexpected, "the answer is not that of a GraphQL API")
 	}
 	for _, failure := range object.Errors {
 		if q.may == "" || len(failure.Path) < 2 || failure.Path[1] != q.may {
-			return c.askRefused(ctx, a, q, object.Errors, failure)
+			return false, c.askRefused(ctx, a, q, object.Errors, failure)
 		}
 	}
 	// Exactly what was asked for is answered, so a field too much is a mistake too.
 	d := json.NewDecoder(bytes.NewReader(object.Data))
 	d.DisallowUnknownFields()
 	if len(object.Data) == 0 || string(object.Data) == "null" || d.Decode(data) != nil {
-		return c.fail(a, KindUnexpected, "the answer is of another shape than the question")
+		return false, c.fail(a, KindUnexpected, "the answer is of another shape than the question")
 	}
-	return nil
+	return len(object.Errors) > 0, nil
 }
 
 // graphQLError is an error as in https://spec.graphql.org/October2021/#sec-Errors.

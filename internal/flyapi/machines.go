@@ -147,7 +147,7 @@ func (c *Client) MintToken(ctx context.Context, app, machine, audience string) (
 	if err != nil {
 		return "", err
 	}
-	token := strings.TrimSpace(result.Stdout)
+	token := bareToken(result.Stdout)
 	failed := func(reason string) (string, error) {
 		return "", &Error{
 			Kind: KindCommand, Doing: "fetching a token in the machine " + quote(machine) + " of the Fly app " + quote(app),
@@ -159,10 +159,32 @@ func (c *Client) MintToken(ctx context.Context, app, machine, audience string) (
 		return failed("its image has no curl")
 	case result.ExitCode != 0:
 		return failed("curl failed")
-	case strings.Count(token, ".") != 2 || !visible(token):
+	case strings.Count(token, ".") != 2 || strings.ContainsFunc(token, notInToken):
 		return failed("what it fetched is not a token")
 	}
 	return token, nil
+}
+
+// bareToken takes the token out of what Fly answered, which is the token alone
+// according to its documentation; an answer in JSON is understood too.
+func bareToken(answer string) string {
+	var text string
+	var object struct {
+		Token string `json:"token"`
+	}
+	switch {
+	case json.Unmarshal([]byte(answer), &text) == nil:
+		return text
+	case json.Unmarshal([]byte(answer), &object) == nil:
+		return object.Token
+	}
+	return strings.TrimSpace(answer)
+}
+
+// notInToken finds what is neither base64url nor the dot of a token in the compact
+// form of RFC 7515, section 3.1.
+func notInToken(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
 }
 
 // get reads what the Machines API has below an app.

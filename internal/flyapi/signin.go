@@ -5,8 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"go.yaml.in/yaml/v3"
 )
 
 // A SignIn says where to look for a token.
@@ -98,15 +96,9 @@ func readConfig(path string) (string, error) {
 	if err != nil {
 		return "", unusable("it cannot be read", err)
 	}
-	var config struct {
-		AccessToken *string `yaml:"access_token"`
-	}
-	// The error of the YAML reader repeats what it read and is not kept.
-	if yaml.Unmarshal(data, &config) != nil {
+	text, ok := accessToken(string(data))
+	if !ok {
 		return "", unusable("it is not the YAML that flyctl writes", nil)
 	}
-	if config.AccessToken == nil {
-		return "", nil
-	}
-	return *config.AccessToken, nil
+	return text, nil
 }

@@ -152,8 +152,9 @@ func (t Token) machinesHeaders() []string {
 
 func bearer(tokens []string) string { return "Bearer " + strings.Join(tokens, ",") }
 
-// limited says whether the token may be limited to less than a person may do.
-func (t Token) limited() bool { return len(t.secret().macaroons) > 0 }
+// limited says whether what GraphQL gets may be limited to less than a person may
+// do: whether macaroons are in it.
+func (t Token) limited() bool { return strings.HasPrefix(t.graphQLHeader(), "FlyV1 ") }
 
 // shortest is the length below which a text is no token, but could be part of a
 // word.
