@@ -86,8 +86,8 @@ type Account struct {
 	sts         *sts.Client
 	credentials aws.CredentialsProvider
 	profile     string
-	// noRegion says that the region is the fallback.
-	noRegion bool
+	// region is the configured one; "" when the fallback is used.
+	region string
 	// slots holds a place for each call that may be under way.
 	slots chan struct{}
 	// settle are the pauses between tries of a write that IAM may not be
@@ -129,7 +129,9 @@ func Open(ctx context.Context, o Options) (*Account, error) {
 	// "auto" is what Tigris, Fly's object storage, puts in AWS_REGION; no AWS
 	// service has such a region.
 	if cfg.Region == "" || cfg.Region == "auto" {
-		cfg.Region, a.noRegion = fallbackRegion, true
+		cfg.Region = fallbackRegion
+	} else {
+		a.region = cfg.Region
 	}
 	cfg.HTTPClient = wholeWrites{wholeBody{cfg.HTTPClient}}
 	a.credentials = &signer{next: cfg.Credentials, account: a}
@@ -143,6 +145,10 @@ func Open(ctx context.Context, o Options) (*Account, error) {
 	a.sts = sts.NewFromConfig(cfg, func(c *sts.Options) { endpoint(&c.BaseEndpoint) })
 	return a, nil
 }
+
+// Region is the region configured for AWS calls, by Options, the environment or
+// the profile; "" when none is, or the "auto" that is no region of AWS's.
+func (a *Account) Region() string { return a.region }
 
 // staticConfig is the configuration for keys that were given: nothing comes from
 // the environment.
@@ -192,7 +198,7 @@ func (o Options) loadConfig(ctx context.Context) (aws.Config, error) {
 	if o.Region != "" {
 		with = append(with, config.WithRegion(o.Region))
 	}
-	cfg, err := config.LoadDefaultConfig(ctx, with...)
+	cfg, err := loadDefault(ctx, with)
 	if err != nil {
 		if ctx.Err() != nil {
 			return cfg, ctx.Err()
@@ -204,6 +210,17 @@ func (o Options) loadConfig(ctx context.Context) (aws.Config, error) {
 		cfg.Credentials = instanceCredentials(cfg)
 	}
 	return cfg, nil
+}
+
+// loadDefault is config.LoadDefaultConfig, which panics at a shared file with a
+// setting whose value is one quotation mark (v1.33.15, internal/ini).
+func loadDefault(ctx context.Context, with []func(*config.LoadOptions) error) (cfg aws.Config, err error) {
+	defer func() {
+		if recover() != nil {
+			err = errors.New("a setting in AWS's shared files has a quotation mark without its other half")
+		}
+	}()
+	return config.LoadDefaultConfig(ctx, with...)
 }
 
 // webIdentityClient exchanges the token of a web identity. The SDK would make its

@@ -66,7 +66,7 @@ func (a *Account) typed(ctx context.Context, err error) error {
 		code == "SignatureDoesNotMatch", code == "IncompleteSignature",
 		code == "InvalidAccessKeyId", code == "MissingAuthenticationToken":
 		// Keys of aws-cn and aws-us-gov are unknown in the aws partition.
-		if a.noRegion && code == "InvalidClientTokenId" {
+		if a.region == "" && code == "InvalidClientTokenId" {
 			failed.Message += "; no region is configured, and " + fallbackRegion + " knows the keys of the aws partition only"
 		}
 		return &CredentialsError{Kind: KindInvalid, Profile: a.profile, Err: failed}

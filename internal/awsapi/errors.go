@@ -57,6 +57,18 @@ func (e *CredentialsError) Error() string {
 
 func (e *CredentialsError) Unwrap() error { return e.Err }
 
+// ConfigFileError says that one of AWS's shared files cannot be read. Nothing of
+// its content is in the error.
+type ConfigFileError struct {
+	// Path is the file's, as the environment gives it or below the home folder.
+	Path string
+	Err  error
+}
+
+func (e *ConfigFileError) Error() string { return fmt.Sprintf("%q: %s", e.Path, clean(e.Err.Error())) }
+
+func (e *ConfigFileError) Unwrap() error { return e.Err }
+
 // DeniedError says that AWS refused the caller an action. Err is the *CallError
 // with AWS's own words, which name the kind of policy that is in the way.
 type DeniedError struct {

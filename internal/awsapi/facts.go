@@ -87,6 +87,30 @@ func (a *Account) identity(ctx context.Context) (setup.Facts, error) {
 	return setup.Facts{Partition: caller.Partition, Account: *out.Account, Caller: *out.Arn}, nil
 }
 
+// Alias asks IAM for the account's alias, of which there is at most one; "" when
+// there is none, or when the caller may not ask. Other errors are those of Facts.
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListAccountAliases.html
+func (a *Account) Alias(ctx context.Context) (string, error) {
+	if err := a.signIn(ctx); err != nil {
+		return "", err
+	}
+	var alias string
+	err := pages("ListAccountAliases", func(marker *string) (bool, *string, error) {
+		out, err := call(ctx, a, a.iam.ListAccountAliases, &iam.ListAccountAliasesInput{Marker: marker})
+		if err != nil {
+			return false, nil, err
+		}
+		if len(out.AccountAliases) > 0 {
+			alias = out.AccountAliases[0]
+		}
+		return alias == "" && out.IsTruncated, out.Marker, nil
+	})
+	if isDenied(err) {
+		return "", nil
+	}
+	return alias, err
+}
+
 // TrustPolicyQuota asks IAM for the account's quota of a trust policy's size in
 // characters without white space (quota L-C07B4B0D); 0 when the answer does not
 // have it. Its error is a *QuotaError or the end of ctx.

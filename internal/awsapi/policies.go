@@ -174,9 +174,68 @@ func (a *Account) existing(ctx context.Context, arns []string) ([]string, error)
 	return out, nil
 }
 
-// policyARNs lists every managed policy that the account sees.
+// A ManagedPolicy is a managed policy of AWS's or of the account's.
+type ManagedPolicy struct {
+	Name, ARN string
+}
+
+// ManagedPolicies lists the managed policies, AWS's and the account's, by name
+// ignoring case; where names are the same, by ARN. Those that IAM calls not
+// attachable are left out. Errors are *CredentialsError and those of a call, such
+// as *DeniedError, or the end of ctx.
+func (a *Account) ManagedPolicies(ctx context.Context) ([]ManagedPolicy, error) {
+	if err := a.signIn(ctx); err != nil {
+		return nil, err
+	}
+	all, err := a.listPolicies(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]ManagedPolicy, 0, len(all))
+	for _, p := range all {
+		// IAM's list says of those for service-linked roles, too, that they can be
+		// attached, and AttachRolePolicy refuses them (PolicyNotAttachable).
+		if p.IsAttachable && !strings.HasPrefix(aws.ToString(p.Path), "/aws-service-role/") {
+			out = append(out, ManagedPolicy{Name: aws.ToString(p.PolicyName), ARN: aws.ToString(p.Arn)})
+		}
+	}
+	slices.SortFunc(out, func(x, y ManagedPolicy) int {
+		return cmp.Or(
+			cmp.Compare(strings.ToLower(x.Name), strings.ToLower(y.Name)),
+			cmp.Compare(x.Name, y.Name),
+			cmp.Compare(x.ARN, y.ARN))
+	})
+	return out, nil
+}
+
+// PolicyDescription gives the description of the managed policy of an ARN, which
+// IAM leaves out of its lists; "" when it has none. Errors are *CredentialsError
+// and those of a call, such as *DeniedError, or the end of ctx.
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListPolicies.html
+func (a *Account) PolicyDescription(ctx context.Context, policy string) (string, error) {
+	if err := a.signIn(ctx); err != nil {
+		return "", err
+	}
+	out, err := call(ctx, a, a.iam.GetPolicy, &iam.GetPolicyInput{PolicyArn: &policy})
+	if err != nil || out.Policy == nil {
+		return "", err
+	}
+	return aws.ToString(out.Policy.Description), nil
+}
+
+// policyARNs lists the ARN of every managed policy that the account sees.
 func (a *Account) policyARNs(ctx context.Context) ([]string, error) {
-	var all []string
+	all, err := a.listPolicies(ctx)
+	arns := make([]string, len(all))
+	for i, p := range all {
+		arns[i] = aws.ToString(p.Arn)
+	}
+	return arns, err
+}
+
+// listPolicies lists every managed policy that the account sees.
+func (a *Account) listPolicies(ctx context.Context) ([]iamtypes.Policy, error) {
+	var all []iamtypes.Policy
 	err := pages("ListPolicies", func(marker *string) (bool, *string, error) {
 		out, err := call(ctx, a, a.iam.ListPolicies, &iam.ListPoliciesInput{
 			Scope: iamtypes.PolicyScopeTypeAll, MaxItems: aws.Int32(pageSize), Marker: marker,
@@ -184,9 +243,7 @@ func (a *Account) policyARNs(ctx context.Context) ([]string, error) {
 		if err != nil {
 			return false, nil, err
 		}
-		for _, p := range out.Policies {
-			all = append(all, aws.ToString(p.Arn))
-		}
+		all = append(all, out.Policies...)
 		return out.IsTruncated, out.Marker, nil
 	})
 	return all, err

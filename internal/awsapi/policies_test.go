@@ -2,6 +2,10 @@ package awsapi_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"reflect"
 	"slices"
 	"strings"
@@ -212,6 +216,156 @@ func TestPoliciesWithoutPermissionToRead(t *testing.T) {
 	deny("ListPolicies")
 	_, err = facts("arn:aws:iam::aws:policy/Nope")
 	isError[*awsapi.UnknownPolicyError](t, err)
+}
+
+func TestManagedPolicies(t *testing.T) {
+	t.Parallel()
+	x := newWorld(t, &sandbox.World{PageLimit: 30})
+	own := x.createPolicy("/", "amazonReports")
+	twin := x.createPolicy("/team/", "ReadOnlyAccess") // AWS has one too
+	var got []awsapi.ManagedPolicy
+	calls := x.actions(func() {
+		var err error
+		if got, err = x.ManagedPolicies(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	})
+
+	// What one page after another gives to somebody else.
+	var want []awsapi.ManagedPolicy
+	listed := 0
+	lists := iam.NewListPoliciesPaginator(x.raw, &iam.ListPoliciesInput{})
+	for lists.HasMorePages() {
+		out, err := lists.NextPage(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range out.Policies {
+			listed++
+			if *p.Path != "/aws-service-role/" { // only AWS itself attaches these
+				want = append(want, awsapi.ManagedPolicy{Name: *p.PolicyName, ARN: *p.Arn})
+			}
+		}
+	}
+	if len(want) == listed {
+		t.Error("there is no policy for a service-linked role to be left out")
+	}
+	if n := (listed + 29) / 30; n < 3 || len(calls) != n || count(calls, "ListPolicies") != n {
+		t.Errorf("calls are %q for %d policies", calls, len(want))
+	}
+	slices.SortFunc(want, func(x, y awsapi.ManagedPolicy) int {
+		return strings.Compare(strings.ToLower(x.Name)+" "+x.ARN, strings.ToLower(y.Name)+" "+y.ARN)
+	})
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q\nwant %q", got, want)
+	}
+	reports := slices.Index(got, awsapi.ManagedPolicy{Name: "amazonReports", ARN: own})
+	s3 := slices.Index(got, awsapi.ManagedPolicy{Name: "AmazonS3ReadOnlyAccess", ARN: s3Read})
+	if reports < 0 || s3 < reports || got[0].Name == "amazonReports" {
+		t.Errorf("amazonReports is at %d and AmazonS3ReadOnlyAccess at %d", reports, s3)
+	}
+	both := slices.Index(got, awsapi.ManagedPolicy{Name: "ReadOnlyAccess", ARN: twin})
+	if both < 0 || got[both+1] != (awsapi.ManagedPolicy{Name: "ReadOnlyAccess", ARN: readOnly}) {
+		t.Errorf("the two of one name are not side by side: %q", got)
+	}
+}
+
+// IAM says itself which of its policies cannot be attached.
+func TestManagedPoliciesThatCannotBeAttached(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.FormValue("Action") != "ListPolicies" || r.FormValue("Scope") != "All" || r.FormValue("MaxItems") != "1000" {
+			t.Errorf("asked for %q", r.Form)
+		}
+		member, more := "b", "<IsTruncated>true</IsTruncated><Marker>m</Marker>"
+		if r.FormValue("Marker") == "m" {
+			member, more = "A", "<IsTruncated>false</IsTruncated>"
+		}
+		fmt.Fprintf(w, `<ListPoliciesResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><ListPoliciesResult><Policies>
+<member><PolicyName>%[1]s</PolicyName><Arn>arn:aws:iam::aws:policy/%[1]s</Arn><IsAttachable>true</IsAttachable></member>
+<member><PolicyName>%[1]s-not</PolicyName><Arn>arn:aws:iam::aws:policy/%[1]s-not</Arn><IsAttachable>false</IsAttachable></member>
+</Policies>%[2]s</ListPoliciesResult></ListPoliciesResponse>`, member, more)
+	}))
+	defer server.Close()
+	a, err := awsapi.Open(context.Background(), awsapi.Options{Endpoint: server.URL, AccessKeyID: "a", SecretAccessKey: "b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := a.ManagedPolicies(context.Background())
+	want := []awsapi.ManagedPolicy{{Name: "A", ARN: "arn:aws:iam::aws:policy/A"}, {Name: "b", ARN: "arn:aws:iam::aws:policy/b"}}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %q, %v, want %q", got, err, want)
+	}
+}
+
+func TestPolicyDescription(t *testing.T) {
+	t.Parallel()
+	x := newWorld(t, nil)
+	out, err := x.raw.CreatePolicy(context.Background(), &iam.CreatePolicyInput{
+		PolicyName: aws.String("Uploads"), Description: aws.String("Lets an app put what it was given"), PolicyDocument: aws.String(document),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for policy, want := range map[string]string{
+		*out.Policy.Arn:               "Lets an app put what it was given",
+		x.createPolicy("/", "Silent"): "",
+	} {
+		var got string
+		calls := x.actions(func() { got, err = x.PolicyDescription(context.Background(), policy) })
+		if err != nil || got != want || !slices.Equal(calls, []string{"GetPolicy"}) {
+			t.Errorf("%s: got %q, %v by %q, want %q", policy, got, err, calls, want)
+		}
+	}
+	_, err = x.PolicyDescription(context.Background(), "arn:aws:iam::aws:policy/Nope")
+	if e := errorAs[*awsapi.CallError](t, err); e.Code != "NoSuchEntity" || e.Operation != "GetPolicy" {
+		t.Errorf("got %+v", e)
+	}
+}
+
+// What the wizard asks has the errors of any other call.
+func TestQuestionsThatFail(t *testing.T) {
+	t.Parallel()
+	questions := map[string]func(context.Context, *awsapi.Account) (any, error){
+		"ListPolicies": func(ctx context.Context, a *awsapi.Account) (any, error) {
+			all, err := a.ManagedPolicies(ctx)
+			return len(all), err
+		},
+		"GetPolicy":          func(ctx context.Context, a *awsapi.Account) (any, error) { return a.PolicyDescription(ctx, readOnly) },
+		"ListAccountAliases": func(ctx context.Context, a *awsapi.Account) (any, error) { return a.Alias(ctx) },
+	}
+	for action, ask := range questions {
+		t.Run(action, func(t *testing.T) {
+			t.Parallel()
+			x := newWorld(t, &sandbox.World{Alias: "acme-dev"})
+			const always = 1000
+			x.failFirst(always, action, sandbox.Deny())
+			got, err := ask(context.Background(), x.Account)
+			switch {
+			case action != "ListAccountAliases":
+				if e := errorAs[*awsapi.DeniedError](t, err); e.Action != "iam:"+action {
+					t.Errorf("denied is %q", e.Action)
+				}
+			case got != "" || err != nil: // nobody needs it
+				t.Errorf("got %q, %v", got, err)
+			}
+			x.failFirst(always, action, sandbox.Throttle())
+			_, err = ask(context.Background(), x.Account)
+			isError[*awsapi.ThrottledError](t, err)
+			x.failFirst(always, action, sandbox.DropBefore())
+			_, err = ask(context.Background(), x.Account)
+			isError[*awsapi.UnreachableError](t, err)
+
+			ctx, cancel := context.WithCancel(context.Background())
+			cancel()
+			if _, err := ask(ctx, x.Account); !errors.Is(err, context.Canceled) {
+				t.Errorf("after the end of ctx: %v", err)
+			}
+			x.faults(nil)
+			_, err = ask(context.Background(), x.open(func(o *awsapi.Options) { o.SecretAccessKey = "wrong" }))
+			isError[*awsapi.CredentialsError](t, err)
+		})
+	}
 }
 
 func TestPolicyOfServiceLinkedRoles(t *testing.T) {

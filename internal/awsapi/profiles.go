@@ -1,0 +1,165 @@
+package awsapi
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// maxSharedFile bounds what is read of one of AWS's shared files, in bytes. A
+// thousand profiles of IAM Identity Center take about a quarter of a megabyte.
+const maxSharedFile = 4 << 20
+
+// The words that begin a section's heading when it is not a name alone.
+// https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html
+const (
+	kindProfile    = "profile"
+	kindSSOSession = "sso-session"
+	kindServices   = "services"
+)
+
+// Profiles lists the profiles in AWS's shared files: "default" first, then those
+// of the config file and those of the credentials file as they stand there, each
+// once. The names are as Options.Profile takes them; whether a profile can be
+// used is not looked at, nor is anything but headings.
+//
+// The files are those that AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name,
+// or config and credentials in .aws in home, if it is not "". One that does not
+// exist has no profiles; one that cannot be read, is too large or is not a regular
+// file is a *ConfigFileError. The system's null device is an empty file: it is
+// what people name in order to have none.
+func Profiles(getenv func(string) string, home string) ([]string, error) {
+	read := func(variable, name string) (string, error) {
+		path := getenv(variable)
+		switch {
+		case path != "":
+		case home == "":
+			return "", nil
+		default:
+			path = filepath.Join(home, ".aws", name)
+		}
+		return readShared(path)
+	}
+	config, err := read("AWS_CONFIG_FILE", "config")
+	if err != nil {
+		return nil, err
+	}
+	credentials, err := read("AWS_SHARED_CREDENTIALS_FILE", "credentials")
+	if err != nil {
+		return nil, err
+	}
+	return profileNames(config, credentials), nil
+}
+
+// readShared reads one of AWS's shared files; "" when there is none.
+func readShared(path string) (string, error) {
+	if path == os.DevNull {
+		return "", nil
+	}
+	failed := func(err error) (string, error) {
+		var on *fs.PathError
+		if errors.As(err, &on) {
+			err = on.Err // the path is said already
+		}
+		return "", &ConfigFileError{Path: path, Err: fmt.Errorf("cannot be read: %w", err)}
+	}
+	// A FIFO or a device could keep the reader waiting for ever.
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		return "", nil
+	case err != nil:
+		return failed(err)
+	case info.IsDir():
+		return "", &ConfigFileError{Path: path, Err: errors.New("is a folder, not a file")}
+	case !info.Mode().IsRegular():
+		return "", &ConfigFileError{Path: path, Err: errors.New("is not a regular file")}
+	}
+	r, err := os.Open(path)
+	if err != nil {
+		return failed(err)
+	}
+	defer r.Close() //nolint:errcheck // it was only read
+	text, err := io.ReadAll(io.LimitReader(r, maxSharedFile+1))
+	switch {
+	case err != nil:
+		return failed(err)
+	case len(text) > maxSharedFile:
+		return "", &ConfigFileError{Path: path, Err: fmt.Errorf("is larger than %d MiB", maxSharedFile>>20)}
+	}
+	return string(text), nil
+}
+
+// profileNames gives the names of the profiles in the text of the two files. The
+// rules are the SDK's (config v1.33.15, processConfigSections and
+// processCredentialsSections), so that each is a name which it finds.
+func profileNames(config, credentials string) []string {
+	var names []string
+	hidden := map[string]bool{}
+	for kind, name := range headings(config) {
+		nested, isNested := strings.CutPrefix(name, kindProfile+" ")
+		switch {
+		case kind == kindProfile && isNested:
+			// The SDK puts [profile profile x] in the place of [profile x].
+			hidden[nested] = true
+		case kind == kindProfile, kind == "" && strings.EqualFold(name, "default"):
+			names = append(names, name)
+		}
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return hidden[name] })
+	for kind, name := range headings(credentials) {
+		switch kind {
+		case kindProfile, kindSSOSession, kindServices: // of the config file alone
+		case "":
+			names = append(names, name)
+		default:
+			names = append(names, kind+" "+name) // a name of several words
+		}
+	}
+	seen := map[string]bool{}
+	names = slices.DeleteFunc(names, func(name string) bool {
+		again := seen[name]
+		seen[name] = true
+		// "" means no profile to the SDK, and one with control characters could
+		// not be shown as it is.
+		return again || name == "" || name != clean(name)
+	})
+	if i := slices.Index(names, "default"); i > 0 {
+		names = slices.Insert(slices.Delete(names, i, i+1), 0, "default")
+	}
+	return names
+}
+
+// headings gives kind and name of each section's heading, as the SDK reads it
+// (internal/ini, asProfile): "[kind name]" or "[name]", which may be indented and
+// may have blanks within the brackets. A comment begins at any # or ;. Quotes are
+// part of a name, though the AWS CLI takes them off.
+func headings(text string) iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for line := range strings.SplitSeq(text, "\n") {
+			if i := strings.IndexAny(line, "#;"); i >= 0 {
+				line = line[:i]
+			}
+			line, begins := strings.CutPrefix(strings.TrimSpace(line), "[")
+			line, ends := strings.CutSuffix(line, "]")
+			if !begins || !ends {
+				continue
+			}
+			const blanks = " \t"
+			kind, name := "", strings.TrimSpace(line)
+			if i := strings.IndexAny(name, blanks); i >= 0 {
+				kind, name = name[:i], strings.TrimLeft(name[i:], blanks)
+			}
+			if !yield(kind, name) {
+				return
+			}
+		}
+	}
+}

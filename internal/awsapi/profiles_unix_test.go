@@ -1,0 +1,19 @@
+//go:build unix
+
+package awsapi_test
+
+import (
+	"path/filepath"
+	"syscall"
+	"testing"
+)
+
+// Nobody writes to it, so that reading it would not end.
+func TestProfilesInAFIFO(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Skip("no FIFO here: ", err)
+	}
+	failsOn(t, path, `": is not a regular file`)
+}
