@@ -74,6 +74,30 @@ func TestCheckFindsWhatIsBroken(t *testing.T) {
 			`package awsapi; import _ "github.com/fly-aws/fly-aws/internal/sandbox"`, "",
 		},
 		{
+			"the wizard draws on the tests' terminal", "internal/wizard", "y.go",
+			`package wizard; import _ "github.com/fly-aws/fly-aws/internal/terminal"`, "for tests, and part of no program",
+		},
+		{
+			"a command draws on the tests' terminal", "cmd", "y.go",
+			`package cmd; import _ "github.com/fly-aws/fly-aws/internal/terminal"`, "for tests, and part of no program",
+		},
+		{
+			"a command is tested at a terminal", "cmd", "y_test.go",
+			`package cmd; import _ "github.com/fly-aws/fly-aws/internal/terminal"`, "",
+		},
+		{
+			"a room that shows nothing is tested at a terminal", "internal/awsapi", "y_test.go",
+			`package awsapi; import _ "github.com/fly-aws/fly-aws/internal/terminal"`, "for tests, and part of no program",
+		},
+		{
+			"a test opens a terminal of its own", "internal/wizard", "y_test.go",
+			`package wizard; import _ "github.com/creack/pty"`, "internal/terminal is theirs",
+		},
+		{
+			"the tests' terminal knows the program", "internal/terminal", "y.go",
+			`package terminal; import _ "github.com/fly-aws/fly-aws/setup"`, "no such arrow",
+		},
+		{
 			"a test goes up", "trustpolicy", "y_test.go",
 			`package trustpolicy_test; import _ "github.com/fly-aws/fly-aws/setup"`, "arrows go down only",
 		},

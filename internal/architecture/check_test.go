@@ -126,6 +126,8 @@ func (o owner) mayTest(path string) bool {
 func whyNot(from, to string) string {
 	f, t := table[from], table[to]
 	switch {
+	case t.floor == beside:
+		return "it is for tests, and part of no program"
 	case from == "internal/sandbox" && to == "setup":
 		return "the sandbox must not know the engine, or the fake and the engine could share a mistake"
 	case to == "flytoml":

@@ -421,21 +421,28 @@ func (iv *interview) region(t *told) error {
 	if t.Region != "" {
 		return nil
 	}
-	write, suggestion, source := false, "", ""
+	write := false
+	var has, hasIt, near, nearTo string
 	for _, app := range t.Apps {
 		c := t.configAt(app.Config)
 		switch {
 		case c == nil:
 		case c.AWSRegion == "":
 			write = true
-			if near := nearestRegion(c.PrimaryRegion); suggestion == "" && near != "" {
-				suggestion, source = near, "nearest to the app's primary region, "+c.PrimaryRegion
+			if n := nearestRegion(c.PrimaryRegion); near == "" && n != "" {
+				near, nearTo = n, c.PrimaryRegion
 			}
-		case setup.RegionLike(c.AWSRegion) && suggestion == "":
-			suggestion, source = c.AWSRegion, "from "+iv.options.clean(c.Path)
+		case setup.RegionLike(c.AWSRegion) && has == "":
+			has, hasIt = c.AWSRegion, iv.options.clean(c.Path)
 		}
 	}
-	if setup.RegionLike(t.id.Region) {
+	suggestion, source := "", ""
+	switch {
+	case has != "":
+		suggestion, source = has, "from "+hasIt
+	case near != "":
+		suggestion, source = near, "nearest to the app's primary region, "+nearTo
+	case setup.RegionLike(t.id.Region):
 		suggestion, source = t.id.Region, "from your AWS configuration"
 	}
 	need := slices.ContainsFunc(t.chosen, func(c choice) bool { return c.preset.NeedsRegion(c.answer) })

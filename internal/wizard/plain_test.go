@@ -102,10 +102,10 @@ var dialogues = []dialogue{
 			return w
 		},
 		answers: []string{"prod", "2", "", "ReadOnlyAccess", "", ""},
-		args:    "--profile prod --org jane-doe-123 --app web --policy ReadOnlyAccess --aws-region us-west-2",
+		args:    "--profile prod --org jane-doe-123 --app web --policy ReadOnlyAccess --aws-region eu-central-1",
 		request: func(r *setup.Request) {
 			r.Org = "jane-doe-123"
-			r.Apps[0].Region = "us-west-2"
+			r.Apps[0].Region = "eu-central-1" // the app's own comes before that of the profile
 			r.Apps[0].Role.Policies = []string{"ReadOnlyAccess"}
 		},
 	},
@@ -417,33 +417,8 @@ func TestReadsNoFurther(t *testing.T) {
 	if _, err := Run(t.Context(), o, oneApp(), Draft{}); err != nil {
 		t.Fatal(err)
 	}
-	if ok, err := Confirm(t.Context(), o, "Apply this plan?"); !ok || err != nil {
-		t.Errorf("Confirm gives %v, %v", ok, err)
-	}
-	if rest, _ := io.ReadAll(in); string(rest) != "rest" {
-		t.Errorf("%q is left of the input, want %q", rest, "rest")
-	}
-}
-
-func TestConfirmPlain(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		in     string
-		want   bool
-		failed bool
-	}{
-		{"y\n", true, false},
-		{"YES\n", true, false},
-		{"n\n", false, false},
-		{"\n", false, false},
-		{"", false, true},
-		{"ok\n", false, true},
-		{"y", true, false},
-	} {
-		got, err := Confirm(t.Context(), Options{In: strings.NewReader(tt.in), Out: io.Discard, Accessible: true, Strict: true}, "Apply?")
-		if got != tt.want || (err != nil) != tt.failed {
-			t.Errorf("%q: %v, %v", tt.in, got, err)
-		}
+	if rest, _ := io.ReadAll(in); string(rest) != "y\nrest" {
+		t.Errorf("%q is left of the input, want %q", rest, "y\nrest")
 	}
 }
 

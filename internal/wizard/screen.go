@@ -19,7 +19,8 @@ import (
 const defaultWidth = 80
 
 // onScreen runs an interview on the terminal: one program for all its questions,
-// so that nothing that is typed falls between two.
+// so that nothing that is typed falls between two. It begins with the first
+// question; without any the terminal is left alone.
 func onScreen[T any](ctx context.Context, o Options, interview func(context.Context, frontEnd) (T, error)) (T, error) {
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -39,16 +40,29 @@ func onScreen[T any](ctx context.Context, o Options, interview func(context.Cont
 		err   error
 	}
 	finished := make(chan outcome, 1)
+	s := &screen{program: program, model: m, begin: make(chan struct{})}
 	go func() {
-		value, err := interview(inner, &screen{program: program})
+		value, err := interview(inner, s)
+		if !s.begun {
+			s.passing("")
+		}
 		finished <- outcome{value, err}
-		program.Send(doneMsg{})
+		if s.begun {
+			program.Send(doneMsg{})
+		}
 	}()
+	var nothing T
+	select {
+	case <-ctx.Done():
+		return nothing, ctx.Err()
+	case done := <-finished:
+		return done.value, done.err
+	case <-s.begin:
+	}
 	// Not by tea.WithContext: a program that is killed does not wait for its reader.
 	stop := context.AfterFunc(ctx, program.Quit)
 	defer stop()
 	_, err := program.Run()
-	var nothing T
 	switch {
 	case ctx.Err() != nil:
 		return nothing, ctx.Err()
@@ -72,12 +86,47 @@ func withoutSizeRequests(_ tea.Model, msg tea.Msg) tea.Msg {
 }
 
 // screen is the front end that an interview sees of the program.
-type screen struct{ program *tea.Program }
+type screen struct {
+	program *tea.Program
+	model   *model // touched here only before the program begins
+	begin   chan struct{}
+	begun   bool
+}
 
-func (s *screen) tell(lines []string) { s.program.Send(tellMsg(slices.Clone(lines))) }
-func (s *screen) busy(what string)    { s.program.Send(busyMsg(what)) }
+func (s *screen) tell(lines []string) {
+	if lines = slices.Clone(lines); s.begun {
+		s.program.Send(tellMsg(lines))
+	} else {
+		s.model.lines = lines
+	}
+}
+
+func (s *screen) busy(what string) {
+	if s.begun {
+		s.program.Send(busyMsg(what))
+	} else {
+		s.passing(what + dots(s.model.options.ASCII))
+	}
+}
+
+// passing shows a text before the program begins, in place of the one before.
+func (s *screen) passing(text string) {
+	fmt.Fprint(s.model.options.Out, "\r\x1b[K"+text) // carriage return, erase to the end of the line
+}
+
+func dots(ascii bool) string {
+	if ascii {
+		return "..."
+	}
+	return "…"
+}
 
 func (s *screen) ask(ctx context.Context, q question) ([]string, error) {
+	if !s.begun {
+		s.begun = true
+		s.passing("")
+		close(s.begin)
+	}
 	reply := make(chan reply, 1)
 	s.program.Send(askMsg{q, reply})
 	select {
@@ -442,11 +491,7 @@ func (m *model) View() tea.View {
 	case m.form != nil:
 		parts = append(parts, "", m.form.View(), m.below())
 	case m.waiting != "":
-		dots := "…"
-		if m.options.ASCII {
-			dots = "..."
-		}
-		parts = append(parts, m.waiting+dots)
+		parts = append(parts, m.waiting+dots(m.options.ASCII))
 	}
 	return tea.NewView(strings.Trim(strings.Join(parts, "\n"), "\n") + "\n")
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	tea "charm.land/bubbletea/v2"
+
+	"github.com/fly-aws/fly-aws/setup"
 )
 
 // Keys as a terminal sends them.
@@ -63,11 +65,11 @@ func TestOneApp(t *testing.T) {
 			if pressed++; pressed > 7 { // with the y to the plan
 				t.Errorf("%d keys were pressed beyond typing, more than 7", pressed)
 			}
-			if coloured := regexp.MustCompile(`\x1b\[[0-9;]*[39]\dm`).MatchString(st.written()); coloured == tt.options.NoColor {
+			if coloured := regexp.MustCompile(`\x1b\[[0-9;]*[39]\dm`).MatchString(string(st.Raw())); coloured == tt.options.NoColor {
 				t.Errorf("colours are used: %v, with NoColor %v", coloured, tt.options.NoColor)
 			}
 			if tt.options.ASCII {
-				for _, r := range st.screen() {
+				for _, r := range st.Screen() {
 					if r > 0x7f {
 						t.Errorf("%q is on the screen, which is not ASCII", r)
 					}
@@ -214,16 +216,16 @@ func TestDoubleEnter(t *testing.T) {
 	}
 }
 
-// slow is a world whose sign-in takes until the context ends.
+// slow is a world whose managed policies take until the context ends.
 type slow struct {
 	*world
 	asked chan struct{}
 }
 
-func (s slow) Identity(ctx context.Context, _ string) (Identity, error) {
+func (s slow) Policies(ctx context.Context, _ string) ([]ManagedPolicy, error) {
 	close(s.asked)
 	<-ctx.Done()
-	return Identity{}, ctx.Err()
+	return nil, ctx.Err()
 }
 
 // TestCtrlCWhileWaiting ends the wizard while it waits for AWS.
@@ -231,8 +233,9 @@ func TestCtrlCWhileWaiting(t *testing.T) {
 	t.Parallel()
 	s := slow{oneApp(), make(chan struct{})}
 	st := sit(t, 80, 24, Options{}, s)
+	st.press("Which Fly apps", enterKey)
 	<-s.asked
-	st.press("signing in to AWS…", "xx"+enterKey+ctrlC)
+	st.press("asking AWS for its managed policies…", "xx"+enterKey+ctrlC)
 	if _, err := st.wait(); !errors.Is(err, ErrAborted) {
 		t.Errorf("%v, want ErrAborted", err)
 	}
@@ -241,14 +244,14 @@ func TestCtrlCWhileWaiting(t *testing.T) {
 // TestCancelled ends with the caller's context, as after a signal.
 func TestCancelled(t *testing.T) {
 	t.Parallel()
-	term := newTerminal(t, 80, 24)
+	p := newPerson(t, 80, 24)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		_, err := Run(ctx, Options{In: term.slave, Out: term.slave, Term: "xterm"}, oneApp(), Draft{})
+		_, err := Run(ctx, Options{In: p.File(), Out: p.File(), Term: "xterm"}, oneApp(), Draft{})
 		done <- err
 	}()
-	term.see("Which Fly apps")
+	p.see("Which Fly apps")
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, want the end of the context", err)
@@ -273,32 +276,21 @@ func TestResize(t *testing.T) {
 	}
 }
 
-// TestConfirm takes nothing but a yes for a yes.
-func TestConfirm(t *testing.T) {
+// TestNothingToAsk leaves the terminal alone, but for a text while it waits.
+func TestNothingToAsk(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct {
-		keys string
-		want bool
-		err  error
-	}{
-		{"y", true, nil},
-		{"n", false, nil},
-		{enterKey, false, nil},
-		{"\x1b[D" + enterKey, true, nil},
-		{ctrlC, false, ErrAborted},
-	} {
-		term := newTerminal(t, 60, 10)
-		done := make(chan error, 1)
-		var got bool
-		go func() {
-			var err error
-			got, err = Confirm(t.Context(), Options{In: term.slave, Out: term.slave, Term: "xterm"}, "Apply this plan?")
-			done <- err
-		}()
-		term.press("[No]", tt.keys)
-		if err := <-done; got != tt.want || !errors.Is(err, tt.err) {
-			t.Errorf("%q: %v, %v; want %v, %v", tt.keys, got, err, tt.want, tt.err)
-		}
+	p := newPerson(t, 60, 10)
+	draft := Draft{
+		Org: "acme", Apps: []setup.App{{Name: "web"}}, NoPatch: true,
+		Role: setup.RoleRequest{Policies: []string{"AmazonS3ReadOnlyAccess"}},
+	}
+	if _, err := Run(t.Context(), Options{In: p.File(), Out: p.File(), Term: "xterm"}, oneApp(), draft); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(p.File(), "done")
+	p.see("done")
+	if raw := strings.ReplaceAll(string(p.Raw()), "\r\x1b[K", ""); raw != "signing in to AWS…asking Fly for the organisations…done" {
+		t.Errorf("the terminal got %q", raw)
 	}
 }
 
@@ -318,7 +310,7 @@ func TestHostileTextOnScreen(t *testing.T) {
 	if _, err := st.wait(); !errors.Is(err, ErrAborted) {
 		t.Error(err)
 	}
-	if out := st.written(); strings.Contains(out, "\x1b]0;") || strings.Contains(out, "\x1b[2J\x1b]") {
+	if out := string(st.Raw()); strings.Contains(out, "\x1b]0;") || strings.Contains(out, "\x1b[2J\x1b]") {
 		t.Errorf("a name reaches the terminal raw: %q", out)
 	}
 }

@@ -3,7 +3,6 @@ package wizard
 import (
 	"context"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -127,24 +126,6 @@ func Run(ctx context.Context, o Options, s Sources, d Draft) (Result, error) {
 		return iv.run(ctx, &plain{options: o})
 	}
 	return onScreen(ctx, o, iv.run)
-}
-
-// Confirm asks a question of yes or no. Anything but a plain yes is no. The
-// error is ErrAborted, the end of ctx or, for plain prompts, an *InputError.
-func Confirm(ctx context.Context, o Options, title string) (bool, error) {
-	q := question{name: "confirmation", title: title, kind: decide, initial: []string{no}, first: true}
-	var answer []string
-	var err error
-	if o.Accessible {
-		answer, err = (&plain{options: o}).ask(ctx, q)
-	} else {
-		answer, err = onScreen(ctx, o, func(ctx context.Context, ui frontEnd) ([]string, error) {
-			answer, err := ui.ask(ctx, q)
-			ui.tell([]string{title + " " + list(answer)}) // stays when the form is gone
-			return answer, err
-		})
-	}
-	return err == nil && slices.Equal(answer, []string{yes}), err
 }
 
 // list joins names for a sentence.

@@ -1,0 +1,291 @@
+package terminal
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// A Picture is lines of a terminal in a window.
+type Picture struct {
+	// Title is that of the window, such as "fly-aws setup".
+	Title string
+	// Description says what is to be seen, for those who cannot see it.
+	Description string
+	// Lines are drawn but for the empty ones before the first and after the last
+	// with content.
+	Lines []Line
+	// Columns are the least that are drawn, so that several pictures are of one
+	// width; a line that is wider widens the picture.
+	Columns int
+}
+
+// Lengths are in tenths of a pixel, so that sums are exact.
+const (
+	cellWidth  = 84  // of the text's size; 0.6 of it in most monospaced fonts
+	rowHeight  = 180 // from line to line
+	baseline   = 135 // below the top of a row
+	textSize   = 140
+	titleSize  = 130
+	barHeight  = 340 // the window's title bar
+	titleLine  = 215 // the title's baseline
+	padding    = 160
+	corner     = 80
+	fewest     = 32 // columns, so that the title bar is one
+	fontFamily = "ui-monospace, SFMono-Regular, Menlo, Consolas, monospace"
+	button     = 50 // the radius of what stands for one
+)
+
+// SVG draws a picture as a document of its own: no script, no font and no style
+// sheet, only text that can be selected, rectangles and circles. It brings its
+// own background and a border, so that it can be read on a light page as on a
+// dark one. The same picture gives the same bytes.
+//
+// Whatever font is found, columns line up: each run of text says how long it is.
+// What XML does not allow is left out, and so are the characters that change the
+// direction of text.
+func SVG(w io.Writer, p Picture) error {
+	title, description := printable(p.Title), printable(p.Description)
+	if strings.TrimSpace(title) == "" || strings.TrimSpace(description) == "" {
+		return errors.New("draw a picture: it needs a title and a description")
+	}
+	lines := withContent(p.Lines)
+	if len(lines) == 0 {
+		return errors.New("draw a picture: no line has content")
+	}
+	columns := max(p.Columns, fewest)
+	for _, l := range lines {
+		columns = max(columns, extent(l))
+	}
+	d := drawing{
+		width:  2*padding + columns*cellWidth,
+		height: barHeight + 2*padding + len(lines)*rowHeight,
+	}
+	d.open(title, description, columns)
+	for y, l := range lines {
+		d.line(l, barHeight+padding+y*rowHeight)
+	}
+	d.add("</g>\n</svg>\n")
+	_, err := w.Write(d.Bytes())
+	return err
+}
+
+// withContent cuts off the lines at both ends that show nothing.
+func withContent(lines []Line) []Line {
+	for len(lines) > 0 && extent(lines[0]) == 0 {
+		lines = lines[1:]
+	}
+	for len(lines) > 0 && extent(lines[len(lines)-1]) == 0 {
+		lines = lines[:len(lines)-1]
+	}
+	return lines
+}
+
+// extent is the number of columns up to the last that shows something.
+func extent(l Line) int {
+	x, last := 0, 0
+	for _, c := range l {
+		x += c.Width
+		if c.seen() {
+			last = x
+		}
+	}
+	return last
+}
+
+// seen says whether a cell differs from an empty one.
+func (c Cell) seen() bool {
+	return strings.Trim(c.Text, " ") != "" || c.lined() || c.look().bg != windowColor
+}
+
+// lined says whether a blank with the style can be seen by a line.
+func (c Cell) lined() bool { return c.Style.Underline || c.Style.Strike }
+
+// A look is a style as it is drawn.
+type look struct {
+	fg, bg                          color
+	bold, italic, underline, strike bool
+}
+
+func (c Cell) look() look {
+	s := c.Style
+	l := look{
+		fg: shown(s.FG, textColor), bg: shown(s.BG, windowColor),
+		bold: s.Bold, italic: s.Italic, underline: s.Underline, strike: s.Strike,
+	}
+	if s.Reverse {
+		l.fg, l.bg = l.bg, l.fg
+	}
+	if s.Faint {
+		l.fg = mixed(l.fg, l.bg)
+	}
+	return l
+}
+
+type drawing struct {
+	bytes.Buffer
+	width, height int
+}
+
+func (d *drawing) add(format string, args ...any) { fmt.Fprintf(d, format, args...) }
+
+// open draws the window.
+func (d *drawing) open(title, description string, columns int) {
+	d.add(`<svg xmlns="http://www.w3.org/2000/svg" width="%s" height="%s" viewBox="0 0 %s %s" role="img" aria-labelledby="title description">`+"\n",
+		px(d.width), px(d.height), px(d.width), px(d.height))
+	d.add("<title id=\"title\">%s</title>\n", escaped(title))
+	d.add("<desc id=\"description\">%s</desc>\n", escaped(description))
+	// The border is drawn half a pixel within, where it is sharp.
+	d.add(`<rect x="0.5" y="0.5" width="%s" height="%s" rx="%s" fill="%v" stroke="%v"/>`+"\n",
+		px(d.width-10), px(d.height-10), px(corner), windowColor, frameColor)
+	d.add(`<path d="M0.5 %s H%s" stroke="%v"/>`+"\n", px(barHeight-5), px(d.width-5), frameColor)
+	for i := range 3 {
+		d.add(`<circle cx="%s" cy="%s" r="%s" fill="%v"/>`+"\n", px(padding+button+i*170), px(barHeight/2), px(button), frameColor)
+	}
+	// The title keeps clear of the buttons on its left, and as far from the right.
+	if room := columns - 14; len([]rune(title)) > room {
+		title = string([]rune(title)[:room-1]) + "…"
+	}
+	d.add(`<g font-family="%s" font-size="%s" fill="%v">`+"\n", fontFamily, px(textSize), textColor)
+	d.add(`<text x="%s" y="%s" font-size="%s" text-anchor="middle" fill="%v">%s</text>`+"\n",
+		px(d.width/2), px(titleLine), px(titleSize), titleColor, escaped(title))
+}
+
+// line draws a line whose upper edge is y.
+func (d *drawing) line(l Line, y int) {
+	l = cut(l)
+	for _, r := range runs(l, func(a, b Cell) bool { return a.look().bg == b.look().bg }) {
+		if bg := r.cells[0].look().bg; bg != windowColor {
+			d.add(`<rect x="%s" y="%s" width="%s" height="%s" fill="%v" shape-rendering="crispEdges"/>`+"\n",
+				px(padding+r.column*cellWidth), px(y), px(r.columns*cellWidth), px(rowHeight), bg)
+		}
+	}
+	d.lines(l, y)
+	if l.String() == "" && !slices.ContainsFunc(l, Cell.lined) {
+		return
+	}
+	d.add(`<text y="%s" xml:space="preserve">`, px(y+baseline))
+	for _, r := range runs(joined(l), together) {
+		d.run(r)
+	}
+	d.add("</text>\n")
+}
+
+// joined gives blanks the style of what stands before them, where that makes no
+// difference but that of fewer runs.
+func joined(l Line) Line {
+	l = slices.Clone(l)
+	for i := range l {
+		if i > 0 && l[i].Text == " " && !l[i].lined() && !l[i-1].lined() {
+			l[i].Style = l[i-1].Style
+		}
+	}
+	return l
+}
+
+// cut cuts off the cells at the end that show nothing.
+func cut(l Line) Line {
+	for len(l) > 0 && !l[len(l)-1].seen() {
+		l = l[:len(l)-1]
+	}
+	return l
+}
+
+// A run is cells that are drawn as one.
+type run struct {
+	column, columns int // where it begins, and how many it takes
+	cells           []Cell
+}
+
+// runs cuts a line wherever two neighbours do not go together.
+func runs(l Line, together func(a, b Cell) bool) []run {
+	var all []run
+	x := 0
+	for i, c := range l {
+		if i == 0 || !together(l[i-1], c) {
+			all = append(all, run{column: x})
+		}
+		r := &all[len(all)-1]
+		r.cells = append(r.cells, c)
+		r.columns += c.Width
+		x += c.Width
+	}
+	return all
+}
+
+// together says whether two cells can be in one run of text. Within a run all
+// characters are stretched alike, so it takes characters of one font: those of
+// ASCII, or the same one again. What is from another font is a run of its own.
+func together(a, b Cell) bool {
+	l, m := a.look(), b.look()
+	l.bg, m.bg = color{}, color{} // drawn already
+	return l == m && (a.Text == b.Text || ascii(a.Text) && ascii(b.Text))
+}
+
+func ascii(s string) bool { return len(s) == 1 && s[0] < 0x80 }
+
+func (d *drawing) run(r run) {
+	var text strings.Builder
+	for _, c := range r.cells {
+		if t := printable(c.Text); t != "" {
+			text.WriteString(t)
+		} else {
+			text.WriteByte(' ')
+		}
+	}
+	d.add(`<tspan x="%s" textLength="%s" lengthAdjust="spacingAndGlyphs"`, px(padding+r.column*cellWidth), px(r.columns*cellWidth))
+	l := r.cells[0].look()
+	if _, drawn := arms[r.cells[0].Text]; drawn {
+		d.add(` fill-opacity="0"`) // there to be selected
+	} else if l.fg != textColor {
+		d.add(` fill="%v"`, l.fg)
+	}
+	if l.bold {
+		d.add(` font-weight="bold"`)
+	}
+	if l.italic {
+		d.add(` font-style="italic"`)
+	}
+	switch {
+	case l.underline && l.strike:
+		d.add(` text-decoration="underline line-through"`)
+	case l.underline:
+		d.add(` text-decoration="underline"`)
+	case l.strike:
+		d.add(` text-decoration="line-through"`)
+	}
+	d.add(">%s</tspan>", escaped(text.String()))
+}
+
+// px is a length in pixels.
+func px(tenths int) string {
+	if tenths%10 == 0 {
+		return strconv.Itoa(tenths / 10)
+	}
+	return fmt.Sprintf("%d.%d", tenths/10, tenths%10)
+}
+
+// printable leaves out what XML does not allow, control characters, and those
+// that change the direction of text.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r == 0xfffe, r == 0xffff:
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, ""))
+}
+
+func escaped(s string) string {
+	var b strings.Builder
+	// It fails only if the writer does.
+	_ = xml.EscapeText(&b, []byte(s))
+	return b.String()
+}

@@ -1,0 +1,347 @@
+package terminal
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// pictures are what the golden files show.
+var pictures = []struct {
+	name    string
+	picture Picture
+}{
+	{"setup", Picture{
+		Title:       "fly-aws setup",
+		Description: "A form that asks which Fly apps may use AWS, with one of three marked.",
+		Lines: shownBy(80, 20, "\r\n"+
+			"\x1b[2mAWS account:\x1b[m 111122223333 (acme-prod)\r\n"+
+			"\x1b[2mFly organisation:\x1b[m acme (Acme)\r\n\r\n"+
+			"\x1b[90m┃\x1b[m \x1b[1;34mWhich Fly apps may use AWS?\x1b[m\r\n"+
+			"\x1b[90m┃\x1b[m \x1b[90mOnly machines of these apps can assume the role.\x1b[m\r\n"+
+			"\x1b[90m┃\x1b[m \x1b[35m>\x1b[m \x1b[32m✓\x1b[m web\r\n"+
+			"\x1b[90m┃\x1b[m   \x1b[90m•\x1b[m api\r\n"+
+			"\x1b[90m┃\x1b[m   \x1b[90m•\x1b[m worker\r\n\r\n"+
+			"\x1b[2mspace mark, / search, enter next\x1b[m\r\n\r\n"+
+			"  \x1b[32m+\x1b[m role     \x1b[1mfly-acme-web\x1b[m      create\r\n"+
+			"  \x1b[33m~\x1b[m provider \x1b[1moidc.fly.io/acme\x1b[m  add an audience\r\n"+
+			"  \x1b[31m-\x1b[m policy   \x1b[9mold\x1b[m               delete\r\n"+
+			"  \x1b[7m Yes \x1b[m  \x1b[4mNo\x1b[m …\r\n\r\n").lines(),
+		Columns: 72,
+	}},
+	{"styles", Picture{
+		Title:       "every style",
+		Description: "The 16 colours, as text and as backgrounds, and each style.",
+		Lines:       shownBy(60, 12, everyStyle()).lines(),
+	}},
+	{"hostile", Picture{
+		Title:       `</title><script>alert("title")</script> & 'more' ` + strings.Repeat("long ", 20),
+		Description: "\x00\"/><script>alert(1)</script>\ufffe\u202e",
+		Lines: append(shownBy(40, 8, "<script>alert('1')</script>&amp;]]>\r\n"+
+			"\"quoted\" <!-- no --> <![CDATA[ no ]]>\r\n"+
+			"漢字|wide|か\u3099|\U0001f600|\r\n"+
+			"e\u0301|combined|a\u0308\u0323|\r\n"+
+			"\x1b]0;title\x07\x1b[31munended <b>\r\n"+
+			"אבג|right to left|\u202ereversed\r\n"+
+			"12345|67890|12345|").lines(),
+			Line{{Text: "<\x00\x1b\ufffe\xff>", Width: 1}, {Text: "\x01", Width: 1}, {Text: "|", Width: 1}}),
+	}},
+}
+
+func everyStyle() string {
+	var b strings.Builder
+	for _, first := range []int{30, 90, 40, 100} {
+		for i := range 8 {
+			fmt.Fprintf(&b, "\x1b[%dm  c%d \x1b[m", first+i, i)
+		}
+		b.WriteString("\r\n")
+	}
+	b.WriteString("\x1b[1mbold\x1b[m \x1b[2mfaint\x1b[m \x1b[3mitalic\x1b[m \x1b[4munderline\x1b[m \x1b[7mreverse\x1b[m \x1b[9mstrike\x1b[m\r\n")
+	b.WriteString("\x1b[1;31mbold red\x1b[m \x1b[2;32mfaint green\x1b[m \x1b[7;34mreverse blue\x1b[m\r\n")
+	b.WriteString("\x1b[38;5;208morange\x1b[m \x1b[48;5;238mgrey behind\x1b[m \x1b[38;2;255;0;255mpink\x1b[m\r\n\r\n")
+	b.WriteString("┌──────┬──────┐ \x1b[32m┏━━━━┳━━━━┓\x1b[m ╭──╮ ││\r\n" +
+		"│ drawn│ lines│ \x1b[32m┣━━━━╋━━━━┫\x1b[m │  │ ││\r\n" +
+		"├──────┼──────┤ \x1b[32m┃heav┃y   ┃\x1b[m ╰──╯ ││\r\n" +
+		"└──────┴──────┘ \x1b[32m┗━━━━┻━━━━┛\x1b[m")
+	return b.String()
+}
+
+// TestPictures compares pictures with golden files.
+func TestPictures(t *testing.T) {
+	t.Parallel()
+	for _, tt := range pictures {
+		var got, again bytes.Buffer
+		if err := errors.Join(SVG(&got, tt.picture), SVG(&again, tt.picture)); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got.Bytes(), again.Bytes()) {
+			t.Errorf("%s: drawn twice, it differs", tt.name)
+		}
+		file := filepath.Join("testdata", tt.name+".svg")
+		if *update {
+			if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got.Bytes(), want) {
+			t.Errorf("%s is no longer what is drawn; look at what \"go test ./internal/terminal -update\" draws", file)
+		}
+	}
+}
+
+// A node is an element of a picture, with the text right in it.
+type node struct {
+	name     string
+	attr     map[string]string
+	text     string
+	children []*node
+}
+
+func parse(t *testing.T, picture []byte) *node {
+	t.Helper()
+	dec := xml.NewDecoder(bytes.NewReader(picture))
+	root := &node{}
+	open := []*node{root}
+	for {
+		token, err := dec.Token()
+		if errors.Is(err, io.EOF) {
+			return root.children[0]
+		}
+		if err != nil {
+			t.Fatalf("no XML: %v\n%s", err, picture)
+		}
+		top := open[len(open)-1]
+		switch token := token.(type) {
+		case xml.StartElement:
+			n := &node{name: token.Name.Local, attr: make(map[string]string)}
+			for _, a := range token.Attr {
+				n.attr[a.Name.Local] = a.Value
+			}
+			top.children = append(top.children, n)
+			open = append(open, n)
+		case xml.EndElement:
+			open = open[:len(open)-1]
+		case xml.CharData:
+			top.text += string(token)
+		case xml.Comment, xml.ProcInst, xml.Directive:
+			t.Errorf("the picture has %q, which it needs not", token)
+		}
+	}
+}
+
+// walk calls f for an element and all below it.
+func (n *node) walk(f func(*node)) {
+	f(n)
+	for _, c := range n.children {
+		c.walk(f)
+	}
+}
+
+// TestPicturesAreSafe reads the pictures as others will: they are XML, have no
+// element beyond those that draw, and nothing of the screen became markup.
+func TestPicturesAreSafe(t *testing.T) {
+	t.Parallel()
+	allowed := map[string][]string{
+		"svg":    {"xmlns", "width", "height", "viewBox", "role", "aria-labelledby"},
+		"title":  {"id"},
+		"desc":   {"id"},
+		"rect":   {"x", "y", "width", "height", "rx", "fill", "stroke", "shape-rendering"},
+		"path":   {"d", "stroke"},
+		"circle": {"cx", "cy", "r", "fill"},
+		"g":      {"font-family", "font-size", "fill"},
+		"text":   {"x", "y", "font-size", "text-anchor", "fill", "space"},
+		"tspan":  {"x", "textLength", "lengthAdjust", "fill", "fill-opacity", "font-weight", "font-style", "text-decoration"},
+	}
+	for _, tt := range pictures {
+		var b bytes.Buffer
+		if err := SVG(&b, tt.picture); err != nil {
+			t.Fatal(err)
+		}
+		root := parse(t, b.Bytes())
+		root.walk(func(n *node) {
+			attrs, ok := allowed[n.name]
+			if !ok {
+				t.Errorf("%s: the picture has an element %s", tt.name, n.name)
+			}
+			for a, v := range n.attr {
+				if !slices.Contains(attrs, a) {
+					t.Errorf("%s: %s has the attribute %s=%q", tt.name, n.name, a, v)
+				}
+			}
+		})
+		if root.attr["role"] != "img" || root.attr["aria-labelledby"] != "title description" {
+			t.Errorf("%s: the picture is not said to be one: %v", tt.name, root.attr)
+		}
+		for i, want := range []string{printable(tt.picture.Title), printable(tt.picture.Description)} {
+			n := root.children[i]
+			if n.name != []string{"title", "desc"}[i] || n.attr["id"] != []string{"title", "description"}[i] || n.text != want {
+				t.Errorf("%s: %s is %q, want %q", tt.name, n.name, n.text, want)
+			}
+		}
+	}
+}
+
+// TestPicturesKeepTheText selects each line, as a reader would: it is the
+// screen's, with each run as long as its columns and in its place.
+func TestPicturesKeepTheText(t *testing.T) {
+	t.Parallel()
+	for _, tt := range pictures[:2] {
+		var b bytes.Buffer
+		if err := SVG(&b, tt.picture); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		parse(t, b.Bytes()).walk(func(n *node) {
+			if n.name != "text" || n.attr["space"] != "preserve" {
+				return
+			}
+			line := n.text
+			for _, span := range n.children {
+				if x := float64(padding)/10 + 8.4*float64(len([]rune(line))); span.attr["x"] != strconv.FormatFloat(math.Round(x*10)/10, 'f', -1, 64) {
+					t.Errorf("%s: %q stands at %s, want %v", tt.name, span.text, span.attr["x"], x)
+				}
+				if length := 8.4 * float64(len([]rune(span.text))); span.attr["textLength"] != strconv.FormatFloat(math.Round(length*10)/10, 'f', -1, 64) {
+					t.Errorf("%s: %q is %s long, want %v", tt.name, span.text, span.attr["textLength"], length)
+				}
+				line += span.text
+			}
+			got = append(got, strings.TrimRight(line, " "))
+		})
+		var want []string
+		for _, l := range tt.picture.Lines {
+			if l.String() != "" {
+				want = append(want, l.String())
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: the text is\n%q, want\n%q", tt.name, got, want)
+		}
+	}
+}
+
+// TestWideInPictures holds columns in place behind wide and combined characters,
+// and behind what is left out.
+func TestWideInPictures(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	if err := SVG(&b, pictures[2].picture); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`<tspan x="16" textLength="16.8" lengthAdjust="spacingAndGlyphs">漢</tspan><tspan x="32.8" textLength="16.8" lengthAdjust="spacingAndGlyphs">字</tspan><tspan x="49.6" `,
+		`<tspan x="16" textLength="8.4" lengthAdjust="spacingAndGlyphs">e` + "\u0301" + `</tspan><tspan x="24.4" `,
+		`<tspan x="16" textLength="8.4" lengthAdjust="spacingAndGlyphs">&lt;&gt;</tspan><tspan x="24.4" textLength="16.8" lengthAdjust="spacingAndGlyphs"> |</tspan>`,
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("the picture lacks %s", want)
+		}
+	}
+	if strings.ContainsRune(b.String(), '\u202e') {
+		t.Error("text in the picture may run backwards")
+	}
+}
+
+// TestOnlyContentIsDrawn cuts off empty lines at both ends, and those alone.
+func TestOnlyContentIsDrawn(t *testing.T) {
+	t.Parallel()
+	size := func(p Picture) string {
+		p.Title, p.Description = "t", "d"
+		var b bytes.Buffer
+		if err := SVG(&b, p); err != nil {
+			t.Fatal(err)
+		}
+		return regexp.MustCompile(`viewBox="[^"]*"`).FindString(b.String())
+	}
+	for _, tt := range []struct {
+		output  string
+		columns int
+		want    string
+	}{
+		{"\r\n\r\none\r\n\r\nthree\r\n   \r\n", 0, `viewBox="0 0 300.8 120"`},
+		{"\x1b[7m \x1b[m\r\n\r\n\x1b[4m \x1b[m", 0, `viewBox="0 0 300.8 120"`},
+		{"one", 50, `viewBox="0 0 452 84"`},
+		{strings.Repeat("x", 60), 50, `viewBox="0 0 536 84"`},
+	} {
+		if got := size(Picture{Lines: shownBy(60, 10, tt.output).lines(), Columns: tt.columns}); got != tt.want {
+			t.Errorf("%q: %s, want %s", tt.output, got, tt.want)
+		}
+	}
+}
+
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
+
+// TestNoPicture has nothing to draw, nothing to say of it, or nowhere to put it.
+func TestNoPicture(t *testing.T) {
+	t.Parallel()
+	lines := shownBy(10, 2, "x").lines()
+	for want, p := range map[string]Picture{
+		"draw a picture: no line has content":                {Title: "t", Description: "d", Lines: newScreen(10, 2).lines()},
+		"draw a picture: it needs a title and a description": {Title: "t", Description: "\x00 ", Lines: lines},
+	} {
+		var b bytes.Buffer
+		if err := SVG(&b, p); err == nil || err.Error() != want || b.Len() > 0 {
+			t.Errorf("%v, and %d bytes; want %q", err, b.Len(), want)
+		}
+	}
+	if err := SVG(full{}, Picture{Title: "t", Description: "d", Lines: lines}); !errors.Is(err, io.ErrShortWrite) {
+		t.Errorf("%v, want the writer's error", err)
+	}
+}
+
+// TestColoursCanBeRead holds the contrast of WCAG 2.2, 1.4.3, for each colour but
+// black, and for faint text.
+func TestColoursCanBeRead(t *testing.T) {
+	t.Parallel()
+	luminance := func(c color) float64 {
+		part := func(v uint8) float64 {
+			s := float64(v) / 255
+			if s <= 0.04045 {
+				return s / 12.92
+			}
+			return math.Pow((s+0.055)/1.055, 2.4)
+		}
+		return 0.2126*part(c.r) + 0.7152*part(c.g) + 0.0722*part(c.b)
+	}
+	check := func(name string, c color) {
+		if ratio := (luminance(c) + 0.05) / (luminance(windowColor) + 0.05); ratio < 4.5 {
+			t.Errorf("%s, %v, has a contrast of %.2f, less than 4.5", name, c, ratio)
+		}
+	}
+	for i, c := range ansi[1:] {
+		check("colour "+strconv.Itoa(i+1), c)
+	}
+	check("text", textColor)
+	check("faint text", mixed(textColor, windowColor))
+	check("the title", titleColor)
+}
+
+// TestPalette has vectors of xterm's 256 colours.
+func TestPalette(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[uint8]string{
+		16: "#000000", 17: "#00005f", 21: "#0000ff", 208: "#ff8700", 231: "#ffffff", 232: "#080808", 255: "#eeeeee",
+	} {
+		if got := paletteColor(n).String(); got != want {
+			t.Errorf("%d is %s, want %s", n, got, want)
+		}
+	}
+}

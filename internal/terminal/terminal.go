@@ -1,0 +1,293 @@
+//go:build unix
+
+package terminal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/creack/pty"
+)
+
+// A Terminal is a pseudo-terminal with a screen, at which a person sits. Its
+// methods may be called at the same time.
+type Terminal struct {
+	person *os.File      // the person's end
+	ended  chan struct{} // closed when nothing can be written to the screen any more
+
+	mu      sync.Mutex
+	program *os.File // the program's end; nil once another program has it
+	screen  *screen
+	raw     []byte
+	changed chan struct{} // closed, and replaced, when the screen changes
+	child   *child
+}
+
+// A child is a program that was started.
+type child struct {
+	cmd    *exec.Cmd
+	exited chan struct{}
+	err    error // of cmd.Wait, once it exited
+}
+
+// Open makes a terminal of a size, from 2 columns and 1 row. It is to be closed.
+func Open(columns, rows int) (*Terminal, error) {
+	person, program, err := pty.Open()
+	if err != nil {
+		return nil, fmt.Errorf("open a pseudo-terminal: %w", err)
+	}
+	t := &Terminal{
+		person: person, program: program,
+		ended:   make(chan struct{}),
+		changed: make(chan struct{}),
+	}
+	if err := t.setSize(columns, rows); err != nil {
+		return nil, errors.Join(err, person.Close(), program.Close())
+	}
+	t.screen = newScreen(columns, rows)
+	go t.show()
+	return t, nil
+}
+
+// setSize sets what the program is told when it asks for the size.
+func (t *Terminal) setSize(columns, rows int) error {
+	if columns < 2 || rows < 1 || columns > 1000 || rows > 1000 {
+		return fmt.Errorf("a terminal of %d columns and %d rows cannot be: there are 2 to 1000 columns and 1 to 1000 rows", columns, rows)
+	}
+	if err := pty.Setsize(t.person, &pty.Winsize{Cols: uint16(columns), Rows: uint16(rows)}); err != nil {
+		return fmt.Errorf("set the size of the terminal: %w", err)
+	}
+	return nil
+}
+
+// show draws what the program writes, until there is none that could.
+func (t *Terminal) show() {
+	defer close(t.ended)
+	var buf [4096]byte
+	for {
+		n, err := t.person.Read(buf[:])
+		if n > 0 {
+			t.mu.Lock()
+			t.raw = append(t.raw, buf[:n]...)
+			answer := t.screen.write(buf[:n])
+			t.change()
+			t.mu.Unlock()
+			if answer != "" {
+				_, _ = t.person.WriteString(answer) // a program that is gone needs none
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// change wakes everyone who waits for the screen. t.mu is held.
+func (t *Terminal) change() {
+	close(t.changed)
+	t.changed = make(chan struct{})
+}
+
+// File is the end for a program of this process: it reads keys and writes to the
+// screen. It is nil after Start, and closed by Close.
+func (t *Terminal) File() *os.File {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.program
+}
+
+// Start starts a program as the leader of a session, with the terminal as the
+// session's. Those of its streams that are nil are the terminal. Its environment
+// is the caller's to set, with TERM in it: "xterm-256color" is what this terminal
+// is. A terminal starts one program, and is only for that one from then on.
+func (t *Terminal) Start(cmd *exec.Cmd) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.program == nil {
+		return errors.New("start a program: the terminal has one, or is closed")
+	}
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Setsid, cmd.SysProcAttr.Setctty, cmd.SysProcAttr.Ctty = true, true, -1
+	// The kernel is told the session's terminal by one of the program's own files.
+	if cmd.Stderr == nil {
+		cmd.Stderr, cmd.SysProcAttr.Ctty = t.program, 2
+	}
+	if cmd.Stdout == nil {
+		cmd.Stdout, cmd.SysProcAttr.Ctty = t.program, 1
+	}
+	if cmd.Stdin == nil {
+		cmd.Stdin, cmd.SysProcAttr.Ctty = t.program, 0
+	}
+	if cmd.SysProcAttr.Ctty < 0 {
+		return errors.New("start a program: none of its streams is the terminal")
+	}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start a program: %w", err)
+	}
+	// With this end gone from here, reading ends when the program does.
+	_ = t.program.Close()
+	t.program = nil
+	c := &child{cmd: cmd, exited: make(chan struct{})}
+	t.child = c
+	go func() {
+		defer close(c.exited)
+		c.err = cmd.Wait()
+	}()
+	return nil
+}
+
+// Type presses keys: what a terminal sends for them, such as "\r" for enter and
+// "\x1b[A" for the arrow up.
+func (t *Terminal) Type(keys string) error {
+	if _, err := t.person.WriteString(keys); err != nil {
+		return fmt.Errorf("type %q: %w", keys, err)
+	}
+	return nil
+}
+
+// Await waits until a text can be seen on the screen; over lines, if it has "\n"
+// in it. An error says what the screen shows instead, and wraps the context's;
+// it comes at once when the program has ended.
+func (t *Terminal) Await(ctx context.Context, text string) error {
+	return t.Until(ctx, fmt.Sprintf("%q", text), func(screen string) bool { return strings.Contains(screen, text) })
+}
+
+// Until waits until the screen is as wanted, which what names for the error. It
+// is otherwise as Await.
+func (t *Terminal) Until(ctx context.Context, what string, wanted func(screen string) bool) error {
+	for {
+		over := false
+		select {
+		case <-t.ended: // before the screen is looked at for the last time
+			over = true
+		default:
+		}
+		t.mu.Lock()
+		screen, changed := text(t.screen.lines()), t.changed
+		t.mu.Unlock()
+		switch {
+		case wanted(screen):
+			return nil
+		case over:
+			return fmt.Errorf("%s did not appear before the program ended; the screen is\n%s", what, screen)
+		}
+		select {
+		case <-changed:
+		case <-t.ended:
+		case <-ctx.Done():
+			return fmt.Errorf("%s did not appear: %w; the screen is\n%s", what, context.Cause(ctx), screen)
+		}
+	}
+}
+
+// Screen is what can be read on the screen: lines that end in "\n", without the
+// blanks at their ends and without the empty lines at the end.
+func (t *Terminal) Screen() string { return text(t.Lines()) }
+
+// Lines are the rows of the screen, the empty ones too.
+func (t *Terminal) Lines() []Line {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.screen.lines()
+}
+
+// Transcript are the lines that scrolled off the top, 10,000 at most, and below
+// them the rows of the screen.
+func (t *Terminal) Transcript() []Line {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return append(append([]Line(nil), t.screen.history...), t.screen.lines()...)
+}
+
+// Raw is every byte that the program wrote.
+func (t *Terminal) Raw() []byte {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return append([]byte(nil), t.raw...)
+}
+
+// Resize changes the size, and tells the program as a window does, by SIGWINCH.
+func (t *Terminal) Resize(columns, rows int) error {
+	t.mu.Lock()
+	defer t.mu.Unlock() // what the program writes now is for the new size
+	if err := t.setSize(columns, rows); err != nil {
+		return err
+	}
+	t.screen.resize(columns, rows)
+	t.change()
+	if t.child == nil {
+		// The kernel tells the terminal's session, which this process is not of.
+		return syscall.Kill(os.Getpid(), syscall.SIGWINCH)
+	}
+	return nil
+}
+
+// Wait waits until the program that was started has ended and all that it wrote
+// is on the screen. It returns the program's exit code. An error says that there
+// is none, because a signal ended the program or the context is over.
+func (t *Terminal) Wait(ctx context.Context) (int, error) {
+	t.mu.Lock()
+	c := t.child
+	t.mu.Unlock()
+	if c == nil {
+		return -1, errors.New("wait for a program: none was started")
+	}
+	for _, end := range []chan struct{}{c.exited, t.ended} {
+		select {
+		case <-end:
+		case <-ctx.Done():
+			return -1, fmt.Errorf("the program did not end: %w; the screen is\n%s", context.Cause(ctx), t.Screen())
+		}
+	}
+	var exit *exec.ExitError
+	switch {
+	case c.err == nil:
+		return 0, nil
+	case errors.As(c.err, &exit) && exit.Exited():
+		return exit.ExitCode(), nil
+	default:
+		return -1, fmt.Errorf("the program did not end by itself: %w; the screen is\n%s", c.err, t.Screen())
+	}
+}
+
+// Close ends the program that was started, with all that its session runs in the
+// foreground, if it still runs, and closes the terminal. A program of this
+// process has to have ended.
+func (t *Terminal) Close() error {
+	t.mu.Lock()
+	program, c := t.program, t.child
+	t.program = nil
+	t.mu.Unlock()
+	if c != nil {
+		select {
+		case <-c.exited:
+		default:
+			_ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL) // it may end right now
+			<-c.exited
+		}
+	}
+	if program != nil {
+		_ = program.Close()
+	}
+	// What nobody has open any more cannot be read either. Should somebody have it,
+	// as a program that went into the background, it is not waited for long.
+	late := time.NewTimer(time.Second)
+	defer late.Stop()
+	select {
+	case <-t.ended:
+	case <-late.C:
+	}
+	if err := t.person.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
+		return fmt.Errorf("close the terminal: %w", err)
+	}
+	return nil
+}
