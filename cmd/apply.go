@@ -72,5 +72,8 @@ func runApply(ctx context.Context, sys System, o applyOptions) error {
 	if !e.json {
 		render.Plan(sys.Stdout, plan, e.out)
 	}
+	if err := e.showWarnings(plan); err != nil {
+		return err
+	}
 	return e.applyAndTell(ctx, plan, nil)
 }

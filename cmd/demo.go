@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fly-aws/fly-aws/internal/awsapi"
+	"github.com/fly-aws/fly-aws/internal/flyapi"
 	"github.com/fly-aws/fly-aws/internal/render"
 	"github.com/fly-aws/fly-aws/internal/sandbox"
 	"github.com/fly-aws/fly-aws/setup"
@@ -67,6 +68,7 @@ func runDemo(ctx context.Context, sys System, o outputFlags) (err error) {
 		return fmt.Errorf("the demo needs a temporary folder: %w", err)
 	}
 	world := sandbox.World{}
+	world.AddApp(demoOrg, demoApp)
 	server, err := world.Start()
 	if err != nil {
 		return fmt.Errorf("the sandbox does not start: %w", err)
@@ -77,9 +79,13 @@ func runDemo(ctx context.Context, sys System, o outputFlags) (err error) {
 	sys.Stderr = sys.Stdout // one stream, so that the story keeps its order
 	d := demo{world: &world, engine: newEngine(sys, o)}
 	d.err = d.out
+	d.sys.StderrTTY = false // its progress stands in the story as lines
 	if err := d.openAWS(ctx, awsapi.Options{
 		Endpoint: server.AWSEndpoint, AccessKeyID: sandbox.AccessKeyID, SecretAccessKey: sandbox.SecretAccessKey,
 	}); err != nil {
+		return err
+	}
+	if d.fly.client, err = flyapi.New(flyapi.Options{Token: sandboxToken(), BaseURL: server.FlyEndpoint, MachinesURL: server.FlyEndpoint}); err != nil {
 		return err
 	}
 	return d.tell(ctx)
@@ -124,13 +130,19 @@ func (d demo) tell(ctx context.Context) error {
 	return nil
 }
 
-func demoRequest() setup.Request {
-	return setup.Request{Org: demoOrg, Apps: []setup.App{{
+// sandboxToken is that of the sandbox's person.
+func sandboxToken() flyapi.Token {
+	token, _ := flyapi.ParseToken(sandbox.FlyToken, flyapi.SourceCommandLine) // its form is right
+	return token
+}
+
+func demoWish() wish {
+	return wish{Request: setup.Request{Org: demoOrg, Apps: []setup.App{{
 		Name:   demoApp,
 		Config: "fly.toml",
 		Region: demoRegion,
 		Role:   setup.RoleRequest{Policies: []string{demoPolicy}},
-	}}}
+	}}}}
 }
 
 // demoCommand is the command line of that request.
@@ -144,7 +156,7 @@ func (d demo) federate(ctx context.Context) error {
 	d.say("%s", demoCommand("setup"))
 	typed := *d.engine
 	typed.sys.Stdin = io.TeeReader(strings.NewReader("y\n"), d.sys.Stdout) // as a terminal echoes
-	return typed.setup(ctx, demoRequest(), false, false)
+	return typed.setup(ctx, demoWish(), false, false)
 }
 
 func (d demo) showPatch() error {
@@ -163,7 +175,7 @@ func (d demo) showPatch() error {
 func (d demo) secondPlan(ctx context.Context) (role string, err error) {
 	d.heading(3, "Run it again")
 	d.say("%s", demoCommand("plan"))
-	plan, _, err := d.plan(ctx, demoRequest())
+	plan, _, err := d.plan(ctx, demoWish())
 	if err != nil {
 		return "", err
 	}

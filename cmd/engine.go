@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,9 +11,11 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/fly-aws/fly-aws/internal/awsapi"
 	"github.com/fly-aws/fly-aws/internal/render"
+	"github.com/fly-aws/fly-aws/internal/wizard"
 	"github.com/fly-aws/fly-aws/internal/workdir"
 	"github.com/fly-aws/fly-aws/setup"
 	"github.com/fly-aws/fly-aws/trustpolicy"
@@ -49,8 +52,15 @@ type engine struct {
 	folder  *workdir.Folder
 	account *awsapi.Account // nil for a verb that does without AWS
 	targets setup.Targets
-	// warnings are shown with the result.
-	warnings []string
+	fly     *fly
+	// proven asks for the proof by machines' tokens, strict makes warnings errors.
+	proven, strict bool
+	// introduced says that account and organisation have been shown.
+	introduced bool
+	// orgFound says that the organisation was not given as it is, but found.
+	orgFound bool
+	// traced says that AWS calls are shown as they are made.
+	traced bool
 }
 
 // newEngine makes an engine for the folder alone.
@@ -61,6 +71,7 @@ func newEngine(sys System, o outputFlags) *engine {
 		err:    sys.style(sys.StderrTTY, o.noColor),
 		json:   o.json,
 		folder: &workdir.Folder{Dir: sys.Dir},
+		fly:    &fly{},
 	}
 	e.targets = setup.Targets{setup.PlaceFolder: e.folder}
 	return e
@@ -68,23 +79,33 @@ func newEngine(sys System, o outputFlags) *engine {
 
 // openAWS adds the AWS account. It makes no call.
 func (e *engine) openAWS(ctx context.Context, o awsapi.Options) error {
+	account, err := e.newAccount(ctx, o)
+	if err != nil {
+		return err
+	}
+	e.use(account)
+	return nil
+}
+
+func (e *engine) newAccount(ctx context.Context, o awsapi.Options) (*awsapi.Account, error) {
 	if o.Endpoint == "" && e.sys.Getenv("AWS_ENDPOINT_URL") == "" {
 		ensureRoots(e.sys.Stderr)
 	}
 	o.UserAgent = "fly-aws/" + strings.Fields(e.sys.Build.String())[0]
-	account, err := awsapi.Open(ctx, o)
-	if err != nil {
-		return err
-	}
+	return awsapi.Open(ctx, o)
+}
+
+// use makes an account the one that resources are in.
+func (e *engine) use(account *awsapi.Account) {
 	e.account = account
 	e.targets[setup.PlaceAWS] = account
-	return nil
 }
 
 // options are the AWS options that the flags say.
 func (f awsFlags) options(e *engine) awsapi.Options {
 	o := awsapi.Options{Profile: f.profile, Region: f.region}
 	if f.verbose {
+		e.traced = true
 		o.Trace = func(c awsapi.Call) { render.Call(e.sys.Stderr, traced(c), e.err) }
 	}
 	return o
@@ -102,14 +123,33 @@ func (e *engine) progress(format string, args ...any) {
 	fmt.Fprintf(e.sys.Stderr, format+"\n", args...)
 }
 
-// plan observes what is there and makes the plan for a request, and gives the
-// state it was made from.
-func (e *engine) plan(ctx context.Context, req setup.Request) (*setup.Plan, setup.State, error) {
-	facts, err := e.account.Facts(ctx, awsapi.Hints{Roles: req.RoleNames(), Policies: req.PolicyRefs()})
+// plan observes what is there and makes the plan for a wish, and gives the state
+// it was made from. AWS and Fly are asked at the same time.
+func (e *engine) plan(ctx context.Context, w wish) (*setup.Plan, setup.State, error) {
+	req := w.Request
+	var facts setup.Facts
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		facts, err = e.account.Facts(gctx, awsapi.Hints{Roles: w.RoleNames(), Policies: w.PolicyRefs()})
+		return err
+	})
+	g.Go(func() (err error) {
+		req, err = e.inOrg(gctx, w.Request)
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return nil, nil, cmp.Or(ctx.Err(), err)
+	}
+	if !e.introduced {
+		e.progress("AWS account %s, as %s", render.Clean(facts.Account), render.Clean(facts.Caller))
+		if e.orgFound || req.Org != w.Org {
+			e.sayOrg(req)
+		}
+	}
+	req, err := w.withPresets(req, facts)
 	if err != nil {
 		return nil, nil, err
 	}
-	e.progress("AWS account %s, as %s", render.Clean(facts.Account), render.Clean(facts.Caller))
 	spec, err := setup.Resolve(req, facts)
 	if err != nil {
 		return nil, nil, err
@@ -118,24 +158,47 @@ func (e *engine) plan(ctx context.Context, req setup.Request) (*setup.Plan, setu
 	if err != nil {
 		return nil, nil, err
 	}
-	plan, err := setup.Diff(spec, state)
-	var size *setup.SizeError
-	if errors.As(err, &size) {
-		// The quota may have been raised; it is asked for only when it matters.
-		quota, errQuota := e.account.TrustPolicyQuota(ctx)
-		if errQuota != nil {
-			e.progress("The account's own quota could not be read: %s", render.Clean(errQuota.Error()))
-		}
-		if quota <= size.Quota {
+	plan, err := e.diff(ctx, spec, state)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := e.warn(ctx, req, plan); err != nil {
+		return nil, nil, err
+	}
+	if e.proven {
+		unproven, err := e.prove(ctx, req, plan)
+		if err != nil {
 			return nil, nil, err
 		}
-		spec.TrustPolicyQuota = quota
-		plan, err = setup.Diff(spec, state)
+		plan.Warnings = append(plan.Warnings, unproven...)
 	}
-	return plan, state, err
+	return plan, state, nil
 }
 
-// confirm asks whether to go on. Anything but y or yes is no.
+// diff is setup.Diff with the account's own quota, which may have been raised; it
+// is asked for only when it matters.
+func (e *engine) diff(ctx context.Context, spec setup.Spec, state setup.State) (*setup.Plan, error) {
+	plan, err := setup.Diff(spec, state)
+	var size *setup.SizeError
+	if !errors.As(err, &size) {
+		return plan, err
+	}
+	quota, errQuota := e.account.TrustPolicyQuota(ctx)
+	if errQuota != nil {
+		e.progress("The account's own quota could not be read: %s", render.Clean(errQuota.Error()))
+	}
+	if quota <= size.Quota {
+		return nil, err
+	}
+	spec.TrustPolicyQuota = quota
+	return setup.Diff(spec, state)
+}
+
+// confirmation is the name of the question whether to apply a plan.
+const confirmation = "confirmation"
+
+// confirm asks whether to go on. Anything but y or yes is no; the end of the input
+// is no answer.
 func (e *engine) confirm(ctx context.Context, question string) (bool, error) {
 	fmt.Fprintf(e.sys.Stderr, "%s [y/N] ", question)
 	type answer struct {
@@ -155,7 +218,10 @@ func (e *engine) confirm(ctx context.Context, question string) (bool, error) {
 		if a.err != nil {
 			e.progress("") // the line was not ended by a key
 		}
-		if a.err != nil && !errors.Is(a.err, io.EOF) {
+		switch {
+		case errors.Is(a.err, io.EOF) && a.line == "":
+			return false, &wizard.InputError{Question: confirmation, Reason: "the input ended"}
+		case a.err != nil && !errors.Is(a.err, io.EOF):
 			return false, fmt.Errorf("the answer could not be read: %w", a.err)
 		}
 		switch strings.ToLower(strings.TrimSpace(a.line)) {
@@ -179,21 +245,27 @@ func (e *engine) apply(ctx context.Context, plan *setup.Plan, state setup.State)
 	if state != nil && len(plan.Pending()) == 0 { // it was all looked at just now
 		return outcome{report: setup.Kept(plan), proofs: setup.Prove(plan, state)}, nil
 	}
+	columns, rows := e.sys.Size()
+	progress := render.NewProgress(e.sys.Stderr, plan.Changes, render.ProgressOptions{
+		Style: e.err, Live: e.sys.StderrTTY && e.sys.Getenv("TERM") != "dumb" && !e.traced, Columns: columns, Rows: rows,
+	})
 	started := map[int]time.Time{}
 	notify := func(ev setup.Event) {
+		now := e.sys.Now()
 		if ev.Status == setup.StatusStarted {
-			started[ev.Index] = e.sys.Now()
-			return
+			started[ev.Index] = now
 		}
-		render.Event(e.sys.Stderr, ev, e.sys.Now().Sub(started[ev.Index]), e.err)
+		progress.Event(ev, now.Sub(started[ev.Index]))
 	}
 	stop := context.AfterFunc(ctx, func() {
-		e.progress("Stopping after the call in flight; Ctrl-C again ends at once.")
+		progress.Say("Stopping after the call in flight; Ctrl-C again ends at once.")
 	})
 	defer stop()
 	var o outcome
 	var err error
-	if o.report, err = setup.Apply(ctx, e.targets, plan, notify); err != nil {
+	o.report, err = setup.Apply(ctx, e.targets, plan, notify)
+	progress.End(o.report)
+	if err != nil {
 		return o, err
 	}
 	o.findings, o.proofs, err = e.verify(ctx, plan)

@@ -9,8 +9,11 @@ import (
 
 	"github.com/fly-aws/fly-aws/internal/awsapi"
 	"github.com/fly-aws/fly-aws/internal/explain"
+	"github.com/fly-aws/fly-aws/internal/flyapi"
 	"github.com/fly-aws/fly-aws/internal/flyoidc"
+	"github.com/fly-aws/fly-aws/internal/preset"
 	"github.com/fly-aws/fly-aws/internal/render"
+	"github.com/fly-aws/fly-aws/internal/wizard"
 	"github.com/fly-aws/fly-aws/internal/workdir"
 	"github.com/fly-aws/fly-aws/setup"
 	"github.com/fly-aws/fly-aws/trustpolicy"
@@ -86,6 +89,14 @@ func problemOf(ctx context.Context, err error, has func(flag string) bool) rende
 		mint        *flyoidc.MintError
 		refused     *refusedError
 		noCommand   *noCommandError
+		fly         *flyapi.Error
+		otherOrg    *setup.OtherOrgError
+		severalOrgs *setup.SeveralOrgsError
+		mismatched  *tokenMismatchError
+		strict      *strictError
+		presetErr   *preset.Error
+		input       *wizard.InputError
+		sharedFile  *awsapi.ConfigFileError
 	)
 	switch {
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
@@ -97,6 +108,34 @@ func problemOf(ctx context.Context, err error, has func(flag string) bool) rende
 			hint("nothing was written")
 		}
 		return p
+	case errors.As(err, &presetErr):
+		set("invalid", exitUsage)
+		p.Message = "--preset " + lines(err)
+	case errors.As(err, &input):
+		set("no-answer", exitUsage)
+		if input.Question == confirmation {
+			hint("pass --yes to apply the plan without being asked")
+		} else {
+			hint("answer it, or say it with a flag: see fly-aws setup --help")
+		}
+	case errors.As(err, &strict):
+		set("warnings", exitFailed)
+		p.Message = strict.message()
+		p.Hints = strict.hints()
+	case errors.As(err, &mismatched):
+		set("token-mismatch", exitFailed)
+		if org, ok := flyoidc.IssuerOrg(mismatched.claims.Issuer); ok && org != mismatched.plan.Org {
+			hint("the organisation of its tokens is %s: pass --org %s", org, shellWord(org))
+		}
+	case errors.As(err, &otherOrg):
+		set("other-org", exitFailed)
+		hintFor("org", "pass --org %s, or another --app; setup is run once an organisation", shellWord(otherOrg.Have))
+	case errors.As(err, &severalOrgs):
+		set("several-orgs", exitFailed)
+		hint("run it once for each organisation, with its apps")
+	case errors.As(err, &sharedFile):
+		set("aws-config", exitFailed)
+		hint("mend the file, or choose a profile with --profile")
 	case errors.As(err, &invalid), errors.As(err, &usage):
 		set("usage", exitUsage)
 		if invalid != nil {
@@ -158,6 +197,15 @@ func problemOf(ctx context.Context, err error, has func(flag string) bool) rende
 			p.Exit = exitNotAllowed
 		}
 		if next := mintHint(mint); next != "" {
+			hint("%s", next)
+		}
+	case errors.As(err, &fly):
+		set("fly-"+string(fly.Kind), exitFailed)
+		switch fly.Kind {
+		case flyapi.KindNotSignedIn, flyapi.KindToken, flyapi.KindNotAllowed, flyapi.KindElsewhere:
+			p.Exit = exitNotAllowed
+		}
+		if next := flyNext(fly); next != "" {
 			hint("%s", next)
 		}
 	case errors.As(err, &missing):

@@ -18,6 +18,7 @@ type planOptions struct {
 	request requestFlags
 	output  outputFlags
 	aws     awsFlags
+	fly     flyFlags
 	out     string
 }
 
@@ -39,6 +40,7 @@ fly-aws apply writes exactly as it is.`,
 	o.request.register(c.Flags())
 	o.output.register(c.Flags())
 	o.aws.register(c.Flags())
+	o.fly.register(c.Flags())
 	c.Flags().StringVar(&o.out, "out", "", "`file` to keep the plan in, for fly-aws apply")
 	return c
 }
@@ -48,18 +50,21 @@ func runPlan(ctx context.Context, sys System, o planOptions) error {
 		return usagef("use --json, which prints the plan", "--out takes a file, not standard output")
 	}
 	e := newEngine(sys, o.output)
-	req, err := o.request.request(ctx, sys, e.folder)
+	if err := e.openFly(o.fly); err != nil {
+		return err
+	}
+	w, err := e.wish(ctx, &o.request)
 	if err != nil {
 		return err
 	}
 	if err := e.openAWS(ctx, o.aws.options(e)); err != nil {
 		return err
 	}
-	plan, _, err := e.plan(ctx, req)
+	plan, _, err := e.plan(ctx, w)
 	if err != nil {
 		return err
 	}
-	if o.out != "" && len(plan.Conflicts()) == 0 {
+	if o.out != "" && len(plan.Conflicts()) == 0 && (!e.strict || len(plan.Warnings) == 0) {
 		if err := e.keepPlan(plan, o.out); err != nil {
 			return err
 		}
@@ -76,8 +81,15 @@ func runPlan(ctx context.Context, sys System, o planOptions) error {
 	return nil
 }
 
-// showPlan shows a plan as text or JSON; a conflict in it is an error.
+// showPlan shows a plan as text or JSON; a conflict in it is an error, and with
+// --strict a warning too.
 func (e *engine) showPlan(plan *setup.Plan) error {
+	if !e.json {
+		render.Plan(e.sys.Stdout, plan, e.out)
+	}
+	if err := e.showWarnings(plan); err != nil {
+		return err
+	}
 	if e.json {
 		if err := render.JSON(e.sys.Stdout, plan); err != nil {
 			return err
@@ -87,7 +99,6 @@ func (e *engine) showPlan(plan *setup.Plan) error {
 		}
 		return nil
 	}
-	render.Plan(e.sys.Stdout, plan, e.out)
 	if conflicts := plan.Conflicts(); len(conflicts) > 0 {
 		return &setup.ConflictError{Conflicts: conflicts}
 	}

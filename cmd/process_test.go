@@ -35,6 +35,7 @@ type program struct {
 func newProgram(t *testing.T, fault func(sandbox.Call) sandbox.Fault) *program {
 	t.Helper()
 	p := &program{world: &sandbox.World{Fault: fault}, dir: t.TempDir()}
+	p.world.AddApp("acme", "web")
 	server, err := p.world.Start()
 	if err != nil {
 		t.Fatal(err)
@@ -158,6 +159,7 @@ func (p *program) inside(ctx context.Context, t *testing.T, stdin string, tty bo
 		StdinTTY: tty, StdoutTTY: tty,
 		Getenv: func(string) string { return "" },
 		Dir:    p.dir, Now: time.Now, Sleep: func(context.Context, time.Duration) {},
+		Size: func() (columns, rows int) { return 80, 24 },
 	}, args)
 	return buf.String(), exit
 }
@@ -213,11 +215,13 @@ func TestInterruptedWhileReading(t *testing.T) {
 	}
 }
 
-// TestConfirmation: on a terminal the default answer is No.
+// TestConfirmation: on a terminal the default answer is No. Nothing else is
+// missing, so nothing else is asked.
 func TestConfirmation(t *testing.T) {
 	for answer, applied := range map[string]bool{"\n": false, "n\n": false, "yess\n": false, "": false, "y\n": true, "YES\n": true} {
 		p := newProgram(t, nil)
 		args := slices.DeleteFunc(slices.Clone(setupArgs), func(s string) bool { return s == "--yes" })
+		args = append(args, "--aws-region", "eu-central-1")
 		out, exit := p.inside(context.Background(), t, answer, true, args...)
 		if !strings.Contains(out, "Apply this plan? [y/N] ") {
 			t.Errorf("it does not ask:\n%s", out)

@@ -21,6 +21,7 @@ func TestReadmeShowsTheDemo(t *testing.T) {
 		Stdin: bytes.NewReader(nil), Stdout: &out, Stderr: &errOut,
 		Getenv: func(string) string { return "" },
 		Now:    time.Now, Sleep: func(context.Context, time.Duration) {},
+		Size: func() (columns, rows int) { return 80, 24 },
 	}, []string{"demo"})
 	if exit != 0 || errOut.Len() > 0 {
 		t.Fatalf("the demo exits %d:\n%s", exit, &errOut)

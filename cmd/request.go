@@ -11,8 +11,10 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/fly-aws/fly-aws/internal/preset"
 	"github.com/fly-aws/fly-aws/internal/workdir"
 	"github.com/fly-aws/fly-aws/setup"
+	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
 // requestFlags are the flags that say what is wanted.
@@ -20,6 +22,7 @@ type requestFlags struct {
 	org              string
 	apps, configs    []string
 	policies, inline []string
+	presets          []string
 	roleName, shared string
 	machines         []string
 	audience         string
@@ -31,10 +34,11 @@ type requestFlags struct {
 }
 
 func (f *requestFlags) register(flags *pflag.FlagSet) {
-	flags.StringVarP(&f.org, "org", "o", "", "Fly organisation, by its raw `slug`")
+	flags.StringVarP(&f.org, "org", "o", "", "Fly organisation, by its `slug` (default: that of the apps, as Fly tells it)")
 	flags.StringArrayVarP(&f.apps, "app", "a", nil, "Fly `app` that may use AWS; repeatable")
 	flags.StringArrayVarP(&f.configs, "config", "c", nil, "the app's fly.toml, a `path` to it or to its folder; repeatable (default: the one in this folder)")
 	flags.StringArrayVar(&f.policies, "policy", nil, "managed `policy` to attach, by name or ARN; repeatable")
+	flags.StringArrayVar(&f.presets, "preset", nil, "permissions made of one answer, as `name=answer`: s3-read=my-bucket; repeatable. A wrong name lists them")
 	flags.StringArrayVar(&f.inline, "inline-policy", nil, "`file` with a permissions policy to put into the role, under the file's name; repeatable")
 	flags.StringVar(&f.roleName, "role-name", "", "`name` of the role (default fly-<org>-<app>)")
 	flags.StringVar(&f.shared, "shared-role", "", "`name` of one role for all the apps")
@@ -49,23 +53,111 @@ func (f *requestFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.noPatch, "no-patch", false, "leave fly.toml alone")
 }
 
-// request makes the Request that the flags and the folder's config files say.
-// All that can be found wrong without AWS is reported.
-func (f *requestFlags) request(ctx context.Context, sys System, folder *workdir.Folder) (setup.Request, error) {
+// A wish is a request, and what of it depends on the AWS account.
+type wish struct {
+	setup.Request
+	// presets are policies to be made, for each app alike; region is that of the
+	// resources that they name.
+	presets []choice
+	region  string
+}
+
+// A choice is a preset with its answer.
+type choice struct {
+	preset preset.Preset
+	answer string
+}
+
+// withPresets adds the policies of the presets.
+func (w wish) withPresets(req setup.Request, facts setup.Facts) (setup.Request, error) {
+	if len(w.presets) == 0 {
+		return req, nil
+	}
+	var made []setup.InlinePolicy
+	scope := preset.Scope{Partition: facts.Partition, Account: facts.Account, Region: w.region}
+	for _, c := range w.presets {
+		name, doc, err := c.preset.Policy(scope, c.answer)
+		if err != nil {
+			return req, err
+		}
+		made = append(made, setup.InlinePolicy{Name: name, Document: doc, Source: "preset " + c.preset.Name + "=" + c.answer})
+	}
+	req.Apps = slices.Clone(req.Apps)
+	for i := range req.Apps {
+		role := &req.Apps[i].Role
+		role.Inline = slices.Concat(role.Inline, made)
+	}
+	return req, nil
+}
+
+// wish makes the wish that the flags and the folder's config files say. All that
+// can be found wrong without AWS is reported at once. Fly is asked for an
+// organisation that is not given, or only by an alias.
+func (e *engine) wish(ctx context.Context, f *requestFlags) (wish, error) {
+	w, err := f.read(ctx, e.sys, e.folder, false)
+	if err != nil {
+		return w, err
+	}
+	err = w.Check()
+	if e.fly.client == nil || !onlyOrg(err) {
+		return w, err
+	}
+	req, errFly := e.inOrg(ctx, w.Request)
+	if errFly != nil {
+		return w, errFly
+	}
+	w.Request, e.orgFound = req, true
+	if errCheck := w.Check(); errCheck != nil {
+		if cause := e.fly.answer.unchecked; cause != nil {
+			errCheck = errors.Join(errCheck, usagef(e.flyHint(), "Fly could not be asked for it: %w", cause))
+		}
+		return w, errCheck
+	}
+	return w, nil
+}
+
+// onlyOrg says whether nothing is wrong with a request but that its organisation
+// is missing or an alias.
+func onlyOrg(err error) bool {
+	for _, e := range flatten(err) {
+		var invalid *setup.InvalidError
+		var name *trustpolicy.NameError
+		alias := errors.As(e, &name) && name.Personal
+		if !errors.As(e, &invalid) || invalid.Field != setup.FieldOrg || !invalid.Missing && !alias {
+			return false
+		}
+	}
+	return err != nil
+}
+
+// read makes a wish of what the flags and the folder's config files say, without
+// checking it as a whole. For the wizard, which asks for the rest, the apps may
+// lack config files.
+func (f *requestFlags) read(ctx context.Context, sys System, folder *workdir.Folder, wizard bool) (wish, error) {
 	role, err := f.role(ctx, sys)
 	if err != nil {
-		return setup.Request{}, err
+		return wish{}, err
 	}
-	if f.noPatch && f.awsRegion != "" {
-		return setup.Request{}, usagef("leave one of them away", "--aws-region is for fly.toml, which --no-patch leaves alone")
+	w := wish{Request: setup.Request{Org: f.org, Audience: f.audience, Adopt: f.adopt}, region: f.awsRegion}
+	for _, text := range f.presets {
+		p, answer, err := preset.Parse(text)
+		switch {
+		case err != nil:
+			return w, err
+		case p.NeedsRegion(answer) && f.awsRegion == "" && !wizard:
+			return w, usagef("pass --aws-region", "--preset %s is for a resource in a region, and none is given", text)
+		}
+		w.presets = append(w.presets, choice{p, answer})
+	}
+	if f.noPatch && f.awsRegion != "" && len(w.presets) == 0 && !wizard {
+		return w, usagef("leave one of them away", "--aws-region is for fly.toml, which --no-patch leaves alone")
 	}
 	names := commaList(f.apps)
 	if fromEnv := sys.Getenv("FLY_APP"); len(names) == 0 && fromEnv != "" {
 		names = []string{fromEnv}
 	}
-	req := setup.Request{Org: f.org, Audience: f.audience, Adopt: f.adopt}
 	fill := func(apps []setup.App) {
-		req.Apps = apps
+		w.Apps = apps
 		for i := range apps {
 			apps[i].Machines, apps[i].Role = commaList(f.machines), role
 			if apps[i].Config != "" {
@@ -75,16 +167,16 @@ func (f *requestFlags) request(ctx context.Context, sys System, folder *workdir.
 	}
 	// What is wrong with the flags comes before what is wrong with the files.
 	if fill(plainEntries(names)); len(names) > 0 {
-		if err := req.Check(); err != nil {
-			return req, err
+		if err := w.Check(); err != nil && !onlyOrg(err) {
+			return w, err
 		}
 	}
-	apps, err := f.entries(folder, names)
+	apps, err := f.entries(folder, names, wizard)
 	if err != nil {
-		return req, err
+		return w, err
 	}
 	fill(apps)
-	return req, req.Check()
+	return w, nil
 }
 
 func (f *requestFlags) role(ctx context.Context, sys System) (setup.RoleRequest, error) {
@@ -118,17 +210,23 @@ func (f *requestFlags) role(ctx context.Context, sys System) (setup.RoleRequest,
 		role.Tags[key] = value
 	}
 	for _, file := range f.inline {
-		if file == "-" {
-			return role, usagef("give --inline-policy the path of a JSON file, whose name becomes the policy's", "--inline-policy cannot be read from standard input")
-		}
-		doc, err := readFile(ctx, sys, file)
+		p, err := inlinePolicy(ctx, sys, file)
 		if err != nil {
-			return role, usagef("give --inline-policy the path of a JSON file", "--inline-policy %s", err)
+			return role, usagef("give --inline-policy the path of a JSON file, whose name becomes the policy's", "--inline-policy %w", err)
 		}
-		name := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
-		role.Inline = append(role.Inline, setup.InlinePolicy{Name: name, Document: doc, Source: file})
+		role.Inline = append(role.Inline, p)
 	}
 	return role, nil
+}
+
+// inlinePolicy reads a permissions policy, which is named after its file.
+func inlinePolicy(ctx context.Context, sys System, file string) (setup.InlinePolicy, error) {
+	if file == "-" {
+		return setup.InlinePolicy{}, errors.New("cannot be read from standard input")
+	}
+	doc, err := readFile(ctx, sys, file)
+	name := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
+	return setup.InlinePolicy{Name: name, Document: doc, Source: file}, err
 }
 
 // sessionSeconds reads 3600, 1h or 1h30m; "" is 0.
@@ -148,9 +246,10 @@ func sessionSeconds(text string) (int32, error) {
 
 // entries makes one entry an app: for the names that --app or FLY_APP gave, else
 // for those in the config files, which is flyctl's order of precedence. Each app
-// gets its config file unless --no-patch.
-func (f *requestFlags) entries(folder *workdir.Folder, names []string) ([]setup.App, error) {
-	if f.noPatch && len(names) > 0 && len(f.configs) == 0 {
+// gets its config file unless --no-patch. For the wizard only what the flags name
+// is looked at, and an app may lack its config file.
+func (f *requestFlags) entries(folder *workdir.Folder, names []string, wizard bool) ([]setup.App, error) {
+	if len(f.configs) == 0 && (wizard || f.noPatch && len(names) > 0) {
 		return plainEntries(names), nil
 	}
 	paths := f.configs
@@ -198,7 +297,7 @@ func (f *requestFlags) entries(folder *workdir.Folder, names []string) ([]setup.
 		switch {
 		case f.noPatch:
 			apps[i].Config = ""
-		case app.Config == "":
+		case app.Config == "" && !wizard:
 			return nil, usagef("name its fly.toml with --config, or leave the files alone with --no-patch", "no config file is known for the app %s", app.Name)
 		}
 	}

@@ -17,8 +17,9 @@ import (
 )
 
 type sandboxOptions struct {
-	org, app, machine string
-	command           []string
+	org, machine, personal string
+	apps                   []string
+	command                []string
 }
 
 func newSandbox(sys System) *cobra.Command {
@@ -28,11 +29,13 @@ func newSandbox(sys System) *cobra.Command {
 		Short: "Serve a pretend AWS and Fly here, for a command or a shell",
 		Long: `Serve a pretend AWS account (IAM and STS), Fly's API, the token endpoint of a
 machine and an OIDC issuer on loopback, and run COMMAND with the environment set
-so that the AWS CLI, an SDK, fly-aws or a test suite talks to them. They start
-empty and refuse what AWS refuses. The exit code is COMMAND's.
+so that the AWS CLI, an SDK, fly-aws or a test suite talks to them. The account
+starts empty and refuses what AWS refuses; the organisation has the apps that
+--app names, and whoever asks is signed in to both. The exit code is COMMAND's.
 
 Without COMMAND the exports are printed, and it serves until Ctrl-C.`,
 		Example: `  fly-aws sandbox -- aws iam list-roles
+  fly-aws sandbox -- fly-aws setup
   fly-aws sandbox -- bash`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 && cmd.ArgsLenAtDash() != 0 {
@@ -45,20 +48,32 @@ Without COMMAND the exports are printed, and it serves until Ctrl-C.`,
 			return runSandbox(cmd.Context(), sys, o)
 		},
 	}
-	c.Flags().StringVarP(&o.org, "org", "o", "acme", "organisation of the machine whose tokens the socket gives")
-	c.Flags().StringVarP(&o.app, "app", "a", "web", "app of that machine")
-	c.Flags().StringVar(&o.machine, "machine", "cold-shape-2007", "name of that machine")
+	c.Flags().StringVarP(&o.org, "org", "o", "acme", "organisation of the apps")
+	c.Flags().StringArrayVarP(&o.apps, "app", "a", []string{"web", "api", "worker"}, "`app` with a machine; repeatable. The socket gives the tokens of the first one's")
+	c.Flags().StringVar(&o.machine, "machine", "cold-shape-2007", "name of the machine of each app")
+	c.Flags().StringVar(&o.personal, "personal-org", "", "raw `slug` of another organisation, which Fly's tools call personal, with an app called notes")
 	return c
 }
 
 func runSandbox(ctx context.Context, sys System, o sandboxOptions) (err error) {
-	for _, check := range []error{trustpolicy.CheckOrg(o.org), trustpolicy.CheckApp(o.app), trustpolicy.CheckMachine(o.machine)} {
-		if check != nil {
-			return usagef("see fly-aws sandbox --help", "%w", check)
-		}
+	apps := commaList(o.apps)
+	checks := []error{trustpolicy.CheckOrg(o.org), trustpolicy.CheckMachine(o.machine)}
+	for _, app := range apps {
+		checks = append(checks, trustpolicy.CheckApp(app))
 	}
-	world := sandbox.World{}
-	world.AddMachine(o.org, o.app, o.machine)
+	if o.personal != "" {
+		checks = append(checks, trustpolicy.CheckOrg(o.personal))
+	}
+	if err := errors.Join(checks...); err != nil {
+		return usagef("see fly-aws sandbox --help", "%s", lines(err))
+	}
+	world := sandbox.World{PersonalOrg: o.personal}
+	for _, app := range apps {
+		world.AddMachine(o.org, app, o.machine)
+	}
+	if o.personal != "" {
+		world.AddMachine(o.personal, "notes", o.machine)
+	}
 	server, err := world.Start()
 	if err != nil {
 		return fmt.Errorf("the sandbox does not start: %w", err)

@@ -54,6 +54,7 @@ func TestScripts(t *testing.T) {
 			"iam":     iamCommand,
 			"machine": machine,
 			"forge":   forge,
+			"fly":     flyCommand,
 		},
 	})
 }
@@ -66,6 +67,7 @@ type scriptWorld struct {
 	mu     sync.Mutex
 	faults []planned
 	seen   int // calls that writes and called have counted
+	fly    sandbox.FlyFault
 }
 
 // planned is a fault for the next calls of an action.
@@ -87,7 +89,11 @@ func world(ts *testscript.TestScript) *scriptWorld {
 
 func setupWorld(env *testscript.Env) error {
 	w := &scriptWorld{}
-	w.Fault = w.nextFault
+	w.Fault, w.FlyFault = w.nextFault, w.nextFlyFault
+	w.AddMachine("acme", "web", "cold-shape-2007")
+	for _, app := range []string{"api", "worker"} {
+		w.AddApp("acme", app)
+	}
 	server, err := w.Start()
 	if err != nil {
 		return err
@@ -110,6 +116,74 @@ func (w *scriptWorld) nextFault(c sandbox.Call) sandbox.Fault {
 		}
 	}
 	return sandbox.Fault{}
+}
+
+func (w *scriptWorld) nextFlyFault(sandbox.FlyCall) sandbox.FlyFault {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.fly
+}
+
+// fly OPERATION ARG…: what there is at Fly, or what happens to every call from
+// now on.
+func flyCommand(ts *testscript.TestScript, _ bool, args []string) {
+	w := world(ts)
+	if len(args) < 2 {
+		ts.Fatalf("usage: fly OPERATION ARG…")
+	}
+	switch args[0] {
+	case "apps": // ORG APP…
+		for _, app := range args[2:] {
+			w.AddApp(args[1], app)
+		}
+	case "many": // ORG COUNT
+		n, err := strconv.Atoi(args[2])
+		ts.Check(err)
+		for i := range n {
+			w.AddApp(args[1], fmt.Sprintf("app-%03d", i))
+		}
+	case "org": // SLUG NAME
+		w.AddOrg(args[1], args[2])
+	case "odd": // ORG: apps of names that no terminal should see raw
+		w.AddApp(args[1], "odd\x1b[31mred\x1b]0;title\x07")
+	case "personal": // SLUG
+		w.PersonalOrg = args[1]
+	case "pages": // SIZE
+		n, err := strconv.Atoi(args[1])
+		ts.Check(err)
+		w.PageLimit = n
+	case "secrets": // APP NAME…
+		w.SetSecrets(args[1], args[2:]...)
+	case "stop": // ORG APP MACHINE
+		w.SetState(args[1], args[2], args[3], "stopped")
+	case "token": // KIND [OF]
+		token := map[string]func() string{
+			"none":    func() string { return "" },
+			"person":  func() string { return sandbox.FlyToken },
+			"wrong":   func() string { return "fo1_revoked_long_ago" },
+			"org":     func() string { return sandbox.FlyOrgToken(args[2]) },
+			"app":     func() string { return sandbox.FlyAppToken(args[2]) },
+			"garbage": func() string { return "fo1_with a blank" },
+		}[args[1]]
+		if token == nil {
+			ts.Fatalf("there is no token %q", args[1])
+		}
+		ts.Setenv("FLY_API_TOKEN", token())
+	case "fault": // KIND
+		faults := map[string]sandbox.FlyFault{
+			"none": {}, "down": sandbox.FlyDown(), "page": sandbox.FlyWebPage(),
+			"graphql": sandbox.FlyGraphQLError("SERVER_ERROR", args[len(args)-1]),
+		}
+		f, ok := faults[args[1]]
+		if !ok {
+			ts.Fatalf("there is no fault %q", args[1])
+		}
+		w.mu.Lock()
+		w.fly = f
+		w.mu.Unlock()
+	default:
+		ts.Fatalf("there is no fly %s", args[0])
+	}
 }
 
 // fault KIND ACTION [COUNT]: what happens to the next calls of the action.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,8 +18,11 @@ type setupOptions struct {
 	request requestFlags
 	output  outputFlags
 	aws     awsFlags
+	fly     flyFlags
 	dryRun  bool
 	yes     bool
+	// accessible asks by plain prompts.
+	accessible bool
 }
 
 func newSetup(sys System) *cobra.Command {
@@ -42,6 +46,8 @@ it has to accept, and one of another app, which it has to refuse.`,
 	o.request.register(c.Flags())
 	o.output.register(c.Flags())
 	o.aws.register(c.Flags())
+	o.fly.register(c.Flags())
+	c.Flags().BoolVar(&o.accessible, "accessible", false, "ask by plain prompts, a line each, also through a pipe; ACCESSIBLE=1 does the same")
 	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "show the plan and change nothing")
 	c.Flags().BoolVarP(&o.yes, "yes", "y", false, "apply the plan without asking")
 	return c
@@ -49,14 +55,39 @@ it has to accept, and one of another app, which it has to refuse.`,
 
 func runSetup(ctx context.Context, sys System, o setupOptions) error {
 	e := newEngine(sys, o.output)
-	req, err := o.request.request(ctx, sys, e.folder)
-	if err := errors.Join(err, o.unasked(sys)); err != nil {
+	if err := e.openFly(o.fly); err != nil {
 		return err
 	}
-	if err := e.openAWS(ctx, o.aws.options(e)); err != nil {
+	if !o.asks(sys) {
+		w, err := e.wish(ctx, &o.request)
+		if err := errors.Join(err, o.unasked(sys)); err != nil {
+			return err
+		}
+		if err := e.openAWS(ctx, o.aws.options(e)); err != nil {
+			return err
+		}
+		return e.setup(ctx, w, o.dryRun, o.yes)
+	}
+	w, args, err := e.interview(ctx, o)
+	if err != nil {
 		return err
 	}
-	return e.setup(ctx, req, o.dryRun, o.yes)
+	err = e.setup(ctx, w, o.dryRun, false)
+	if args != nil && ctx.Err() == nil {
+		e.sayAgain(args)
+	}
+	return err
+}
+
+// sayAgain shows the command that does the same without questions.
+func (e *engine) sayAgain(args []string) {
+	words := make([]string, len(args))
+	for i, arg := range args {
+		words[i] = shellWord(arg)
+	}
+	fmt.Fprintln(e.sys.Stdout)
+	fmt.Fprintln(e.sys.Stdout, "The same without questions:")
+	fmt.Fprintln(e.sys.Stdout, "  "+render.Clean("fly-aws setup "+strings.Join(words, " ")+" --yes"))
 }
 
 // unasked says why the question whether to apply the plan cannot be asked.
@@ -67,21 +98,16 @@ func (o setupOptions) unasked(sys System) error {
 		return nil
 	case o.output.json:
 		return usagef(hint, "--json asks no question")
-	case !sys.StdinTTY || !sys.StdoutTTY:
-		return usagef(hint, "there is no terminal to confirm the plan on")
 	case sys.Getenv("CI") != "":
 		return usagef(hint, "the variable CI is set, so nobody is asked to confirm the plan")
 	}
-	return nil
+	return usagef(hint, "there is no terminal to confirm the plan on")
 }
 
 // setup is the main job, with every question about flags answered.
-func (e *engine) setup(ctx context.Context, req setup.Request, dryRun, yes bool) error {
-	plan, state, err := e.plan(ctx, req)
+func (e *engine) setup(ctx context.Context, w wish, dryRun, yes bool) error {
+	plan, state, err := e.plan(ctx, w)
 	if err != nil {
-		return err
-	}
-	if e.warnings, err = e.folderWarnings(ctx, req); err != nil {
 		return err
 	}
 	if dryRun {
@@ -89,6 +115,9 @@ func (e *engine) setup(ctx context.Context, req setup.Request, dryRun, yes bool)
 	}
 	if !e.json {
 		render.Plan(e.sys.Stdout, plan, e.out)
+	}
+	if err := e.showWarnings(plan); err != nil {
+		return err
 	}
 	if conflicts := plan.Conflicts(); len(conflicts) > 0 {
 		return &setup.ConflictError{Conflicts: conflicts}
@@ -106,49 +135,6 @@ func (e *engine) setup(ctx context.Context, req setup.Request, dryRun, yes bool)
 	return e.applyAndTell(ctx, plan, state)
 }
 
-// folderWarnings looks in the config files for what keeps the role from working.
-func (e *engine) folderWarnings(ctx context.Context, req setup.Request) ([]string, error) {
-	keys := []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"}
-	var want []setup.Resource
-	for _, app := range req.Apps {
-		if app.Config != "" {
-			for _, key := range append(keys, setup.EnvRegion) {
-				want = append(want, setup.Resource{Env: &setup.Env{Config: app.Config, App: app.Name, Key: key}})
-			}
-		}
-	}
-	if len(want) == 0 {
-		return nil, nil
-	}
-	state, err := setup.Observe(ctx, e.targets, want)
-	if err != nil {
-		return nil, err
-	}
-	var out []string
-	for _, r := range want {
-		found, exists := state[r.ID()]
-		region, app := r.Env.Key == setup.EnvRegion, appOf(req, r.Env.App)
-		switch {
-		case region && !exists && app.Region == "":
-			out = append(out, r.Env.Config+" sets no AWS_REGION, and Fly sets none, but every AWS SDK needs one: add --aws-region with yours, such as eu-central-1")
-		case region && exists && !setup.RegionLike(found.Env.Value):
-			out = append(out, fmt.Sprintf("AWS_REGION is %q in %s, which is no region of AWS's, and is left as it is: AWS calls will fail", found.Env.Value, r.Env.Config))
-		case !region && exists:
-			out = append(out, r.Env.Key+" in "+r.Env.Config+" comes before the role in every AWS SDK: remove it")
-		}
-	}
-	return out, nil
-}
-
-func appOf(req setup.Request, name string) setup.App {
-	for _, app := range req.Apps {
-		if app.Name == name {
-			return app
-		}
-	}
-	return setup.App{}
-}
-
 // applyAndTell applies a plan and shows what came of it. Without a state the plan
 // comes from a file, and what it was made from is looked at again.
 func (e *engine) applyAndTell(ctx context.Context, plan *setup.Plan, state setup.State) error {
@@ -160,7 +146,7 @@ func (e *engine) applyAndTell(ctx context.Context, plan *setup.Plan, state setup
 		err = goesOn(o, err)
 	}
 	if e.json {
-		doc := render.NewReport(plan, o.report, o.findings, o.proofs, e.warnings)
+		doc := render.NewReport(plan, o.report, o.findings, o.proofs, e.warnings(plan))
 		if err != nil {
 			return &reportError{err: err, doc: doc}
 		}
@@ -174,9 +160,6 @@ func (e *engine) applyAndTell(ctx context.Context, plan *setup.Plan, state setup
 	}
 	render.Findings(e.sys.Stdout, o.findings, e.out)
 	render.Proofs(e.sys.Stdout, o.proofs, e.out)
-	for _, text := range e.warnings {
-		render.Warning(e.sys.Stdout, text, e.out)
-	}
 	if err != nil {
 		return err
 	}

@@ -24,8 +24,12 @@ type System struct {
 	Getenv func(string) string
 	// Environ is the whole environment, for a child process.
 	Environ []string
-	// Dir is the folder that relative paths start from.
-	Dir string
+	// Dir is the folder that relative paths start from; Home the person's own, ""
+	// if there is none.
+	Dir, Home string
+	// Size is that of the terminal among the streams that progress is shown on, in
+	// columns and rows; 0 if there is none.
+	Size func() (columns, rows int)
 	// Now is the clock, and Sleep waits, for no longer than ctx lasts.
 	Now   func() time.Time
 	Sleep func(ctx context.Context, d time.Duration)
@@ -47,7 +51,13 @@ type Build struct {
 
 // Host is the System of the running process.
 func Host(build Build) System {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		home = ""
+	}
 	return System{
+		Home:      home,
+		Size:      stderrSize,
 		Stdin:     os.Stdin,
 		Stdout:    os.Stdout,
 		Stderr:    os.Stderr,
@@ -61,6 +71,14 @@ func Host(build Build) System {
 		Exec:      replaceProcess,
 		Build:     build,
 	}
+}
+
+func stderrSize() (columns, rows int) {
+	columns, rows, err := term.GetSize(int(os.Stderr.Fd()))
+	if err != nil {
+		return 0, 0
+	}
+	return columns, rows
 }
 
 func sleep(ctx context.Context, d time.Duration) {

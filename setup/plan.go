@@ -24,6 +24,8 @@ type Plan struct {
 	// Changes holds one entry a resource, in the order of their dependencies:
 	// provider, roles, policies, fly.toml entries.
 	Changes []Change `json:"changes"`
+	// Warnings are what was around when the plan was made that it does not change.
+	Warnings []Warning `json:"warnings,omitempty"`
 }
 
 // A Grant says that machines of an app may assume a role.

@@ -85,6 +85,11 @@ func (p *Plan) check() error {
 			}
 		}
 	}
+	for _, w := range p.Warnings {
+		if err := w.check(); err != nil {
+			return err
+		}
+	}
 	seen := map[string]bool{}
 	for i, c := range p.Changes {
 		if err := p.checkChange(c, roles); err != nil {

@@ -62,7 +62,7 @@ type ReportDocument struct {
 	Findings []setup.Finding  `json:"findings"`
 	Proofs   []ProofDocument  `json:"proofs"`
 	// Warnings are to know of; they do not make it fail.
-	Warnings []string `json:"warnings"`
+	Warnings []WarningDocument `json:"warnings"`
 	// Error is the failure that ended it, as in an ErrorDocument.
 	Error *Problem `json:"error,omitempty"`
 }
@@ -100,7 +100,7 @@ type ErrorDocument struct {
 
 // NewReport makes the document of a report, with warnings and those that proofs
 // give cause for.
-func NewReport(plan *setup.Plan, report setup.Report, findings []setup.Finding, proofs []setup.Proof, warnings []string) ReportDocument {
+func NewReport(plan *setup.Plan, report setup.Report, findings []setup.Finding, proofs []setup.Proof, warnings []WarningDocument) ReportDocument {
 	doc := ReportDocument{
 		Schema:    ReportSchema,
 		Partition: plan.Partition,
@@ -111,7 +111,7 @@ func NewReport(plan *setup.Plan, report setup.Report, findings []setup.Finding, 
 		Changes:   []ResultDocument{},
 		Findings:  append([]setup.Finding{}, findings...),
 		Proofs:    []ProofDocument{},
-		Warnings:  append([]string{}, warnings...),
+		Warnings:  append([]WarningDocument{}, warnings...),
 	}
 	if report.Count(setup.StatusKept) == len(report.Results) {
 		doc.Status = "nothing-to-do"
@@ -126,7 +126,7 @@ func NewReport(plan *setup.Plan, report setup.Report, findings []setup.Finding, 
 	for _, p := range proofs {
 		doc.Proofs = append(doc.Proofs, ProofDocument{p, p.Held()})
 		if !p.Held() && (p.Want == trustpolicy.Refused || p.Got == trustpolicy.Undecided) {
-			doc.Warnings = append(doc.Warnings, warning(p))
+			doc.Warnings = append(doc.Warnings, proofWarning(p))
 		}
 	}
 	return doc

@@ -12,18 +12,6 @@ import (
 
 func number(n int) string { return strconv.Itoa(n) }
 
-// Event shows how a change goes, a line when it ends. elapsed is how long it took.
-func Event(w io.Writer, e setup.Event, elapsed time.Duration, style Style) {
-	p := printer{w, style}
-	took := p.paint(dim, "("+elapsed.Round(time.Millisecond).String()+")")
-	switch e.Status {
-	case setup.StatusDone:
-		p.line("  %s %s %s", p.ok(), Name(*e.Change.After), took)
-	case setup.StatusFailed:
-		p.line("  %s %s %s", p.bad(), Name(*e.Change.After), took)
-	}
-}
-
 // Report sums up a plan that was not applied whole. The events have shown what
 // was done and what failed; when several failed, each has its cause here, and what
 // was not reached is listed.
@@ -104,15 +92,6 @@ func (p printer) because(proof setup.Proof) {
 			p.failures(s)
 		}
 	}
-}
-
-// warning puts a proof that did not hold, but is not fly-aws's to mend, into a
-// sentence.
-func warning(proof setup.Proof) string {
-	if proof.Got == trustpolicy.Undecided {
-		return "whether " + Clean(proof.Subject) + " may assume the role " + Clean(proof.Role) + " depends on conditions that are not known here"
-	}
-	return Clean(proof.Subject) + " may assume the role " + Clean(proof.Role) + " too, by a statement that is not fly-aws's"
 }
 
 // failures shows the conditions of a statement that did not hold.
@@ -215,10 +194,4 @@ func Next(w io.Writer, command string, style Style) {
 func Heading(w io.Writer, text string, style Style) {
 	p := printer{w, style}
 	p.line("%s", p.paint(bold, text))
-}
-
-// Warning shows something to know of that does not stop anything.
-func Warning(w io.Writer, text string, style Style) {
-	p := printer{w, style}
-	p.line("%s %s", p.paint(yellow, "!"), Clean(text))
 }
