@@ -2,14 +2,14 @@ package trustpolicy
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // maxDocument is the most bytes of a document: IAM's API takes 131,072
@@ -86,22 +86,19 @@ func parse(text []byte, identity bool) (*document, error) {
 	if bytes.HasPrefix(text, []byte("\ufeff")) {
 		return nil, p.errorf(0, "a byte order mark stands before the document")
 	}
-	p.dec = jsontext.NewDecoder(bytes.NewBuffer(text))
+	p.dec = json.NewDecoder(bytes.NewReader(text))
+	p.dec.UseNumber() // which keeps them as they are written
 	d, err := p.document()
 	if err != nil {
 		return nil, err
 	}
-	end := int(p.dec.InputOffset())
-	if rest := bytes.TrimLeft(text[end:], " \t\r\n"); len(rest) > 0 {
-		return nil, p.errorf(len(text)-len(rest), "there is more after the end of the policy")
-	}
-	return d, nil
+	return d, p.end()
 }
 
 // A parser reads one document.
 type parser struct {
 	text     []byte
-	dec      *jsontext.Decoder
+	dec      *json.Decoder
 	identity bool
 }
 
@@ -126,56 +123,116 @@ func (p *parser) next() int {
 	return at
 }
 
+// end reads the end of the document.
+func (p *parser) end() error {
+	rest := bytes.TrimLeft(p.text[p.dec.InputOffset():], " \t\r\n")
+	if len(rest) > 0 {
+		return p.errorf(len(p.text)-len(rest), "there is more after the end of the policy")
+	}
+	return nil
+}
+
+// peek returns the first byte of the next token, 0 at the end.
+func (p *parser) peek() byte {
+	if at := p.next(); at < len(p.text) {
+		return p.text[at]
+	}
+	return 0
+}
+
 // token reads a token and returns where it begins.
-func (p *parser) token() (jsontext.Token, int, error) {
+func (p *parser) token() (json.Token, int, error) {
 	at := p.next()
-	t, err := p.dec.ReadToken()
+	t, err := p.dec.Token()
 	if err != nil {
-		return t, at, p.jsonError(at, err)
+		return nil, at, p.jsonError(at, err)
 	}
-	return t, at, nil
+	if _, ok := t.(string); ok {
+		err = p.literal(at)
+	}
+	return t, at, err
 }
 
-// jsonError puts an error of the JSON reader into our words and place.
+// literal looks into the string that begins at a byte, up to its end or a control
+// character, for bad escapes and UTF-8: encoding/json replaces half a surrogate
+// pair and invalid UTF-8 by U+FFFD and goes on.
+func (p *parser) literal(at int) error {
+	for i := at + 1; i < len(p.text) && p.text[i] != '"' && p.text[i] >= ' '; {
+		rest := p.text[i:]
+		r, size := utf8.DecodeRune(rest)
+		if r == utf8.RuneError && size == 1 {
+			return p.errorf(i, "invalid UTF-8")
+		}
+		if r == '\\' {
+			valid := false
+			if size, valid = escape(rest); !valid {
+				return p.errorf(i, "invalid escape sequence %q in a string", rest[:size])
+			}
+		}
+		i += size
+	}
+	return nil
+}
+
+// escape returns the length of the escape sequence that text begins with, and
+// whether it is valid. A surrogate pair is one sequence, half of a pair is none.
+func escape(text []byte) (size int, valid bool) {
+	r, size := utf8.DecodeRune(text[1:])
+	if r != 'u' {
+		return 1 + size, strings.ContainsRune(`"\/bfnrt`, r)
+	}
+	unit := utf16Unit(text)
+	if !utf16.IsSurrogate(unit) {
+		return min(6, len(text)), unit >= 0
+	}
+	if utf16.DecodeRune(unit, utf16Unit(text[6:])) == utf8.RuneError {
+		return 6, false
+	}
+	return 12, true
+}
+
+// utf16Unit returns what text begins with as \uXXXX, -1 when it does not.
+func utf16Unit(text []byte) rune {
+	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
+		return -1
+	}
+	unit, err := strconv.ParseUint(string(text[2:6]), 16, 16)
+	if err != nil {
+		return -1
+	}
+	return rune(unit)
+}
+
+// jsonError puts an error of the JSON reader, at the token that begins at at, into
+// our words and place.
 func (p *parser) jsonError(at int, err error) error {
-	var s *jsontext.SyntacticError
+	wrong := len(p.text)
+	var s *json.SyntaxError
+	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		// A decoder that reads tokens does not say where in the text it failed.
+		if !errors.As(json.Unmarshal(p.text, new(json.RawMessage)), &s) || s.Offset < 1 {
+			return p.errorf(at, "%v", err)
+		}
+		wrong = int(s.Offset) - 1
+	}
+	if at < wrong && p.text[at] == '"' {
+		if err := p.literal(at); err != nil {
+			return err
+		}
+	}
+	before := bytes.TrimRight(p.text[:wrong], " \t\r\n")
 	switch {
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		if len(bytes.TrimLeft(p.text, " \t\r\n")) == 0 {
-			return p.errorf(0, "the document is empty")
-		}
-		return p.errorf(len(p.text), "the document ends in the middle of the policy")
-	case errors.Is(err, jsontext.ErrDuplicateName):
-		return p.errorf(at, "%s stands here twice", quote(p.rawString(at)))
-	case errors.As(err, &s):
-		at = int(s.ByteOffset)
-		if bracket, ok := p.needless(at); ok {
-			return p.errorf(at, "a comma stands before the closing %q", bracket)
-		}
-		return p.errorf(at, "%v", s.Err) // which quotes what it cites
+	case wrong == len(p.text) && len(before) == 0:
+		return p.errorf(0, "the document is empty")
+	case wrong == len(p.text):
+		return p.errorf(wrong, "the document ends in the middle of the policy")
+	case (p.text[wrong] == '}' || p.text[wrong] == ']') && bytes.HasSuffix(before, []byte{','}):
+		return p.errorf(len(before)-1, "a comma stands before the closing %q", p.text[wrong])
 	}
-	return p.errorf(at, "%v", err)
-}
-
-// needless returns the closing bracket that the comma at at stands before.
-func (p *parser) needless(at int) (bracket byte, ok bool) {
-	if at >= len(p.text) || p.text[at] != ',' {
-		return 0, false
-	}
-	rest := bytes.TrimLeft(p.text[at+1:], " \t\r\n")
-	if len(rest) == 0 || rest[0] != '}' && rest[0] != ']' {
-		return 0, false
-	}
-	return rest[0], true
-}
-
-// rawString returns what the string literal at at says.
-func (p *parser) rawString(at int) string {
-	t, err := jsontext.NewDecoder(bytes.NewReader(p.text[min(at, len(p.text)):])).ReadToken()
-	if err != nil {
-		return ""
-	}
-	return t.String()
+	// It takes a byte for a character.
+	r, _ := utf8.DecodeRune(p.text[wrong:])
+	what := strings.TrimPrefix(s.Error(), fmt.Sprintf("invalid character %q", rune(p.text[wrong])))
+	return p.errorf(wrong, "invalid character %q%s", r, what)
 }
 
 // object reads an object and calls member for each of its names, which has to
@@ -185,15 +242,20 @@ func (p *parser) object(what string, member func(name string, at int) error) err
 	if err != nil {
 		return err
 	}
-	if t.Kind() != '{' {
+	if t != json.Delim('{') {
 		return p.errorf(at, "%s has to be an object, not %s", what, kindName(t))
 	}
-	for p.dec.PeekKind() != '}' {
-		t, at, err := p.token()
+	seen := map[string]bool{}
+	for p.dec.More() {
+		name, at, err := p.string("a name")
 		if err != nil {
 			return err
 		}
-		if err := member(t.String(), at); err != nil {
+		if seen[name] {
+			return p.errorf(at, "%s stands here twice", quote(name))
+		}
+		seen[name] = true
+		if err := member(name, at); err != nil {
 			return err
 		}
 	}
@@ -203,13 +265,13 @@ func (p *parser) object(what string, member func(name string, at int) error) err
 
 // list reads a list or, where what may stand alone, a single value.
 func (p *parser) list(element func() error) error {
-	if p.dec.PeekKind() != '[' {
+	if p.peek() != '[' {
 		return element()
 	}
 	if _, _, err := p.token(); err != nil {
 		return err
 	}
-	for p.dec.PeekKind() != ']' {
+	for p.dec.More() {
 		if err := element(); err != nil {
 			return err
 		}
@@ -223,10 +285,11 @@ func (p *parser) string(what string) (string, int, error) {
 	if err != nil {
 		return "", at, err
 	}
-	if t.Kind() != '"' {
+	s, ok := t.(string)
+	if !ok {
 		return "", at, p.errorf(at, "%s has to be a string, not %s", what, kindName(t))
 	}
-	return t.String(), at, nil
+	return s, at, nil
 }
 
 // strings reads a string or a list of strings; the result is never nil. check
@@ -247,17 +310,18 @@ func (p *parser) strings(what string, check func(string) string) ([]string, erro
 	return out, err
 }
 
-func kindName(t jsontext.Token) string {
-	switch t.Kind() {
-	case '{':
-		return "an object"
-	case '[':
+func kindName(t json.Token) string {
+	switch t.(type) {
+	case json.Delim:
+		if t == json.Delim('{') {
+			return "an object"
+		}
 		return "a list"
-	case '"':
+	case string:
 		return "a string"
-	case '0':
+	case json.Number:
 		return "a number"
-	case 'n':
+	case nil:
 		return "null"
 	}
 	return "a boolean"
@@ -452,7 +516,7 @@ func (p *Principal) entries() []principalEntry {
 
 func (p *parser) principal(what string) (*Principal, error) {
 	who := &Principal{}
-	if p.dec.PeekKind() == '"' {
+	if p.peek() == '"' {
 		s, at, err := p.string(what)
 		if err != nil {
 			return nil, err
@@ -556,10 +620,12 @@ func (p *parser) values() ([]string, error) {
 		if err != nil {
 			return err
 		}
-		if !slices.Contains([]jsontext.Kind{'"', '0', 't', 'f'}, t.Kind()) {
+		switch t.(type) {
+		case string, json.Number, bool:
+			out = append(out, fmt.Sprint(t))
+		default:
 			return p.errorf(at, "a condition's value has to be a string, number or boolean, not %s", kindName(t))
 		}
-		out = append(out, t.String())
 		return nil
 	})
 	return out, err

@@ -2,15 +2,16 @@ package flyoidc
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // maxNesting is how deep objects and lists may be inside one another. Fly's
@@ -36,31 +37,34 @@ func (in *inspection) object(what string, text []byte) (o object, ok bool) {
 		in.breaks(RuleNesting, "%s has more than %d objects and lists inside one another", what, maxNesting)
 		return o, false
 	}
-	// Names that occur twice are looked for here, so that the object can be shown.
-	dec := jsontext.NewDecoder(bytes.NewBuffer(text), jsontext.AllowDuplicateNames(true))
-	if kind := dec.PeekKind(); kind != '{' && kind != 0 {
+	dec := decoder(text)
+	brace, err := dec.Token()
+	if err == nil && brace != json.Delim('{') {
 		in.breaks(RuleJSON, "%s is JSON, but not an object", what)
 		return o, false
 	}
-	_, err := dec.ReadToken()
-	for err == nil && dec.PeekKind() != '}' {
-		var name jsontext.Token
-		var value jsontext.Value
-		if name, err = dec.ReadToken(); err != nil {
+	for err == nil && dec.More() {
+		var name json.Token
+		var value json.RawMessage
+		if name, err = dec.Token(); err != nil {
 			break
 		}
-		m := Member{Name: name.String()}
-		if value, err = dec.ReadValue(); err != nil {
+		if err = dec.Decode(&value); err != nil {
 			break
 		}
-		m.Value = string(value)
+		m := Member{Value: string(value)}
+		m.Name, _ = name.(string)
 		o.members = append(o.members, m)
 	}
 	if err == nil {
-		_, err = dec.ReadToken()
+		_, err = dec.Token()
 	}
 	if err != nil {
-		in.breaks(RuleJSON, "%s is not valid JSON: %s", what, jsonReason(err))
+		in.breaks(RuleJSON, "%s is not valid JSON: %s", what, jsonReason(text, err))
+		return object{}, false
+	}
+	if i := halfPair(text[:dec.InputOffset()]); i >= 0 {
+		in.breaks(RuleJSON, "%s is not valid JSON: %s stands for half a character, at byte %d", what, quote(string(text[i:i+6])), i+1)
 		return object{}, false
 	}
 	if rest := bytes.Trim(text[dec.InputOffset():], " \t\r\n"); len(rest) > 0 {
@@ -87,11 +91,42 @@ func (o *object) names(in *inspection, what string) {
 		default:
 			in.breaks(RuleCase, "%s has the names %s and %s, which differ in case only", what, quote(before), quote(m.Name))
 		}
-		// The decoder has accepted the value but for names that occur twice in it.
-		if (m.Value[0] == '{' || m.Value[0] == '[') && !jsontext.Value(m.Value).IsValid() {
+		if (m.Value[0] == '{' || m.Value[0] == '[') && repeats(decoder([]byte(m.Value))) {
 			in.breaks(RuleDuplicate, "%s has a name twice inside of %s", what, quote(m.Name))
 		}
 	}
+}
+
+// decoder returns a reader of JSON which no number is too large for.
+func decoder(text []byte) *json.Decoder {
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
+	return dec
+}
+
+// repeats reads a JSON value and reports whether an object within it has a name
+// twice. What cannot be read counts as such.
+func repeats(dec *json.Decoder) bool {
+	open, err := dec.Token()
+	if _, nested := open.(json.Delim); !nested || err != nil {
+		return err != nil
+	}
+	seen := map[string]bool{}
+	for dec.More() {
+		if open == json.Delim('{') {
+			t, err := dec.Token()
+			name, ok := t.(string)
+			if err != nil || !ok || seen[name] {
+				return true
+			}
+			seen[name] = true
+		}
+		if repeats(dec) {
+			return true
+		}
+	}
+	_, err = dec.Token()
+	return err != nil
 }
 
 // fold makes names that differ in case only equal, by the folding with which
@@ -190,7 +225,7 @@ func (o object) time(in *inspection, rule Rule) time.Time {
 	if !ok {
 		return time.Time{}
 	}
-	if kind := jsontext.Value(value).Kind(); kind != '0' {
+	if c := value[0]; c != '-' && (c < '0' || c > '9') {
 		in.breaks(rule, "%s is %s, it has to be a whole number of seconds", rule, kindOf(value))
 		return time.Time{}
 	}
@@ -207,45 +242,75 @@ func (o object) time(in *inspection, rule Rule) time.Time {
 }
 
 // unquote returns what a JSON string says.
-func unquote(value string) (string, bool) {
-	if !strings.HasPrefix(value, `"`) {
+func unquote(value string) (text string, ok bool) {
+	if !strings.HasPrefix(value, `"`) || !utf8.ValidString(value) || halfPair([]byte(value)) >= 0 {
 		return "", false
 	}
-	s, err := jsontext.AppendUnquote(nil, value)
-	return string(s), err == nil
+	err := json.Unmarshal([]byte(value), &text)
+	return text, err == nil
 }
 
-// textList returns a list of strings.
+// textList returns a list of strings; what there is of one before something else.
 func textList(value string) ([]string, bool) {
-	dec := jsontext.NewDecoder(strings.NewReader(value))
-	if t, err := dec.ReadToken(); err != nil || t.Kind() != '[' {
+	var values []json.RawMessage
+	if err := json.Unmarshal([]byte(value), &values); err != nil || !strings.HasPrefix(value, "[") {
 		return nil, false
 	}
 	list := []string{}
-	for dec.PeekKind() == '"' {
-		t, err := dec.ReadToken()
-		if err != nil {
-			return nil, false
+	for _, v := range values {
+		s, ok := unquote(string(v))
+		if !ok {
+			return list, false
 		}
-		list = append(list, t.String())
+		list = append(list, s)
 	}
-	return list, dec.PeekKind() == ']'
+	return list, true
 }
 
 func kindOf(value string) string {
-	switch jsontext.Value(value).Kind() {
+	switch value[0] {
 	case 'n':
 		return "null"
 	case '"':
 		return "a string"
-	case '0':
-		return "a number"
 	case '{':
 		return "an object"
 	case '[':
 		return "a list"
+	case 't', 'f':
+		return "a boolean"
 	}
-	return "a boolean"
+	return "a number"
+}
+
+// halfPair returns where JSON has an escape that is half of a surrogate pair, -1
+// when it has none. encoding/json replaces them by U+FFFD and goes on.
+func halfPair(text []byte) int {
+	for i := 0; i < len(text); i++ {
+		if text[i] != '\\' {
+			continue
+		}
+		if unit := utf16Unit(text[i:]); utf16.IsSurrogate(unit) {
+			if utf16.DecodeRune(unit, utf16Unit(text[i+6:])) == utf8.RuneError {
+				return i
+			}
+			i += 6
+		}
+		i++ // past what is escaped, which may be a backslash
+	}
+	return -1
+}
+
+// utf16Unit returns what text begins with as \uXXXX, -1 when it does not.
+func utf16Unit(text []byte) rune {
+	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
+		return -1
+	}
+	unit, err := strconv.ParseUint(string(text[2:6]), 16, 16)
+	if err != nil {
+		return -1
+	}
+	return rune(unit)
 }
 
 // nesting returns how deep brackets are inside one another in text that may or
@@ -270,14 +335,19 @@ func nesting(text []byte) int {
 	return deepest
 }
 
-// jsonReason says what the JSON reader stumbled on.
-func jsonReason(err error) string {
+// jsonReason says what the JSON reader stumbled on, and where.
+func jsonReason(text []byte, err error) string {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return "it ends in the middle"
 	}
-	var syntax *jsontext.SyntacticError
-	if errors.As(err, &syntax) {
-		return clean(strings.TrimPrefix(syntax.Err.Error(), "jsontext: "))
+	// A decoder that reads tokens does not say where in the text it failed.
+	var syntax *json.SyntaxError
+	if !errors.As(json.Unmarshal(text, new(json.RawMessage)), &syntax) || syntax.Offset < 1 {
+		return "it cannot be read"
 	}
-	return "it cannot be read"
+	// It takes a byte for a character.
+	wrong := text[syntax.Offset-1:]
+	r, _ := utf8.DecodeRune(wrong)
+	reason := strings.TrimPrefix(syntax.Error(), fmt.Sprintf("invalid character %q", rune(wrong[0])))
+	return clean(fmt.Sprintf("invalid character %q%s, at byte %d", r, reason, syntax.Offset))
 }
