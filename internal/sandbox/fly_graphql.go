@@ -5,12 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
-
-	"github.com/vektah/gqlparser/v2/ast"
-	"github.com/vektah/gqlparser/v2/parser"
 )
 
 // A graphQLField is a field of a type of Fly's GraphQL schema.
@@ -59,17 +58,15 @@ func flyGraphQLRefusal(errs ...*graphQLError) map[string]any {
 
 // A graphQLQuery is one query while it is answered.
 type graphQLQuery struct {
-	document  *ast.QueryDocument
-	operation *ast.OperationDefinition
+	document  *graphQLDocument
+	operation *graphQLOperation
 	variables map[string]any
 	errs      []*graphQLError
 }
 
-// Bounds of a query: no client of Fly's comes near.
-const (
-	maxQueryTokens = 1000
-	maxQueryDepth  = 20
-)
+// maxQueryDepth bounds a query whose fragments are put in: no client of Fly's
+// comes near.
+const maxQueryDepth = 20
 
 // readQuery reads a request of GraphQL over HTTP.
 func readQuery(body []byte) (*graphQLQuery, *graphQLError) {
@@ -81,13 +78,13 @@ func readQuery(body []byte) (*graphQLQuery, *graphQLError) {
 	if json.Unmarshal(body, &object) != nil || strings.TrimSpace(object.Query) == "" {
 		return nil, &graphQLError{Message: "No query string was present"}
 	}
-	document, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: object.Query}, maxQueryTokens)
+	document, err := parseGraphQL(object.Query)
 	if err != nil {
-		return nil, &graphQLError{Message: "Parse error: " + err.Error()}
+		return nil, err
 	}
 	q := &graphQLQuery{document: document, variables: object.Variables}
-	for _, operation := range document.Operations {
-		if operation.Name == object.OperationName || object.OperationName == "" {
+	for _, operation := range document.operations {
+		if operation.name == object.OperationName || object.OperationName == "" {
 			if q.operation != nil {
 				return nil, &graphQLError{Message: "An operation name is required"}
 			}
@@ -97,8 +94,8 @@ func readQuery(body []byte) (*graphQLQuery, *graphQLError) {
 	switch {
 	case q.operation == nil:
 		return nil, &graphQLError{Message: "No operation named " + fmt.Sprintf("%q", object.OperationName)}
-	case q.operation.Operation != ast.Query:
-		return nil, &graphQLError{Message: "Schema is not configured for " + string(q.operation.Operation) + "s"}
+	case q.operation.kind != "query":
+		return nil, &graphQLError{Message: "Schema is not configured for " + q.operation.kind + "s"}
 	}
 	return q, nil
 }
@@ -106,33 +103,33 @@ func readQuery(body []byte) (*graphQLQuery, *graphQLError) {
 // rootFields names what a query asks for.
 func (q *graphQLQuery) rootFields() []string {
 	var names []string
-	for _, field := range q.fields(q.operation.SelectionSet, "Query", 0) {
-		names = append(names, field.Name)
+	for _, field := range q.fields(q.operation.selections, "Query", 0) {
+		names = append(names, field.name)
 	}
 	return names
 }
 
 // fields are those of a selection set, with those of its fragments.
-func (q *graphQLQuery) fields(set ast.SelectionSet, typ string, depth int) []*ast.Field {
+func (q *graphQLQuery) fields(set []*graphQLSelection, typ string, depth int) []*graphQLSelection {
 	if depth > maxQueryDepth {
 		q.fail(invalidQuery("tooDeep", "Query is nested too deeply"))
 		return nil
 	}
-	var fields []*ast.Field
-	for _, selection := range set {
-		switch s := selection.(type) {
-		case *ast.Field:
+	var fields []*graphQLSelection
+	for _, s := range set {
+		switch s.kind {
+		case graphQLFieldSelection:
 			fields = append(fields, s)
-		case *ast.InlineFragment:
-			if s.TypeCondition == "" || s.TypeCondition == typ {
-				fields = append(fields, q.fields(s.SelectionSet, typ, depth+1)...)
+		case graphQLInlineSelection:
+			if s.on == "" || s.on == typ {
+				fields = append(fields, q.fields(s.selections, typ, depth+1)...)
 			}
-		case *ast.FragmentSpread:
-			fragment := q.document.Fragments.ForName(s.Name)
+		case graphQLSpreadSelection:
+			fragment := q.document.fragment(s.name)
 			if fragment == nil {
-				q.fail(invalidQuery("useAndDefineFragment", "Fragment %s was used, but not defined", s.Name))
-			} else if fragment.TypeCondition == typ {
-				fields = append(fields, q.fields(fragment.SelectionSet, typ, depth+1)...)
+				q.fail(invalidQuery("useAndDefineFragment", "Fragment %s was used, but not defined", s.name))
+			} else if fragment.on == typ {
+				fields = append(fields, q.fields(fragment.selections, typ, depth+1)...)
 			}
 		}
 	}
@@ -148,108 +145,140 @@ func (q *graphQLQuery) fail(err *graphQLError) {
 // check reports all that is wrong with a query, as Fly does before it answers
 // any of it.
 func (q *graphQLQuery) check() []*graphQLError {
-	for _, v := range q.operation.VariableDefinitions {
-		value, given := q.variables[v.Variable]
-		if v.DefaultValue != nil && !given {
+	for _, name := range q.document.directives {
+		q.fail(invalidQuery("undefinedDirective", "Directive @%s is not defined", name))
+	}
+	for _, v := range q.operation.variables {
+		if v.def != nil && !v.def.fits(v.typ) {
+			q.fail(invalidQuery("defaultValueInvalidType", "Default value for $%s doesn't match type %s", v.name, v.typ))
+		}
+		value, given := q.variables[v.name]
+		if v.def != nil && !given {
 			continue
 		}
-		if value == nil && v.Type.NonNull || value != nil && !isOf(v.Type.Name(), value) || v.Type.Elem != nil {
-			q.fail(&graphQLError{Message: fmt.Sprintf("Variable $%s of type %s was provided invalid value", v.Variable, v.Type)})
+		// None of the schema's arguments is a list.
+		if !fits(value, v.typ) || strings.HasPrefix(v.typ, "[") {
+			q.fail(&graphQLError{Message: fmt.Sprintf("Variable $%s of type %s was provided invalid value", v.name, v.typ)})
 		}
 	}
-	q.checkSet(q.operation.SelectionSet, "Query", 0)
+	q.checkSet(q.operation.selections, "Query", 0)
 	return q.errs
 }
 
-func (q *graphQLQuery) checkSet(set ast.SelectionSet, typ string, depth int) {
+func (q *graphQLQuery) checkSet(set []*graphQLSelection, typ string, depth int) {
 	for _, field := range q.fields(set, typ, depth) {
-		if len(field.Directives) > 0 {
-			q.fail(invalidQuery("undefinedDirective", "Directive @%s is not defined", field.Directives[0].Name))
-		}
-		if field.Name == "__typename" {
+		if field.name == "__typename" {
 			continue
 		}
-		defined, ok := graphQLSchema[typ][field.Name]
+		defined, ok := graphQLSchema[typ][field.name]
 		if !ok {
-			err := invalidQuery("undefinedField", "Field '%s' doesn't exist on type '%s'", field.Name, typ)
-			err.Extensions["typeName"], err.Extensions["fieldName"] = typ, field.Name
+			err := invalidQuery("undefinedField", "Field '%s' doesn't exist on type '%s'", field.name, typ)
+			err.Extensions["typeName"], err.Extensions["fieldName"] = typ, field.name
 			q.fail(err)
 			continue
 		}
 		q.checkArguments(field, defined)
 		switch {
-		case defined.of == "" && len(field.SelectionSet) > 0:
-			q.fail(invalidQuery("selectionMismatch", "Selections can't be made on scalars (field '%s')", field.Name))
-		case defined.of != "" && len(field.SelectionSet) == 0:
-			q.fail(invalidQuery("selectionMismatch", "Field must have selections (field '%s' returns %s but has no selections)", field.Name, defined.of))
+		case defined.of == "" && len(field.selections) > 0:
+			q.fail(invalidQuery("selectionMismatch", "Selections can't be made on scalars (field '%s')", field.name))
+		case defined.of != "" && len(field.selections) == 0:
+			q.fail(invalidQuery("selectionMismatch", "Field must have selections (field '%s' returns %s but has no selections)", field.name, defined.of))
 		case defined.of != "":
-			q.checkSet(field.SelectionSet, defined.of, depth+1)
+			q.checkSet(field.selections, defined.of, depth+1)
 		}
 	}
 }
 
-func (q *graphQLQuery) checkArguments(field *ast.Field, defined graphQLField) {
+func (q *graphQLQuery) checkArguments(field *graphQLSelection, defined graphQLField) {
 	for _, name := range slices.Sorted(maps.Keys(defined.args)) {
-		if strings.HasSuffix(defined.args[name], "!") && field.Arguments.ForName(name) == nil {
-			q.fail(invalidQuery("missingRequiredArguments", "Field '%s' is missing required arguments: %s", field.Name, name))
+		if strings.HasSuffix(defined.args[name], "!") && !field.hasArgument(name) {
+			q.fail(invalidQuery("missingRequiredArguments", "Field '%s' is missing required arguments: %s", field.name, name))
 		}
 	}
-	for _, argument := range field.Arguments {
-		want, ok := defined.args[argument.Name]
-		if !ok {
-			q.fail(invalidQuery("argumentNotAccepted", "Field '%s' doesn't accept argument '%s'", field.Name, argument.Name))
-			continue
-		}
-		if argument.Value.Kind == ast.Variable {
-			v := q.operation.VariableDefinitions.ForName(argument.Value.Raw)
+	for _, argument := range field.arguments {
+		want, ok := defined.args[argument.name]
+		switch {
+		case !ok:
+			q.fail(invalidQuery("argumentNotAccepted", "Field '%s' doesn't accept argument '%s'", field.name, argument.name))
+		case argument.value.kind == '$':
+			v := q.operation.variable(argument.value.text)
 			switch {
 			case v == nil:
-				q.fail(invalidQuery("variableNotDefined", "Variable $%s is used by anonymous query but not declared", argument.Value.Raw))
-			case v.Type.Name() != strings.TrimSuffix(want, "!"),
-				strings.HasSuffix(want, "!") && !v.Type.NonNull && v.DefaultValue == nil:
-				q.fail(invalidQuery("variableMismatch", "Type mismatch on variable $%s and argument %s (%s / %s)", v.Variable, argument.Name, v.Type, want))
+				q.fail(invalidQuery("variableNotDefined", "Variable $%s is used by anonymous query but not declared", argument.value.text))
+			case strings.TrimSuffix(v.typ, "!") != strings.TrimSuffix(want, "!"),
+				strings.HasSuffix(want, "!") && !strings.HasSuffix(v.typ, "!") && v.def == nil:
+				q.fail(invalidQuery("variableMismatch", "Type mismatch on variable $%s and argument %s (%s / %s)", v.name, argument.name, v.typ, want))
 			}
-			continue
-		}
-		value, err := argument.Value.Value(nil)
-		if err != nil || value == nil && strings.HasSuffix(want, "!") || value != nil && !isOf(strings.TrimSuffix(want, "!"), value) {
-			q.fail(invalidQuery("argumentLiteralsIncompatible", "Argument '%s' on Field '%s' has an invalid value (%s). Expected type '%s'", argument.Name, field.Name, argument.Value, want))
+		case !argument.value.fits(want):
+			q.fail(invalidQuery("argumentLiteralsIncompatible", "Argument '%s' on Field '%s' has an invalid value (%s). Expected type '%s'", argument.name, field.name, argument.value.source, want))
 		}
 	}
 }
 
-// isOf says whether a value, of JSON or of a literal, is of a scalar type.
-func isOf(typ string, value any) bool {
+// fits says whether a literal without variables is of a type.
+func (v *graphQLValue) fits(typ string) bool {
+	switch v.kind {
+	case graphQLInt, graphQLString, graphQLBoolean, graphQLNull:
+		return fits(v.scalar(), typ)
+	}
+	return false // the schema's arguments are scalars, and none a float
+}
+
+// scalar is the value of a literal; nil for null. An integer that is out of all
+// bounds stays a json.Number, which fits no type.
+func (v *graphQLValue) scalar() any {
+	switch v.kind {
+	case graphQLInt:
+		if n, err := strconv.ParseInt(v.text, 10, 64); err == nil {
+			return n
+		}
+		return json.Number(v.text)
+	case graphQLBoolean:
+		return v.text == "true"
+	case graphQLNull:
+		return nil
+	}
+	return v.text
+}
+
+// fits says whether a value, of JSON or of a literal, is of a scalar type, which
+// is null's if it has no "!".
+func fits(value any, typ string) bool {
+	name, required := strings.CutSuffix(typ, "!")
 	switch v := value.(type) {
+	case nil:
+		return !required
 	case string:
-		return typ == "String" || typ == "ID"
+		return name == "String" || name == "ID"
 	case bool:
-		return typ == "Boolean"
+		return name == "Boolean"
 	case int64:
-		return typ == "Int" || typ == "ID"
+		return name == "ID" || name == "Int" && math.MinInt32 <= v && v <= math.MaxInt32
 	case float64:
-		return typ == "Int" && v == float64(int32(v))
+		return name == "Int" && v == float64(int32(v))
 	}
 	return false
 }
 
 // arguments are the values of a field's arguments; an absent one is nil.
-func (q *graphQLQuery) arguments(field *ast.Field) map[string]any {
+func (q *graphQLQuery) arguments(field *graphQLSelection) map[string]any {
 	values := map[string]any{}
-	for _, argument := range field.Arguments {
-		value := argument.Value
-		if value.Kind == ast.Variable {
-			if _, given := q.variables[value.Raw]; !given {
-				value = q.operation.VariableDefinitions.ForName(value.Raw).DefaultValue
+	for _, argument := range field.arguments {
+		value := argument.value
+		if value.kind == '$' {
+			given, ok := q.variables[value.text]
+			if value = q.operation.variable(value.text).def; ok || value == nil {
+				values[argument.name] = given
+				continue
 			}
 		}
-		values[argument.Name], _ = value.Value(q.variables) // check has seen it
+		values[argument.name] = value.scalar() // check has seen that it is one
 	}
 	return values
 }
 
 // shape picks out of a value what was asked of it.
-func (q *graphQLQuery) shape(value any, set ast.SelectionSet, typ string) any {
+func (q *graphQLQuery) shape(value any, set []*graphQLSelection, typ string) any {
 	switch v := value.(type) {
 	case []map[string]any:
 		list := make([]any, len(v))
@@ -260,11 +289,11 @@ func (q *graphQLQuery) shape(value any, set ast.SelectionSet, typ string) any {
 	case map[string]any:
 		object := map[string]any{}
 		for _, field := range q.fields(set, typ, 0) {
-			if field.Name == "__typename" {
-				object[field.Alias] = typ
+			if field.name == "__typename" {
+				object[field.alias] = typ
 				continue
 			}
-			object[field.Alias] = q.shape(v[field.Name], field.SelectionSet, graphQLSchema[typ][field.Name].of)
+			object[field.alias] = q.shape(v[field.name], field.selections, graphQLSchema[typ][field.name].of)
 		}
 		return object
 	}
@@ -304,25 +333,25 @@ func (w *World) graphQL(q *graphQLQuery, authorization string) map[string]any {
 	w.prepareFly()
 	scope, known := w.flyScope(authorization, true)
 	data, errs := map[string]any{}, []*graphQLError{}
-	for _, field := range q.fields(q.operation.SelectionSet, "Query", 0) {
+	for _, field := range q.fields(q.operation.selections, "Query", 0) {
 		var value any
 		var err *graphQLError
 		switch args := q.arguments(field); {
-		case field.Name == "__typename":
-			data[field.Alias] = "Query"
+		case field.name == "__typename":
+			data[field.alias] = "Query"
 			continue
 		case !known:
 			err = invalidQuery("UNAUTHORIZED", "You must be authenticated to view this.")
 		default:
-			value, err = w.rootField(scope, field.Name, args)
+			value, err = w.rootField(scope, field.name, args)
 		}
 		if err != nil {
-			err.Path = []any{field.Alias}
+			err.Path = []any{field.alias}
 			errs = append(errs, err)
-			data[field.Alias] = nil
+			data[field.alias] = nil
 			continue
 		}
-		data[field.Alias] = q.shape(value, field.SelectionSet, graphQLSchema["Query"][field.Name].of)
+		data[field.alias] = q.shape(value, field.selections, graphQLSchema["Query"][field.name].of)
 	}
 	answer := map[string]any{"data": data}
 	if len(errs) > 0 {

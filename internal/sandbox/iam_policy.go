@@ -33,13 +33,18 @@ func (p *policy) attachable() bool { return !strings.HasPrefix(p.path, "/aws-ser
 var managedPolicies string
 
 // awsPolicies holds the AWS-managed policies by path and name. A line of the
-// table is path, name, default version, creation, last update and, for the short
-// ones, the document, as AWS published them in May 2026; the IDs are made up.
+// table is path, name, default version, creation, last update, for the short ones
+// the document, and the description, "" where it is not known. The description is
+// what GetPolicy answers, less blanks at the end, by AWS's Managed Policy Reference
+// Guide and by the records of github.com/cloudy-native/aws-managed-policies and
+// github.com/udondan/iam-floyd. The rest is as AWS published it in May 2026; the
+// IDs are made up.
+// https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html
 var awsPolicies = sync.OnceValue(func() map[string]*policy {
 	out := make(map[string]*policy)
 	for line := range strings.Lines(managedPolicies) {
 		f := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
-		p := &policy{path: f[0], name: f[1], version: f[2], document: f[5], aws: true}
+		p := &policy{path: f[0], name: f[1], version: f[2], document: f[5], description: f[6], aws: true}
 		p.created, _ = time.Parse(time.RFC3339, f[3])
 		p.updated, _ = time.Parse(time.RFC3339, f[4])
 		p.id = "ANPA" + digest(p.name)[:17]
@@ -104,6 +109,7 @@ func createPolicy(r *request) ([]element, *apiError) {
 
 // policyElements is a managed policy as the API returns it. ListPolicies leaves
 // out description and tags.
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListPolicies.html
 func (w *World) policyElements(p *policy, whole bool) []element {
 	attached, bounded := w.usage(p.arn)
 	out := []element{

@@ -325,6 +325,58 @@ func TestAWSManagedPolicies(t *testing.T) {
 	}
 }
 
+// GetPolicy describes a policy, AWS's own as well as the account's; ListPolicies
+// does not.
+func TestPolicyDescriptions(t *testing.T) {
+	t.Parallel()
+	w := sandbox.World{Partition: "aws-us-gov", Account: "111122223333"}
+	s := start(t, &w)
+	c, ctx := iamClient(s), context.Background()
+	doc := strings.Replace(readBucket, "arn:aws:", "arn:aws-us-gov:", 1)
+	if _, err := c.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: aws.String("Read"), PolicyDocument: &doc, Description: aws.String("ours")}); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	pages := iam.NewListPoliciesPaginator(c, &iam.ListPoliciesInput{})
+	for pages.HasMorePages() {
+		out, err := pages.NextPage(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, listed := range out.Policies {
+			if listed.Description != nil {
+				t.Errorf("ListPolicies describes %s as %q", *listed.Arn, *listed.Description)
+			}
+			out, err := c.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: listed.Arn})
+			text := aws.ToString(ok(t, out, err).Policy.Description)
+			if text != strings.TrimSpace(text) || len(text) > 1000 {
+				t.Errorf("GetPolicy describes %s as %q", *listed.Arn, text)
+			}
+			if _, resource, _ := strings.Cut(*listed.Arn, ":policy/"); text != "" {
+				got[resource] = text
+			}
+		}
+	}
+	for resource, want := range map[string]string{
+		"Read":                   "ours",
+		"AdministratorAccess":    "Provides full access to AWS services and resources.",
+		"PowerUserAccess":        "Provides full access to AWS services and resources, but does not allow management of Users and groups.",
+		"ReadOnlyAccess":         "Provides read-only access to AWS services and resources.",
+		"AmazonS3ReadOnlyAccess": "Provides read only access to all buckets via the AWS Management Console.",
+		"AmazonBedrockReadOnly":  "Provides read only access to Amazon Bedrock",
+		"AmazonSQSFullAccess":    "Provides full access to Amazon SQS via the AWS Management Console.",
+		"job-function/Billing":   "Grants permissions for billing and cost management. This includes viewing account usage and viewing and modifying budgets and payment methods.",
+		"service-role/AmazonAPIGatewayPushToCloudWatchLogs": "Allows API Gateway to push logs to user's account.",
+	} {
+		if got[resource] != want {
+			t.Errorf("%s: got %q, want %q", resource, got[resource], want)
+		}
+	}
+	if len(got) < 27 {
+		t.Errorf("%d policies are described", len(got))
+	}
+}
+
 func TestRoleQuotas(t *testing.T) {
 	t.Parallel()
 	var w sandbox.World
