@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/fly-aws/fly-aws/internal/preset"
+	"github.com/fly-aws/fly-aws/setup"
 )
 
 // Values of the options of the question for permissions that are not policies.
@@ -17,6 +18,10 @@ const (
 	nameOption   = "name"
 	noneOption   = "none"
 )
+
+// maxPolicyName is how many characters the name of a managed policy has at most.
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreatePolicy.html
+const maxPolicyName = 128
 
 // permissions asks what the apps may do, until that is all.
 func (iv *interview) permissions(t *told) error {
@@ -101,6 +106,12 @@ func (iv *interview) permission(t *told, policies []ManagedPolicy) (done bool, e
 			name: "managed policy", title: "Which managed policy, by name or ARN?", kind: enter,
 			why: "It is looked up before anything is written.", example: "AmazonS3ReadOnlyAccess",
 			check: func(answer []string) error {
+				if reason := setup.NameProblem(answer[0], maxPolicyName); reason != "" && !strings.HasPrefix(answer[0], "arn:") {
+					return errors.New(reason)
+				}
+				if !known(policies, answer[0]) {
+					return errors.New("there is no managed policy of that name")
+				}
 				role := t.Role
 				role.Policies = []string{answer[0]}
 				return t.request(role).Check()
@@ -118,6 +129,14 @@ func (iv *interview) permission(t *told, policies []ManagedPolicy) (done bool, e
 	return false, nil
 }
 
+// known says whether a policy is among the listed ones. Names are compared without
+// case, as the account's own are; an ARN, and any name where the list could not
+// be had, is left to AWS.
+func known(policies []ManagedPolicy, ref string) bool {
+	return len(policies) == 0 || strings.HasPrefix(ref, "arn:") ||
+		slices.ContainsFunc(policies, func(p ManagedPolicy) bool { return strings.EqualFold(p.Name, ref) })
+}
+
 func reasonOf(err error) error {
 	var e *preset.Error
 	if errors.As(err, &e) {
@@ -131,7 +150,7 @@ func reasonOf(err error) error {
 func (iv *interview) permissionOptions(t *told, policies []ManagedPolicy) []option {
 	var options []option
 	for _, p := range preset.All() {
-		options = append(options, option{label: p.Name + ": " + p.Title, value: presetOption + p.Name})
+		options = append(options, option{label: p.Name + ": " + p.Title, value: presetOption + p.Name, name: p.Name})
 	}
 	options = append(options,
 		option{label: "what a policy file of mine says", value: fileOption},

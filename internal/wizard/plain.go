@@ -90,7 +90,10 @@ func (p *plain) list(q question, options []option) (shown []option) {
 	for i, o := range shown {
 		p.print("%3d) %s", i+1, o.label)
 	}
-	if more := len(options) - len(shown); more > 0 {
+	switch more := len(options) - len(shown); {
+	case more > 0 && p.options.Strict: // a search would be taken for the answer
+		p.print("     and %d more, by name", more)
+	case more > 0:
 		p.print("     and %d more: type words to search for", more)
 	}
 	return shown
@@ -172,7 +175,8 @@ func (q question) read(line string, shown []option) ([]string, error) {
 	return answer, nil
 }
 
-// pick finds an option by its number among those shown, or by its value or label.
+// pick finds an option by its value or label, else by its number among those
+// shown or by its name.
 func (q question) pick(word string, shown []option) (string, bool) {
 	for _, o := range q.options {
 		if word == o.value || word == o.label {
@@ -181,6 +185,11 @@ func (q question) pick(word string, shown []option) (string, bool) {
 	}
 	if n, err := strconv.Atoi(word); err == nil && n >= 1 && n <= len(shown) {
 		return shown[n-1].value, true
+	}
+	for _, o := range q.options {
+		if o.name != "" && word == o.name {
+			return o.value, true
+		}
 	}
 	return "", false
 }

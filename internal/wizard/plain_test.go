@@ -133,6 +133,7 @@ var dialogues = []dialogue{
 		world: func() *world {
 			w := oneApp()
 			w.elsewhere = []Config{{Path: "deploy/api.toml", App: "api", AWSRegion: "eu-west-3"}}
+			w.policies = append(w.policies, ManagedPolicy{Name: "Custom", ARN: "arn:aws:iam::111122223333:policy/Custom"})
 			return w
 		},
 		answers: []string{"api", "give", "deploy/api.toml", "file", "uploads.json", "y", "name", "Custom", "n"},
@@ -419,6 +420,25 @@ func TestReadsNoFurther(t *testing.T) {
 	}
 	if rest, _ := io.ReadAll(in); string(rest) != "y\nrest" {
 		t.Errorf("%q is left of the input, want %q", rest, "y\nrest")
+	}
+}
+
+// A policy is named that is not listed: it is known at once, where there is a list.
+func TestUnknownPolicyByName(t *testing.T) {
+	t.Parallel()
+	ask := func(w *world) error {
+		in := strings.NewReader("\nname\nNoSuchPolicy\nn\n\n")
+		_, err := Run(t.Context(), Options{In: in, Out: io.Discard, Accessible: true, Strict: true}, w, Draft{})
+		return err
+	}
+	var input *InputError
+	if err := ask(oneApp()); !errors.As(err, &input) || input.Question != "managed policy" {
+		t.Errorf("the error is %v", err)
+	}
+	w := oneApp()
+	w.policies, w.policiesErr = nil, errors.New("not allowed")
+	if err := ask(w); err != nil {
+		t.Errorf("without a list: %v", err)
 	}
 }
 

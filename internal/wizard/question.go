@@ -49,6 +49,9 @@ const (
 type option struct {
 	// label is what is shown, cleaned; value what the answer holds.
 	label, value string
+	// name is what a label begins with that goes on with what it means; empty for
+	// the whole label. A line of text may answer with it.
+	name string
 	// about describes it further, when it is under the cursor; nil for nothing.
 	about func(ctx context.Context) string
 }

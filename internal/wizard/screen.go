@@ -406,7 +406,8 @@ func (m *model) build() {
 		m.read = func() []string { return value }
 	case enter:
 		value := strings.Join(q.initial, ", ")
-		m.field = huh.NewInput().Title(q.title).Description(q.why).Placeholder(q.example).
+		// Without colours only words tell an example from what stands there already.
+		m.field = huh.NewInput().Title(q.title).Description(q.why).Placeholder("such as " + q.example).
 			Value(&value).Validate(func(s string) error { return check([]string{strings.TrimSpace(s)}) })
 		m.read = func() []string { return []string{strings.TrimSpace(value)} }
 	case decide:
@@ -442,7 +443,8 @@ func (m *model) theme(isDark bool) *huh.Styles {
 	f.Description = f.Description.Foreground(lipgloss.Color("8"))
 	f.ErrorMessage = lipgloss.NewStyle().SetString("!").Foreground(lipgloss.Color("1"))
 	f.ErrorIndicator = lipgloss.NewStyle().SetString(" !").Foreground(lipgloss.Color("1"))
-	s.Group.Title, s.Group.Description = f.Title.PaddingLeft(2), f.Description.PaddingLeft(2)
+	// The bar at the left goes past the title of a search as past that of a field.
+	s.Group.Title, s.Group.Description = f.Base.Bold(true), f.Base.Foreground(lipgloss.Color("8"))
 	f.SelectSelector = f.SelectSelector.Foreground(lipgloss.Color("6"))
 	f.MultiSelectSelector = f.MultiSelectSelector.Foreground(lipgloss.Color("6"))
 	f.SelectedPrefix = lipgloss.NewStyle().SetString("[x] ").Foreground(lipgloss.Color("2"))

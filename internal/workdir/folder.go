@@ -2,6 +2,7 @@ package workdir
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -97,7 +98,7 @@ func (f *Folder) Nearby(ctx context.Context) []Config {
 	left := nearbyFolders
 	var look func(dir string, depth int)
 	look = func(dir string, depth int) {
-		entries, err := os.ReadDir(f.abs(dir))
+		entries, err := os.ReadDir(cmp.Or(f.abs(dir), "."))
 		if err != nil {
 			return
 		}
