@@ -17,11 +17,15 @@ ci: ## everything that a change has to pass, with timings
 
 .PHONY: build
 build: ## build ./fly-aws for this machine
-	CGO_ENABLED=0 go build -trimpath -tags nethttpomithttp2 -ldflags '-s -w' ./cmd/fly-aws
+	CGO_ENABLED=0 go build -trimpath -tags nethttpomithttp2 -gcflags all=-l -ldflags '-s -w -funcalign=4' ./cmd/fly-aws
 
 .PHONY: test
 test: ## the tests, as the README names them
 	go test ./...
+
+.PHONY: pictures
+pictures: ## draw the pictures in docs/images anew, from what the program shows
+	go test -count=1 -run '^TestPictures$$' ./cmd -update
 
 .PHONY: race
 race: ## the tests under the race detector, without the conformance tests

@@ -15,7 +15,8 @@ import (
 func build(b *testing.B, pkg, name string) string {
 	b.Helper()
 	out := filepath.Join(b.TempDir(), name)
-	c := exec.Command("go", "build", "-trimpath", "-tags=nethttpomithttp2", "-ldflags=-s -w -X main.version=0.0.0", "-o", out, pkg)
+	c := exec.Command("go", "build", "-trimpath", "-tags=nethttpomithttp2",
+		"-gcflags=all=-l", "-ldflags=-s -w -funcalign=4 -X main.version=0.0.0", "-o", out, pkg)
 	c.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := c.CombinedOutput(); err != nil {
 		b.Fatalf("go build: %v\n%s", err, text)
@@ -76,18 +77,22 @@ func benchToken(b *testing.B) string {
 }
 
 // BenchmarkUnchanged times a run that finds nothing to do, with 100 ms added to
-// each AWS call: the whole program, from its start to its exit.
+// each call of AWS and of Fly: the whole program, from its start to its exit.
 func BenchmarkUnchanged(b *testing.B) {
 	binary := build(b, "github.com/fly-aws/fly-aws/cmd/fly-aws", "fly-aws")
 	for _, apps := range []int{1, 100} {
 		b.Run(fmt.Sprintf("%d-apps", apps), func(b *testing.B) {
 			slow := false
-			world := sandbox.World{Fault: func(sandbox.Call) sandbox.Fault {
+			latency := func() sandbox.Fault {
 				if slow {
 					return sandbox.Latency(100 * time.Millisecond)
 				}
 				return sandbox.Fault{}
-			}}
+			}
+			world := sandbox.World{
+				Fault:    func(sandbox.Call) sandbox.Fault { return latency() },
+				FlyFault: func(sandbox.FlyCall) sandbox.FlyFault { return sandbox.FlyFault{Fault: latency()} },
+			}
 			server, err := world.Start()
 			if err != nil {
 				b.Fatal(err)
@@ -95,7 +100,9 @@ func BenchmarkUnchanged(b *testing.B) {
 			defer server.Close()
 			args := []string{"setup", "--org", "acme", "--no-patch", "--policy", "AmazonS3ReadOnlyAccess", "--yes"}
 			for i := range apps {
-				args = append(args, "--app", fmt.Sprintf("app-%03d", i))
+				app := fmt.Sprintf("app-%03d", i)
+				world.AddApp("acme", app)
+				args = append(args, "--app", app)
 			}
 			run := func() {
 				c := exec.Command(binary, args...)

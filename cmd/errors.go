@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/spf13/pflag"
 
 	"github.com/fly-aws/fly-aws/internal/awsapi"
 	"github.com/fly-aws/fly-aws/internal/explain"
@@ -124,12 +127,16 @@ func problemOf(ctx context.Context, err error, has func(flag string) bool) rende
 		p.Hints = strict.hints()
 	case errors.As(err, &mismatched):
 		set("token-mismatch", exitFailed)
-		if org, ok := flyoidc.IssuerOrg(mismatched.claims.Issuer); ok && org != mismatched.plan.Org {
-			hint("the organisation of its tokens is %s: pass --org %s", org, shellWord(org))
+		p.Message = render.Clean(mismatched.Error())
+		for _, line := range mismatched.differences() {
+			p.Message += "\n" + render.Clean(line)
+		}
+		if next := mismatched.hint(); next != "" {
+			hint("%s", next)
 		}
 	case errors.As(err, &otherOrg):
 		set("other-org", exitFailed)
-		hintFor("org", "pass --org %s, or another --app; setup is run once an organisation", shellWord(otherOrg.Have))
+		hintFor("org", "pass --org %s, or another --app; each organisation takes a run of its own", shellWord(otherOrg.Have))
 	case errors.As(err, &severalOrgs):
 		set("several-orgs", exitFailed)
 		hint("run it once for each organisation, with its apps")
@@ -251,8 +258,8 @@ func flagOf(f setup.Field) string {
 func explainUsage(err error, has func(flag string) bool) (message string, hints []string) {
 	var out []string
 	hint := func(text string) {
-		if !slices.Contains(hints, text) {
-			hints = append(hints, render.Clean(text))
+		if text = render.Clean(text); text != "" && !slices.Contains(hints, text) {
+			hints = append(hints, text)
 		}
 	}
 	for _, e := range flatten(err) {
@@ -261,7 +268,11 @@ func explainUsage(err error, has func(flag string) bool) (message string, hints 
 		var usage *usageError
 		switch {
 		case errors.As(e, &usage):
-			out = append(out, render.Clean(e.Error()))
+			text := hideTokens(unknownFlag(usage))
+			out = append(out, render.Clean(text))
+			if text != usage.Error() && strings.Contains(text, hiddenToken) {
+				hint("a token of several words takes quotes: -t 'FlyV1 ...'")
+			}
 			hint(usage.hint)
 			continue
 		case !errors.As(e, &invalid):
@@ -276,11 +287,14 @@ func explainUsage(err error, has func(flag string) bool) (message string, hints 
 		}
 		switch {
 		case errors.As(e, &name) && name.Personal:
+			if has("access-token") {
+				hint(flyNext(&flyapi.Error{Kind: flyapi.KindNotSignedIn})) // then Fly tells it
+			}
 			for _, text := range findRawSlug {
 				hint(text)
 			}
 		case invalid.Missing && invalid.Field == setup.FieldOrg:
-			hint("pass --org with the slug that fly orgs list shows (for personal, the real one behind it)")
+			hint("pass --org with a slug of: fly orgs list (for personal the real one behind it)")
 		case invalid.Missing && invalid.Field == setup.FieldApp && has("config"):
 			hint("pass --app, or --config with the app's fly.toml")
 		case invalid.Missing && invalid.Field == setup.FieldApp:
@@ -296,11 +310,31 @@ func explainUsage(err error, has func(flag string) bool) (message string, hints 
 	return strings.Join(out, "\n"), hints
 }
 
+// hiddenToken stands for a token of Fly's that somebody typed in the wrong place.
+const hiddenToken = "[token]"
+
+// hideTokens takes Fly's tokens out of what repeats the command line: a token that
+// is given without quotes is cut at its blanks.
+func hideTokens(text string) string {
+	return regexp.MustCompile(`(fm1[ra]|fm2|fo1)_[^\s"']*`).ReplaceAllString(text, hiddenToken)
+}
+
+// unknownFlag is the message of a usage error. The letters behind an unknown flag
+// of one letter are left away, since they may be its value: -tSECRET.
+func unknownFlag(err error) string {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "" {
+		return "unknown flag: -" + unknown.GetSpecifiedName()
+	}
+	return err.Error()
+}
+
 // findRawSlug says where the slug stands that Fly's tokens carry; no output of
 // flyctl has it (superfly/flyctl, GraphQL field rawSlug).
 var findRawSlug = []string{
-	"the real slug ends iss in a token of one of its Machines; copy fly-aws there, or: fly ssh console -C 'curl -s --unix-socket /.fly/api http://localhost/v1/tokens/oidc -d {}'",
-	"Fly's GraphQL API, https://api.fly.io/graphql, tells it too: {organizations{nodes{slug rawSlug}}}",
+	"the real slug ends iss in a token of its Machines: run fly-aws token there, or",
+	"fly ssh console -C 'curl -s --unix-socket /.fly/api http://localhost/v1/tokens/oidc -d {}'",
+	"https://api.fly.io/graphql tells it too: {organizations{nodes{slug rawSlug}}}",
 }
 
 // flatten returns the errors joined in err.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/spf13/pflag"
@@ -15,6 +16,7 @@ import (
 	"github.com/fly-aws/fly-aws/internal/flyoidc"
 	"github.com/fly-aws/fly-aws/internal/render"
 	"github.com/fly-aws/fly-aws/setup"
+	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
 // flyFlags say how to reach Fly, and how far to look there.
@@ -48,6 +50,8 @@ type flyAnswer struct {
 	apps []setup.FlyApp
 	// unchecked is why some of it is missing; nil when nothing is.
 	unchecked error
+	// hidden is why secrets of apps are not told, by the app's name.
+	hidden map[string]error
 }
 
 // openFly signs in to Fly as flyctl does. It makes no call.
@@ -87,19 +91,22 @@ func (f *fly) ask(ctx context.Context, names []string) (flyAnswer, error) {
 		return f.answer, nil
 	}
 	var mu sync.Mutex
-	var answer flyAnswer
+	answer := flyAnswer{hidden: map[string]error{}}
 	found, wrong := map[string]setup.FlyApp{}, map[string]error{}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(flyInFlight)
 	for _, name := range names {
 		g.Go(func() error {
-			app, err := f.app(gctx, name)
+			app, hidden, err := f.app(gctx, name)
 			mu.Lock()
 			defer mu.Unlock()
 			var e *flyapi.Error
 			switch {
 			case err == nil:
 				found[name] = app
+				if hidden != nil {
+					answer.hidden[name] = hidden
+				}
 			case errors.As(err, &e) && (e.Kind == flyapi.KindNotFound || e.Kind == flyapi.KindElsewhere):
 				wrong[name] = err
 			default:
@@ -129,19 +136,19 @@ func (f *fly) ask(ctx context.Context, names []string) (flyAnswer, error) {
 	return answer, nil
 }
 
-func (f *fly) app(ctx context.Context, name string) (setup.FlyApp, error) {
+// app asks about one app. hidden is why its secrets are not told: a token may
+// know an app without seeing them.
+func (f *fly) app(ctx context.Context, name string) (found setup.FlyApp, hidden, err error) {
 	app, err := f.client.App(ctx, name)
 	if err != nil {
-		return setup.FlyApp{}, err
+		return setup.FlyApp{}, nil, err
 	}
 	if app.Secrets == nil {
-		if app.Secrets, err = f.client.Secrets(ctx, name); err != nil {
-			return setup.FlyApp{}, err
-		}
+		app.Secrets, hidden = f.client.Secrets(ctx, name)
 	}
 	return setup.FlyApp{
 		Name: app.Name, Slug: app.Organization.Slug, RawSlug: app.Organization.RawSlug, Secrets: app.Secrets,
-	}, nil
+	}, hidden, nil
 }
 
 // inOrg puts a request into the organisation of its apps, and refuses apps of
@@ -164,20 +171,35 @@ func appNames(req setup.Request) []string {
 
 // flyWarnings says what Fly could not be asked about.
 func (e *engine) flyWarnings(req setup.Request) []setup.Warning {
-	cause := e.fly.cause
-	if e.fly.client != nil {
-		cause = e.fly.answer.unchecked
+	var out []setup.Warning
+	if cause := e.fly.failure(); cause != nil {
+		var apps []string
+		for _, name := range appNames(req) {
+			if !e.fly.knows(name) {
+				apps = append(apps, name)
+			}
+		}
+		out = append(out, setup.Warning{Code: setup.WarningUnchecked, Apps: apps, Cause: cause.Error()})
 	}
-	if cause == nil {
-		return nil
-	}
-	var apps []string
 	for _, name := range appNames(req) {
-		if !slices.ContainsFunc(e.fly.answer.apps, func(a setup.FlyApp) bool { return a.Name == name }) {
-			apps = append(apps, name)
+		if hidden := e.fly.answer.hidden[name]; hidden != nil {
+			out = append(out, setup.Warning{Code: setup.WarningHiddenSecrets, Apps: []string{name}, Cause: hidden.Error()})
 		}
 	}
-	return []setup.Warning{{Code: setup.WarningUnchecked, Apps: apps, Cause: cause.Error()}}
+	return out
+}
+
+// failure is why Fly did not answer for all the apps; nil when it did.
+func (f *fly) failure() error {
+	if f.client == nil {
+		return f.cause
+	}
+	return f.answer.unchecked
+}
+
+// knows says whether Fly answered for an app.
+func (f *fly) knows(app string) bool {
+	return slices.ContainsFunc(f.answer.apps, func(a setup.FlyApp) bool { return a.Name == app })
 }
 
 // sayOrg shows the organisation as what it is.
@@ -200,11 +222,45 @@ type tokenMismatchError struct {
 	app, machine string
 	claims       flyoidc.Claims
 	plan         *setup.Plan
+	// pinned says that the plan is for named machines of the app.
+	pinned bool
+	// confirmed says that Fly's API has the app in the plan's organisation.
+	confirmed bool
 }
 
 func (e *tokenMismatchError) Error() string {
-	return fmt.Sprintf("the machine %s of the app %s has tokens of the issuer %s for the subject %s and the audience %q; the plan is for %s, %s:%s:<machine> and %q",
-		e.machine, e.app, e.claims.Issuer, e.claims.Subject, e.claims.Audience, e.plan.Issuer, e.plan.Org, e.app, e.plan.Audience)
+	return "the machine " + e.machine + " of " + e.app + " has tokens that the plan is not for"
+}
+
+// differences has a line for each claim that is not what the plan is for.
+func (e *tokenMismatchError) differences() []string {
+	machine := e.machine
+	if subject, ok := flyoidc.ParseSubject(e.claims.Subject); ok && !e.pinned {
+		machine = subject.Machine
+	}
+	var out []string
+	for _, claim := range []struct{ name, have, want string }{
+		{"issuer", e.claims.Issuer, e.plan.Issuer},
+		{"subject", e.claims.Subject, trustpolicy.Subject(e.plan.Org, e.app, machine)},
+		{"audience", strings.Join(e.claims.Audience, ", "), e.plan.Audience},
+	} {
+		if claim.have != claim.want {
+			out = append(out, "their "+claim.name+" is "+cmp.Or(claim.have, "empty")+", not "+claim.want)
+		}
+	}
+	return out
+}
+
+// hint is the next step, if the organisation is what differs.
+func (e *tokenMismatchError) hint() string {
+	org, ok := flyoidc.IssuerOrg(e.claims.Issuer)
+	switch {
+	case !ok || org == e.plan.Org:
+		return ""
+	case e.confirmed:
+		return "to Fly's API the app is of " + e.plan.Org + "; if it moved there: fly apps restart " + shellWord(e.app)
+	}
+	return "the organisation of its tokens is " + org + ": pass --org " + shellWord(org)
 }
 
 // prove has a running machine of each app fetch a token, and compares it with the
@@ -251,8 +307,14 @@ func (e *engine) proveApp(ctx context.Context, app string, plan *setup.Plan) (st
 	if err != nil {
 		return "", err
 	}
-	running := slices.IndexFunc(machines, func(m flyapi.Machine) bool { return m.State == flyapi.StateStarted })
-	if running < 0 {
+	pinned := pinnedMachines(plan, app)
+	running := slices.IndexFunc(machines, func(m flyapi.Machine) bool {
+		return m.State == flyapi.StateStarted && (len(pinned) == 0 || slices.Contains(pinned, m.Name))
+	})
+	switch {
+	case running < 0 && len(pinned) > 0:
+		return "", fmt.Errorf("none of the machines of the app %s that may use the role is running", app)
+	case running < 0:
 		return "", fmt.Errorf("no machine of the app %s is running", app)
 	}
 	machine := machines[running]
@@ -264,9 +326,21 @@ func (e *engine) proveApp(ctx context.Context, app string, plan *setup.Plan) (st
 	if err != nil {
 		return "", fmt.Errorf("the machine %s of the app %s: %w", machine.Name, app, err)
 	}
-	subject, ok := flyoidc.ParseSubject(token.Claims.Subject)
-	if !ok || token.Claims.Issuer != plan.Issuer || subject.Org != plan.Org || subject.App != app || !slices.Equal(token.Claims.Audience, []string{plan.Audience}) {
-		return "", &tokenMismatchError{app: app, machine: machine.Name, claims: token.Claims, plan: plan}
+	mismatch := &tokenMismatchError{
+		app: app, machine: machine.Name, claims: token.Claims, plan: plan,
+		pinned: len(pinned) > 0, confirmed: e.fly.knows(app),
+	}
+	if len(mismatch.differences()) > 0 {
+		return "", mismatch
 	}
 	return machine.Name, nil
+}
+
+// pinnedMachines are the machines of an app that a plan is for; none for all.
+func pinnedMachines(plan *setup.Plan, app string) []string {
+	i := slices.IndexFunc(plan.Grants, func(g setup.Grant) bool { return g.App == app })
+	if i < 0 {
+		return nil
+	}
+	return plan.Grants[i].Machines
 }

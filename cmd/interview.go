@@ -3,12 +3,14 @@ package cmd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/fly-aws/fly-aws/internal/awsapi"
+	"github.com/fly-aws/fly-aws/internal/flyapi"
 	"github.com/fly-aws/fly-aws/internal/render"
 	"github.com/fly-aws/fly-aws/internal/wizard"
 	"github.com/fly-aws/fly-aws/internal/workdir"
@@ -37,17 +39,21 @@ func (e *engine) interview(ctx context.Context, o setupOptions) (wish, []string,
 	if err != nil {
 		return wish{}, nil, err
 	}
+	role, err := o.request.role(ctx, e.sys)
+	if err != nil {
+		return wish{}, nil, err
+	}
+	if err := wrongAlready(w, role, commaList(o.request.machines)); err != nil {
+		return wish{}, nil, err
+	}
 	if w.Request, err = e.draftOrg(ctx, w.Request); err != nil {
 		return wish{}, nil, err
 	}
 	draft := wizard.Draft{
 		Args: o.arguments(e.sys, w.Org), Profile: o.aws.profile,
 		Org: w.Org, Apps: w.Apps, NoPatch: o.request.noPatch,
-		Presets: o.request.presets, Region: o.request.awsRegion,
+		Role: role, Presets: o.request.presets, Region: o.request.awsRegion,
 		Machines: commaList(o.request.machines), Audience: w.Audience, Adopt: w.Adopt,
-	}
-	if draft.Role, err = o.request.role(ctx, e.sys); err != nil {
-		return wish{}, nil, err
 	}
 	s := &sources{engine: e, options: o, accounts: map[string]*signedIn{}}
 	result, err := wizard.Run(ctx, e.wizardOptions(o), s, draft)
@@ -64,6 +70,22 @@ func (e *engine) interview(ctx context.Context, o setupOptions) (wish, []string,
 	}
 	e.introduced = true
 	return wish{Request: result.Request}, result.Args, nil
+}
+
+// wrongAlready is what is wrong with the flags, whatever will be answered, so that
+// nobody answers in vain.
+func wrongAlready(w wish, role setup.RoleRequest, machines []string) error {
+	req := w.Request
+	if len(req.Apps) == 0 {
+		req.Apps = []setup.App{{Name: "app", Role: role, Machines: machines, Region: w.region}}
+	}
+	if req.Org == "" {
+		req.Org = "org"
+	}
+	if err := req.Check(); !onlyOrg(err) {
+		return err
+	}
+	return nil // an alias, to be resolved or asked for
 }
 
 // draftOrg finds the organisation that the flags mean, where they say it by an
@@ -244,11 +266,11 @@ func (s *sources) DescribePolicy(ctx context.Context, profile, arn string) (stri
 func (s *sources) Organizations(ctx context.Context) ([]wizard.Organization, error) {
 	f := s.engine.fly
 	if f.client == nil {
-		return nil, f.cause
+		return nil, withNext(f.cause)
 	}
 	all, err := f.client.Organizations(ctx)
 	if err != nil {
-		return nil, err
+		return nil, withNext(err)
 	}
 	out := make([]wizard.Organization, len(all))
 	for i, o := range all {
@@ -257,19 +279,30 @@ func (s *sources) Organizations(ctx context.Context) ([]wizard.Organization, err
 	return out, nil
 }
 
+// withNext adds the next step to a failure with Fly: the wizard goes on after it.
+func withNext(err error) error {
+	var e *flyapi.Error
+	if errors.As(err, &e) {
+		if next := flyNext(e); next != "" {
+			return fmt.Errorf("%w; %s", err, next)
+		}
+	}
+	return err
+}
+
 // Apps lists the apps of an organisation.
 func (s *sources) Apps(ctx context.Context, org string) ([]string, error) {
 	f := s.engine.fly
 	if f.client == nil {
-		return nil, f.cause
+		return nil, withNext(f.cause)
 	}
 	found, err := f.client.Organization(ctx, org)
 	if err != nil {
-		return nil, err
+		return nil, withNext(err)
 	}
 	apps, err := f.client.Apps(ctx, found)
 	if err != nil {
-		return nil, err
+		return nil, withNext(err)
 	}
 	out := make([]string, len(apps))
 	for i, app := range apps {

@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -99,7 +100,12 @@ func (e *engine) wish(ctx context.Context, f *requestFlags) (wish, error) {
 		return w, err
 	}
 	err = w.Check()
-	if e.fly.client == nil || !onlyOrg(err) {
+	switch {
+	case !onlyOrg(err):
+		return w, err
+	case e.fly.client == nil && e.fly.cause != nil:
+		return w, errors.Join(err, usagef(e.flyHint(), "Fly could not be asked for it: %w", e.fly.cause))
+	case e.fly.client == nil:
 		return w, err
 	}
 	req, errFly := e.inOrg(ctx, w.Request)
@@ -108,8 +114,11 @@ func (e *engine) wish(ctx context.Context, f *requestFlags) (wish, error) {
 	}
 	w.Request, e.orgFound = req, true
 	if errCheck := w.Check(); errCheck != nil {
-		if cause := e.fly.answer.unchecked; cause != nil {
+		switch cause := e.fly.answer.unchecked; {
+		case cause != nil && onlyOrg(errCheck):
 			errCheck = errors.Join(errCheck, usagef(e.flyHint(), "Fly could not be asked for it: %w", cause))
+		case cause == nil:
+			errCheck = errors.Join(fmt.Errorf("the organisation is %q, as Fly tells it", req.Org), errCheck)
 		}
 		return w, errCheck
 	}

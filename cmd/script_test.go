@@ -2,11 +2,13 @@ package cmd_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
 	"net/url"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
@@ -55,6 +57,7 @@ func TestScripts(t *testing.T) {
 			"machine": machine,
 			"forge":   forge,
 			"fly":     flyCommand,
+			"exits":   exits,
 		},
 	})
 }
@@ -68,6 +71,16 @@ type scriptWorld struct {
 	faults []planned
 	seen   int // calls that writes and called have counted
 	fly    sandbox.FlyFault
+	// answers are given to calls of Fly's API instead of fly.
+	answers []plannedAnswer
+}
+
+// plannedAnswer is what the next calls of Fly's API with that end of their path
+// are answered.
+type plannedAnswer struct {
+	path  string
+	fault sandbox.FlyFault
+	left  int
 }
 
 // planned is a fault for the next calls of an action.
@@ -118,9 +131,15 @@ func (w *scriptWorld) nextFault(c sandbox.Call) sandbox.Fault {
 	return sandbox.Fault{}
 }
 
-func (w *scriptWorld) nextFlyFault(sandbox.FlyCall) sandbox.FlyFault {
+func (w *scriptWorld) nextFlyFault(c sandbox.FlyCall) sandbox.FlyFault {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	for i := range w.answers {
+		if a := &w.answers[i]; a.left > 0 && strings.HasSuffix(c.Path, a.path) {
+			a.left--
+			return a.fault
+		}
+	}
 	return w.fly
 }
 
@@ -144,6 +163,8 @@ func flyCommand(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	case "org": // SLUG NAME
 		w.AddOrg(args[1], args[2])
+	case "machine": // ORG APP MACHINE
+		w.AddMachine(args[1], args[2], args[3])
 	case "odd": // ORG: apps of names that no terminal should see raw
 		w.AddApp(args[1], "odd\x1b[31mred\x1b]0;title\x07")
 	case "personal": // SLUG
@@ -156,6 +177,17 @@ func flyCommand(ts *testscript.TestScript, _ bool, args []string) {
 		w.SetSecrets(args[1], args[2:]...)
 	case "stop": // ORG APP MACHINE
 		w.SetState(args[1], args[2], args[3], "stopped")
+	case "answer": // COUNT PATH STATUS FILE: to the next calls, by the end of their path
+		n, err := strconv.Atoi(args[1])
+		ts.Check(err)
+		status, err := strconv.Atoi(args[3])
+		ts.Check(err)
+		w.answerFly(n, args[2], status, ts.ReadFile(args[4]))
+	case "minted": // ORG APP MACHINE AUDIENCE: what the next machine fetches is a token of this one
+		w.AddMachine(args[1], args[2], args[3])
+		token, err := w.Mint(sandbox.TokenRequest{Org: args[1], App: args[2], Machine: args[3], Audience: args[4]})
+		ts.Check(err)
+		w.answerFly(1, "/exec", 200, `{"stdout":"`+token+`"}`)
 	case "token": // KIND [OF]
 		token := map[string]func() string{
 			"none":    func() string { return "" },
@@ -170,9 +202,13 @@ func flyCommand(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		ts.Setenv("FLY_API_TOKEN", token())
 	case "fault": // KIND
+		message := args[len(args)-1] // with escapes as in Go
+		if plain, err := strconv.Unquote(`"` + message + `"`); err == nil {
+			message = plain
+		}
 		faults := map[string]sandbox.FlyFault{
 			"none": {}, "down": sandbox.FlyDown(), "page": sandbox.FlyWebPage(),
-			"graphql": sandbox.FlyGraphQLError("SERVER_ERROR", args[len(args)-1]),
+			"graphql": sandbox.FlyGraphQLError("SERVER_ERROR", message),
 		}
 		f, ok := faults[args[1]]
 		if !ok {
@@ -184,6 +220,15 @@ func flyCommand(ts *testscript.TestScript, _ bool, args []string) {
 	default:
 		ts.Fatalf("there is no fly %s", args[0])
 	}
+}
+
+func (w *scriptWorld) answerFly(count int, path string, status int, body string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.answers = append(w.answers, plannedAnswer{
+		path: path, left: count,
+		fault: sandbox.FlyFault{Answer: &sandbox.FlyAnswer{Status: status, ContentType: "application/json", Body: body}},
+	})
 }
 
 // fault KIND ACTION [COUNT]: what happens to the next calls of the action.
@@ -247,6 +292,23 @@ func called(ts *testscript.TestScript, _ bool, args []string) {
 	slices.Sort(args)
 	if !slices.Equal(got, args) {
 		ts.Fatalf("calls were %v", got)
+	}
+}
+
+// exits CODE PROGRAM ARG…: exec, with exactly that exit code.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM ARG…")
+	}
+	code := 0
+	var exit *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("exit code %d, not %s", code, args[0])
 	}
 }
 

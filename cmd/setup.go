@@ -11,6 +11,7 @@ import (
 
 	"github.com/fly-aws/fly-aws/internal/awsapi"
 	"github.com/fly-aws/fly-aws/internal/render"
+	"github.com/fly-aws/fly-aws/internal/wizard"
 	"github.com/fly-aws/fly-aws/setup"
 )
 
@@ -69,6 +70,10 @@ func runSetup(ctx context.Context, sys System, o setupOptions) error {
 		return e.setup(ctx, w, o.dryRun, o.yes)
 	}
 	w, args, err := e.interview(ctx, o)
+	if errors.Is(err, wizard.ErrAborted) { // a key, and no signal that ends ctx
+		e.progress("Nothing was changed.")
+		return exitCode(exitInterrupted)
+	}
 	if err != nil {
 		return err
 	}

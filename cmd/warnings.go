@@ -1,11 +1,13 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/fly-aws/fly-aws/internal/flyapi"
 	"github.com/fly-aws/fly-aws/internal/render"
@@ -45,12 +47,16 @@ func (e *engine) words(w setup.Warning) render.WarningText {
 		t = secretWords(app, w.Names)
 	case setup.WarningUnchecked:
 		t.Message = "not checked with Fly: the organisation and the secrets of " + render.Apps(apps)
-		t.Details = []string{w.Cause}
+		t.Details = wrap(w.Cause)
 		t.Fix = e.flyHint()
+	case setup.WarningHiddenSecrets:
+		t.Message = "not checked with Fly: the secrets of " + render.Apps(apps)
+		t.Details = wrap(w.Cause)
+		t.Fix = "look for AWS_ among them with: fly secrets list -a " + shellWord(app)
 	case setup.WarningUnproven:
 		t.Message = "not proven by a token of a machine: " + render.Apps(apps)
-		t.Details = []string{w.Cause}
-		t.Fix = "compare iss and sub of its own: fly ssh console -a " + shellWord(apps[0]) + " -C 'fly-aws token'"
+		t.Details = wrap(w.Cause)
+		t.Fix = cmp.Or(e.flyHint(), "it takes a running machine that has curl, and a token that may run it there")
 	}
 	return t.Clean()
 }
@@ -62,42 +68,67 @@ func secretWords(app string, names []string) render.WarningText {
 		effect := setup.EffectOfSecret(name)
 		by[effect] = append(by[effect], name)
 	}
-	t := render.WarningText{
-		Message: "secrets of the app " + app + " keep the role from working",
-		Fix:     "fly secrets unset " + strings.Join(names, " ") + " -a " + shellWord(app),
+	// What a role or a region of a secret is, Fly tells nobody.
+	verb := "may keep"
+	if len(by[setup.SecretShadows])+len(by[setup.SecretEndpoint]) > 0 {
+		verb = "keep"
 	}
-	tigris := false
+	words := make([]string, len(names))
+	for i, name := range names {
+		words[i] = shellWord(name)
+	}
+	t := render.WarningText{
+		Message: "secrets of the app " + app + " " + verb + " the role from working",
+		Fix:     "fly secrets unset " + strings.Join(words, " ") + " -a " + shellWord(app),
+	}
 	for _, kind := range []struct {
 		effect setup.SecretEffect
 		words  string
-		tigris bool
 	}{
-		{setup.SecretShadows, "before the role in every AWS SDK", true},
-		{setup.SecretRole, "overrides the one in fly.toml", false},
-		{setup.SecretRegion, "overrides fly.toml; Tigris's is auto, which is no AWS region", true},
-		{setup.SecretEndpoint, "sends calls elsewhere than to AWS", true},
+		{setup.SecretShadows, "before the role in every AWS SDK"},
+		{setup.SecretRole, "overrides the one in fly.toml"},
+		{setup.SecretRegion, "overrides fly.toml; Tigris's is auto, which is no AWS region"},
+		{setup.SecretEndpoint, "sends calls elsewhere than to AWS"},
 	} {
 		if set := by[kind.effect]; len(set) > 0 {
-			t.Details = append(t.Details, strings.Join(set, ", ")+": "+kind.words)
-			tigris = tigris || kind.tigris
+			t.Details = append(t.Details, wrap(strings.Join(set, ", ")+": "+kind.words)...)
 		}
 	}
-	if tigris {
+	if slices.ContainsFunc(names, ofTigris) {
 		t.Details = append(t.Details,
-			"fly storage create sets such secrets for its Tigris bucket: what uses one",
-			"has to read its keys from secrets of other names first")
+			"fly storage create sets such secrets for a Tigris bucket: before they go,",
+			"what uses the bucket has to read its keys from secrets of other names")
 	}
 	return t
 }
 
+// ofTigris says whether fly storage create sets a secret of that name, other than
+// AWS_REGION (https://fly.io/docs/tigris/).
+func ofTigris(name string) bool {
+	return name == "AWS_ACCESS_KEY_ID" || name == "AWS_SECRET_ACCESS_KEY" || name == "AWS_ENDPOINT_URL_S3"
+}
+
+// lineWidth is that of a warning's details: a terminal's 80 columns without the
+// indentation.
+const lineWidth = 76
+
+// wrap breaks a sentence at blanks into lines; a word is never broken.
+func wrap(text string) []string {
+	var lines []string
+	for _, word := range strings.Fields(render.Clean(text)) {
+		if n := len(lines); n > 0 && utf8.RuneCountInString(lines[n-1])+1+utf8.RuneCountInString(word) <= lineWidth {
+			lines[n-1] += " " + word
+		} else {
+			lines = append(lines, word)
+		}
+	}
+	return lines
+}
+
 // flyHint is the next step for a failure with Fly, if there is one.
 func (e *engine) flyHint() string {
-	err := e.fly.cause
-	if e.fly.client != nil {
-		err = e.fly.answer.unchecked
-	}
 	var failed *flyapi.Error
-	if !errors.As(err, &failed) {
+	if !errors.As(e.fly.failure(), &failed) {
 		return ""
 	}
 	return flyNext(failed)
@@ -107,7 +138,7 @@ func (e *engine) flyHint() string {
 func flyNext(e *flyapi.Error) string {
 	switch e.Kind {
 	case flyapi.KindNotSignedIn:
-		return "sign in with: fly auth login, or set FLY_API_TOKEN; in CI a token of: fly tokens create readonly"
+		return "sign in: fly auth login; in CI FLY_API_TOKEN from fly tokens create readonly"
 	case flyapi.KindSignIn, flyapi.KindToken:
 		switch e.Source {
 		case flyapi.SourceCommandLine:
@@ -119,9 +150,9 @@ func flyNext(e *flyapi.Error) string {
 	case flyapi.KindEndpoint:
 		return "unset FLY_API_BASE_URL and FLY_FLAPS_BASE_URL, or correct them"
 	case flyapi.KindNotAllowed:
-		return "use a token of the organisation, as fly tokens create readonly makes it, or sign in with: fly auth login"
+		return "sign in: fly auth login, or use a token of: fly tokens create readonly"
 	case flyapi.KindElsewhere:
-		return "sign in as somebody who sees the app, or use a token of its organisation: fly tokens create readonly -o <org>"
+		return "use a token of the app's organisation: fly tokens create readonly -o <org>"
 	case flyapi.KindNotFound:
 		return "look at: fly apps list"
 	case flyapi.KindRateLimited, flyapi.KindDown, flyapi.KindTimeout:
@@ -149,10 +180,10 @@ const maxAlike = 5
 // showWarnings shows a plan's warnings. With --strict they are an error.
 func (e *engine) showWarnings(plan *setup.Plan) error {
 	docs := e.warnings(plan)
-	if e.strict && len(docs) > 0 {
-		return &strictError{warnings: docs}
-	}
 	if e.json {
+		if e.strict && len(docs) > 0 {
+			return &strictError{warnings: docs}
+		}
 		return nil // the document has them
 	}
 	shown, alike := 0, map[setup.WarningCode]int{}
@@ -165,27 +196,45 @@ func (e *engine) showWarnings(plan *setup.Plan) error {
 	if more := len(docs) - shown; more > 0 {
 		render.Warning(e.sys.Stdout, render.WarningText{Message: fmt.Sprintf("and %d more warnings of these kinds; --json has them all", more)}, e.out)
 	}
+	if e.strict && len(docs) > 0 {
+		return &strictError{warnings: docs, shown: true}
+	}
 	return nil
 }
 
 // A strictError is warnings that --strict makes errors.
-type strictError struct{ warnings []render.WarningDocument }
+type strictError struct {
+	warnings []render.WarningDocument
+	// shown says that they have been shown as warnings.
+	shown bool
+}
 
 func (e *strictError) Error() string {
-	return render.Count(len(e.warnings), "warning") + " with --strict"
+	return render.Count(len(e.warnings), "warning") + " with --strict: nothing was written"
 }
 
-// message has a line for each warning, with what is known of it.
+// message has a line for each warning that was not shown, with what is known of
+// it, and one for all.
 func (e *strictError) message() string {
+	if e.shown {
+		return e.Error()
+	}
 	var out []string
 	for _, w := range e.warnings {
-		out = append(out, strings.Join(append([]string{w.Message}, w.Details...), "; "))
+		line := w.Message
+		if len(w.Details) > 0 {
+			line += " (" + strings.Join(w.Details, " ") + ")"
+		}
+		out = append(out, line)
 	}
-	return strings.Join(append(out, e.Error()+": nothing was written"), "\n")
+	return strings.Join(append(out, e.Error()), "\n")
 }
 
-// hints are what to do about them, each once.
+// hints are what to do about those that were not shown, each once.
 func (e *strictError) hints() []string {
+	if e.shown {
+		return nil
+	}
 	var out []string
 	for _, w := range e.warnings {
 		if w.Fix != "" && !slices.Contains(out, w.Fix) {

@@ -39,7 +39,7 @@ func (e *SeveralOrgsError) Error() string {
 	for _, app := range e.Apps {
 		parts = append(parts, fmt.Sprintf("%q to %q", app.Name, app.RawSlug))
 	}
-	return "the Fly apps are not of one organisation: " + strings.Join(parts, ", ")
+	return "the Fly apps belong to several organisations: " + strings.Join(parts, ", ")
 }
 
 // InOrgOf puts the request into the organisation of its apps, by its raw slug, as
@@ -51,16 +51,17 @@ func (req Request) InOrgOf(apps []FlyApp) (Request, error) {
 	if len(apps) == 0 {
 		return req, nil
 	}
-	first := apps[0]
-	if req.Org == "" || req.Org == first.Slug {
-		req.Org = first.RawSlug
-		if slices.ContainsFunc(apps, func(a FlyApp) bool { return a.RawSlug != first.RawSlug }) {
-			return req, &SeveralOrgsError{Apps: apps}
-		}
+	asked := req.Org
+	if i := slices.IndexFunc(apps, func(a FlyApp) bool { return asked == "" || a.Slug == asked }); i >= 0 {
+		req.Org = apps[i].RawSlug
 	}
 	for _, app := range apps {
-		if app.RawSlug != req.Org {
-			return req, &OtherOrgError{App: app.Name, Have: app.RawSlug, Want: req.Org}
+		switch {
+		case app.RawSlug == req.Org:
+		case asked == "":
+			return req, &SeveralOrgsError{Apps: apps}
+		default:
+			return req, &OtherOrgError{App: app.Name, Have: app.RawSlug, Want: asked}
 		}
 	}
 	return req, nil
@@ -98,6 +99,9 @@ const (
 	WarningSecrets WarningCode = "secrets"
 	// WarningUnchecked: Cause kept Fly from being asked about Apps.
 	WarningUnchecked WarningCode = "unchecked"
+	// WarningHiddenSecrets: Cause kept Fly from telling the names of the app's
+	// secrets; the app's organisation is known.
+	WarningHiddenSecrets WarningCode = "hidden-secrets"
 	// WarningUnproven: Cause kept a machine of the app from being asked for a token.
 	WarningUnproven WarningCode = "unproven"
 )
@@ -214,8 +218,10 @@ func (w Warning) check() error {
 	switch w.Code {
 	case WarningNoRegion, WarningOddRegion, WarningShadowed, WarningSecrets:
 		whole = len(w.Names) > 0 && len(w.Apps) == 1
+	case WarningHiddenSecrets:
+		whole = w.Cause != "" && len(w.Apps) == 1
 	case WarningUnchecked, WarningUnproven:
-		whole = w.Cause != ""
+		whole = w.Cause != "" && len(w.Apps) > 0
 	default:
 		return fmt.Errorf("its warning %q is not known", w.Code)
 	}

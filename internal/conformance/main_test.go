@@ -68,7 +68,8 @@ var binary = sync.OnceValues(func() (string, error) {
 	if runtime.GOOS == "windows" {
 		path += ".exe"
 	}
-	build := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-tags=nethttpomithttp2", "-ldflags", "-s -w", "-o", path, "./cmd/fly-aws")
+	build := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-tags=nethttpomithttp2",
+		"-gcflags=all=-l", "-ldflags=-s -w -funcalign=4", "-o", path, "./cmd/fly-aws")
 	build.Dir = root
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {

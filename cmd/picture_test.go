@@ -1,0 +1,129 @@
+//go:build unix
+
+package cmd_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fly-aws/fly-aws/internal/terminal"
+)
+
+// TestPictures: the pictures of the documents are what the program shows, but for
+// how long each step took. With -update they are drawn anew.
+func TestPictures(t *testing.T) {
+	t.Parallel()
+	p := oneApp(t)
+	s := p.sit(t, 80, 40, "setup")
+	s.press("> [x] web", enter)
+	s.write("Search: _", "s3")
+	s.see("Search: s3_")
+	s.shows("wizard.svg", terminal.Picture{
+		Title: "fly-aws setup",
+		Description: "In a terminal, fly-aws setup has found the AWS account and the Fly organisation acme, and was told the app web. " +
+			"It asks: What may it do in AWS? Of the presets and managed policies, those with s3 in their names are listed, " +
+			"the preset s3-read first, and one of them can be chosen by the arrow keys and Enter.",
+	}, s.Lines)
+
+	s.write("Search: s3_", "readonly")
+	s.press("> AmazonS3ReadOnlyAccess", enter)
+	s.press("anything else", enter)
+	s.press("> eu-central-1", enter)
+	s.press("Apply this plan? [y/N]", "y", enter)
+	s.end(0)
+	s.shows("plan.svg", terminal.Picture{
+		Title: "fly-aws setup",
+		Description: "In a terminal, fly-aws setup shows its plan: an OIDC provider, a role for the app web with the policy " +
+			"AmazonS3ReadOnlyAccess, and AWS_ROLE_ARN and AWS_REGION in fly.toml. It asks whether to apply the plan, and the answer is y. " +
+			"Each of the five steps is done. A machine of the app is accepted by the role, one of another app is refused. " +
+			"The next step is fly deploy.",
+	}, func() []terminal.Line {
+		return between(s.Transcript(), "Plan for the Fly organisation", "Next: ")
+	})
+}
+
+// shows compares a picture of the document with what the lines are, or come to be
+// within a moment: what is seen of a change may be half of it.
+func (s *sitting) shows(name string, p terminal.Picture, lines func() []terminal.Line) {
+	s.t.Helper()
+	file := filepath.Join("..", "docs", "images", name)
+	drawn := func() []byte {
+		p.Lines, p.Columns = untimed(lines()), 80
+		var picture bytes.Buffer
+		if err := terminal.SVG(&picture, p); err != nil {
+			s.t.Fatal(err)
+		}
+		return picture.Bytes()
+	}
+	// becomes waits for a picture, for as long as pictures are different.
+	becomes := func(wait time.Duration, wanted func([]byte) bool) bool {
+		ctx, cancel := context.WithTimeout(s.t.Context(), wait)
+		defer cancel()
+		return s.Until(ctx, name, func(string) bool { return wanted(drawn()) }) == nil
+	}
+	if *update {
+		picture := drawn()
+		for becomes(500*time.Millisecond, func(b []byte) bool { return !bytes.Equal(b, picture) }) {
+			picture = drawn()
+		}
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			s.t.Fatal(err)
+		}
+		if err := os.WriteFile(file, picture, 0o644); err != nil {
+			s.t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if !becomes(patience/3, func(b []byte) bool { return bytes.Equal(b, want) }) {
+		s.t.Errorf("docs/images/%s does not show what the program shows; run make pictures and look at it. The screen is\n%s", name, s.Screen())
+	}
+}
+
+// between are the lines from the one that begins with a text to the one that
+// begins with another.
+func between(lines []terminal.Line, first, last string) []terminal.Line {
+	starts := func(text string) func(terminal.Line) bool {
+		return func(l terminal.Line) bool { return strings.HasPrefix(l.String(), text) }
+	}
+	from := slices.IndexFunc(lines, starts(first))
+	if from < 0 {
+		return nil
+	}
+	lines = lines[from:]
+	return lines[:slices.IndexFunc(lines, starts(last))+1]
+}
+
+// elapsed is the time that a step took, at the end of its line.
+var elapsed = regexp.MustCompile(`\([0-9.]+m?s\)$`)
+
+// untimed is each line with one and the same time in the place of those in it.
+func untimed(lines []terminal.Line) []terminal.Line {
+	lines = slices.Clone(lines)
+	for i, l := range lines {
+		at := elapsed.FindStringIndex(l.String())
+		if at == nil {
+			continue
+		}
+		begin := 0 // the cell of the bracket; a cell may have several bytes
+		for bytes := 0; bytes < at[0]; begin++ {
+			bytes += len(l[begin].Text)
+		}
+		line := slices.Clone(l[:begin])
+		for _, r := range "(1ms)" {
+			line = append(line, terminal.Cell{Text: string(r), Width: 1, Style: l[begin].Style})
+		}
+		lines[i] = line
+	}
+	return lines
+}
