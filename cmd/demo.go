@@ -155,7 +155,7 @@ func (d demo) federate(ctx context.Context) error {
 	d.heading(1, "Give the app "+demoApp+" read access to S3")
 	d.say("%s", demoCommand("setup"))
 	typed := *d.engine
-	typed.sys.Stdin = io.TeeReader(strings.NewReader("y\n"), d.sys.Stdout) // as a terminal echoes
+	typed.sys.Stdin, typed.sys.StdinTTY = io.TeeReader(strings.NewReader("y\n"), d.sys.Stdout), true // which echoes
 	return typed.setup(ctx, demoWish(), false, false)
 }
 

@@ -215,8 +215,8 @@ func (e *engine) confirm(ctx context.Context, question string) (bool, error) {
 		e.progress("")
 		return false, ctx.Err()
 	case a := <-read:
-		if a.err != nil {
-			e.progress("") // the line was not ended by a key
+		if a.err != nil || !e.sys.StdinTTY {
+			e.progress("") // no key has ended the line
 		}
 		switch {
 		case errors.Is(a.err, io.EOF) && a.line == "":

@@ -69,6 +69,7 @@ func (e *engine) interview(ctx context.Context, o setupOptions) (wish, []string,
 		return wish{Request: result.Request}, nil, nil
 	}
 	e.introduced = true
+	e.progress("") // between the answers and what comes of them
 	return wish{Request: result.Request}, result.Args, nil
 }
 

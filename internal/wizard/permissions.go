@@ -80,7 +80,7 @@ func (iv *interview) permission(t *told, policies []ManagedPolicy) (done bool, e
 			return false, errors.New("the preset is gone") // the options are made of the presets
 		}
 		answer, err := iv.askOne(question{
-			name: p.Name, title: "For the preset " + p.Name + ": " + p.Question + "?", kind: enter,
+			name: "preset " + p.Name, title: "For the preset " + p.Name + ": " + p.Question + "?", kind: enter,
 			why:     "The policy allows this one and no other. A name or an ARN.",
 			example: p.Example,
 			check: func(answer []string) error {

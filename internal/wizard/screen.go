@@ -166,6 +166,7 @@ type model struct {
 	field huh.Field
 	rows  int             // of the field, if the window is high enough; 0 for those it needs
 	read  func() []string // the form's answer
+	tried bool            // to give that answer
 	reply chan<- reply
 
 	typed  string  // what is searched for
@@ -229,6 +230,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		return m, nil
 	}
 	submits := m.submits(msg)
+	m.tried = m.tried || submits
 	form, cmd := m.form.Update(msg)
 	m.form, _ = form.(*huh.Form)
 	if submits && m.field.Error() == nil {
@@ -364,7 +366,11 @@ const listRows = 8
 // build makes the form of the question.
 func (m *model) build() {
 	q := m.q
+	m.tried = false
 	check := func(answer []string) error {
+		if !m.tried { // huh checks what stands there at the beginning too
+			return nil
+		}
 		if err := q.problem(answer); err != nil {
 			return errors.New(m.options.clean(err.Error()))
 		}

@@ -276,6 +276,25 @@ func TestResize(t *testing.T) {
 	}
 }
 
+// TestNoErrorBeforeAnAnswer: nobody is told off before an answer was tried.
+func TestNoErrorBeforeAnAnswer(t *testing.T) {
+	t.Parallel()
+	w := oneApp()
+	w.configs = nil // so that no app is marked
+	st := sit(t, 80, 24, Options{}, w)
+	st.see("Which Fly apps")
+	if screen := st.Screen(); strings.Contains(screen, "!") {
+		t.Errorf("there is an error before any answer:\n%s", screen)
+	}
+	st.press("space mark", enterKey)
+	st.see("! at least one is needed")
+	st.press("! at least one is needed", " "+enterKey)
+	st.press("No fly.toml is known", ctrlC)
+	if _, err := st.wait(); !errors.Is(err, ErrAborted) {
+		t.Error(err)
+	}
+}
+
 // TestNothingToAsk leaves the terminal alone, but for a text while it waits.
 func TestNothingToAsk(t *testing.T) {
 	t.Parallel()
