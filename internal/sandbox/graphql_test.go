@@ -365,6 +365,8 @@ func (o *outline) theirValue(v *ast.Value) {
 	}
 }
 
+var graphQLNumber = regexp.MustCompile(`^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?`)
+
 // graphQLLaxities are what gqlparser accepts beyond the October 2021 edition: some
 // of it is of later editions, some of none.
 var graphQLLaxities = []struct {
@@ -392,8 +394,14 @@ var graphQLLaxities = []struct {
 			return slices.ContainsFunc(o.VariableDefinitions, func(v *ast.VariableDefinition) bool { return len(v.Directives) > 0 })
 		})
 	}},
-	{"a name right behind a number", `{a(b: [1x])}`, func(source, refusal string, _ *ast.QueryDocument) bool {
-		return strings.HasSuffix(refusal, "not a number") && regexp.MustCompile(`\d[.A-Za-z_]`).MatchString(source)
+	{"a name right behind a number", `{a(b: [1x])}`, func(_, refusal string, _ *ast.QueryDocument) bool {
+		quoted, _, _ := strings.Cut(strings.TrimPrefix(refusal, "Parse error on "), " at [")
+		found, err := strconv.Unquote(quoted)
+		if err != nil || !strings.HasSuffix(refusal, "not a number") {
+			return false
+		}
+		behind := found[len(graphQLNumber.FindString(found)):]
+		return len(found) == 40 || behind != "" && (behind[0] == '.' || isNameByte(behind[0])) // 40 are not all of it
 	}},
 	{"braces in an escape sequence", `{a(b: "\u{1F600}")}`, func(source, refusal string, _ *ast.QueryDocument) bool {
 		return strings.HasSuffix(refusal, "not an escape sequence") && strings.Contains(source, `\u{`)
