@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -61,6 +62,16 @@ type engine struct {
 	orgFound bool
 	// traced says that AWS calls are shown as they are made.
 	traced bool
+
+	// traces are the AWS calls to be shown.
+	traces *traces
+}
+
+// traces keeps calls from being shown while a form has the terminal.
+type traces struct {
+	mu    sync.Mutex
+	held  bool
+	calls []render.TracedCall
 }
 
 // newEngine makes an engine for the folder alone.
@@ -72,6 +83,7 @@ func newEngine(sys System, o outputFlags) *engine {
 		json:   o.json,
 		folder: &workdir.Folder{Dir: sys.Dir},
 		fly:    &fly{},
+		traces: &traces{},
 	}
 	e.targets = setup.Targets{setup.PlaceFolder: e.folder}
 	return e
@@ -106,9 +118,36 @@ func (f awsFlags) options(e *engine) awsapi.Options {
 	o := awsapi.Options{Profile: f.profile, Region: f.region}
 	if f.verbose {
 		e.traced = true
-		o.Trace = func(c awsapi.Call) { render.Call(e.sys.Stderr, traced(c), e.err) }
+		o.Trace = func(c awsapi.Call) { e.trace(traced(c)) }
 	}
 	return o
+}
+
+// trace shows a call, or keeps it until release while a form has the terminal.
+func (e *engine) trace(c render.TracedCall) {
+	e.traces.mu.Lock()
+	defer e.traces.mu.Unlock()
+	if e.traces.held {
+		e.traces.calls = append(e.traces.calls, c)
+		return
+	}
+	render.Call(e.sys.Stderr, c, e.err)
+}
+
+// hold keeps calls from being shown until release.
+func (e *engine) hold() {
+	e.traces.mu.Lock()
+	defer e.traces.mu.Unlock()
+	e.traces.held = true
+}
+
+func (e *engine) release() {
+	e.traces.mu.Lock()
+	defer e.traces.mu.Unlock()
+	for _, c := range e.traces.calls {
+		render.Call(e.sys.Stderr, c, e.err)
+	}
+	e.traces.held, e.traces.calls = false, nil
 }
 
 func traced(c awsapi.Call) render.TracedCall {
@@ -200,7 +239,11 @@ const confirmation = "confirmation"
 // confirm asks whether to go on. Anything but y or yes is no; the end of the input
 // is no answer.
 func (e *engine) confirm(ctx context.Context, question string) (bool, error) {
-	fmt.Fprintf(e.sys.Stderr, "%s [y/N] ", question)
+	out := e.sys.Stderr
+	if !e.sys.StderrTTY && e.sys.StdoutTTY { // where the person looks
+		out = e.sys.Stdout
+	}
+	fmt.Fprintf(out, "%s [y/N] ", question)
 	type answer struct {
 		line string
 		err  error

@@ -111,9 +111,6 @@ func problemOf(ctx context.Context, err error, has func(flag string) bool) rende
 			hint("nothing was written")
 		}
 		return p
-	case errors.As(err, &presetErr):
-		set("invalid", exitUsage)
-		p.Message = "--preset " + lines(err)
 	case errors.As(err, &input):
 		set("no-answer", exitUsage)
 		if input.Question == confirmation {
@@ -149,6 +146,12 @@ func problemOf(ctx context.Context, err error, has func(flag string) bool) rende
 			p.Code = "invalid"
 		}
 		p.Message, p.Hints = explainUsage(err, has)
+	case errors.As(err, &presetErr):
+		set("invalid", exitUsage)
+		p.Message = render.Clean(fmt.Sprintf("--preset %q: %s", strings.TrimSuffix(presetErr.Preset+"="+presetErr.Answer, "="), presetErr.Reason))
+		if _, found := preset.Find(presetErr.Preset); !found {
+			hint("there are %s", presetNames())
+		}
 	case errors.As(err, &conflict):
 		set("conflict", exitFailed)
 		p.Message, p.Hints = explainConflict(conflict)
@@ -230,6 +233,14 @@ func problemOf(ctx context.Context, err error, has func(flag string) bool) rende
 	return p
 }
 
+func presetNames() string {
+	var names []string
+	for _, p := range preset.All() {
+		names = append(names, p.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
 // lines puts the errors joined in err below one another, each once.
 func lines(err error) string {
 	var out []string
@@ -275,8 +286,12 @@ func explainUsage(err error, has func(flag string) bool) (message string, hints 
 			}
 			hint(usage.hint)
 			continue
-		case !errors.As(e, &invalid):
-			out = append(out, render.Clean(e.Error()))
+		case !errors.As(e, &invalid): // what is wrong besides
+			other := problemOf(context.Background(), e, has)
+			out = append(out, other.Message)
+			for _, text := range other.Hints {
+				hint(text)
+			}
 			continue
 		case invalid.Missing:
 			out = append(out, render.Clean(flagOf(invalid.Field)+" is missing: "+invalid.Reason))

@@ -40,6 +40,9 @@ type fly struct {
 	// of it is one of the command.
 	insisted bool
 
+	// unproven is why machines' tokens could not be compared, by the app.
+	unproven map[string]error
+
 	// What was asked is remembered: the question is the same all along.
 	asked  []string
 	answer flyAnswer
@@ -132,7 +135,10 @@ func (f *fly) ask(ctx context.Context, names []string) (flyAnswer, error) {
 	if err := errors.Join(errs...); err != nil {
 		return flyAnswer{}, err
 	}
-	f.asked, f.answer = slices.Clone(names), answer
+	f.asked, f.answer = nil, answer
+	if answer.unchecked == nil { // a failure may have passed by the next time
+		f.asked = slices.Clone(names)
+	}
 	return answer, nil
 }
 
@@ -269,7 +275,7 @@ func (e *engine) prove(ctx context.Context, req setup.Request, plan *setup.Plan)
 	if e.fly.client == nil {
 		return []setup.Warning{{Code: setup.WarningUnproven, Apps: appNames(req), Cause: e.fly.cause.Error()}}, nil
 	}
-	warnings, lines := make([]*setup.Warning, len(req.Apps)), make([]string, len(req.Apps))
+	failures, lines := make([]error, len(req.Apps)), make([]string, len(req.Apps))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(flyInFlight)
 	for i, app := range req.Apps {
@@ -282,7 +288,7 @@ func (e *engine) prove(ctx context.Context, req setup.Request, plan *setup.Plan)
 			case errors.As(err, &mismatch), ctx.Err() != nil:
 				return err
 			default:
-				warnings[i] = &setup.Warning{Code: setup.WarningUnproven, Apps: []string{app.Name}, Cause: err.Error()}
+				failures[i] = err
 			}
 			return nil
 		})
@@ -291,9 +297,11 @@ func (e *engine) prove(ctx context.Context, req setup.Request, plan *setup.Plan)
 		return nil, cmp.Or(ctx.Err(), err)
 	}
 	var out []setup.Warning
-	for i := range req.Apps {
-		if warnings[i] != nil {
-			out = append(out, *warnings[i])
+	e.fly.unproven = map[string]error{}
+	for i, app := range req.Apps {
+		if err := failures[i]; err != nil {
+			e.fly.unproven[app.Name] = err
+			out = append(out, setup.Warning{Code: setup.WarningUnproven, Apps: []string{app.Name}, Cause: err.Error()})
 		} else {
 			render.Done(e.sys.Stderr, lines[i], e.err)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -56,7 +57,16 @@ func (e *engine) interview(ctx context.Context, o setupOptions) (wish, []string,
 		Machines: commaList(o.request.machines), Audience: w.Audience, Adopt: w.Adopt,
 	}
 	s := &sources{engine: e, options: o, accounts: map[string]*signedIn{}}
-	result, err := wizard.Run(ctx, e.wizardOptions(o), s, draft)
+	options := e.wizardOptions(o)
+	if !options.Accessible {
+		e.hold()
+	}
+	result, err := wizard.Run(ctx, options, s, draft)
+	e.release()
+	var signIn *signInError
+	if errors.As(err, &signIn) {
+		err = signIn.err // whose next step stands in the table of errors
+	}
 	if err != nil {
 		return wish{}, nil, err
 	}
@@ -65,7 +75,7 @@ func (e *engine) interview(ctx context.Context, o setupOptions) (wish, []string,
 		return wish{}, nil, errors.New("the questions ended without an AWS account, which is a fault of fly-aws")
 	}
 	e.use(account.account)
-	if len(result.Args) == len(draft.Args) {
+	if !result.Asked {
 		return wish{Request: result.Request}, nil, nil
 	}
 	e.introduced = true
@@ -80,28 +90,30 @@ func wrongAlready(w wish, role setup.RoleRequest, machines []string) error {
 	if len(req.Apps) == 0 {
 		req.Apps = []setup.App{{Name: "app", Role: role, Machines: machines, Region: w.region}}
 	}
-	if req.Org == "" {
-		req.Org = "org"
-	}
-	if err := req.Check(); !onlyOrg(err) {
-		return err
-	}
-	return nil // an alias, to be resolved or asked for
+	return checkRest(req)
 }
 
 // draftOrg finds the organisation that the flags mean, where they say it by an
 // app or by an alias. What Fly cannot be asked for the wizard asks the person.
+// An app that is wrong, and a token of the command line that Fly refuses, are
+// errors before anything is asked.
 func (e *engine) draftOrg(ctx context.Context, req setup.Request) (setup.Request, error) {
 	switch {
-	case e.fly.client == nil || trustpolicy.CheckOrg(req.Org) == nil:
+	case e.fly.client == nil:
 		return req, nil
 	case len(req.Apps) > 0:
 		return e.inOrg(ctx, req)
-	case req.Org == "":
-		return req, nil
+	case trustpolicy.CheckOrg(req.Org) != nil && req.Org != "":
+		if org, err := e.fly.client.Organization(ctx, req.Org); err == nil {
+			req.Org = org.RawSlug
+		}
 	}
-	if org, err := e.fly.client.Organization(ctx, req.Org); err == nil {
-		req.Org = org.RawSlug
+	if e.fly.insisted {
+		_, err := e.fly.client.Organizations(ctx)
+		var failed *flyapi.Error
+		if errors.As(err, &failed) && failed.Kind == flyapi.KindToken {
+			return req, err
+		}
 	}
 	return req, ctx.Err()
 }
@@ -114,6 +126,9 @@ func (e *engine) wizardOptions(o setupOptions) wizard.Options {
 	plain := o.wantsPlain(e.sys) || e.sys.Getenv("TERM") == "dumb"
 	if plain {
 		out = e.sys.Stderr
+		if !e.sys.StderrTTY && e.sys.StdoutTTY {
+			out = e.sys.Stdout
+		}
 	}
 	return wizard.Options{
 		In: e.sys.Stdin, Out: out,
@@ -143,7 +158,9 @@ func (o setupOptions) arguments(sys System, org string) []string {
 	}
 	add("profile", o.aws.profile)
 	add("region", o.aws.region)
-	add("org", org)
+	if trustpolicy.CheckOrg(org) == nil { // no alias: the answer follows
+		add("org", org)
+	}
 	if len(r.apps) == 0 {
 		add("app", sys.Getenv("FLY_APP"))
 	}
@@ -204,7 +221,7 @@ func (s *sources) account(ctx context.Context, profile string) (*awsapi.Account,
 // Profiles lists the profiles of AWS's shared files, unless the environment has
 // chosen already, as the SDKs see it.
 func (s *sources) Profiles(context.Context) ([]string, error) {
-	for _, name := range []string{"AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE"} {
+	for _, name := range []string{"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", "AWS_WEB_IDENTITY_TOKEN_FILE"} {
 		if s.engine.sys.Getenv(name) != "" {
 			return nil, nil
 		}
@@ -216,7 +233,7 @@ func (s *sources) Profiles(context.Context) ([]string, error) {
 func (s *sources) Identity(ctx context.Context, profile string) (wizard.Identity, error) {
 	account, err := s.account(ctx, profile)
 	if err != nil {
-		return wizard.Identity{}, err
+		return wizard.Identity{}, &signInError{err: err}
 	}
 	var facts setup.Facts
 	var alias string
@@ -230,11 +247,24 @@ func (s *sources) Identity(ctx context.Context, profile string) (wizard.Identity
 		return nil
 	})
 	if err := g.Wait(); err != nil {
-		return wizard.Identity{}, err
+		return wizard.Identity{}, &signInError{err: err}
 	}
 	return wizard.Identity{
 		Account: facts.Account, Alias: alias, Partition: facts.Partition, Caller: facts.Caller, Region: account.Region(),
 	}, nil
+}
+
+// A signInError says how to sign in to AWS too: where there are several profiles
+// the wizard goes on after it.
+type signInError struct{ err error }
+
+func (e *signInError) Error() string {
+	text := e.err.Error()
+	var creds *awsapi.CredentialsError
+	if errors.As(e.err, &creds) {
+		text += "; " + strings.Join(credentialHints(creds, func(string) bool { return false }), "; ") + ", then choose again"
+	}
+	return text
 }
 
 // Policies lists the managed policies that can be attached.

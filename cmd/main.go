@@ -139,12 +139,13 @@ func asked(args []string, name, short string) bool {
 			on, _ = strconv.ParseBool(value)
 		}
 		letters := strings.TrimPrefix(flag, "-")
-		switch {
-		case flag == "--"+name:
+		if flag == "--"+name {
 			return on
-		case short != "" && letters != flag && strings.Trim(letters, "yj") == "" && strings.HasSuffix(letters, short),
-			short != "" && letters != flag && strings.Trim(letters, "yj") == "" && strings.Contains(letters, short) && !given:
-			return on
+		}
+		// Behind the first letter of a flag that takes a value is the value.
+		before, after, found := strings.Cut(letters, short)
+		if short != "" && found && letters != flag && strings.Trim(before, "y") == "" {
+			return on || after != ""
 		}
 	}
 	return false

@@ -96,47 +96,60 @@ func (w wish) withPresets(req setup.Request, facts setup.Facts) (setup.Request, 
 // organisation that is not given, or only by an alias.
 func (e *engine) wish(ctx context.Context, f *requestFlags) (wish, error) {
 	w, err := f.read(ctx, e.sys, e.folder, false)
+	if err == nil {
+		err = checkRest(w.Request)
+	}
+	org := orgProblem(w.Request)
+	switch {
+	case e.fly.client == nil && org != nil:
+		if e.fly.cause != nil && err == nil {
+			err = usagef(e.flyHint(), "Fly could not be asked for it: %w", e.fly.cause)
+		}
+		return w, errors.Join(org, err)
+	case err != nil || org == nil:
+		return w, err
+	}
+	w.Request, err = e.inOrg(ctx, w.Request)
 	if err != nil {
 		return w, err
 	}
+	e.orgFound = true
 	err = w.Check()
-	switch {
-	case !onlyOrg(err):
-		return w, err
-	case e.fly.client == nil && e.fly.cause != nil:
-		return w, errors.Join(err, usagef(e.flyHint(), "Fly could not be asked for it: %w", e.fly.cause))
-	case e.fly.client == nil:
-		return w, err
+	switch cause := e.fly.answer.unchecked; {
+	case err == nil:
+	case cause != nil && orgProblem(w.Request) != nil:
+		err = errors.Join(err, usagef(e.flyHint(), "Fly could not be asked for it: %w", cause))
+	case cause == nil:
+		err = errors.Join(fmt.Errorf("the organisation is %q, as Fly tells it", w.Org), err)
 	}
-	req, errFly := e.inOrg(ctx, w.Request)
-	if errFly != nil {
-		return w, errFly
-	}
-	w.Request, e.orgFound = req, true
-	if errCheck := w.Check(); errCheck != nil {
-		switch cause := e.fly.answer.unchecked; {
-		case cause != nil && onlyOrg(errCheck):
-			errCheck = errors.Join(errCheck, usagef(e.flyHint(), "Fly could not be asked for it: %w", cause))
-		case cause == nil:
-			errCheck = errors.Join(fmt.Errorf("the organisation is %q, as Fly tells it", req.Org), errCheck)
-		}
-		return w, errCheck
-	}
-	return w, nil
+	return w, err
 }
 
-// onlyOrg says whether nothing is wrong with a request but that its organisation
-// is missing or an alias.
-func onlyOrg(err error) bool {
-	for _, e := range flatten(err) {
+// orgProblem is what Check has against the organisation of a request, if it is
+// that it is missing or an alias: then Fly may tell it.
+func orgProblem(req setup.Request) error {
+	for _, e := range flatten(req.Check()) {
 		var invalid *setup.InvalidError
 		var name *trustpolicy.NameError
-		alias := errors.As(e, &name) && name.Personal
-		if !errors.As(e, &invalid) || invalid.Field != setup.FieldOrg || !invalid.Missing && !alias {
-			return false
+		if errors.As(e, &invalid) && invalid.Field == setup.FieldOrg && (invalid.Missing || errors.As(e, &name) && name.Personal) {
+			return e
 		}
 	}
-	return err != nil
+	return nil
+}
+
+// checkRest is Check of a request, whatever its organisation turns out to be.
+func checkRest(req setup.Request) error {
+	if orgProblem(req) != nil {
+		req.Org = "org"
+	}
+	return req.Check()
+}
+
+// wrongLine says whether an error is about the command line.
+func wrongLine(err error) bool {
+	return errors.As(err, new(*usageError)) || errors.As(err, new(*setup.InvalidError)) || errors.As(err, new(*preset.Error)) ||
+		errors.As(err, new(*workdir.NotFoundError))
 }
 
 // read makes a wish of what the flags and the folder's config files say, without
@@ -156,6 +169,9 @@ func (f *requestFlags) read(ctx context.Context, sys System, folder *workdir.Fol
 		case p.NeedsRegion(answer) && f.awsRegion == "" && !wizard:
 			return w, usagef("pass --aws-region", "--preset %s is for a resource in a region, and none is given", text)
 		}
+		if slices.ContainsFunc(w.presets, func(c choice) bool { return c.preset.Name == p.Name && c.answer == answer }) {
+			return w, usagef("give each once", "--preset %s is given twice", text)
+		}
 		w.presets = append(w.presets, choice{p, answer})
 	}
 	if f.noPatch && f.awsRegion != "" && len(w.presets) == 0 && !wizard {
@@ -168,15 +184,12 @@ func (f *requestFlags) read(ctx context.Context, sys System, folder *workdir.Fol
 	fill := func(apps []setup.App) {
 		w.Apps = apps
 		for i := range apps {
-			apps[i].Machines, apps[i].Role = commaList(f.machines), role
-			if apps[i].Config != "" {
-				apps[i].Region = f.awsRegion
-			}
+			apps[i].Machines, apps[i].Role, apps[i].Region = commaList(f.machines), role, f.awsRegion
 		}
 	}
 	// What is wrong with the flags comes before what is wrong with the files.
 	if fill(plainEntries(names)); len(names) > 0 {
-		if err := w.Check(); err != nil && !onlyOrg(err) {
+		if err := checkRest(w.Request); err != nil {
 			return w, err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -61,7 +62,10 @@ func runSetup(ctx context.Context, sys System, o setupOptions) error {
 	}
 	if !o.asks(sys) {
 		w, err := e.wish(ctx, &o.request)
-		if err := errors.Join(err, o.unasked(sys)); err != nil {
+		if err == nil || wrongLine(err) { // what is wrong with the command line is said at once
+			err = errors.Join(err, o.unasked(sys))
+		}
+		if err != nil {
 			return err
 		}
 		if err := e.openAWS(ctx, o.aws.options(e)); err != nil {
@@ -78,21 +82,44 @@ func runSetup(ctx context.Context, sys System, o setupOptions) error {
 		return err
 	}
 	err = e.setup(ctx, w, o.dryRun, false)
-	if args != nil && ctx.Err() == nil {
-		e.sayAgain(args)
+	var code exitCode
+	switch {
+	case args == nil || ctx.Err() != nil:
+	case err == nil, errors.As(err, &code): // done, or declined
+		e.sayAgain("The same without questions:", append(args, "--yes"))
+	default: // no answer is lost with what failed
+		e.sayAgain("Your answers as a command line:", args)
 	}
 	return err
 }
 
-// sayAgain shows the command that does the same without questions.
-func (e *engine) sayAgain(args []string) {
-	words := make([]string, len(args))
-	for i, arg := range args {
-		words[i] = shellWord(arg)
+// sayAgain shows the command that says the same as what was answered, in lines
+// that a shell takes as they are.
+func (e *engine) sayAgain(title string, args []string) {
+	const indent = 2
+	width := 80
+	if columns, _ := e.sys.Size(); columns > 0 {
+		width = columns
 	}
-	fmt.Fprintln(e.sys.Stdout)
-	fmt.Fprintln(e.sys.Stdout, "The same without questions:")
-	fmt.Fprintln(e.sys.Stdout, "  "+render.Clean("fly-aws setup "+strings.Join(words, " ")+" --yes"))
+	lines := []string{"fly-aws setup"}
+	for i := 0; i < len(args); i++ {
+		part := shellWord(args[i])
+		for i+1 < len(args) && !strings.HasPrefix(args[i+1], "--") {
+			i++
+			part += " " + shellWord(args[i])
+		}
+		last := &lines[len(lines)-1]
+		if utf8.RuneCountInString(*last)+1+utf8.RuneCountInString(part)+indent+len(` \`) > width {
+			*last += ` \`
+			lines = append(lines, "  "+part)
+			continue
+		}
+		*last += " " + part
+	}
+	fmt.Fprintf(e.sys.Stdout, "\n%s\n", title)
+	for _, line := range lines {
+		fmt.Fprintln(e.sys.Stdout, strings.Repeat(" ", indent)+render.Clean(line))
+	}
 }
 
 // unasked says why the question whether to apply the plan cannot be asked.
@@ -235,7 +262,7 @@ func nextStep(plan *setup.Plan, report setup.Report) string {
 		}
 		for _, g := range plan.Grants {
 			if g.Role == r.Change.After.Role.Name && !patched[g.App] {
-				lines = append(lines, "set "+setup.EnvRoleARN+"="+g.RoleARN+" in the [env] of "+g.App+", then fly deploy")
+				lines = append(lines, "set "+setup.EnvRoleARN+"="+g.RoleARN+" and "+setup.EnvRegion+" in the [env] of "+g.App+", then fly deploy")
 			}
 		}
 	}

@@ -56,7 +56,13 @@ func (e *engine) words(w setup.Warning) render.WarningText {
 	case setup.WarningUnproven:
 		t.Message = "not proven by a token of a machine: " + render.Apps(apps)
 		t.Details = wrap(w.Cause)
-		t.Fix = cmp.Or(e.flyHint(), "it takes a running machine that has curl, and a token that may run it there")
+		t.Fix = "start a machine that has curl, and use a token that may run commands in it"
+		var failed *flyapi.Error
+		if errors.As(e.fly.unproven[apps[0]], &failed) && failed.Kind != flyapi.KindNotAllowed {
+			t.Fix = cmp.Or(flyNext(failed), t.Fix)
+		} else if hint := e.flyHint(); failed == nil && hint != "" {
+			t.Fix = hint
+		}
 	}
 	return t.Clean()
 }
@@ -126,9 +132,11 @@ func wrap(text string) []string {
 }
 
 // flyHint is the next step for a failure with Fly, if there is one.
-func (e *engine) flyHint() string {
+func (e *engine) flyHint() string { return hintOf(e.fly.failure()) }
+
+func hintOf(err error) string {
 	var failed *flyapi.Error
-	if !errors.As(e.fly.failure(), &failed) {
+	if !errors.As(err, &failed) {
 		return ""
 	}
 	return flyNext(failed)

@@ -272,11 +272,11 @@ func (s *sitting) untouched(config string) {
 // and checks that it does: there is nothing left to do. It returns the command.
 func (s *sitting) again() string {
 	s.t.Helper()
-	found := regexp.MustCompile(`The same without questions:\r\n {2}(fly-aws [^\r\n]*)\r\n`).FindSubmatch(s.Raw())
+	found := regexp.MustCompile(`The same without questions:\r\n((?: {2}[^\r\n]*\r\n)+)`).FindSubmatch(s.Raw())
 	if found == nil {
 		s.t.Fatalf("it shows no command:\n%s", s.Screen())
 	}
-	command, before := string(found[1]), len(s.program.world.Calls())
+	command, before := strings.ReplaceAll(string(found[1]), "\r\n", "\n"), len(s.program.world.Calls())
 	c := exec.CommandContext(context.Background(), "sh", "-c", command)
 	c.Dir, c.Env = s.program.dir, s.program.env
 	out, err := c.CombinedOutput()
@@ -289,7 +289,7 @@ func (s *sitting) again() string {
 	if wrote := s.program.wrote(before); len(wrote) > 0 {
 		s.t.Errorf("%s calls %v", command, wrote)
 	}
-	return command
+	return strings.Join(strings.Fields(strings.ReplaceAll(command, "\\\n", "")), " ")
 }
 
 // has checks that a text has all of the others in it.

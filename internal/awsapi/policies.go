@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -199,11 +200,12 @@ func (a *Account) ManagedPolicies(ctx context.Context) ([]ManagedPolicy, error) 
 			out = append(out, ManagedPolicy{Name: aws.ToString(p.PolicyName), ARN: aws.ToString(p.Arn)})
 		}
 	}
-	slices.SortFunc(out, func(x, y ManagedPolicy) int {
+	sort.Slice(out, func(i, j int) bool {
+		x, y := out[i], out[j]
 		return cmp.Or(
 			cmp.Compare(strings.ToLower(x.Name), strings.ToLower(y.Name)),
 			cmp.Compare(x.Name, y.Name),
-			cmp.Compare(x.ARN, y.ARN))
+			cmp.Compare(x.ARN, y.ARN)) < 0
 	})
 	return out, nil
 }
@@ -339,8 +341,9 @@ func similarNames(name string, arns []string) []string {
 			found = append(found, near{other, len(known)})
 		}
 	}
-	slices.SortFunc(found, func(x, y near) int {
-		return cmp.Or(cmp.Compare(x.distance, y.distance), cmp.Compare(x.name, y.name))
+	sort.Slice(found, func(i, j int) bool {
+		x, y := found[i], found[j]
+		return cmp.Or(cmp.Compare(x.distance, y.distance), cmp.Compare(x.name, y.name)) < 0
 	})
 	var names []string
 	for _, n := range found[:min(3, len(found))] {

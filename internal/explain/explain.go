@@ -3,6 +3,7 @@ package explain
 import (
 	"fmt"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -22,7 +23,8 @@ func Explain(c Case) Explanation {
 	e.role()
 	e.policy()
 	e.fix()
-	slices.SortStableFunc(e.out.Reasons, func(a, b Reason) int { return telling(b.Code) - telling(a.Code) })
+	reasons := e.out.Reasons
+	sort.SliceStable(reasons, func(i, j int) bool { return telling(reasons[i].Code) > telling(reasons[j].Code) })
 	return e.out
 }
 

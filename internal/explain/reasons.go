@@ -2,6 +2,7 @@ package explain
 
 import (
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/fly-aws/fly-aws/trustpolicy"
@@ -120,13 +121,6 @@ func (e *explainer) policyReasons(d trustpolicy.Decision) {
 // maxAlike is how many values of a condition are called wrong one by one.
 const maxAlike = 3
 
-func order(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
 // statementReasons says of each test of a statement that did not hold why.
 // findings are the errors of Lint's about the statement.
 func (e *explainer) statementReasons(s trustpolicy.Statement, result trustpolicy.StatementResult, findings []trustpolicy.Finding) {
@@ -148,8 +142,8 @@ func (e *explainer) statementReasons(s trustpolicy.Statement, result trustpolicy
 		}
 		// Of many values alike those tell most that have the token's app in them.
 		_, app, _ := subjectParts(e.Claims.Subject)
-		slices.SortStableFunc(list, func(a, b trustpolicy.Finding) int {
-			return order(strings.Contains(b.Have, app)) - order(strings.Contains(a.Have, app))
+		sort.SliceStable(list, func(i, j int) bool {
+			return strings.Contains(list[i].Have, app) && !strings.Contains(list[j].Have, app)
 		})
 		for _, f := range list[:min(len(list), maxAlike)] {
 			r := base

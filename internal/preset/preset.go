@@ -69,19 +69,11 @@ func Parse(text string) (Preset, string, error) {
 	p, known := Find(name)
 	switch {
 	case !known:
-		return Preset{}, "", &Error{Preset: name, Reason: "there is none of that name; there are " + names()}
+		return Preset{}, "", &Error{Preset: name, Reason: "there is none of that name"}
 	case !ok:
 		return Preset{}, "", &Error{Preset: name, Reason: "write it as " + name + "=" + p.Example}
 	}
 	return p, answer, p.Check(answer)
-}
-
-func names() string {
-	var all []string
-	for _, p := range table() {
-		all = append(all, p.Name)
-	}
-	return strings.Join(all, ", ")
 }
 
 // Check says what about the answer can never be right, wherever the resource

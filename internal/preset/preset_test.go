@@ -228,8 +228,8 @@ func TestParse(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"s3-read":        "write it as s3-read=",
-		"s3-red=x":       "there are s3-read, ",
-		"":               "there are s3-read, ",
+		"s3-red=x":       "there is none of that name",
+		"":               "there is none of that name",
 		"s3-read=":       "is needed",
 		"s3-read=a*b":    "not '*'",
 		"\x1b]0;x\a=abc": `"\x1b]0;x\a"`,

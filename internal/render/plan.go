@@ -27,9 +27,10 @@ func Plan(w io.Writer, plan *setup.Plan, style Style) {
 	}
 	p.line("Plan for the Fly organisation %s in the AWS account %s:", p.paint(bold, Clean(plan.Org)), p.paint(bold, Clean(plan.Account)))
 	p.line("")
+	shown := map[string]string{} // the roles of the documents shown
 	for _, c := range plan.Changes {
 		if c.Action != setup.ActionKeep {
-			p.change(plan, c)
+			p.change(plan, c, shown)
 		}
 	}
 	p.line("")
@@ -65,11 +66,11 @@ func summary(plan *setup.Plan) string {
 	return "Plan: " + strings.Join(parts, ", ") + "."
 }
 
-func (p printer) change(plan *setup.Plan, c setup.Change) {
+func (p printer) change(plan *setup.Plan, c setup.Change, shown map[string]string) {
 	switch c.Action {
 	case setup.ActionCreate:
 		p.line("  %s %s", p.paint(green, "+"), Name(*c.After))
-		p.details(plan, *c.After)
+		p.details(plan, *c.After, shown)
 		return
 	case setup.ActionConflict:
 		p.line("  %s %s", p.bad(), Name(*c.After))
@@ -83,13 +84,18 @@ func (p printer) change(plan *setup.Plan, c setup.Change) {
 }
 
 // details says what matters of a resource that is created: all that it allows.
-func (p printer) details(plan *setup.Plan, r setup.Resource) {
+func (p printer) details(plan *setup.Plan, r setup.Resource, shown map[string]string) {
 	switch {
 	case r.Provider != nil:
 		p.line("      trusts tokens for %s", Clean(strings.Join(r.Provider.Audiences, ", ")))
 	case r.Role != nil:
 		p.roleDetails(plan, *r.Role)
 	case r.Policy != nil && r.Policy.ARN == "":
+		if role, ok := shown[string(r.Policy.Document)]; ok {
+			p.line("      the same as in role %s", Clean(role))
+			return
+		}
+		shown[string(r.Policy.Document)] = r.Policy.Role
 		p.lines("        ", "  ", false, "", indented(r.Policy.Document))
 	case r.Env != nil:
 		p.line("      %s", Clean(r.Env.Value))

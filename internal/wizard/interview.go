@@ -112,7 +112,9 @@ func (iv *interview) pass() (Result, error) {
 		}
 	}
 	iv.ui.tell(iv.lines)
-	return t.result(iv.draft)
+	result, err := t.result(iv.draft)
+	result.Asked = len(iv.answers) > 0
+	return result, err
 }
 
 // identity signs in to AWS. A profile is asked for where there are several and
@@ -201,6 +203,11 @@ func (iv *interview) organization(t *told) error {
 			iv.line("! the organisation %s is not one of yours on Fly", iv.options.clean(t.Org))
 		}
 		if trustpolicy.CheckOrg(t.Org) == nil {
+			if i >= 0 {
+				iv.line("Fly organisation: %s", iv.orgLabel(orgs[i]))
+			} else {
+				iv.line("Fly organisation: %s", iv.options.clean(t.Org))
+			}
 			return nil
 		}
 		// Fly's alias for the person's own organisation, and nobody to resolve it.
@@ -245,6 +252,11 @@ func (iv *interview) orgLabel(o Organization) string {
 
 func (iv *interview) apps(t *told) error {
 	if len(t.Apps) > 0 {
+		var said []string
+		for _, app := range t.Apps {
+			said = append(said, app.Name)
+		}
+		iv.line("Fly app: %s", iv.options.clean(list(said)))
 		return nil
 	}
 	var names []string
@@ -287,6 +299,9 @@ func (iv *interview) apps(t *told) error {
 			iv.line("! %s is for the app %s, which is not of this organisation", iv.options.clean(own.Path), iv.options.clean(own.App))
 		}
 	}
+	if len(names) > listRows {
+		q.why += fmt.Sprintf(" There are %d.", len(names))
+	}
 	for _, name := range names {
 		q.options = append(q.options, option{label: name, value: name})
 	}
@@ -328,10 +343,14 @@ func (iv *interview) configFiles(t *told) error {
 	if len(missing) == 0 {
 		return nil
 	}
+	what := "No fly.toml"
+	if slices.ContainsFunc(missing, t.several) {
+		what = "Not one fly.toml but several, or none,"
+	}
 	const leave, give = "leave", "give"
 	how, err := iv.askOne(question{
 		name: "fly.toml", kind: choose,
-		title: "No fly.toml is known for " + iv.options.clean(list(missing)) + ". What to do?",
+		title: what + " is known for " + iv.options.clean(list(missing)) + ". What to do?",
 		why:   "The role's ARN goes into each app's fly.toml.",
 		options: []option{
 			{label: "leave every fly.toml alone, and show the ARN at the end", value: leave},

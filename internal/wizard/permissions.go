@@ -64,9 +64,13 @@ func (iv *interview) permissions(t *told) error {
 
 // permission asks for one permission; done says that there are to be no more.
 func (iv *interview) permission(t *told, policies []ManagedPolicy) (done bool, err error) {
+	why := "Type to search: s3, queue, a policy's name. Less is safer."
+	if iv.options.Accessible && iv.options.Strict { // a search would be taken for the answer
+		why = "A number or a name, also of a managed policy. Less is safer."
+	}
 	picked, err := iv.askOne(question{
 		name: "permission", title: "What may it do in AWS?", kind: choose, search: true,
-		why:     "Type to search: s3, queue, a policy's name. Less is safer.",
+		why:     why,
 		options: iv.permissionOptions(t, policies),
 	})
 	if err != nil {
@@ -153,9 +157,9 @@ func (iv *interview) permissionOptions(t *told, policies []ManagedPolicy) []opti
 		options = append(options, option{label: p.Name + ": " + p.Title, value: presetOption + p.Name, name: p.Name})
 	}
 	options = append(options,
-		option{label: "what a policy file of mine says", value: fileOption},
-		option{label: "what a managed policy says that I name", value: nameOption},
-		option{label: "nothing yet", value: noneOption},
+		option{label: "what a policy file of mine says", value: fileOption, words: "json inline"},
+		option{label: "what a managed policy says that I name", value: nameOption, words: "arn"},
+		option{label: "nothing yet", value: noneOption, words: "none later skip"},
 	)
 	same := map[string]int{} // names that two policies have tell them no longer apart
 	for _, p := range policies {

@@ -67,6 +67,7 @@ func (p *plain) ask(ctx context.Context, q question) ([]string, error) {
 			err = q.problem(answer)
 		}
 		if err == nil {
+			p.describe(ctx, q, answer)
 			return answer, nil
 		}
 		if found := q.matches(line); q.search && len(found) > 0 && !p.options.Strict {
@@ -80,12 +81,28 @@ func (p *plain) ask(ctx context.Context, q question) ([]string, error) {
 	}
 }
 
+// describe prints what is known of the option that was chosen.
+func (p *plain) describe(ctx context.Context, q question, answer []string) {
+	for _, o := range q.options {
+		if o.about != nil && len(answer) == 1 && o.value == answer[0] {
+			if text := o.about(ctx); text != "" {
+				p.print("%s", text)
+			}
+		}
+	}
+}
+
 // list prints the options, the first of them if there are many to search, and
 // gives those it printed.
 func (p *plain) list(q question, options []option) (shown []option) {
 	shown = options
 	if q.search && len(shown) > longList {
-		shown = shown[:longList]
+		// What describes itself comes first; the others are for a search.
+		first := slices.IndexFunc(shown, func(o option) bool { return o.about != nil })
+		if first <= 0 || first > longList {
+			first = longList
+		}
+		shown = shown[:first]
 	}
 	for i, o := range shown {
 		p.print("%3d) %s", i+1, o.label)

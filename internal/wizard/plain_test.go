@@ -423,6 +423,33 @@ func TestReadsNoFurther(t *testing.T) {
 	}
 }
 
+// Several config files name the app: none is picked in silence.
+func TestSeveralConfigsOfAnApp(t *testing.T) {
+	t.Parallel()
+	w := oneApp()
+	w.configs = []Config{{Path: "web/fly.toml", App: "web"}, {Path: "staging/fly.toml", App: "web"}}
+	var out bytes.Buffer
+	in := strings.NewReader("web\nleave\nnone\n")
+	result, err := Run(t.Context(), Options{In: in, Out: &out, Accessible: true, Strict: true}, w, Draft{})
+	if err != nil || result.Request.Apps[0].Config != "" || !strings.Contains(out.String(), "but several, or none, is known for web") {
+		t.Errorf("%v, %+v:\n%s", err, result.Request, &out)
+	}
+}
+
+// A region for config files that are left alone, of no use to a preset either,
+// is not in the command line, which would be refused.
+func TestRegionForNothing(t *testing.T) {
+	t.Parallel()
+	draft := Draft{
+		Args: []string{"--org", "acme", "--aws-region", "eu-central-1"}, Org: "acme", Region: "eu-central-1",
+		Apps: []setup.App{{Name: "api"}}, Role: setup.RoleRequest{Policies: []string{"ReadOnlyAccess"}},
+	}
+	result, err := Run(t.Context(), Options{In: strings.NewReader("leave\n"), Out: io.Discard, Accessible: true, Strict: true}, oneApp(), draft)
+	if err != nil || slices.Contains(result.Args, "--aws-region") || !slices.Contains(result.Args, "--no-patch") {
+		t.Errorf("%v, %q", err, result.Args)
+	}
+}
+
 // A policy is named that is not listed: it is known at once, where there is a list.
 func TestUnknownPolicyByName(t *testing.T) {
 	t.Parallel()

@@ -52,6 +52,8 @@ type option struct {
 	// name is what a label begins with that goes on with what it means; empty for
 	// the whole label. A line of text may answer with it.
 	name string
+	// words are others that a search finds it by.
+	words string
 	// about describes it further, when it is under the cursor; nil for nothing.
 	about func(ctx context.Context) string
 }
@@ -87,8 +89,8 @@ func (q question) problem(answer []string) error {
 	return nil
 }
 
-// matches are the options whose label has every word of the text in it, in any
-// case: first the one that is the text, then those that begin with it.
+// matches are the options whose label, or other words, have every word of the
+// text in them, in any case: first the one that is the text, then those that begin with it.
 func (q question) matches(text string) []option {
 	text = strings.ToLower(strings.TrimSpace(text))
 	words := strings.Fields(text)
@@ -96,7 +98,7 @@ func (q question) matches(text string) []option {
 	for _, o := range q.options {
 		label := strings.ToLower(o.label)
 		switch {
-		case slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(label, word) }):
+		case slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(label+" "+o.words, word) }):
 		case label == text:
 			exact = append(exact, o)
 		case strings.HasPrefix(label, text):

@@ -54,6 +54,10 @@ func onScreen[T any](ctx context.Context, o Options, interview func(context.Cont
 	var nothing T
 	select {
 	case <-ctx.Done():
+		select { // it ends with ctx, and clears its line
+		case <-finished:
+		case <-s.begin:
+		}
 		return nothing, ctx.Err()
 	case done := <-finished:
 		return done.value, done.err
@@ -519,6 +523,12 @@ func (m *model) below() string {
 	return lipgloss.NewStyle().Width(m.columns()).Height(2).Render(about) + "\n" + faint.Render(m.keys())
 }
 
+// filtering says whether a search in a list of several answers is being typed.
+func (m *model) filtering() bool {
+	list, ok := m.field.(*huh.MultiSelect[string])
+	return ok && list.GetFiltering()
+}
+
 // keys says what can be pressed, in less than 60 columns.
 func (m *model) keys() string {
 	keys := "enter next"
@@ -527,6 +537,8 @@ func (m *model) keys() string {
 		keys = "type to search, arrows move, enter choose"
 	case m.q.kind == choose:
 		keys = "arrows move, enter choose"
+	case m.filtering():
+		keys = "type to search, enter done, esc clear"
 	case m.q.kind == chooseMany:
 		keys = "space mark, / search, enter next"
 	case m.q.kind == decide:

@@ -41,14 +41,33 @@ func (t *told) own() *Config {
 	return nil
 }
 
-// configOf is the config file of an app, or nil.
+// configOf is the config file of an app: the folder's own, else the only one that
+// is known; nil where there is none or several.
 func (t *told) configOf(app string) *Config {
+	var found *Config
 	for i, c := range t.known {
-		if c.App == app {
+		switch {
+		case c.App != app:
+		case c.Own:
 			return &t.known[i]
+		case found != nil:
+			return nil
+		default:
+			found = &t.known[i]
 		}
 	}
-	return nil
+	return found
+}
+
+// several says whether more than one config file names the app.
+func (t *told) several(app string) bool {
+	n := 0
+	for _, c := range t.known {
+		if c.App == app {
+			n++
+		}
+	}
+	return n > 1
 }
 
 // configAt is the config file at a path, or nil.
@@ -133,6 +152,9 @@ func (t *told) args(draft Draft) []string {
 		if alone := len(t.Apps) == 1 && c != nil && c.Own; app.Config != "" && !said && !alone {
 			add("--config", app.Config)
 		}
+	}
+	if i := slices.Index(args, "--aws-region"); i >= 0 && t.NoPatch && len(t.chosen) == 0 {
+		args = slices.Delete(args, i, i+2) // there is nothing to write it to
 	}
 	if t.askedShared {
 		add("--shared-role", t.Role.Name)

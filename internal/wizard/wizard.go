@@ -79,6 +79,8 @@ type Draft struct {
 // A Result is what Run was told.
 type Result struct {
 	Request setup.Request
+	// Asked says that there was a question.
+	Asked bool
 	// Profile is the AWS profile to use; empty for what AWS's own rules find.
 	Profile string
 	// Args are the arguments of "fly-aws setup" that make the same request
