@@ -114,7 +114,7 @@ func runPatch(ctx context.Context, sys System, o patchOptions) error {
 	render.Diff(sys.Stdout, config.Path, string(before), string(after), e.out)
 	if !o.dryRun {
 		render.Done(sys.Stdout, "wrote "+render.Clean(config.Path), e.out)
-		render.Next(sys.Stdout, nextStep(plan, report), e.out)
+		render.Next(sys.Stdout, e.out, nextSteps(plan, report)...)
 	}
 	return nil
 }

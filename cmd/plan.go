@@ -73,7 +73,7 @@ func runPlan(ctx context.Context, sys System, o planOptions) error {
 		return err
 	}
 	if o.out != "" && !o.output.json && len(plan.Pending()) > 0 {
-		render.Next(sys.Stdout, "fly-aws apply "+shellWord(o.out), e.out)
+		render.Next(sys.Stdout, e.out, "fly-aws apply "+shellWord(o.out))
 	}
 	if len(plan.Pending()) > 0 {
 		return exitCode(exitPending)

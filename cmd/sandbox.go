@@ -50,7 +50,7 @@ Without COMMAND the exports are printed, and it serves until Ctrl-C.`,
 	}
 	c.Flags().StringVarP(&o.org, "org", "o", "acme", "organisation of the apps")
 	c.Flags().StringArrayVarP(&o.apps, "app", "a", []string{"web", "api", "worker"}, "`app` with a machine; repeatable. The socket gives the tokens of the first one's")
-	c.Flags().StringVar(&o.machine, "machine", "cold-shape-2007", "name of the machine of each app")
+	c.Flags().StringVar(&o.machine, "machine", "cold-shape-2007", "`name` of the machine of each app")
 	c.Flags().StringVar(&o.personal, "personal-org", "", "raw `slug` of another organisation, which Fly's tools call personal, with an app called notes")
 	return c
 }

@@ -35,11 +35,17 @@ func newSetup(sys System) *cobra.Command {
 		Long: `Make AWS trust your Fly apps: the OIDC provider of the organisation, a role for
 each app with the permissions you name, and AWS_ROLE_ARN in each app's fly.toml.
 
+On a terminal it asks for what the flags do not say, and prints the command line
+that does the same without questions. With --yes, without a terminal or with the
+variable CI set it asks nothing, and names all that is missing.
+
 The plan is shown before anything happens. What is there already is kept, what
 differs is repaired, and running it again finds nothing to do. At the end all is
 read back, and the live trust policy is tried with a machine of the app, which
 it has to accept, and one of another app, which it has to refuse.`,
-		Example: `  fly-aws setup -o acme -a web --policy AmazonS3ReadOnlyAccess
+		Example: `  fly-aws setup
+  fly-aws setup -o acme -a web --policy AmazonS3ReadOnlyAccess
+  fly-aws setup -a web --preset s3-write=my-bucket --aws-region eu-central-1 --yes
   fly-aws setup -o acme -c web -c api --shared-role fly-backend
   fly-aws setup -o acme --inline-policy uploads.json --yes --json`,
 		Args: noArguments,
@@ -195,9 +201,7 @@ func (e *engine) applyAndTell(ctx context.Context, plan *setup.Plan, state setup
 	if err != nil {
 		return err
 	}
-	if next := nextStep(plan, o.report); next != "" {
-		render.Next(e.sys.Stdout, next, e.out)
-	}
+	render.Next(e.sys.Stdout, e.out, nextSteps(plan, o.report)...)
 	return nil
 }
 
@@ -236,9 +240,9 @@ func (e *reportError) document(problem render.Problem) render.ReportDocument {
 	return e.doc
 }
 
-// nextStep is what makes the changes that were made take effect; "" when they
+// nextSteps are what makes the changes that were made take effect; none when they
 // have already, as permissions do.
-func nextStep(plan *setup.Plan, report setup.Report) string {
+func nextSteps(plan *setup.Plan, report setup.Report) []string {
 	var deploys, lines []string
 	patched := map[string]bool{}
 	for _, r := range report.Results {
@@ -266,12 +270,5 @@ func nextStep(plan *setup.Plan, report setup.Report) string {
 			}
 		}
 	}
-	switch all := slices.Concat(deploys, lines); len(all) {
-	case 0:
-		return ""
-	case 1:
-		return all[0]
-	default:
-		return all[0] + ", and likewise for the other " + render.Count(len(all)-1, "app")
-	}
+	return slices.Concat(deploys, lines)
 }

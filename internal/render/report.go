@@ -183,11 +183,28 @@ func Done(w io.Writer, text string, style Style) {
 	p.line("%s %s", p.ok(), text)
 }
 
-// Next shows the one next step.
-func Next(w io.Writer, command string, style Style) {
+// maxNext is how many next steps are shown.
+const maxNext = 10
+
+// Next shows the next steps, each for another app; nothing when there are none.
+func Next(w io.Writer, style Style, steps ...string) {
 	p := printer{w, style}
+	switch len(steps) {
+	case 0:
+		return
+	case 1:
+		p.line("")
+		p.line("Next: %s", p.paint(bold, Clean(steps[0])))
+		return
+	}
 	p.line("")
-	p.line("Next: %s", p.paint(bold, Clean(command)))
+	p.line("Next:")
+	for _, step := range steps[:min(len(steps), maxNext)] {
+		p.line("  %s", p.paint(bold, Clean(step)))
+	}
+	if more := len(steps) - maxNext; more > 0 {
+		p.line("  and likewise for %s more", Count(more, "app"))
+	}
 }
 
 // Heading shows the title of a part.
