@@ -40,8 +40,9 @@ func newExplain(sys System) *cobra.Command {
 condition, and for a refusal the smallest change that would make it accept.
 
 The trust policy comes from --policy, or from IAM with --role (default:
-AWS_ROLE_ARN), which also reads the provider's audiences. The token comes from --token, or is made up from
---subject or --claims; in a machine a fresh one is minted if none is named.
+AWS_ROLE_ARN), which also reads the provider's audiences. The token comes from
+--token, or is made up from --subject or --claims; in a machine a fresh one is
+minted if none is named.
 
 With --error, AWS's own error message is put into words instead.
 

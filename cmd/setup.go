@@ -45,7 +45,7 @@ read back, and the live trust policy is tried with a machine of the app, which
 it has to accept, and one of another app, which it has to refuse.`,
 		Example: `  fly-aws setup
   fly-aws setup -o acme -a web --policy AmazonS3ReadOnlyAccess
-  fly-aws setup -a web --preset s3-write=my-bucket --aws-region eu-central-1 --yes
+  fly-aws setup -a web --preset s3-write=my-bucket --aws-region eu-west-1 -y
   fly-aws setup -o acme -c web -c api --shared-role fly-backend
   fly-aws setup -o acme --inline-policy uploads.json --yes --json`,
 		Args: noArguments,
