@@ -81,7 +81,7 @@ func (e *engine) openFly(f flyFlags) error {
 const flyBaseURL = "FLY_API_BASE_URL"
 
 // flyInFlight bounds the calls to Fly that are under way at a time.
-const flyInFlight = 16
+const flyInFlight = 25
 
 // ask asks Fly about apps. Its error says what cannot be: an app that does not
 // exist, or one that the token does not reach. Other failures leave a part of the

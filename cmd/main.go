@@ -65,7 +65,7 @@ func (c *checkedWriter) Write(p []byte) (int, error) {
 }
 
 func run(ctx context.Context, sys System, args []string) int {
-	root := newRoot(sys)
+	root := newRoot(sys, args)
 	root.SetArgs(args)
 	root.SetIn(sys.Stdin)
 	root.SetOut(sys.Stdout)
@@ -151,7 +151,19 @@ func asked(args []string, name, short string) bool {
 	return false
 }
 
-func newRoot(sys System) *cobra.Command {
+// verbs are the commands, in the order of their importance.
+var verbs = [...]struct {
+	name string
+	make func(System) *cobra.Command
+}{
+	{"setup", newSetup}, {"plan", newPlan}, {"apply", newApply}, {"patch", newPatch},
+	{"trust-policy", newTrustPolicy}, {"token", newToken}, {"credentials", newCredentials}, {"exec", newExec},
+	{"doctor", newDoctor}, {"explain", newExplain}, {"demo", newDemo}, {"sandbox", newSandbox},
+}
+
+// newRoot makes the command tree, as far as args need it: to make all verbs with
+// all their flags is a tenth of a short run.
+func newRoot(sys System, args []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "fly-aws",
 		Short: "Give Fly.io Machines access to AWS without any access key",
@@ -173,11 +185,22 @@ fly.toml, from where every AWS SDK takes it.`,
 	})
 	root.SetHelpCommand(newHelp(root))
 	root.SetUsageFunc(usage)
-	root.AddCommand(
-		newSetup(sys), newPlan(sys), newApply(sys), newPatch(sys),
-		newTrustPolicy(sys), newToken(sys), newCredentials(sys), newExec(sys), newDoctor(sys), newExplain(sys),
-		newDemo(sys), newSandbox(sys),
-	)
+	first := ""
+	if len(args) > 0 {
+		first = args[0]
+	}
+	named := first == "--version"
+	for _, verb := range verbs {
+		if verb.name == first {
+			named = true
+			root.AddCommand(verb.make(sys))
+		}
+	}
+	if !named {
+		for _, verb := range verbs {
+			root.AddCommand(verb.make(sys))
+		}
+	}
 	return root
 }
 
@@ -213,6 +236,9 @@ func findVerb(root *cobra.Command, args []string) error {
 	found, rest, err := root.Find(args)
 	if err != nil || found != root || len(rest) == 0 || strings.HasPrefix(rest[0], "-") {
 		return nil // cobra has its own words for what else is wrong
+	}
+	if rest[0] == cobra.ShellCompRequestCmd || rest[0] == cobra.ShellCompNoDescRequestCmd {
+		return nil // cobra adds these when it executes
 	}
 	return noSuchCommand(root, rest[:1])
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -68,8 +69,8 @@ var binary = sync.OnceValues(func() (string, error) {
 	if runtime.GOOS == "windows" {
 		path += ".exe"
 	}
-	build := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-tags=nethttpomithttp2",
-		"-gcflags=all=-l", "-ldflags=-s -w -funcalign=4", "-o", path, "./cmd/fly-aws")
+	args := slices.Concat([]string{"build"}, release, []string{"-o", path, "./cmd/fly-aws"})
+	build := exec.CommandContext(context.Background(), "go", args...)
 	build.Dir = root
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -77,6 +78,13 @@ var binary = sync.OnceValues(func() (string, error) {
 	}
 	return path, nil
 })
+
+// release are the flags of release builds, see goreleaser.yaml.
+var release = []string{
+	"-trimpath", "-tags=nethttpomithttp2", "-gcflags=all=-l", "-gcflags=runtime=", "-gcflags=internal/runtime/maps=",
+	"-gcflags=regexp=", "-gcflags=regexp/syntax=", "-gcflags=github.com/pelletier/go-toml/v2/unstable=",
+	"-gcflags=github.com/fly-aws/fly-aws/flytoml=", "-ldflags=-s -w -funcalign=1",
+}
 
 var (
 	motoStdin  io.WriteCloser

@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -75,6 +76,30 @@ func TestReaderMayGoAway(t *testing.T) {
 		t.Errorf("%v: %s", err, &stderr)
 	}
 }
+
+// Releases, "make build" and these tests build with the same flags.
+func TestReleaseFlags(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{"goreleaser.yaml", "Makefile"} {
+		text, err := os.ReadFile(filepath.Join("..", "..", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, flag := range release {
+			if _, value, ok := strings.Cut(flag, "="); ok && !strings.HasPrefix(flag, "-gcflags") {
+				flag = value // goreleaser has a list of its own for these
+			}
+			if !strings.Contains(string(text), flag) {
+				t.Errorf("%s does not build with %s", file, flag)
+			}
+		}
+		if want, got := countGCFlags(strings.Join(release, " ")), countGCFlags(string(text)); got != want {
+			t.Errorf("%s has %d -gcflags, want %d", file, got, want)
+		}
+	}
+}
+
+func countGCFlags(text string) int { return strings.Count(text, "-gcflags=") }
 
 // The linker leaves away the hundreds of calls of the AWS SDK that nobody makes,
 // but only while nothing can look a method up by its name at run time. Package
