@@ -156,9 +156,18 @@ var verbs = [...]struct {
 	name string
 	make func(System) *cobra.Command
 }{
-	{"setup", newSetup}, {"plan", newPlan}, {"apply", newApply}, {"patch", newPatch},
-	{"trust-policy", newTrustPolicy}, {"token", newToken}, {"credentials", newCredentials}, {"exec", newExec},
-	{"doctor", newDoctor}, {"explain", newExplain}, {"demo", newDemo}, {"sandbox", newSandbox},
+	{"setup", newSetup},
+	{"plan", newPlan},
+	{"apply", newApply},
+	{"patch", newPatch},
+	{"trust-policy", newTrustPolicy},
+	{"token", newToken},
+	{"credentials", newCredentials},
+	{"exec", newExec},
+	{"doctor", newDoctor},
+	{"explain", newExplain},
+	{"demo", newDemo},
+	{"sandbox", newSandbox},
 }
 
 // newRoot makes the command tree, as far as args need it: to make all verbs with
