@@ -125,8 +125,8 @@ func (d demo) tell(ctx context.Context) error {
 		return err
 	}
 	d.say("")
-	render.Heading(d.sys.Stdout, "For real, signed in to AWS, in the folder of your fly.toml:", d.out)
-	d.say("$ fly-aws setup -o <org> --policy %s --aws-region <region>", demoPolicy)
+	render.Heading(d.sys.Stdout, "For real, signed in to AWS and Fly, in the folder of your fly.toml:", d.out)
+	d.say("$ fly-aws setup")
 	return nil
 }
 
