@@ -177,6 +177,7 @@ func (iv *interview) identity(t *told) error {
 
 // configs looks at the config files around.
 func (iv *interview) configs(t *told) error {
+	iv.ui.busy("looking for the app's fly.toml") // and asking Fly for its organisation
 	var err error
 	if t.known, err = iv.sources.Configs(iv.ctx); err != nil {
 		return iv.failed("the config files could not be read", err)

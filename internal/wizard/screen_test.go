@@ -308,7 +308,7 @@ func TestNothingToAsk(t *testing.T) {
 	}
 	fmt.Fprint(p.File(), "done")
 	p.see("done")
-	if raw := strings.ReplaceAll(string(p.Raw()), "\r\x1b[K", ""); raw != "signing in to AWS…asking Fly for the organisations…done" {
+	if raw := strings.ReplaceAll(string(p.Raw()), "\r\x1b[K", ""); raw != "signing in to AWS…looking for the app's fly.toml…asking Fly for the organisations…done" {
 		t.Errorf("the terminal got %q", raw)
 	}
 }
