@@ -62,7 +62,11 @@ type graphQLQuery struct {
 	operation *graphQLOperation
 	variables map[string]any
 	errs      []*graphQLError
+	visited   int // selections, each as often as fragments put it in
 }
+
+// maxVisited bounds a query whose fragments multiply one another.
+const maxVisited = 100_000
 
 // maxQueryDepth bounds a query whose fragments are put in: no client of Fly's
 // comes near.
@@ -117,6 +121,10 @@ func (q *graphQLQuery) fields(set []*graphQLSelection, typ string, depth int) []
 	}
 	var fields []*graphQLSelection
 	for _, s := range set {
+		if q.visited++; q.visited > maxVisited {
+			q.fail(invalidQuery("tooDeep", "Query is too complex"))
+			return nil
+		}
 		switch s.kind {
 		case graphQLFieldSelection:
 			fields = append(fields, s)

@@ -177,6 +177,10 @@ func TestGraphQLRefusals(t *testing.T) {
 		{`{ app(name: "web") @skip(if: true) { id } }`, nil, "undefinedDirective", "@skip"},
 		{`{ app(name: "web") { ...F } }`, nil, "useAndDefineFragment", "Fragment F was used"},
 		{`{ app(name: "web") { ...F } } fragment F on App { ...F }`, nil, "tooDeep", "too deeply"},
+		{
+			`{ app(name: "web") { ` + strings.Repeat("...A ", 60) + `} } fragment A on App { ` + strings.Repeat("...B ", 60) +
+				`} fragment B on App { ` + strings.Repeat("...C ", 60) + `} fragment C on App { id name }`, nil, "tooDeep", "too complex",
+		},
 		{`mutation { deleteApp { id } }`, nil, "", "Schema is not configured for mutations"},
 		{`query A { __typename } query B { __typename }`, nil, "", "An operation name is required"},
 		{`fragment F on App { id }`, nil, "", "No operation named"},
