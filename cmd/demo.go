@@ -13,6 +13,7 @@ import (
 
 	"github.com/fly-aws/fly-aws/internal/awsapi"
 	"github.com/fly-aws/fly-aws/internal/flyapi"
+	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/internal/render"
 	"github.com/fly-aws/fly-aws/internal/sandbox"
 	"github.com/fly-aws/fly-aws/setup"
@@ -188,7 +189,7 @@ func (d demo) secondPlan(ctx context.Context) (role string, err error) {
 
 // accepted lets a machine of the app get its token and AWS credentials for it.
 func (d demo) accepted(ctx context.Context, role string) error {
-	subject := trustpolicy.Subject(demoOrg, demoApp, demoMachine)
+	subject := flyname.Subject{Org: demoOrg, App: demoApp, Machine: demoMachine}.String()
 	d.heading(4, "In a machine of "+demoApp+": Fly signs a token, AWS takes it")
 	d.say("sub  %s", subject)
 	identity, err := d.exchange(ctx, role, demoApp)
@@ -201,7 +202,7 @@ func (d demo) accepted(ctx context.Context, role string) error {
 
 // refused lets a machine of another app try the same, and says why AWS refuses.
 func (d demo) refused(ctx context.Context, role string) error {
-	subject := trustpolicy.Subject(demoOrg, demoOther, demoMachine)
+	subject := flyname.Subject{Org: demoOrg, App: demoOther, Machine: demoMachine}.String()
 	d.heading(5, "In a machine of another app, "+demoOther+": AWS refuses")
 	d.say("sub  %s", subject)
 	_, err := d.exchange(ctx, role, demoOther)
@@ -221,13 +222,13 @@ func (d demo) refused(ctx context.Context, role string) error {
 	if len(found) != 1 {
 		return errors.New("the role is gone")
 	}
-	decision := found[0].Role.Trust.Evaluate(trustpolicy.Request{
+	decision := found[0].Role.Trust.Evaluate(trustpolicy.AssumeRequest{
 		Action:    trustpolicy.AssumeAction,
 		Federated: trustpolicy.ProviderARN(arn[1], arn[4], demoOrg),
-		Context:   trustpolicy.WebIdentityContext(trustpolicy.ProviderPath(demoOrg), trustpolicy.DefaultAudience, subject),
+		Context:   trustpolicy.WebIdentityContext(flyname.IssuerPath(demoOrg), flyname.AudienceAWS, subject),
 	})
-	if decision.Verdict != trustpolicy.Refused {
-		return fmt.Errorf("AWS refused what the trust policy leaves %s, which is a fault of fly-aws", decision.Verdict)
+	if !decision.Decision.Denied() {
+		return fmt.Errorf("AWS refused what the trust policy leaves %s, which is a fault of fly-aws", decision.Decision)
 	}
 	render.Refused(d.sys.Stdout, refusal.Code, refusal.Message, decision, d.out)
 	return nil
@@ -236,7 +237,7 @@ func (d demo) refused(ctx context.Context, role string) error {
 // exchange gives a token of a machine of the app to AWS.
 func (d demo) exchange(ctx context.Context, role, app string) (awsapi.Identity, error) {
 	d.world.AddMachine(demoOrg, app, demoMachine)
-	token, err := d.world.Mint(sandbox.TokenRequest{Org: demoOrg, App: app, Machine: demoMachine, Audience: trustpolicy.DefaultAudience})
+	token, err := d.world.Mint(sandbox.TokenRequest{Org: demoOrg, App: app, Machine: demoMachine, Audience: flyname.AudienceAWS})
 	if err != nil {
 		return awsapi.Identity{}, err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fly-aws/fly-aws/internal/awsapi"
+	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/internal/flyoidc"
 	"github.com/fly-aws/fly-aws/internal/render"
 	"github.com/fly-aws/fly-aws/setup"
@@ -127,7 +128,7 @@ func orNone(s string) string {
 }
 
 func (d *doctor) mint(ctx context.Context) {
-	text, fellBack, err := tokenSource{socket: d.options.socket, audience: flyoidc.AudienceAWS}.read(ctx, d.sys)
+	text, fellBack, err := tokenSource{socket: d.options.socket, audience: flyname.AudienceAWS}.read(ctx, d.sys)
 	var failure *flyoidc.MintError
 	switch {
 	case errors.As(err, &failure):
@@ -151,7 +152,7 @@ func (d *doctor) mint(ctx context.Context) {
 	d.token, d.text = token, text
 	level, next := render.Good, ""
 	app := d.env("FLY_APP_NAME")
-	if s, ok := flyoidc.ParseSubject(token.Claims.Subject); !ok || app != "" && s.App != app {
+	if s, ok := flyname.ParseSubject(token.Claims.Subject); !ok || app != "" && s.App != app {
 		level, next = render.Doubtful, "a trust policy has to match this sub: fly-aws explain --help"
 	}
 	d.add(level, "token", next, "sub %s, from %s", token.Claims.Subject, token.Claims.Issuer)
@@ -264,7 +265,7 @@ func (d *doctor) tokenFile(ctx context.Context) {
 	switch left := token.Claims.Expiry.Sub(d.sys.Now()); {
 	case left <= 0:
 		d.add(render.Bad, "token file", "Fly renews it every nine minutes: restart the machine", "%s expired %s ago", name, duration(-left))
-	case len(token.Claims.Audience) != 1 || token.Claims.Audience[0] != flyoidc.AudienceAWS:
+	case len(token.Claims.Audience) != 1 || token.Claims.Audience[0] != flyname.AudienceAWS:
 		d.add(render.Bad, "token file", "let Fly write it: leave AWS_WEB_IDENTITY_TOKEN_FILE unset in fly.toml", "%s is for the audience %s", name, strings.Join(token.Claims.Audience, ", "))
 	case d.token != nil && token.Claims.Issuer != d.token.Claims.Issuer:
 		d.add(render.Bad, "token file", "let Fly write it: leave AWS_WEB_IDENTITY_TOKEN_FILE unset in fly.toml", "%s is of %s, the machine of %s", name, token.Claims.Issuer, d.token.Claims.Issuer)

@@ -345,7 +345,7 @@ func (o outcome) verdict() error {
 		}
 	}
 	for _, p := range o.proofs {
-		if p.Want == trustpolicy.Accepted && p.Got == trustpolicy.Refused {
+		if p.Want == trustpolicy.Allowed && p.Got.Denied() {
 			return &hintedError{
 				err:  fmt.Errorf("the trust policy of role %s refuses %s", p.Role, p.Subject),
 				hint: "look at its trust policy: aws iam get-role --role-name " + p.Role,

@@ -13,6 +13,7 @@ import (
 	"github.com/fly-aws/fly-aws/internal/awsapi"
 	"github.com/fly-aws/fly-aws/internal/explain"
 	"github.com/fly-aws/fly-aws/internal/flyapi"
+	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/internal/flyoidc"
 	"github.com/fly-aws/fly-aws/internal/preset"
 	"github.com/fly-aws/fly-aws/internal/render"
@@ -275,7 +276,7 @@ func explainUsage(err error, has func(flag string) bool) (message string, hints 
 	}
 	for _, e := range flatten(err) {
 		var invalid *setup.InvalidError
-		var name *trustpolicy.NameError
+		var name *flyname.NameError
 		var usage *usageError
 		switch {
 		case errors.As(e, &usage):
@@ -301,7 +302,7 @@ func explainUsage(err error, has func(flag string) bool) (message string, hints 
 			out = append(out, render.Clean(fmt.Sprintf("%s %q: %s", flagOf(invalid.Field), invalid.Value, invalid.Reason)))
 		}
 		switch {
-		case errors.As(e, &name) && name.Personal:
+		case errors.As(e, &name) && name.IsAlias():
 			if has("access-token") {
 				hint(flyNext(&flyapi.Error{Kind: flyapi.KindNotSignedIn})) // then Fly tells it
 			}
@@ -435,7 +436,7 @@ func (e *refusedError) hints() []string {
 	if token == nil {
 		return hints
 	}
-	subject, isFly := flyoidc.ParseSubject(token.Claims.Subject)
+	subject, isFly := flyname.ParseSubject(token.Claims.Subject)
 	switch {
 	case meaning.Code == explain.MeaningNotAuthorized && isFly:
 		hints = append(hints, "find the condition, where you are signed in to AWS: fly-aws explain --role "+shellWord(e.exchange.RoleARN)+" --subject "+shellWord(token.Claims.Subject))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fly-aws/fly-aws/internal/awsapi"
 	"github.com/fly-aws/fly-aws/internal/explain"
+	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/internal/flyoidc"
 	"github.com/fly-aws/fly-aws/internal/render"
 	"github.com/fly-aws/fly-aws/setup"
@@ -33,7 +34,7 @@ func (f *exchangeFlags) register(sys System, c *cobra.Command, wait time.Duratio
 	c.Flags().StringVar(&f.session, "session-name", "", "name of the session, which CloudTrail shows (default: AWS_ROLE_SESSION_NAME, or the machine)")
 	c.Flags().StringVar(&f.duration, "duration", "", "how long the credentials last, as 1h or in seconds; from 15m (default 1h)")
 	c.Flags().StringVar(&f.token, "token", "", "`file` with the token, or - (default: a fresh one from the machine's socket, or else its token file)")
-	c.Flags().StringVar(&f.audience, "aud", flyoidc.AudienceAWS, "audience of a fresh token")
+	c.Flags().StringVar(&f.audience, "aud", flyname.AudienceAWS, "audience of a fresh token")
 	registerSocket(sys, c, &f.socket)
 	c.Flags().DurationVar(&f.wait, "wait", wait, waitUsage)
 	c.Flags().StringVar(&f.aws.region, "region", "", "AWS region whose STS to ask")
@@ -111,7 +112,7 @@ func (x *exchanger) sessionName(token string) string {
 		name = x.sys.Getenv("AWS_ROLE_SESSION_NAME")
 	}
 	if t, _ := flyoidc.Inspect(token); name == "" && t != nil {
-		if s, ok := flyoidc.ParseSubject(t.Claims.Subject); ok {
+		if s, ok := flyname.ParseSubject(t.Claims.Subject); ok {
 			name = s.App + "@" + s.Machine
 		}
 	}

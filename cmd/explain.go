@@ -12,6 +12,7 @@ import (
 
 	"github.com/fly-aws/fly-aws/internal/awsapi"
 	"github.com/fly-aws/fly-aws/internal/explain"
+	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/internal/flyoidc"
 	"github.com/fly-aws/fly-aws/internal/render"
 	"github.com/fly-aws/fly-aws/setup"
@@ -59,7 +60,7 @@ The exit code is 0 for accepted, 3 for refused, 1 for undecided.`,
 	c.Flags().StringVar(&o.role, "role", "", "name or ARN of the role whose trust policy to read from IAM")
 	c.Flags().StringVar(&o.token, "token", "", "`file` with the token, or -")
 	c.Flags().StringVar(&o.subject, "subject", "", "subject of the token: `org:app:machine`")
-	c.Flags().StringVar(&o.audience, "audience", "", "audience of the token, with --subject (default "+flyoidc.AudienceAWS+")")
+	c.Flags().StringVar(&o.audience, "audience", "", "audience of the token, with --subject (default "+flyname.AudienceAWS+")")
 	c.Flags().StringVar(&o.claims, "claims", "", "`file` with the token's claims, a JSON object, or -")
 	c.Flags().StringVar(&o.errText, "error", "", "AWS's error message, or - for standard input")
 	registerSocket(sys, c, &o.socket)
@@ -101,9 +102,9 @@ func runExplain(ctx context.Context, sys System, o explainOptions) error {
 		render.Explanation(sys.Stdout, explanation, e.out)
 	}
 	switch explanation.Verdict {
-	case trustpolicy.Accepted:
+	case explain.Accepted:
 		return nil
-	case trustpolicy.Refused:
+	case explain.Refused:
 		return exitCode(exitPending)
 	}
 	return exitCode(exitFailed)
@@ -166,9 +167,9 @@ func (o explainOptions) readClaims(ctx context.Context, e *engine, c *explain.Ca
 	case o.subject != "":
 		audience := o.audience
 		if audience == "" {
-			audience = flyoidc.AudienceAWS
+			audience = flyname.AudienceAWS
 		}
-		if _, ok := flyoidc.ParseSubject(o.subject); !ok {
+		if _, ok := flyname.ParseSubject(o.subject); !ok {
 			return usagef("write it as org:app:machine, such as acme:web:cold-shape-2007", "--subject %q does not have three parts", o.subject)
 		}
 		c.Claims = explain.MachineClaims(o.subject, audience)
@@ -191,7 +192,7 @@ func (o explainOptions) readClaims(ctx context.Context, e *engine, c *explain.Ca
 		}
 		return nil
 	}
-	source := tokenSource{file: o.token, socket: o.socket, audience: flyoidc.AudienceAWS}
+	source := tokenSource{file: o.token, socket: o.socket, audience: flyname.AudienceAWS}
 	text, _, err := source.read(ctx, e.sys)
 	var failure *flyoidc.MintError
 	switch {
@@ -312,7 +313,7 @@ func (e *engine) readProvider(ctx context.Context, facts setup.Facts, c *explain
 		arn := "arn:" + facts.Partition + ":iam::" + facts.Account + ":oidc-provider/" + path
 		return setup.Resource{Provider: &setup.Provider{ARN: arn}}
 	}
-	const alias = trustpolicy.IssuerHost + "/personal"
+	const alias = flyname.IssuerHost + "/personal"
 	want := []setup.Resource{provider(alias)}
 	path, isURL := strings.CutPrefix(c.Claims.Issuer, "https://")
 	possible := isURL && len(c.Claims.Issuer) <= 255 && !strings.ContainsAny(path, "?# \t\n") // else IAM has none of that name

@@ -13,10 +13,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/fly-aws/fly-aws/internal/flyapi"
+	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/internal/flyoidc"
 	"github.com/fly-aws/fly-aws/internal/render"
 	"github.com/fly-aws/fly-aws/setup"
-	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
 // flyFlags say how to reach Fly, and how far to look there.
@@ -241,13 +241,13 @@ func (e *tokenMismatchError) Error() string {
 // differences has a line for each claim that is not what the plan is for.
 func (e *tokenMismatchError) differences() []string {
 	machine := e.machine
-	if subject, ok := flyoidc.ParseSubject(e.claims.Subject); ok && !e.pinned {
+	if subject, ok := flyname.ParseSubject(e.claims.Subject); ok && !e.pinned {
 		machine = subject.Machine
 	}
 	var out []string
 	for _, claim := range []struct{ name, have, want string }{
 		{"issuer", e.claims.Issuer, e.plan.Issuer},
-		{"subject", e.claims.Subject, trustpolicy.Subject(e.plan.Org, e.app, machine)},
+		{"subject", e.claims.Subject, flyname.Subject{Org: e.plan.Org, App: e.app, Machine: machine}.String()},
 		{"audience", strings.Join(e.claims.Audience, ", "), e.plan.Audience},
 	} {
 		if claim.have != claim.want {
@@ -259,7 +259,7 @@ func (e *tokenMismatchError) differences() []string {
 
 // hint is the next step, if the organisation is what differs.
 func (e *tokenMismatchError) hint() string {
-	org, ok := flyoidc.IssuerOrg(e.claims.Issuer)
+	org, ok := flyname.IssuerOrg(e.claims.Issuer)
 	switch {
 	case !ok || org == e.plan.Org:
 		return ""

@@ -12,11 +12,11 @@ import (
 
 	"github.com/fly-aws/fly-aws/internal/awsapi"
 	"github.com/fly-aws/fly-aws/internal/flyapi"
+	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/internal/render"
 	"github.com/fly-aws/fly-aws/internal/wizard"
 	"github.com/fly-aws/fly-aws/internal/workdir"
 	"github.com/fly-aws/fly-aws/setup"
-	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
 // wantsPlain says whether questions are to be asked by plain prompts, as screen
@@ -103,7 +103,7 @@ func (e *engine) draftOrg(ctx context.Context, req setup.Request) (setup.Request
 		return req, nil
 	case len(req.Apps) > 0:
 		return e.inOrg(ctx, req)
-	case trustpolicy.CheckOrg(req.Org) != nil && req.Org != "":
+	case flyname.CheckOrg(req.Org) != nil && req.Org != "":
 		if org, err := e.fly.client.Organization(ctx, req.Org); err == nil {
 			req.Org = org.RawSlug
 		}
@@ -158,7 +158,7 @@ func (o setupOptions) arguments(sys System, org string) []string {
 	}
 	add("profile", o.aws.profile)
 	add("region", o.aws.region)
-	if trustpolicy.CheckOrg(org) == nil { // no alias: the answer follows
+	if flyname.CheckOrg(org) == nil { // no alias: the answer follows
 		add("org", org)
 	}
 	if len(r.apps) == 0 {

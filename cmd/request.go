@@ -12,10 +12,10 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/internal/preset"
 	"github.com/fly-aws/fly-aws/internal/workdir"
 	"github.com/fly-aws/fly-aws/setup"
-	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
 // requestFlags are the flags that say what is wanted.
@@ -130,8 +130,8 @@ func (e *engine) wish(ctx context.Context, f *requestFlags) (wish, error) {
 func orgProblem(req setup.Request) error {
 	for _, e := range flatten(req.Check()) {
 		var invalid *setup.InvalidError
-		var name *trustpolicy.NameError
-		if errors.As(e, &invalid) && invalid.Field == setup.FieldOrg && (invalid.Missing || errors.As(e, &name) && name.Personal) {
+		var name *flyname.NameError
+		if errors.As(e, &invalid) && invalid.Field == setup.FieldOrg && (invalid.Missing || errors.As(e, &name) && name.IsAlias()) {
 			return e
 		}
 	}

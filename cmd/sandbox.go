@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/internal/sandbox"
-	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
 type sandboxOptions struct {
@@ -57,12 +57,12 @@ Without COMMAND the exports are printed, and it serves until Ctrl-C.`,
 
 func runSandbox(ctx context.Context, sys System, o sandboxOptions) (err error) {
 	apps := commaList(o.apps)
-	checks := []error{trustpolicy.CheckOrg(o.org), trustpolicy.CheckMachine(o.machine)}
+	checks := []error{flyname.CheckOrg(o.org), flyname.CheckMachine(o.machine)}
 	for _, app := range apps {
-		checks = append(checks, trustpolicy.CheckApp(app))
+		checks = append(checks, flyname.CheckApp(app))
 	}
 	if o.personal != "" {
-		checks = append(checks, trustpolicy.CheckOrg(o.personal))
+		checks = append(checks, flyname.CheckOrg(o.personal))
 	}
 	if err := errors.Join(checks...); err != nil {
 		return usagef("see fly-aws sandbox --help", "%s", lines(err))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/internal/flyoidc"
 	"github.com/fly-aws/fly-aws/internal/render"
 	"github.com/fly-aws/fly-aws/trustpolicy"
@@ -48,7 +49,7 @@ The token itself is a credential until it expires, so it is printed only with
 }
 
 func (o *tokenOptions) register(sys System, c *cobra.Command) {
-	c.Flags().StringVar(&o.audience, "aud", flyoidc.AudienceAWS, "audience of the token")
+	c.Flags().StringVar(&o.audience, "aud", flyname.AudienceAWS, "audience of the token")
 	registerSocket(sys, c, &o.socket)
 	c.Flags().BoolVar(&o.tags, "aws-principal-tags", false, "ask Fly for AWS session tags in the token; the role must allow sts:TagSession")
 }
@@ -134,7 +135,7 @@ func newTokenDocument(t *flyoidc.Token, broken []flyoidc.Violation, now time.Tim
 	if json.Valid([]byte(t.Claims.JSON)) {
 		doc.Claims = json.RawMessage(t.Claims.JSON)
 	}
-	if s, ok := flyoidc.ParseSubject(t.Claims.Subject); ok {
+	if s, ok := flyname.ParseSubject(t.Claims.Subject); ok {
 		doc.Subject = &subjectParts{s.Org, s.App, s.Machine}
 	}
 	if !t.Claims.Expiry.IsZero() {
@@ -152,8 +153,8 @@ func tokenView(t *flyoidc.Token, broken []flyoidc.Violation, now time.Time, how 
 	if t.Claims.Issuer == "" {
 		view.Title = "A token that names no issuer"
 	}
-	subject, isFly := flyoidc.ParseSubject(t.Claims.Subject)
-	_, fromFly := flyoidc.IssuerOrg(t.Claims.Issuer)
+	subject, isFly := flyname.ParseSubject(t.Claims.Subject)
+	_, fromFly := flyname.IssuerOrg(t.Claims.Issuer)
 	if isFly && fromFly {
 		view.Title = fmt.Sprintf("Token of the machine %s of the app %s, organisation %s", subject.Machine, subject.App, subject.Org)
 	}

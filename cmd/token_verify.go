@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/internal/flyoidc"
 	"github.com/fly-aws/fly-aws/internal/render"
 )
@@ -32,7 +33,7 @@ its issuer publishes, its issuer, its audience, and its times with the grace
 that AWS gives. Without FILE it is the one in AWS_WEB_IDENTITY_TOKEN_FILE, or
 else ` + flyoidc.DefaultTokenFile + `.
 
-Only issuers under ` + flyoidc.IssuerPrefix + ` are asked, unless --issuer
+Only issuers under ` + flyname.Issuer("") + ` are asked, unless --issuer
 names another. The exit code is 3 when a check fails.`,
 		Example: `  fly-aws token --raw | fly-aws token verify -
   fly-aws token verify token.jwt --jwks keys.json`,
@@ -43,7 +44,7 @@ names another. The exit code is 3 when a check fails.`,
 		},
 	}
 	o.output.register(c.Flags())
-	c.Flags().StringVar(&o.audience, "aud", flyoidc.AudienceAWS, "audience that the token has to be for")
+	c.Flags().StringVar(&o.audience, "aud", flyname.AudienceAWS, "audience that the token has to be for")
 	c.Flags().StringVar(&o.issuer, "issuer", "", "the one issuer to accept, an https `URL` (default: Fly's, for any organisation)")
 	c.Flags().StringVar(&o.jwks, "jwks", "", "`file` with the issuer's JSON Web Key Set, to verify without the network")
 	return c

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/internal/flyoidc"
 )
 
@@ -38,7 +39,7 @@ func (s tokenSource) read(ctx context.Context, sys System) (text string, fellBac
 		if err == nil || !errors.As(err, &failure) || ctx.Err() != nil {
 			return text, nil, err
 		}
-		if s.audience == flyoidc.AudienceAWS {
+		if s.audience == flyname.AudienceAWS {
 			if text, errFile := readToken(ctx, sys, nil); errFile == nil && text != "" {
 				return text, failure, nil
 			}

@@ -59,7 +59,7 @@ func runTrustPolicy(sys System, o trustPolicyOptions) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	statement, err := trustpolicy.Build(trustpolicy.Grant{
+	statement, err := trustpolicy.Build(trustpolicy.AppAccess{
 		Partition: o.partition,
 		Account:   o.account,
 		Org:       o.org,

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
@@ -138,7 +139,7 @@ func statementFor(partition, account, org, audience string, grants []Grant) (tru
 		apps = append(apps, g.App)
 		subjects = append(subjects, g.subjects(org)...)
 	}
-	statement, err := trustpolicy.Build(trustpolicy.Grant{Partition: partition, Account: account, Org: org, Apps: apps, Audience: audience})
+	statement, err := trustpolicy.Build(trustpolicy.AppAccess{Partition: partition, Account: account, Org: org, Apps: apps, Audience: audience})
 	if err != nil {
 		return statement, err
 	}
@@ -156,13 +157,13 @@ func foundGrants(spec Spec, state State, role string) map[string][]string {
 	found, all := map[string][]string{}, map[string]bool{}
 	for _, subject := range Subjects(statement) {
 		parts := strings.Split(subject, ":")
-		if len(parts) != 3 || parts[0] != spec.Org || trustpolicy.CheckApp(parts[1]) != nil {
+		if len(parts) != 3 || parts[0] != spec.Org || flyname.CheckApp(parts[1]) != nil {
 			continue
 		}
 		switch app, machine := parts[1], parts[2]; {
 		case machine == "*":
 			all[app] = true
-		case trustpolicy.CheckMachine(machine) == nil:
+		case flyname.CheckMachine(machine) == nil:
 			found[app] = sorted(append(found[app], machine))
 		}
 	}

@@ -3,7 +3,7 @@ package setup
 import (
 	"strings"
 
-	"github.com/fly-aws/fly-aws/trustpolicy"
+	"github.com/fly-aws/fly-aws/internal/flyname"
 )
 
 // PlanSchema is the version of a plan's JSON form.
@@ -44,11 +44,11 @@ type Grant struct {
 // subjects returns what a trust policy has to accept for the grant.
 func (g Grant) subjects(org string) []string {
 	if len(g.Machines) == 0 {
-		return []string{trustpolicy.Subject(org, g.App, "*")}
+		return []string{flyname.Subject{Org: org, App: g.App, Machine: "*"}.String()}
 	}
 	var out []string
 	for _, m := range g.Machines {
-		out = append(out, trustpolicy.Subject(org, g.App, m))
+		out = append(out, flyname.Subject{Org: org, App: g.App, Machine: m}.String())
 	}
 	return out
 }

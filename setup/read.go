@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
@@ -54,10 +55,10 @@ func ReadPlan(data []byte) (*Plan, error) {
 // check says whether the plan is one that Diff could have made: it may have been
 // edited, and what apply shows of it must be all that it does.
 func (p *Plan) check() error {
-	if err := trustpolicy.CheckOrg(p.Org); err != nil {
+	if err := flyname.CheckOrg(p.Org); err != nil {
 		return err
 	}
-	if p.Issuer != trustpolicy.Issuer(p.Org) {
+	if p.Issuer != flyname.Issuer(p.Org) {
 		return fmt.Errorf("its issuer %q is not that of the organisation %q", p.Issuer, p.Org)
 	}
 	if reason := AccountProblem(p.Account); reason != "" {
@@ -80,7 +81,7 @@ func (p *Plan) check() error {
 			return fmt.Errorf("it grants the role %q, which it does not have", g.Role)
 		}
 		for _, m := range g.Machines {
-			if err := trustpolicy.CheckMachine(m); err != nil {
+			if err := flyname.CheckMachine(m); err != nil {
 				return err
 			}
 		}

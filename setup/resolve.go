@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
@@ -48,7 +49,7 @@ type InvalidError struct {
 	Default bool
 	// NotShared says that several apps name the role, and that it is not shared.
 	NotShared bool
-	// Err is the cause, where there is one: a *trustpolicy.NameError or *trustpolicy.SyntaxError.
+	// Err is the cause, where there is one: a *flyname.NameError or *trustpolicy.SyntaxError.
 	Err error
 }
 
@@ -88,7 +89,7 @@ func Resolve(req Request, facts Facts) (Spec, error) {
 		Partition: facts.Partition,
 		Account:   facts.Account,
 		Org:       req.Org,
-		Issuer:    trustpolicy.Issuer(req.Org),
+		Issuer:    flyname.Issuer(req.Org),
 		Audience:  req.audience(),
 		Adopt:     req.Adopt,
 	}
@@ -129,7 +130,7 @@ func resolveRole(req Request, group []App, facts Facts) (*Role, []Resource, erro
 	for i, app := range group {
 		names[i] = app.Name
 	}
-	statement, err := trustpolicy.Build(trustpolicy.Grant{
+	statement, err := trustpolicy.Build(trustpolicy.AppAccess{
 		Partition: facts.Partition,
 		Account:   facts.Account,
 		Org:       req.Org,
@@ -248,7 +249,7 @@ func (req Request) RoleName(app App) string {
 
 func (req Request) audience() string {
 	if req.Audience == "" {
-		return trustpolicy.DefaultAudience
+		return flyname.AudienceAWS
 	}
 	return req.Audience
 }
@@ -278,7 +279,7 @@ func (req Request) Check() error {
 
 	if req.Org == "" {
 		report(&InvalidError{Field: FieldOrg, Missing: true, Reason: "the issuer's URL ends in the organisation's slug"})
-	} else if err := trustpolicy.CheckOrg(req.Org); err != nil {
+	} else if err := flyname.CheckOrg(req.Org); err != nil {
 		report(&InvalidError{Field: FieldOrg, Value: req.Org, Reason: nameReason(err), Err: err})
 	}
 	if err := checkAudience(req.audience()); err != nil {
@@ -290,7 +291,7 @@ func (req Request) Check() error {
 
 	names, configs := map[string]bool{}, map[string]string{}
 	for _, app := range req.Apps {
-		if err := trustpolicy.CheckApp(app.Name); err != nil {
+		if err := flyname.CheckApp(app.Name); err != nil {
 			report(&InvalidError{Field: FieldApp, App: app.Name, Value: app.Name, Reason: nameReason(err), Err: err})
 		} else if names[app.Name] {
 			report(&InvalidError{Field: FieldApp, App: app.Name, Value: app.Name, Reason: "it is named twice"})
@@ -303,7 +304,7 @@ func (req Request) Check() error {
 			configs[app.Config] = app.Name
 		}
 		for _, m := range namedMachines(app.Machines) {
-			if err := trustpolicy.CheckMachine(m); err != nil {
+			if err := flyname.CheckMachine(m); err != nil {
 				report(&InvalidError{Field: FieldMachine, App: app.Name, Value: m, Reason: nameReason(err), Err: err})
 			}
 		}
@@ -542,9 +543,9 @@ func tagText(s string) bool {
 // a machine asks for without naming any.
 func checkAudience(audience string) error {
 	if strings.HasPrefix(audience, "https://fly.io/") {
-		return &trustpolicy.NameError{Kind: "audience", Name: audience, Reason: "is the audience of tokens that were not made for AWS"}
+		return &flyname.NameError{Kind: "audience", Name: audience, Reason: "is the audience of tokens that were not made for AWS"}
 	}
-	return trustpolicy.CheckAudience(audience)
+	return flyname.CheckAudience(audience)
 }
 
 // RegionLike tells a region's form from a slip such as Fly's "fra" or Tigris's "auto".
@@ -568,7 +569,7 @@ func RegionLike(region string) bool {
 }
 
 func nameReason(err error) string {
-	var name *trustpolicy.NameError
+	var name *flyname.NameError
 	if errors.As(err, &name) {
 		return "it " + name.Reason
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
@@ -20,14 +21,14 @@ type Proof struct {
 	Role    string `json:"role"`
 	Subject string `json:"subject"`
 	// Want and Got are the verdicts.
-	Want trustpolicy.Verdict `json:"want"`
-	Got  trustpolicy.Verdict `json:"got"`
+	Want trustpolicy.Decision `json:"want"`
+	Got  trustpolicy.Decision `json:"got"`
 	// Decision says of every statement and condition how it went.
-	Decision trustpolicy.Decision `json:"-"`
+	Decision trustpolicy.Evaluation `json:"-"`
 }
 
 // Held says whether the trust policy decides as it shall.
-func (p Proof) Held() bool { return p.Want == p.Got }
+func (p Proof) Held() bool { return p.Want == p.Got || p.Want.Denied() && p.Got.Denied() }
 
 // Verify reads every resource of the plan again and returns those that are not
 // as planned, and what the roles' live trust policies make of a machine of each
@@ -70,32 +71,32 @@ func Prove(plan *Plan, state State) []Proof {
 		if !ok {
 			continue
 		}
-		try := func(app, machine string, want trustpolicy.Verdict) {
-			subject := trustpolicy.Subject(plan.Org, app, machine)
-			decision := live.Role.Trust.Evaluate(trustpolicy.Request{
+		try := func(app, machine string, want trustpolicy.Decision) {
+			subject := flyname.Subject{Org: plan.Org, App: app, Machine: machine}.String()
+			decision := live.Role.Trust.Evaluate(trustpolicy.AssumeRequest{
 				Action:    trustpolicy.AssumeAction,
 				Federated: trustpolicy.ProviderARN(plan.Partition, plan.Account, plan.Org),
-				Context:   trustpolicy.WebIdentityContext(trustpolicy.ProviderPath(plan.Org), plan.Audience, subject),
+				Context:   trustpolicy.WebIdentityContext(flyname.IssuerPath(plan.Org), plan.Audience, subject),
 			})
-			proofs = append(proofs, Proof{App: g.App, Role: g.Role, Subject: subject, Want: want, Got: decision.Verdict, Decision: decision})
+			proofs = append(proofs, Proof{App: g.App, Role: g.Role, Subject: subject, Want: want, Got: decision.Decision, Decision: decision})
 		}
 		machine := proofMachine
 		if len(g.Machines) > 0 {
 			machine = g.Machines[0]
 		}
-		try(g.App, machine, trustpolicy.Accepted)
+		try(g.App, machine, trustpolicy.Allowed)
 		if len(g.Machines) > 0 {
 			other := proofMachine
 			for slices.Contains(g.Machines, other) {
 				other += proofNeighbour
 			}
-			try(g.App, other, trustpolicy.Refused)
+			try(g.App, other, trustpolicy.ImplicitlyDenied)
 		}
 		neighbour := g.App + proofNeighbour
 		for granted[neighbour] {
 			neighbour += proofNeighbour
 		}
-		try(neighbour, machine, trustpolicy.Refused)
+		try(neighbour, machine, trustpolicy.ImplicitlyDenied)
 	}
 	return proofs
 }

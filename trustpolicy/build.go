@@ -3,13 +3,17 @@ package trustpolicy
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/fly-aws/fly-aws/internal/flyname"
+	"github.com/fly-aws/fly-aws/internal/text"
 )
 
-// A Grant is what a statement of ours gives: the machines of some apps of an
+// A AppAccess is what a statement of ours gives: the machines of some apps of an
 // organisation may assume the role.
-type Grant struct {
+type AppAccess struct {
 	// Partition is "aws", "aws-cn", "aws-us-gov" or another of AWS's.
 	Partition string
 	// Account is the 12-digit account ID that holds the provider.
@@ -21,7 +25,7 @@ type Grant struct {
 	// Machines are names of machines, the same for each of the apps; empty for
 	// every machine.
 	Machines []string
-	// Audience is the audience of the tokens; "" for DefaultAudience.
+	// Audience is the audience of the tokens; "" for flyname.AudienceAWS.
 	Audience string
 }
 
@@ -30,28 +34,28 @@ type Grant struct {
 // StringLike, sorted and each once. It fails with a *NameError for a name or
 // audience that would mean something else in a policy, and with a plain error for
 // anything else that is missing.
-func Build(g Grant) (Statement, error) {
-	if !isPartition(g.Partition) {
-		return Statement{}, fmt.Errorf("partition %s is not one of AWS's, such as aws or aws-us-gov", quote(g.Partition))
+func Build(g AppAccess) (Statement, error) {
+	if !partitionForm.MatchString(g.Partition) {
+		return Statement{}, fmt.Errorf("partition %s is not one of AWS's, such as aws or aws-us-gov", text.Quote(g.Partition))
 	}
 	if len(g.Account) != 12 || strings.Trim(g.Account, "0123456789") != "" {
-		return Statement{}, fmt.Errorf("account %s is not an AWS account ID of 12 digits", quote(g.Account))
+		return Statement{}, fmt.Errorf("account %s is not an AWS account ID of 12 digits", text.Quote(g.Account))
 	}
-	if err := CheckOrg(g.Org); err != nil {
+	if err := flyname.CheckOrg(g.Org); err != nil {
 		return Statement{}, err
 	}
 	audience := g.Audience
 	if audience == "" {
-		audience = DefaultAudience
+		audience = flyname.AudienceAWS
 	}
-	if err := CheckAudience(audience); err != nil {
+	if err := flyname.CheckAudience(audience); err != nil {
 		return Statement{}, err
 	}
 	subjects, err := g.subjects()
 	if err != nil {
 		return Statement{}, err
 	}
-	path := ProviderPath(g.Org)
+	path := flyname.IssuerPath(g.Org)
 	return Statement{
 		Sid:       Sid(g.Org),
 		Effect:    Allow,
@@ -65,12 +69,12 @@ func Build(g Grant) (Statement, error) {
 }
 
 // subjects returns the patterns of g's subjects.
-func (g Grant) subjects() ([]string, error) {
+func (g AppAccess) subjects() ([]string, error) {
 	if len(g.Apps) == 0 {
 		return nil, errors.New("a trust policy needs at least one app")
 	}
 	for _, m := range g.Machines {
-		if err := CheckMachine(m); err != nil {
+		if err := flyname.CheckMachine(m); err != nil {
 			return nil, err
 		}
 	}
@@ -80,17 +84,16 @@ func (g Grant) subjects() ([]string, error) {
 	}
 	var out []string
 	for _, app := range g.Apps {
-		if err := CheckApp(app); err != nil {
+		if err := flyname.CheckApp(app); err != nil {
 			return nil, err
 		}
 		for _, m := range machines {
-			out = append(out, Subject(g.Org, app, m))
+			out = append(out, flyname.Subject{Org: g.Org, App: app, Machine: m}.String())
 		}
 	}
 	slices.Sort(out)
 	return slices.Compact(out), nil
 }
 
-func isPartition(s string) bool {
-	return strings.HasPrefix(s, "aws") && len(s) <= 32 && checkSlug("", s, 32) == nil
-}
+// partitionForm is that of every partition in the SDK: aws, aws-cn, aws-us-gov, aws-eusc.
+var partitionForm = regexp.MustCompile(`^aws(-[a-z0-9]+){0,4}$`)

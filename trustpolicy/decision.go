@@ -1,7 +1,7 @@
 package trustpolicy
 
-// A Request is one request for the role that a trust policy belongs to.
-type Request struct {
+// An AssumeRequest is one request for the role that a trust policy belongs to.
+type AssumeRequest struct {
 	// Action is "sts:AssumeRoleWithWebIdentity" or another, in any case.
 	Action string
 	// Federated is the ARN of the OIDC provider that vouched for the token.
@@ -29,53 +29,59 @@ func WebIdentityContext(path, audience, subject string) map[string][]string {
 	return map[string][]string{path + ":aud": one(audience), path + ":sub": one(subject)}
 }
 
-// A Verdict is what a policy says to a request.
-type Verdict string
+// A Decision is what a policy says to a request, in the words of IAM
+// (reference_policies_evaluation-logic.html).
+type Decision string
 
-// The verdicts.
+// The decisions.
 const (
-	// Accepted: a statement allows the request and none denies it.
-	Accepted Verdict = "accepted"
-	// Refused: a statement denies the request, or none allows it.
-	Refused Verdict = "refused"
+	// Allowed: a statement allows the request and none denies it.
+	Allowed Decision = "allowed"
+	// ImplicitlyDenied: no statement allows the request.
+	ImplicitlyDenied Decision = "implicitly-denied"
+	// ExplicitlyDenied: a Deny statement applies to the request.
+	ExplicitlyDenied Decision = "explicitly-denied"
 	// Undecided: the answer depends on what was undecided.
-	Undecided Verdict = "undecided"
+	Undecided Decision = "undecided"
 )
 
-// An Outcome is what came of a test.
-type Outcome string
+// Denied says whether the request is certainly not allowed.
+func (d Decision) Denied() bool { return d == ImplicitlyDenied || d == ExplicitlyDenied }
 
-// The outcomes.
+// A Match says whether an element of a statement matches a request.
+type Match string
+
+// The matches.
 const (
-	Held             Outcome = "held"
-	Failed           Outcome = "failed"
-	OutcomeUndecided Outcome = "undecided"
+	Matches        Match = "matches"
+	DoesNotMatch   Match = "does-not-match"
+	MatchUndecided Match = "undecided"
 )
 
-// A Decision is a verdict and everything that led to it.
-type Decision struct {
-	Verdict    Verdict
+// An Evaluation is a decision and everything that led to it.
+type Evaluation struct {
+	Decision   Decision
 	Statements []StatementResult // one per statement, in order
 }
 
 // A StatementResult says whether a statement applies to the request. All its
-// tests are made, also when the first one failed.
+// elements are compared, also when the first one does not match.
 type StatementResult struct {
 	// Index counts from 0.
 	Index  int
 	Sid    string
 	Effect Effect
-	// Outcome is Held when the statement applies: when all its tests held.
-	Outcome Outcome
-	// Principal is the test of Principal or NotPrincipal, Action that of Action or
-	// NotAction; the latter of each holds when nothing matched.
-	Principal, Action Check
-	// Conditions holds one test per condition, in order.
-	Conditions []Check
+	// Match is Matches when the statement applies: when all its elements match.
+	Match Match
+	// Principal is the comparison of Principal or NotPrincipal, Action that of Action
+	// or NotAction; the latter of each matches when no value did.
+	Principal, Action Comparison
+	// Conditions holds one comparison per condition, in order.
+	Conditions []Comparison
 }
 
-// A Check is one test.
-type Check struct {
+// A Comparison is one element of a statement against the request.
+type Comparison struct {
 	// Operator and Key are those of a condition, as written; else empty.
 	Operator, Key string
 	// Wanted are the values of the policy. Variables of known value are expanded,
@@ -83,13 +89,13 @@ type Check struct {
 	Wanted []string
 	// Presented are the values of the request; nil when it has none.
 	Presented []string
-	Outcome   Outcome
-	// Reason is one of the constants named Reason…. It tells of the comparison, not
-	// of the outcome: a negated test fails with ReasonMatched.
+	Match     Match
+	// Reason is one of the constants named Reason…. It is about the values, not about
+	// Match: a negated element does not match with ReasonMatched.
 	Reason string
 }
 
-// Reasons of a Check that held or failed.
+// Reasons of a Comparison that is decided.
 const (
 	// ReasonMatched: a wanted value matches what was presented.
 	ReasonMatched = "matched"
@@ -116,12 +122,12 @@ const (
 	ReasonEmptyValue = "empty-value"
 	// ReasonNoValues: the policy lists no values, principals or actions here.
 	ReasonNoValues = "no-values"
-	// ReasonNullQuantified: Null always holds under ForAllValues and never under
+	// ReasonNullQuantified: Null always matches under ForAllValues and never under
 	// ForAnyValue (access-analyzer-reference-policy-checks.html, null with qualifier).
 	ReasonNullQuantified = "null-quantified"
 )
 
-// Reasons of a Check that is undecided; ReasonBadValue, ReasonEmptyValue and
+// Reasons of a Comparison that is undecided; ReasonBadValue, ReasonEmptyValue and
 // ReasonNoValues can stand there too, where AWS does not say what they mean.
 const (
 	// ReasonUnknownKey: AWS fills the key, and Context does not say with what.
@@ -155,15 +161,15 @@ const (
 
 func (t truth) not() truth { return yes - t }
 
-func (t truth) outcome() Outcome {
-	return [...]Outcome{no: Failed, unknown: OutcomeUndecided, yes: Held}[t]
+func (t truth) match() Match {
+	return [...]Match{no: DoesNotMatch, unknown: MatchUndecided, yes: Matches}[t]
 }
 
-func (o Outcome) truth() truth {
+func (o Match) truth() truth {
 	switch o {
-	case Held:
+	case Matches:
 		return yes
-	case Failed:
+	case DoesNotMatch:
 		return no
 	}
 	return unknown

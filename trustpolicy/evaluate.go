@@ -7,45 +7,47 @@ import (
 )
 
 // Evaluate decides r by p with IAM's semantics: every statement whose principal,
-// action and conditions all hold applies; one that denies outweighs all that
-// allow, and what nothing allows is refused
+// action and conditions all match applies; one that denies outweighs all that
+// allow, and what nothing allows is implicitly denied
 // (reference_policies_evaluation-logic.html). The work grows with the size of the
 // policy times the size of the values, never faster.
-func (p *Policy) Evaluate(r Request) Decision {
+func (p *Policy) Evaluate(r AssumeRequest) Evaluation {
 	e := newEvaluation(p, r)
-	var d Decision
+	var d Evaluation
 	denied, allowed := no, no
 	if p != nil {
 		for i, s := range p.Statements {
 			result := e.statement(i, s)
 			d.Statements = append(d.Statements, result)
 			if s.Effect == Allow {
-				allowed = max(allowed, result.Outcome.truth())
+				allowed = max(allowed, result.Match.truth())
 			} else {
-				denied = max(denied, result.Outcome.truth())
+				denied = max(denied, result.Match.truth())
 			}
 		}
 	}
-	switch min(allowed, denied.not()) {
-	case yes:
-		d.Verdict = Accepted
-	case no:
-		d.Verdict = Refused
+	switch {
+	case denied == yes:
+		d.Decision = ExplicitlyDenied
+	case allowed == no: // whatever a Deny that is undecided would add
+		d.Decision = ImplicitlyDenied
+	case allowed == yes && denied == no:
+		d.Decision = Allowed
 	default:
-		d.Verdict = Undecided
+		d.Decision = Undecided
 	}
 	return d
 }
 
 // An evaluation is the request as conditions see it.
 type evaluation struct {
-	request   Request
+	request   AssumeRequest
 	context   map[string][]string // by key in lower case
 	path      string              // the provider's, in lower case; "" if Federated is no OIDC provider
 	variables bool                // the policy's version has them
 }
 
-func newEvaluation(p *Policy, r Request) *evaluation {
+func newEvaluation(p *Policy, r AssumeRequest) *evaluation {
 	e := &evaluation{request: r, context: make(map[string][]string, len(r.Context))}
 	e.variables = p != nil && p.Version == Version2012
 	if _, path, ok := strings.Cut(r.Federated, providerResource); ok {
@@ -92,24 +94,24 @@ func (e *evaluation) statement(i int, s Statement) StatementResult {
 		Principal: e.principal(s),
 		Action:    e.action(s),
 	}
-	holds := min(result.Principal.Outcome.truth(), result.Action.Outcome.truth())
+	holds := min(result.Principal.Match.truth(), result.Action.Match.truth())
 	for _, c := range s.Conditions {
 		check := e.condition(c)
 		result.Conditions = append(result.Conditions, check)
-		holds = min(holds, check.Outcome.truth())
+		holds = min(holds, check.Match.truth())
 	}
-	result.Outcome = holds.outcome()
+	result.Match = holds.match()
 	return result
 }
 
 // principal tests who vouched for the token. A provider is named by its ARN,
 // exactly: wildcards match no part of it (reference_policies_elements_principal.html).
-func (e *evaluation) principal(s Statement) Check {
+func (e *evaluation) principal(s Statement) Comparison {
 	who, negated := s.Principal, false
 	if who == nil {
 		who, negated = s.NotPrincipal, true
 	}
-	var check Check
+	var check Comparison
 	if e.request.Federated != "" {
 		check.Presented = []string{e.request.Federated}
 	}
@@ -160,12 +162,12 @@ func (p *Principal) names() []string {
 
 // action tests the action: case does not count, * and ? are wildcards
 // (reference_policies_elements_action.html).
-func (e *evaluation) action(s Statement) Check {
+func (e *evaluation) action(s Statement) Comparison {
 	list, negated := s.Action, false
 	if list == nil && s.NotAction != nil {
 		list, negated = s.NotAction, true
 	}
-	check := Check{Wanted: slices.Clone(list), Presented: []string{e.request.Action}}
+	check := Comparison{Wanted: slices.Clone(list), Presented: []string{e.request.Action}}
 	if len(list) == 0 {
 		// An empty Action allows nothing; of NotAction AWS says nothing.
 		if negated {
@@ -185,14 +187,14 @@ func (e *evaluation) action(s Statement) Check {
 }
 
 // result fills in what came of the test.
-func (c Check) result(t truth, reason string) Check {
-	c.Outcome, c.Reason = t.outcome(), reason
+func (c Comparison) result(t truth, reason string) Comparison {
+	c.Match, c.Reason = t.match(), reason
 	return c
 }
 
 // condition tests one key under one operator.
-func (e *evaluation) condition(c Condition) Check {
-	check := Check{Operator: c.Operator, Key: c.Key, Wanted: slices.Clone(c.Values)}
+func (e *evaluation) condition(c Condition) Comparison {
+	check := Comparison{Operator: c.Operator, Key: c.Key, Wanted: slices.Clone(c.Values)}
 	op, ok := parseOperator(c.Operator)
 	if !ok {
 		return check.result(unknown, ReasonUnknownOperator)

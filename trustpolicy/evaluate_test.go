@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fly-aws/fly-aws/internal/flyname"
 )
 
 // TestDecisionDetails holds everything a decision says about one policy.
@@ -18,30 +20,30 @@ func TestDecisionDetails(t *testing.T) {
 			"StringLike":{"oidc.fly.io/acme:sub":["acme:${aws:PrincipalTag/team, 'none'}:*","${*}${aws:username}"]},
 			"Null":{"oidc.fly.io/acme:email":"true"}}},
 		{"Effect":"Deny","NotPrincipal":"*","NotAction":"s3:*","Condition":{"DateLessThan":{"aws:CurrentTime":"2024-01-01T00:00:00Z"}}}]}`)
-	got := p.Evaluate(Request{Action: "sts:AssumeRoleWithWebIdentity", Federated: provider, Context: map[string][]string{
+	got := p.Evaluate(AssumeRequest{Action: "sts:AssumeRoleWithWebIdentity", Federated: provider, Context: map[string][]string{
 		"OIDC.fly.io/acme:AUD":  {"b"},
 		"oidc.fly.io/acme:sub":  {"acme:web:m"},
 		"aws:PrincipalTag/team": {"web"},
 		"aws:username":          {},
 		"aws:CurrentTime":       nil,
 	}})
-	want := Decision{Verdict: Undecided, Statements: []StatementResult{
+	want := Evaluation{Decision: Undecided, Statements: []StatementResult{
 		{
-			Index: 0, Sid: "Ours", Effect: Allow, Outcome: Held,
-			Principal: Check{Wanted: []string{"x", provider}, Presented: []string{provider}, Outcome: Held, Reason: ReasonMatched},
-			Action:    Check{Wanted: []string{"sts:TagSession", "sts:Assume*"}, Presented: []string{AssumeAction}, Outcome: Held, Reason: ReasonMatched},
-			Conditions: []Check{
-				{"StringEquals", "oidc.fly.io/acme:aud", []string{"a", "b"}, []string{"b"}, Held, ReasonMatched},
-				{"StringLike", "oidc.fly.io/acme:sub", []string{"acme:web:*", "${*}${aws:username}"}, []string{"acme:web:m"}, Held, ReasonMatched},
-				{"Null", "oidc.fly.io/acme:email", []string{"true"}, nil, Held, ReasonMatched},
+			Index: 0, Sid: "Ours", Effect: Allow, Match: Matches,
+			Principal: Comparison{Wanted: []string{"x", provider}, Presented: []string{provider}, Match: Matches, Reason: ReasonMatched},
+			Action:    Comparison{Wanted: []string{"sts:TagSession", "sts:Assume*"}, Presented: []string{AssumeAction}, Match: Matches, Reason: ReasonMatched},
+			Conditions: []Comparison{
+				{"StringEquals", "oidc.fly.io/acme:aud", []string{"a", "b"}, []string{"b"}, Matches, ReasonMatched},
+				{"StringLike", "oidc.fly.io/acme:sub", []string{"acme:web:*", "${*}${aws:username}"}, []string{"acme:web:m"}, Matches, ReasonMatched},
+				{"Null", "oidc.fly.io/acme:email", []string{"true"}, nil, Matches, ReasonMatched},
 			},
 		},
 		{
-			Index: 1, Effect: Deny, Outcome: OutcomeUndecided,
-			Principal: Check{Wanted: []string{"*"}, Presented: []string{provider}, Outcome: OutcomeUndecided, Reason: ReasonWildcardPrincipal},
-			Action:    Check{Wanted: []string{"s3:*"}, Presented: []string{AssumeAction}, Outcome: Held, Reason: ReasonNoMatch},
-			Conditions: []Check{
-				{"DateLessThan", "aws:CurrentTime", []string{"2024-01-01T00:00:00Z"}, nil, OutcomeUndecided, ReasonUnknownKey},
+			Index: 1, Effect: Deny, Match: MatchUndecided,
+			Principal: Comparison{Wanted: []string{"*"}, Presented: []string{provider}, Match: MatchUndecided, Reason: ReasonWildcardPrincipal},
+			Action:    Comparison{Wanted: []string{"s3:*"}, Presented: []string{AssumeAction}, Match: Matches, Reason: ReasonNoMatch},
+			Conditions: []Comparison{
+				{"DateLessThan", "aws:CurrentTime", []string{"2024-01-01T00:00:00Z"}, nil, MatchUndecided, ReasonUnknownKey},
 			},
 		},
 	}}
@@ -53,26 +55,26 @@ func TestDecisionDetails(t *testing.T) {
 // TestHandBuilt: policies that Parse would refuse are decided without a panic.
 func TestHandBuilt(t *testing.T) {
 	t.Parallel()
-	r := Request{Action: AssumeAction, Federated: provider}
+	r := AssumeRequest{Action: AssumeAction, Federated: provider}
 	anybody := &Principal{Federated: []string{provider}}
 	for _, tt := range []struct {
 		name string
 		s    Statement
-		want Verdict
+		want Decision
 	}{
-		{"nothing", Statement{}, Refused},
-		{"no principal", Statement{Effect: Allow, Action: []string{"*"}}, Refused},
-		{"no action", Statement{Effect: Allow, Principal: anybody}, Refused},
-		{"unknown effect denies", Statement{Effect: "?", Principal: anybody, Action: []string{"*"}}, Refused},
+		{"nothing", Statement{}, ImplicitlyDenied},
+		{"no principal", Statement{Effect: Allow, Action: []string{"*"}}, ImplicitlyDenied},
+		{"no action", Statement{Effect: Allow, Principal: anybody}, ImplicitlyDenied},
+		{"unknown effect denies", Statement{Effect: "?", Principal: anybody, Action: []string{"*"}}, ExplicitlyDenied},
 		{"unknown operator", Statement{Effect: Allow, Principal: anybody, Action: []string{"*"}, Conditions: []Condition{{Operator: "X", Key: "a:b"}}}, Undecided},
-		{"key without prefix", Statement{Effect: Allow, Principal: anybody, Action: []string{"*"}, Conditions: []Condition{{Operator: "Bool", Key: "", Values: []string{"true"}}}}, Refused},
+		{"key without prefix", Statement{Effect: Allow, Principal: anybody, Action: []string{"*"}, Conditions: []Condition{{Operator: "Bool", Key: "", Values: []string{"true"}}}}, ImplicitlyDenied},
 	} {
-		if got := New(tt.s).Evaluate(r).Verdict; got != tt.want {
+		if got := New(tt.s).Evaluate(r).Decision; got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
 		}
 	}
 	whoever := mustParse(t, `{"Statement":{"Effect":"Allow","Principal":{"Federated":["arn"]},"Action":"*"}}`)
-	if got := whoever.Evaluate(Request{Action: AssumeAction}).Verdict; got != Refused {
+	if got := whoever.Evaluate(AssumeRequest{Action: AssumeAction}).Decision; got != ImplicitlyDenied {
 		t.Errorf("a request that nobody vouched for: %s", got)
 	}
 }
@@ -177,7 +179,7 @@ func FuzzEvaluate(f *testing.F) {
 		if err != nil || len(doc)+len(aud)+len(sub)+len(value) > 4096 {
 			return
 		}
-		r := Request{Action: AssumeAction, Federated: provider, Context: WebIdentityContext("oidc.fly.io/acme", aud, sub)}
+		r := AssumeRequest{Action: AssumeAction, Federated: provider, Context: WebIdentityContext("oidc.fly.io/acme", aud, sub)}
 		d := p.Evaluate(r)
 		if len(d.Statements) != len(p.Statements) {
 			t.Fatalf("%d results for %d statements", len(d.Statements), len(p.Statements))
@@ -187,12 +189,12 @@ func FuzzEvaluate(f *testing.F) {
 		}
 
 		q := shuffled(p)
-		if !q.Equal(p) || q.Evaluate(r).Verdict != d.Verdict {
+		if !q.Equal(p) || q.Evaluate(r).Decision != d.Decision {
 			t.Fatalf("%s\nand, with another order and case,\n%s\ndecide differently or are not equal", p, q)
 		}
 
 		for _, values := range [][]string{{}, {value}, {value, "x"}, {""}} {
-			known := Request{Action: r.Action, Federated: r.Federated, Context: WebIdentityContext("oidc.fly.io/acme", aud, sub)}
+			known := AssumeRequest{Action: r.Action, Federated: r.Federated, Context: WebIdentityContext("oidc.fly.io/acme", aud, sub)}
 			for _, s := range p.Statements {
 				for _, c := range s.Conditions {
 					if _, stated := known.Context[c.Key]; !stated {
@@ -202,8 +204,8 @@ func FuzzEvaluate(f *testing.F) {
 					}
 				}
 			}
-			if got := p.Evaluate(known).Verdict; d.Verdict != Undecided && got != d.Verdict {
-				t.Fatalf("%s was %s with unknown keys and is %s with %q", p, d.Verdict, got, values)
+			if got := p.Evaluate(known).Decision; d.Decision != Undecided && got != d.Decision {
+				t.Fatalf("%s was %s with unknown keys and is %s with %q", p, d.Decision, got, values)
 			}
 		}
 	})
@@ -213,21 +215,21 @@ func FuzzEvaluate(f *testing.F) {
 // that its tests give.
 func checkResult(t *testing.T, s Statement, r StatementResult) {
 	t.Helper()
-	checks := append([]Check{r.Principal, r.Action}, r.Conditions...)
+	checks := append([]Comparison{r.Principal, r.Action}, r.Conditions...)
 	if len(r.Conditions) != len(s.Conditions) {
 		t.Fatalf("%d tests for %d conditions", len(r.Conditions), len(s.Conditions))
 	}
-	want := Held
+	want := Matches
 	for _, c := range checks {
 		if c.Reason == "" {
 			t.Fatalf("no reason in %+v", c)
 		}
-		if c.Outcome == Failed || c.Outcome == OutcomeUndecided && want == Held {
-			want = c.Outcome
+		if c.Match == DoesNotMatch || c.Match == MatchUndecided && want == Matches {
+			want = c.Match
 		}
 	}
-	if r.Outcome != want {
-		t.Fatalf("outcome %s of %+v", r.Outcome, checks)
+	if r.Match != want {
+		t.Fatalf("outcome %s of %+v", r.Match, checks)
 	}
 }
 
@@ -269,7 +271,7 @@ func benchmarkDocument(b *testing.B) []byte {
 	for i := range 55 {
 		apps = append(apps, "application-"+string(rune('a'+i/26))+string(rune('a'+i%26)))
 	}
-	s, err := Build(Grant{Partition: "aws", Account: "111122223333", Org: "acme", Apps: apps})
+	s, err := Build(AppAccess{Partition: "aws", Account: "111122223333", Org: "acme", Apps: apps})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -289,9 +291,9 @@ func BenchmarkParse(b *testing.B) {
 
 func BenchmarkParseAndEvaluate(b *testing.B) {
 	doc := benchmarkDocument(b)
-	r := Request{
+	r := AssumeRequest{
 		Action: AssumeAction, Federated: provider,
-		Context: WebIdentityContext("oidc.fly.io/acme", DefaultAudience, "acme:application-cc:cold-shape-2007"),
+		Context: WebIdentityContext("oidc.fly.io/acme", flyname.AudienceAWS, "acme:application-cc:cold-shape-2007"),
 	}
 	b.ReportAllocs()
 	for b.Loop() {
@@ -299,8 +301,8 @@ func BenchmarkParseAndEvaluate(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if d := p.Evaluate(r); d.Verdict != Accepted {
-			b.Fatal(d.Verdict)
+		if d := p.Evaluate(r); d.Decision != Allowed {
+			b.Fatal(d.Decision)
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 )
 
 func ExampleBuild() {
-	statement, err := trustpolicy.Build(trustpolicy.Grant{
+	statement, err := trustpolicy.Build(trustpolicy.AppAccess{
 		Partition: "aws",
 		Account:   "111122223333",
 		Org:       "acme-corp",
@@ -47,14 +47,14 @@ func ExampleBuild() {
 }
 
 func ExampleBuild_personal() {
-	_, err := trustpolicy.Build(trustpolicy.Grant{
+	_, err := trustpolicy.Build(trustpolicy.AppAccess{
 		Partition: "aws", Account: "111122223333", Org: "personal", Apps: []string{"web"},
 	})
 	var name *trustpolicy.NameError
-	if errors.As(err, &name) && name.Personal {
+	if errors.As(err, &name) && name.IsAlias() {
 		fmt.Println(err)
 	}
-	// Output: org name "personal" is an alias that tokens never carry; the raw slug is needed
+	// Output: org name "personal" is an alias that tokens do not carry; the raw slug is needed
 }
 
 func ExampleParse() {
@@ -70,7 +70,7 @@ func ExamplePolicy_Merge() {
 		fmt.Println(err)
 		return
 	}
-	ours, err := trustpolicy.Build(trustpolicy.Grant{
+	ours, err := trustpolicy.Build(trustpolicy.AppAccess{
 		Partition: "aws", Account: "111122223333", Org: "acme", Apps: []string{"web"},
 	})
 	if err != nil {
@@ -89,30 +89,30 @@ func ExamplePolicy_Merge() {
 }
 
 func ExamplePolicy_Evaluate() {
-	statement, err := trustpolicy.Build(trustpolicy.Grant{
+	statement, err := trustpolicy.Build(trustpolicy.AppAccess{
 		Partition: "aws", Account: "111122223333", Org: "acme", Apps: []string{"web"},
 	})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	decision := trustpolicy.New(statement).Evaluate(trustpolicy.Request{
+	decision := trustpolicy.New(statement).Evaluate(trustpolicy.AssumeRequest{
 		Action:    trustpolicy.AssumeAction,
 		Federated: trustpolicy.ProviderARN("aws", "111122223333", "acme"),
-		Context: trustpolicy.WebIdentityContext(trustpolicy.ProviderPath("acme"),
-			trustpolicy.DefaultAudience, "acme:web-staging:cold-shape-2007"),
+		Context: trustpolicy.WebIdentityContext("oidc.fly.io/acme",
+			"sts.amazonaws.com", "acme:web-staging:cold-shape-2007"),
 	})
-	fmt.Println(decision.Verdict)
+	fmt.Println(decision.Decision)
 	for _, c := range decision.Statements[0].Conditions {
-		fmt.Println(c.Operator, c.Key, c.Wanted, c.Presented, c.Outcome, c.Reason)
+		fmt.Println(c.Operator, c.Key, c.Wanted, c.Presented, c.Match, c.Reason)
 	}
 	// Output:
-	// refused
-	// StringEquals oidc.fly.io/acme:aud [sts.amazonaws.com] [sts.amazonaws.com] held matched
-	// StringLike oidc.fly.io/acme:sub [acme:web:*] [acme:web-staging:cold-shape-2007] failed no-match
+	// implicitly-denied
+	// StringEquals oidc.fly.io/acme:aud [sts.amazonaws.com] [sts.amazonaws.com] matches matched
+	// StringLike oidc.fly.io/acme:sub [acme:web:*] [acme:web-staging:cold-shape-2007] does-not-match no-match
 }
 
-func ExampleRequest() {
+func ExampleAssumeRequest() {
 	// AWS fills aws:SourceIp, so a condition about it is undecided until the
 	// request states the address, or with an empty list that there is none.
 	policy, err := trustpolicy.Parse([]byte(`{"Version":"2012-10-17","Statement":{"Effect":"Allow",
@@ -123,19 +123,19 @@ func ExampleRequest() {
 		fmt.Println(err)
 		return
 	}
-	request := trustpolicy.Request{
+	request := trustpolicy.AssumeRequest{
 		Action:    trustpolicy.AssumeAction,
 		Federated: trustpolicy.ProviderARN("aws", "111122223333", "acme"),
 	}
-	fmt.Println(policy.Evaluate(request).Verdict)
+	fmt.Println(policy.Evaluate(request).Decision)
 	request.Context = map[string][]string{"aws:SourceIp": {"203.0.113.7"}}
-	fmt.Println(policy.Evaluate(request).Verdict)
+	fmt.Println(policy.Evaluate(request).Decision)
 	request.Context = map[string][]string{"aws:SourceIp": {}}
-	fmt.Println(policy.Evaluate(request).Verdict)
+	fmt.Println(policy.Evaluate(request).Decision)
 	// Output:
 	// undecided
-	// accepted
-	// refused
+	// allowed
+	// implicitly-denied
 }
 
 func ExamplePolicy_Lint() {
@@ -152,7 +152,7 @@ func ExamplePolicy_Lint() {
 		fmt.Println(err)
 		return
 	}
-	for _, f := range policy.Lint(trustpolicy.Grant{}) {
+	for _, f := range policy.Lint(trustpolicy.AppAccess{}) {
 		fmt.Printf("%s %s: %q, want %q\n", f.Severity, f.Code, f.Have, f.Want)
 	}
 	// Output:

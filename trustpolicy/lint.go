@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/fly-aws/fly-aws/internal/flyname"
 )
 
 // A Severity says how bad a finding is.
@@ -143,11 +145,11 @@ type Finding struct {
 // with a token; all other statements are nobody's business here.
 //
 // The fields of expected that are not zero are compared with what the policy
-// says; Machines are not. A zero Grant expects nothing.
-func (p *Policy) Lint(expected Grant) []Finding {
+// says; Machines are not. A zero AppAccess expects nothing.
+func (p *Policy) Lint(expected AppAccess) []Finding {
 	l := &linter{expected: expected, audience: expected.Audience}
 	if l.audience == "" {
-		l.audience = DefaultAudience
+		l.audience = flyname.AudienceAWS
 	}
 	if p == nil {
 		return nil
@@ -179,15 +181,15 @@ func (s Statement) trustsFly() bool {
 
 // allows says whether the statement's actions cover one.
 func (s Statement) allows(action string) bool {
-	check := newEvaluation(nil, Request{Action: action}).action(s)
-	return check.Outcome == Held
+	check := newEvaluation(nil, AssumeRequest{Action: action}).action(s)
+	return check.Match == Matches
 }
 
-func mentionsFly(s string) bool { return strings.Contains(lower(s), IssuerHost) }
+func mentionsFly(s string) bool { return strings.Contains(lower(s), flyname.IssuerHost) }
 
 // A linter goes through the statements of one policy.
 type linter struct {
-	expected  Grant
+	expected  AppAccess
 	audience  string // the one that tokens should have
 	index     int
 	statement Statement
@@ -275,12 +277,12 @@ func (s Statement) trusted() (orgs []string) {
 // orgIn returns the slug behind "oidc.fly.io/", be it part of an ARN, URL or key.
 // The alias is returned too: it stands where a slug should.
 func orgIn(s string) string {
-	i := strings.Index(lower(s), IssuerHost+"/")
+	i := strings.Index(lower(s), flyname.IssuerHost+"/")
 	if i < 0 {
 		return ""
 	}
-	slug := s[i+len(IssuerHost)+1:]
-	if slug != personal && CheckOrg(slug) != nil {
+	slug := s[i+len(flyname.IssuerHost)+1:]
+	if slug != flyname.Personal && flyname.CheckOrg(slug) != nil {
 		return ""
 	}
 	return slug
@@ -328,7 +330,7 @@ func (l *linter) provider(name string) {
 	switch {
 	case !ok:
 		l.wrong(FindingProviderForm, name, l.providerARN(name))
-	case org == personal:
+	case org == flyname.Personal:
 		l.wrong(FindingAliasPersonal, name, "")
 	case l.expected.Account != "" && account != l.expected.Account,
 		l.expected.Partition != "" && partition != l.expected.Partition:
@@ -340,12 +342,12 @@ func (l *linter) provider(name string) {
 // splitProviderARN takes the ARN of an organisation's provider apart.
 func splitProviderARN(arn string) (partition, account, org string, ok bool) {
 	head, path, found := strings.Cut(arn, providerResource)
-	org, isFly := strings.CutPrefix(path, IssuerHost+"/")
-	if !found || !isFly || org != personal && CheckOrg(org) != nil {
+	org, isFly := strings.CutPrefix(path, flyname.IssuerHost+"/")
+	if !found || !isFly || org != flyname.Personal && flyname.CheckOrg(org) != nil {
 		return "", "", "", false
 	}
 	partition, account, found = strings.Cut(strings.TrimPrefix(head, "arn:"), ":iam::")
-	ok = found && strings.HasPrefix(head, "arn:") && isPartition(partition) &&
+	ok = found && strings.HasPrefix(head, "arn:") && partitionForm.MatchString(partition) &&
 		len(account) == 12 && isNumber(account)
 	return partition, account, org, ok
 }
@@ -354,13 +356,13 @@ func splitProviderARN(arn string) (partition, account, org string, ok bool) {
 // expectation and the principal itself tell it; else "".
 func (l *linter) providerARN(have string) string {
 	partition, account, org := l.expected.Partition, l.expected.Account, orElse(l.org, l.expected.Org)
-	if head, rest, ok := strings.Cut(strings.TrimPrefix(have, "arn:"), ":iam::"); ok && isPartition(head) {
+	if head, rest, ok := strings.Cut(strings.TrimPrefix(have, "arn:"), ":iam::"); ok && partitionForm.MatchString(head) {
 		partition = orElse(partition, head)
 		if len(rest) >= 12 && isNumber(rest[:12]) {
 			account = orElse(account, rest[:12])
 		}
 	}
-	if account == "" || org == "" || org == personal {
+	if account == "" || org == "" || org == flyname.Personal {
 		return ""
 	}
 	return ProviderARN(orElse(partition, "aws"), account, org)
@@ -416,11 +418,11 @@ func (l *linter) condition(c Condition) string {
 	switch {
 	case l.prefixDiffers(prefix):
 		want := ""
-		if l.org != "" && l.org != personal && (claim == "aud" || claim == "sub") {
-			want = ProviderPath(l.org) + ":" + claim
+		if l.org != "" && l.org != flyname.Personal && (claim == "aud" || claim == "sub") {
+			want = flyname.IssuerPath(l.org) + ":" + claim
 		}
 		report(FindingKeyPrefix, want)
-	case orgIn(prefix) == personal:
+	case orgIn(prefix) == flyname.Personal:
 		report(FindingAliasPersonal, "")
 	}
 	if claim != "aud" && claim != "sub" {
@@ -479,14 +481,14 @@ func (l *linter) prefixDiffers(prefix string) bool {
 			if org == "" {
 				return false // that it has no slug is a finding of its own
 			}
-			path = ProviderPath(org) // also of a URL, which is one too
+			path = flyname.IssuerPath(org) // also of a URL, which is one too
 		}
 		if path == "*" || lower(path) == lower(prefix) {
 			return false
 		}
 		paths++
 	}
-	return paths > 0 || CheckOrg(strings.TrimPrefix(lower(prefix), IssuerHost+"/")) != nil
+	return paths > 0 || flyname.CheckOrg(strings.TrimPrefix(lower(prefix), flyname.IssuerHost+"/")) != nil
 }
 
 func (l *linter) audienceValue(c Condition, v string) {
@@ -517,13 +519,13 @@ func (l *linter) subjectValue(c Condition, v string) {
 	last := parts[len(parts)-1]
 	wild := func(s string) bool { return strings.ContainsAny(s, "*?") }
 	switch {
-	case parts[0] == personal:
+	case parts[0] == flyname.Personal:
 		add(FindingAliasPersonal, "")
 	case wild(parts[0]):
 		if l.statement.Effect == Allow {
 			add(FindingSubjectAny, l.subject("", "*"))
 		}
-	case l.org != "" && l.org != personal && parts[0] != l.org:
+	case l.org != "" && l.org != flyname.Personal && parts[0] != l.org:
 		add(FindingSubjectOrg, l.guess(parts))
 	case len(parts) == 2 && last == "*":
 		warn(FindingOrgWide)
@@ -537,9 +539,9 @@ func (l *linter) subjectValue(c Condition, v string) {
 		warn(FindingOrgWide)
 	case wild(parts[1]):
 		warn(FindingAppWildcard)
-	case CheckApp(parts[1]) != nil:
+	case flyname.CheckApp(parts[1]) != nil:
 		want := ""
-		if CheckApp(lower(parts[1])) == nil {
+		if flyname.CheckApp(lower(parts[1])) == nil {
 			want = l.subject(lower(parts[1]), parts[2])
 		}
 		add(FindingSubjectApp, want)
@@ -556,13 +558,13 @@ func (l *linter) subjectValue(c Condition, v string) {
 // subject returns a subject for a finding's Want; "APP" stands for what is not known.
 func (l *linter) subject(app, machine string) string {
 	org := orElse(l.org, l.expected.Org)
-	if org == "" || org == personal {
+	if org == "" || org == flyname.Personal {
 		return ""
 	}
 	if app == "" && len(l.expected.Apps) == 1 {
 		app = l.expected.Apps[0]
 	}
-	return Subject(org, orElse(app, "APP"), machine)
+	return flyname.Subject{Org: org, App: orElse(app, "APP"), Machine: machine}.String()
 }
 
 // guess returns the subject that the parts of another were meant to be: of
@@ -570,12 +572,12 @@ func (l *linter) subject(app, machine string) string {
 func (l *linter) guess(parts []string) string {
 	var app string
 	for _, part := range parts {
-		if part != "app" && part != l.org && CheckApp(part) == nil {
+		if part != "app" && part != l.org && flyname.CheckApp(part) == nil {
 			app = part
 			break
 		}
 	}
-	if len(parts) == 3 && CheckApp(parts[1]) == nil {
+	if len(parts) == 3 && flyname.CheckApp(parts[1]) == nil {
 		app = parts[1] // it is the first part alone that is wrong
 	}
 	return l.subject(app, "*")
@@ -593,15 +595,15 @@ func (l *linter) whole(p *Policy) {
 	if g.Org == "" || g.Account == "" {
 		return
 	}
-	arn, path := ProviderARN(orElse(g.Partition, "aws"), g.Account, g.Org), ProviderPath(g.Org)
+	arn, path := ProviderARN(orElse(g.Partition, "aws"), g.Account, g.Org), flyname.IssuerPath(g.Org)
 	for _, app := range g.Apps {
-		d := p.Evaluate(Request{
+		d := p.Evaluate(AssumeRequest{
 			Action: AssumeAction, Federated: arn,
 			// Any name will do for the machine that does not occur in the policy.
-			Context: WebIdentityContext(path, l.audience, Subject(g.Org, app, "any-machine-of-it")),
+			Context: WebIdentityContext(path, l.audience, flyname.Subject{Org: g.Org, App: app, Machine: "any-machine-of-it"}.String()),
 		})
-		if d.Verdict == Refused {
-			l.wrong(FindingAppMissing, "", Subject(g.Org, app, "*"))
+		if d.Decision.Denied() {
+			l.wrong(FindingAppMissing, "", flyname.Subject{Org: g.Org, App: app, Machine: "*"}.String())
 		}
 	}
 }

@@ -39,95 +39,95 @@ func lintAction(action string) string {
 
 var lintCases = []struct {
 	name, statements string
-	expected         Grant
+	expected         AppAccess
 	want             string // "severity code have -> want" a finding
 }{
-	{"as it should be", lintAllow(lintAud + "," + lintSub), Grant{}, ""},
-	{"as it is expected", lintAllow(lintAud + "," + lintSub), Grant{Partition: "aws", Account: "111122223333", Org: "acme", Apps: []string{"web"}}, ""},
-	{"a service", `{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:*"}`, Grant{}, ""},
-	{"any account, for its own action", `{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}`, Grant{}, ""},
-	{"another issuer", strings.NewReplacer("oidc.fly.io/acme", "token.actions.githubusercontent.com").Replace(lintAllow(lintAud)), Grant{}, ""},
+	{"as it should be", lintAllow(lintAud + "," + lintSub), AppAccess{}, ""},
+	{"as it is expected", lintAllow(lintAud + "," + lintSub), AppAccess{Partition: "aws", Account: "111122223333", Org: "acme", Apps: []string{"web"}}, ""},
+	{"a service", `{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:*"}`, AppAccess{}, ""},
+	{"any account, for its own action", `{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}`, AppAccess{}, ""},
+	{"another issuer", strings.NewReplacer("oidc.fly.io/acme", "token.actions.githubusercontent.com").Replace(lintAllow(lintAud)), AppAccess{}, ""},
 
-	{"a URL", lintPrincipal(`"Principal":{"Federated":"https://oidc.fly.io/acme"}`), Grant{}, "error provider-form https://oidc.fly.io/acme -> "},
-	{"a URL, and the account is known", lintPrincipal(`"Principal":{"Federated":"https://oidc.fly.io/acme"}`), Grant{Account: "111122223333"}, "error provider-form https://oidc.fly.io/acme -> " + provider},
-	{"a URL in an ARN", lintPrincipal(`"Principal":{"Federated":"arn:aws:iam::111122223333:oidc-provider/https://oidc.fly.io/acme"}`), Grant{}, "error provider-form arn:aws:iam::111122223333:oidc-provider/https://oidc.fly.io/acme -> " + provider},
-	{"no slug", lintPrincipal(`"Principal":{"Federated":"arn:aws:iam::111122223333:oidc-provider/oidc.fly.io"}`), Grant{}, "error provider-form arn:aws:iam::111122223333:oidc-provider/oidc.fly.io -> " + provider},
-	{"a wildcard for a slug", lintPrincipal(`"Principal":{"Federated":"arn:aws:iam::111122223333:oidc-provider/oidc.fly.io/*"}`), Grant{}, "error provider-form arn:aws:iam::111122223333:oidc-provider/oidc.fly.io/* -> " + provider},
-	{"a wildcard for an account", lintPrincipal(`"Principal":{"Federated":"arn:aws:iam::*:oidc-provider/oidc.fly.io/acme"}`), Grant{}, "error provider-form arn:aws:iam::*:oidc-provider/oidc.fly.io/acme -> "},
-	{"as an AWS principal", lintPrincipal(`"Principal":{"AWS":"` + provider + `"}`), Grant{}, "error provider-kind " + provider + " -> "},
-	{"another account", lintAllow(lintAud + "," + lintSub), Grant{Account: "444455556666"}, "error provider-account " + provider + " -> arn:aws:iam::444455556666:oidc-provider/oidc.fly.io/acme"},
-	{"another partition", lintAllow(lintAud + "," + lintSub), Grant{Partition: "aws-cn"}, "error provider-account " + provider + " -> arn:aws-cn:iam::111122223333:oidc-provider/oidc.fly.io/acme"},
-	{"anybody", lintPrincipal(`"Principal":"*"`), Grant{}, "error principal-any * -> "},
-	{"anybody without conditions", `{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:*"}`, Grant{}, "error principal-any * -> \nerror action-wildcard sts:* -> sts:AssumeRoleWithWebIdentity\nerror audience-missing  -> sts.amazonaws.com\nerror subject-missing  -> "},
-	{"all but one", lintPrincipal(`"NotPrincipal":{"AWS":"111122223333"}`), Grant{}, "error not-principal  -> "},
-	{"nobody may, but one", lintStatement("Deny", `"NotPrincipal":{"Federated":"`+provider+`"}`, `"Action":"*"`, lintSub), Grant{}, ""},
+	{"a URL", lintPrincipal(`"Principal":{"Federated":"https://oidc.fly.io/acme"}`), AppAccess{}, "error provider-form https://oidc.fly.io/acme -> "},
+	{"a URL, and the account is known", lintPrincipal(`"Principal":{"Federated":"https://oidc.fly.io/acme"}`), AppAccess{Account: "111122223333"}, "error provider-form https://oidc.fly.io/acme -> " + provider},
+	{"a URL in an ARN", lintPrincipal(`"Principal":{"Federated":"arn:aws:iam::111122223333:oidc-provider/https://oidc.fly.io/acme"}`), AppAccess{}, "error provider-form arn:aws:iam::111122223333:oidc-provider/https://oidc.fly.io/acme -> " + provider},
+	{"no slug", lintPrincipal(`"Principal":{"Federated":"arn:aws:iam::111122223333:oidc-provider/oidc.fly.io"}`), AppAccess{}, "error provider-form arn:aws:iam::111122223333:oidc-provider/oidc.fly.io -> " + provider},
+	{"a wildcard for a slug", lintPrincipal(`"Principal":{"Federated":"arn:aws:iam::111122223333:oidc-provider/oidc.fly.io/*"}`), AppAccess{}, "error provider-form arn:aws:iam::111122223333:oidc-provider/oidc.fly.io/* -> " + provider},
+	{"a wildcard for an account", lintPrincipal(`"Principal":{"Federated":"arn:aws:iam::*:oidc-provider/oidc.fly.io/acme"}`), AppAccess{}, "error provider-form arn:aws:iam::*:oidc-provider/oidc.fly.io/acme -> "},
+	{"as an AWS principal", lintPrincipal(`"Principal":{"AWS":"` + provider + `"}`), AppAccess{}, "error provider-kind " + provider + " -> "},
+	{"another account", lintAllow(lintAud + "," + lintSub), AppAccess{Account: "444455556666"}, "error provider-account " + provider + " -> arn:aws:iam::444455556666:oidc-provider/oidc.fly.io/acme"},
+	{"another partition", lintAllow(lintAud + "," + lintSub), AppAccess{Partition: "aws-cn"}, "error provider-account " + provider + " -> arn:aws-cn:iam::111122223333:oidc-provider/oidc.fly.io/acme"},
+	{"anybody", lintPrincipal(`"Principal":"*"`), AppAccess{}, "error principal-any * -> "},
+	{"anybody without conditions", `{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:*"}`, AppAccess{}, "error principal-any * -> \nerror action-wildcard sts:* -> sts:AssumeRoleWithWebIdentity\nerror audience-missing  -> sts.amazonaws.com\nerror subject-missing  -> "},
+	{"all but one", lintPrincipal(`"NotPrincipal":{"AWS":"111122223333"}`), AppAccess{}, "error not-principal  -> "},
+	{"nobody may, but one", lintStatement("Deny", `"NotPrincipal":{"Federated":"`+provider+`"}`, `"Action":"*"`, lintSub), AppAccess{}, ""},
 
-	{"the action of AWS principals", lintAction(`"Action":"sts:AssumeRole"`), Grant{}, "error action-other sts:AssumeRole -> sts:AssumeRoleWithWebIdentity\nerror action-missing sts:AssumeRole -> sts:AssumeRoleWithWebIdentity"},
-	{"all actions of STS", lintAction(`"Action":"sts:*"`), Grant{}, "error action-wildcard sts:* -> sts:AssumeRoleWithWebIdentity"},
-	{"tags too", lintAction(`"Action":["sts:assumerolewithwebidentity","sts:TagSession"]`), Grant{}, ""},
-	{"tags alone", lintAllow(lintAud+","+lintSub) + `,{"Effect":"Allow",` + ours + `,"Action":"sts:TagSession"}`, Grant{}, ""},
-	{"no actions", lintAction(`"Action":[]`), Grant{}, "error action-missing  -> sts:AssumeRoleWithWebIdentity"},
-	{"all but an action", lintAction(`"NotAction":"sts:AssumeRole"`), Grant{}, "error not-action sts:AssumeRole -> sts:AssumeRoleWithWebIdentity"},
+	{"the action of AWS principals", lintAction(`"Action":"sts:AssumeRole"`), AppAccess{}, "error action-other sts:AssumeRole -> sts:AssumeRoleWithWebIdentity\nerror action-missing sts:AssumeRole -> sts:AssumeRoleWithWebIdentity"},
+	{"all actions of STS", lintAction(`"Action":"sts:*"`), AppAccess{}, "error action-wildcard sts:* -> sts:AssumeRoleWithWebIdentity"},
+	{"tags too", lintAction(`"Action":["sts:assumerolewithwebidentity","sts:TagSession"]`), AppAccess{}, ""},
+	{"tags alone", lintAllow(lintAud+","+lintSub) + `,{"Effect":"Allow",` + ours + `,"Action":"sts:TagSession"}`, AppAccess{}, ""},
+	{"no actions", lintAction(`"Action":[]`), AppAccess{}, "error action-missing  -> sts:AssumeRoleWithWebIdentity"},
+	{"all but an action", lintAction(`"NotAction":"sts:AssumeRole"`), AppAccess{}, "error not-action sts:AssumeRole -> sts:AssumeRoleWithWebIdentity"},
 
-	{"the alias", lintSubject("personal:web:*"), Grant{}, "error alias-personal personal:web:* -> "},
-	{"the alias everywhere", strings.ReplaceAll(lintAllow(lintAud+","+lintSub), "acme", "personal"), Grant{}, "error alias-personal arn:aws:iam::111122223333:oidc-provider/oidc.fly.io/personal -> \nerror alias-personal oidc.fly.io/personal:aud -> \nerror alias-personal oidc.fly.io/personal:sub -> \nerror alias-personal personal:web:* -> "},
-	{"another organisation's key", lintAllow(lintAud + `,"StringLike":{"oidc.fly.io/other:sub":"acme:web:*"}`), Grant{}, "error key-prefix oidc.fly.io/other:sub -> oidc.fly.io/acme:sub"},
-	{"a key with a scheme", lintAllow(lintAud + `,"StringLike":{"https://oidc.fly.io/acme:sub":"acme:web:*"}`), Grant{}, "error key-prefix https://oidc.fly.io/acme:sub -> oidc.fly.io/acme:sub"},
-	{"a key without slug", lintAllow(`"StringEquals":{"oidc.fly.io:aud":"sts.amazonaws.com"},` + lintSub), Grant{}, "error key-prefix oidc.fly.io:aud -> oidc.fly.io/acme:aud"},
-	{"another issuer's key", lintAllow(lintAud + "," + lintSub + `,"Bool":{"graph.facebook.com:app_id":"1"}`), Grant{}, "error key-prefix graph.facebook.com:app_id -> "},
-	{"a key in capitals", lintAllow(`"StringEquals":{"OIDC.FLY.IO/ACME:AUD":"sts.amazonaws.com"},` + lintSub), Grant{}, ""},
-	{"keys of AWS's", lintAllow(lintAud + "," + lintSub + `,"Bool":{"aws:SecureTransport":"true"},"StringNotLike":{"sts:RoleSessionName":"x*"}`), Grant{}, ""},
-	{"a claim that is not seen", lintAllow(lintAud + "," + lintSub + `,"StringEqualsIfExists":{"oidc.fly.io/acme:app_name":"web"}`), Grant{}, "error claim-unseen oidc.fly.io/acme:app_name -> "},
+	{"the alias", lintSubject("personal:web:*"), AppAccess{}, "error alias-personal personal:web:* -> "},
+	{"the alias everywhere", strings.ReplaceAll(lintAllow(lintAud+","+lintSub), "acme", "personal"), AppAccess{}, "error alias-personal arn:aws:iam::111122223333:oidc-provider/oidc.fly.io/personal -> \nerror alias-personal oidc.fly.io/personal:aud -> \nerror alias-personal oidc.fly.io/personal:sub -> \nerror alias-personal personal:web:* -> "},
+	{"another organisation's key", lintAllow(lintAud + `,"StringLike":{"oidc.fly.io/other:sub":"acme:web:*"}`), AppAccess{}, "error key-prefix oidc.fly.io/other:sub -> oidc.fly.io/acme:sub"},
+	{"a key with a scheme", lintAllow(lintAud + `,"StringLike":{"https://oidc.fly.io/acme:sub":"acme:web:*"}`), AppAccess{}, "error key-prefix https://oidc.fly.io/acme:sub -> oidc.fly.io/acme:sub"},
+	{"a key without slug", lintAllow(`"StringEquals":{"oidc.fly.io:aud":"sts.amazonaws.com"},` + lintSub), AppAccess{}, "error key-prefix oidc.fly.io:aud -> oidc.fly.io/acme:aud"},
+	{"another issuer's key", lintAllow(lintAud + "," + lintSub + `,"Bool":{"graph.facebook.com:app_id":"1"}`), AppAccess{}, "error key-prefix graph.facebook.com:app_id -> "},
+	{"a key in capitals", lintAllow(`"StringEquals":{"OIDC.FLY.IO/ACME:AUD":"sts.amazonaws.com"},` + lintSub), AppAccess{}, ""},
+	{"keys of AWS's", lintAllow(lintAud + "," + lintSub + `,"Bool":{"aws:SecureTransport":"true"},"StringNotLike":{"sts:RoleSessionName":"x*"}`), AppAccess{}, ""},
+	{"a claim that is not seen", lintAllow(lintAud + "," + lintSub + `,"StringEqualsIfExists":{"oidc.fly.io/acme:app_name":"web"}`), AppAccess{}, "error claim-unseen oidc.fly.io/acme:app_name -> "},
 
-	{"no audience", lintAllow(lintSub), Grant{}, "error audience-missing  -> sts.amazonaws.com"},
-	{"no audience, another expected", lintAllow(lintSub), Grant{Audience: "vault"}, "error audience-missing  -> vault"},
-	{"any audience", lintAllow(`"StringLike":{"oidc.fly.io/acme:aud":"*","oidc.fly.io/acme:sub":"acme:web:*"}`), Grant{}, "error audience-wildcard * -> sts.amazonaws.com"},
-	{"Fly's own audience", lintAllow(`"StringEquals":{"oidc.fly.io/acme:aud":"https://fly.io/acme"},` + lintSub), Grant{}, "error audience-wrong https://fly.io/acme -> sts.amazonaws.com"},
-	{"a URN", lintAllow(`"StringEquals":{"oidc.fly.io/acme:aud":"urn:fly:machine:1"},` + lintSub), Grant{}, "error audience-wrong urn:fly:machine:1 -> sts.amazonaws.com"},
-	{"the slug", lintAllow(`"StringEquals":{"oidc.fly.io/acme:aud":["sts.amazonaws.com","acme"]},` + lintSub), Grant{}, "error audience-wrong acme -> sts.amazonaws.com"},
-	{"an audience of one's own", lintAllow(`"StringEquals":{"oidc.fly.io/acme:aud":"vault"},` + lintSub), Grant{}, "warning audience-custom vault -> sts.amazonaws.com"},
-	{"an expected audience of one's own", lintAllow(`"StringEquals":{"oidc.fly.io/acme:aud":"vault"},` + lintSub), Grant{Audience: "vault"}, ""},
+	{"no audience", lintAllow(lintSub), AppAccess{}, "error audience-missing  -> sts.amazonaws.com"},
+	{"no audience, another expected", lintAllow(lintSub), AppAccess{Audience: "vault"}, "error audience-missing  -> vault"},
+	{"any audience", lintAllow(`"StringLike":{"oidc.fly.io/acme:aud":"*","oidc.fly.io/acme:sub":"acme:web:*"}`), AppAccess{}, "error audience-wildcard * -> sts.amazonaws.com"},
+	{"Fly's own audience", lintAllow(`"StringEquals":{"oidc.fly.io/acme:aud":"https://fly.io/acme"},` + lintSub), AppAccess{}, "error audience-wrong https://fly.io/acme -> sts.amazonaws.com"},
+	{"a URN", lintAllow(`"StringEquals":{"oidc.fly.io/acme:aud":"urn:fly:machine:1"},` + lintSub), AppAccess{}, "error audience-wrong urn:fly:machine:1 -> sts.amazonaws.com"},
+	{"the slug", lintAllow(`"StringEquals":{"oidc.fly.io/acme:aud":["sts.amazonaws.com","acme"]},` + lintSub), AppAccess{}, "error audience-wrong acme -> sts.amazonaws.com"},
+	{"an audience of one's own", lintAllow(`"StringEquals":{"oidc.fly.io/acme:aud":"vault"},` + lintSub), AppAccess{}, "warning audience-custom vault -> sts.amazonaws.com"},
+	{"an expected audience of one's own", lintAllow(`"StringEquals":{"oidc.fly.io/acme:aud":"vault"},` + lintSub), AppAccess{Audience: "vault"}, ""},
 
-	{"no subject", lintAllow(lintAud), Grant{}, "error subject-missing  -> acme:APP:*"},
-	{"no subject, one app expected", lintAllow(lintAud), Grant{Apps: []string{"web"}}, "error subject-missing  -> acme:web:*"},
-	{"any subject", lintSubject("*"), Grant{}, "error subject-any * -> acme:APP:*"},
-	{"a wildcard in the organisation", lintSubject("acm?:web:*"), Grant{}, "error subject-any acm?:web:* -> acme:APP:*"},
-	{"another organisation", lintSubject("globex:web:*"), Grant{}, "error subject-org globex:web:* -> acme:web:*"},
-	{"capitals in the organisation", lintSubject("Acme:web:*"), Grant{}, "error subject-org Acme:web:* -> acme:web:*"},
-	{"the recipe app:", lintSubject("app:web"), Grant{}, "error subject-org app:web -> acme:web:*"},
-	{"no organisation", lintSubject("web:*"), Grant{}, "error subject-org web:* -> acme:web:*"},
-	{"no machine", lintSubject("acme:web"), Grant{}, "error subject-parts acme:web -> acme:web:*"},
-	{"an empty machine", lintSubject("acme:web:"), Grant{}, "error subject-parts acme:web: -> acme:web:*"},
-	{"four parts", lintSubject("acme:web:m:*"), Grant{}, "error subject-parts acme:web:m:* -> acme:web:*"},
-	{"an empty app", lintSubject("acme::*"), Grant{}, "error subject-parts acme::* -> acme:APP:*"},
-	{"nothing", lintSubject(""), Grant{}, "error subject-org  -> acme:APP:*"},
-	{"a prefix", lintSubject("acme:web*"), Grant{}, "error subject-prefix acme:web* -> acme:web:*"},
-	{"capitals in the app", lintSubject("acme:Web:*"), Grant{}, "error subject-app acme:Web:* -> acme:web:*"},
-	{"a wildcard under StringEquals", lintAllow(`"StringEquals":{"oidc.fly.io/acme:aud":"sts.amazonaws.com","oidc.fly.io/acme:sub":"acme:web:*"}`), Grant{}, "error wildcard-literal acme:web:* -> StringLike"},
-	{"a variable", lintSubject("acme:${aws:PrincipalTag/team}:*"), Grant{}, ""},
-	{"the whole organisation", lintSubject("acme:*"), Grant{}, "warning org-wide acme:* -> "},
-	{"the whole organisation in three parts", lintSubject("acme:*:*"), Grant{}, "warning org-wide acme:*:* -> "},
-	{"some apps", lintSubject("acme:web-*:*"), Grant{}, "warning app-wildcard acme:web-*:* -> "},
-	{"a machine", lintSubject("acme:web:cold-shape-2007"), Grant{}, "warning machine-pinned acme:web:cold-shape-2007 -> "},
+	{"no subject", lintAllow(lintAud), AppAccess{}, "error subject-missing  -> acme:APP:*"},
+	{"no subject, one app expected", lintAllow(lintAud), AppAccess{Apps: []string{"web"}}, "error subject-missing  -> acme:web:*"},
+	{"any subject", lintSubject("*"), AppAccess{}, "error subject-any * -> acme:APP:*"},
+	{"a wildcard in the organisation", lintSubject("acm?:web:*"), AppAccess{}, "error subject-any acm?:web:* -> acme:APP:*"},
+	{"another organisation", lintSubject("globex:web:*"), AppAccess{}, "error subject-org globex:web:* -> acme:web:*"},
+	{"capitals in the organisation", lintSubject("Acme:web:*"), AppAccess{}, "error subject-org Acme:web:* -> acme:web:*"},
+	{"the recipe app:", lintSubject("app:web"), AppAccess{}, "error subject-org app:web -> acme:web:*"},
+	{"no organisation", lintSubject("web:*"), AppAccess{}, "error subject-org web:* -> acme:web:*"},
+	{"no machine", lintSubject("acme:web"), AppAccess{}, "error subject-parts acme:web -> acme:web:*"},
+	{"an empty machine", lintSubject("acme:web:"), AppAccess{}, "error subject-parts acme:web: -> acme:web:*"},
+	{"four parts", lintSubject("acme:web:m:*"), AppAccess{}, "error subject-parts acme:web:m:* -> acme:web:*"},
+	{"an empty app", lintSubject("acme::*"), AppAccess{}, "error subject-parts acme::* -> acme:APP:*"},
+	{"nothing", lintSubject(""), AppAccess{}, "error subject-org  -> acme:APP:*"},
+	{"a prefix", lintSubject("acme:web*"), AppAccess{}, "error subject-prefix acme:web* -> acme:web:*"},
+	{"capitals in the app", lintSubject("acme:Web:*"), AppAccess{}, "error subject-app acme:Web:* -> acme:web:*"},
+	{"a wildcard under StringEquals", lintAllow(`"StringEquals":{"oidc.fly.io/acme:aud":"sts.amazonaws.com","oidc.fly.io/acme:sub":"acme:web:*"}`), AppAccess{}, "error wildcard-literal acme:web:* -> StringLike"},
+	{"a variable", lintSubject("acme:${aws:PrincipalTag/team}:*"), AppAccess{}, ""},
+	{"the whole organisation", lintSubject("acme:*"), AppAccess{}, "warning org-wide acme:* -> "},
+	{"the whole organisation in three parts", lintSubject("acme:*:*"), AppAccess{}, "warning org-wide acme:*:* -> "},
+	{"some apps", lintSubject("acme:web-*:*"), AppAccess{}, "warning app-wildcard acme:web-*:* -> "},
+	{"a machine", lintSubject("acme:web:cold-shape-2007"), AppAccess{}, "warning machine-pinned acme:web:cold-shape-2007 -> "},
 
-	{"optional", lintAllow(`"StringEqualsIfExists":{"oidc.fly.io/acme:aud":"sts.amazonaws.com"},` + lintSub), Grant{}, "error condition-optional StringEqualsIfExists -> StringEquals"},
-	{"of all values", lintAllow(lintAud + `,"ForAllValues:StringLike":{"oidc.fly.io/acme:sub":"acme:web:*"}`), Grant{}, "error condition-optional ForAllValues:StringLike -> StringLike"},
-	{"all but", lintAllow(lintAud + `,"StringNotLike":{"oidc.fly.io/acme:sub":"acme:db:*"}`), Grant{}, "error condition-optional StringNotLike -> StringLike"},
-	{"of any value", lintAllow(lintAud + `,"ForAnyValue:StringLike":{"oidc.fly.io/acme:sub":"acme:web:*"}`), Grant{}, ""},
-	{"a number", lintAllow(lintAud + `,"NumericEquals":{"oidc.fly.io/acme:sub":"1"}`), Grant{}, "error operator-type NumericEquals -> StringLike"},
-	{"presence is no value", lintAllow(lintAud + `,"Null":{"oidc.fly.io/acme:sub":"false"}`), Grant{}, "error subject-missing  -> acme:APP:*"},
+	{"optional", lintAllow(`"StringEqualsIfExists":{"oidc.fly.io/acme:aud":"sts.amazonaws.com"},` + lintSub), AppAccess{}, "error condition-optional StringEqualsIfExists -> StringEquals"},
+	{"of all values", lintAllow(lintAud + `,"ForAllValues:StringLike":{"oidc.fly.io/acme:sub":"acme:web:*"}`), AppAccess{}, "error condition-optional ForAllValues:StringLike -> StringLike"},
+	{"all but", lintAllow(lintAud + `,"StringNotLike":{"oidc.fly.io/acme:sub":"acme:db:*"}`), AppAccess{}, "error condition-optional StringNotLike -> StringLike"},
+	{"of any value", lintAllow(lintAud + `,"ForAnyValue:StringLike":{"oidc.fly.io/acme:sub":"acme:web:*"}`), AppAccess{}, ""},
+	{"a number", lintAllow(lintAud + `,"NumericEquals":{"oidc.fly.io/acme:sub":"1"}`), AppAccess{}, "error operator-type NumericEquals -> StringLike"},
+	{"presence is no value", lintAllow(lintAud + `,"Null":{"oidc.fly.io/acme:sub":"false"}`), AppAccess{}, "error subject-missing  -> acme:APP:*"},
 
-	{"a deny may be wide and optional", lintStatement("Deny", ours, `"Action":"*"`, `"StringNotLike":{"oidc.fly.io/acme:sub":"acme:*"}`), Grant{}, ""},
-	{"a deny that never applies", lintStatement("Deny", ours, `"Action":"*"`, `"StringLike":{"oidc.fly.io/acme:sub":"acme:web"}`), Grant{}, "error subject-parts acme:web -> acme:web:*"},
+	{"a deny may be wide and optional", lintStatement("Deny", ours, `"Action":"*"`, `"StringNotLike":{"oidc.fly.io/acme:sub":"acme:*"}`), AppAccess{}, ""},
+	{"a deny that never applies", lintStatement("Deny", ours, `"Action":"*"`, `"StringLike":{"oidc.fly.io/acme:sub":"acme:web"}`), AppAccess{}, "error subject-parts acme:web -> acme:web:*"},
 
-	{"two organisations", lintAllow(lintAud+","+lintSub) + "," + strings.ReplaceAll(lintAllow(lintAud+","+lintSub), "acme", "globex"), Grant{}, "warning several-orgs acme, globex -> "},
-	{"two organisations in a statement", lintStatement("Allow", oursAndBeta, `"Action":"sts:AssumeRoleWithWebIdentity"`, strings.ReplaceAll(lintAud+","+lintSub, "acme", "beta")), Grant{}, "warning several-orgs acme, beta -> "},
-	{"the wrong one of two organisations", lintStatement("Allow", oursAndBeta, `"Action":"sts:AssumeRoleWithWebIdentity"`, strings.ReplaceAll(lintAud, "acme", "beta")+`,"StringLike":{"oidc.fly.io/beta:sub":["acme:web:*","beta:web"]}`), Grant{}, "error subject-org acme:web:* -> beta:web:*\nerror subject-parts beta:web -> beta:web:*\nwarning several-orgs acme, beta -> "},
-	{"the second organisation not expected", lintStatement("Allow", oursAndBeta, `"Action":"sts:AssumeRoleWithWebIdentity"`, lintAud+","+lintSub), Grant{Org: "acme"}, "warning org-unexpected beta -> acme\nwarning several-orgs acme, beta -> "},
-	{"an organisation not expected", strings.ReplaceAll(lintAllow(lintAud+","+lintSub), "acme", "globex"), Grant{Org: "acme"}, "warning org-unexpected globex -> acme"},
-	{"an app not expected", lintAllow(lintAud + "," + lintSub), Grant{Apps: []string{"api"}}, "warning app-unexpected acme:web:* -> "},
-	{"an app missing", lintAllow(lintAud + "," + lintSub), Grant{Account: "111122223333", Org: "acme", Apps: []string{"web", "api"}}, "error app-missing  -> acme:api:*"},
-	{"large", lintAllow(lintAud + `,"StringLike":{"oidc.fly.io/acme:sub":["` + strings.Repeat(`acme:web:*","`, 110) + `acme:web:*"]}`), Grant{}, "warning size 1740 -> 2048"},
+	{"two organisations", lintAllow(lintAud+","+lintSub) + "," + strings.ReplaceAll(lintAllow(lintAud+","+lintSub), "acme", "globex"), AppAccess{}, "warning several-orgs acme, globex -> "},
+	{"two organisations in a statement", lintStatement("Allow", oursAndBeta, `"Action":"sts:AssumeRoleWithWebIdentity"`, strings.ReplaceAll(lintAud+","+lintSub, "acme", "beta")), AppAccess{}, "warning several-orgs acme, beta -> "},
+	{"the wrong one of two organisations", lintStatement("Allow", oursAndBeta, `"Action":"sts:AssumeRoleWithWebIdentity"`, strings.ReplaceAll(lintAud, "acme", "beta")+`,"StringLike":{"oidc.fly.io/beta:sub":["acme:web:*","beta:web"]}`), AppAccess{}, "error subject-org acme:web:* -> beta:web:*\nerror subject-parts beta:web -> beta:web:*\nwarning several-orgs acme, beta -> "},
+	{"the second organisation not expected", lintStatement("Allow", oursAndBeta, `"Action":"sts:AssumeRoleWithWebIdentity"`, lintAud+","+lintSub), AppAccess{Org: "acme"}, "warning org-unexpected beta -> acme\nwarning several-orgs acme, beta -> "},
+	{"an organisation not expected", strings.ReplaceAll(lintAllow(lintAud+","+lintSub), "acme", "globex"), AppAccess{Org: "acme"}, "warning org-unexpected globex -> acme"},
+	{"an app not expected", lintAllow(lintAud + "," + lintSub), AppAccess{Apps: []string{"api"}}, "warning app-unexpected acme:web:* -> "},
+	{"an app missing", lintAllow(lintAud + "," + lintSub), AppAccess{Account: "111122223333", Org: "acme", Apps: []string{"web", "api"}}, "error app-missing  -> acme:api:*"},
+	{"large", lintAllow(lintAud + `,"StringLike":{"oidc.fly.io/acme:sub":["` + strings.Repeat(`acme:web:*","`, 110) + `acme:web:*"]}`), AppAccess{}, "warning size 1740 -> 2048"},
 }
 
 func TestLint(t *testing.T) {
@@ -157,10 +157,10 @@ func TestLintPlaces(t *testing.T) {
 		Code: FindingSubjectParts, Severity: SeverityError, Statement: 1, Sid: "Ours",
 		Operator: "StringLike", Key: "oidc.fly.io/acme:sub", Have: "acme:web", Want: "acme:web:*",
 	}}
-	if got := p.Lint(Grant{}); !slices.Equal(got, want) {
+	if got := p.Lint(AppAccess{}); !slices.Equal(got, want) {
 		t.Errorf("%+v", got)
 	}
-	if got := (*Policy)(nil).Lint(Grant{Org: "acme", Account: "111122223333", Apps: []string{"web"}}); got != nil {
+	if got := (*Policy)(nil).Lint(AppAccess{Org: "acme", Account: "111122223333", Apps: []string{"web"}}); got != nil {
 		t.Errorf("findings about no policy: %+v", got)
 	}
 }
@@ -178,7 +178,7 @@ func TestEveryFindingIsTested(t *testing.T) {
 	} {
 		if !slices.ContainsFunc(lintCases, func(c struct {
 			name, statements string
-			expected         Grant
+			expected         AppAccess
 			want             string
 		},
 		) bool {
@@ -192,7 +192,7 @@ func TestEveryFindingIsTested(t *testing.T) {
 // TestBuiltPoliciesAreClean: what Build makes has no findings.
 func TestBuiltPoliciesAreClean(t *testing.T) {
 	t.Parallel()
-	g := Grant{Partition: "aws-us-gov", Account: "111122223333", Org: "acme", Apps: []string{"web", "api"}, Audience: "vault"}
+	g := AppAccess{Partition: "aws-us-gov", Account: "111122223333", Org: "acme", Apps: []string{"web", "api"}, Audience: "vault"}
 	s, err := Build(g)
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/fly-aws/fly-aws/internal/text"
 )
 
 // maxDocument is the most bytes of a document: IAM's API takes 131,072
@@ -252,7 +254,7 @@ func (p *parser) object(what string, member func(name string, at int) error) err
 			return err
 		}
 		if seen[name] {
-			return p.errorf(at, "%s stands here twice", quote(name))
+			return p.errorf(at, "%s stands here twice", text.Quote(name))
 		}
 		seen[name] = true
 		if err := member(name, at); err != nil {
@@ -302,7 +304,7 @@ func (p *parser) strings(what string, check func(string) string) ([]string, erro
 			return err
 		}
 		if wrong := check(s); wrong != "" {
-			return p.errorf(at, "%s %s %s", what, quote(s), wrong)
+			return p.errorf(at, "%s %s %s", what, text.Quote(s), wrong)
 		}
 		out = append(out, s)
 		return nil
@@ -332,10 +334,10 @@ func kindName(t json.Token) string {
 func (p *parser) unknown(at int, where, name string, known ...string) error {
 	for _, k := range known {
 		if lower(k) == lower(name) {
-			return p.errorf(at, "%s has no element %s; it is written %q", where, quote(name), k)
+			return p.errorf(at, "%s has no element %s; it is written %q", where, text.Quote(name), k)
 		}
 	}
-	return p.errorf(at, "%s has no element %s", where, quote(name))
+	return p.errorf(at, "%s has no element %s", where, text.Quote(name))
 }
 
 func (p *parser) document() (*document, error) {
@@ -372,7 +374,7 @@ func (p *parser) version() (string, error) {
 		return "", err
 	}
 	if s != Version2012 && s != Version2008 {
-		return "", p.errorf(at, "version %s is neither %q nor %q", quote(s), Version2012, Version2008)
+		return "", p.errorf(at, "version %s is neither %q nor %q", text.Quote(s), Version2012, Version2008)
 	}
 	return s, nil
 }
@@ -477,10 +479,10 @@ func (p *parser) sid(sids map[string]bool) (string, error) {
 		return "", err
 	}
 	if strings.IndexFunc(s, func(r rune) bool { return !isAlphanumeric(r) }) >= 0 {
-		return "", p.errorf(at, "sid %s has other characters than letters and digits", quote(s))
+		return "", p.errorf(at, "sid %s has other characters than letters and digits", text.Quote(s))
 	}
 	if sids[s] {
-		return "", p.errorf(at, "sid %s is the id of another statement already", quote(s))
+		return "", p.errorf(at, "sid %s is the id of another statement already", text.Quote(s))
 	}
 	sids[s] = true
 	return s, nil
@@ -498,7 +500,7 @@ func (p *parser) effect() (Effect, error) {
 	if e := Effect(s); e == Allow || e == Deny {
 		return e, nil
 	}
-	return "", p.errorf(at, "effect %s is neither %q nor %q", quote(s), Allow, Deny)
+	return "", p.errorf(at, "effect %s is neither %q nor %q", text.Quote(s), Allow, Deny)
 }
 
 // A principalEntry is one kind of principal and where its list is kept.
@@ -522,7 +524,7 @@ func (p *parser) principal(what string) (*Principal, error) {
 			return nil, err
 		}
 		if s != "*" {
-			return nil, p.errorf(at, "%s %s is neither %q nor an object such as {\"Federated\": …}", what, quote(s), "*")
+			return nil, p.errorf(at, "%s %s is neither %q nor an object such as {\"Federated\": …}", what, text.Quote(s), "*")
 		}
 		who.Any = true
 		return who, nil
@@ -578,19 +580,19 @@ func (p *parser) conditions() ([]Condition, error) {
 	operators := map[string]bool{}
 	err := p.object("Condition", func(operator string, at int) error {
 		if _, ok := parseOperator(operator); !ok {
-			return p.errorf(at, "there is no condition operator %s", quote(operator))
+			return p.errorf(at, "there is no condition operator %s", text.Quote(operator))
 		}
 		if operators[lower(operator)] {
-			return p.errorf(at, "%s stands here twice", quote(operator))
+			return p.errorf(at, "%s stands here twice", text.Quote(operator))
 		}
 		operators[lower(operator)] = true
 		keys := map[string]bool{}
 		return p.object("a condition operator's value", func(key string, at int) error {
 			if wrong := checkKey(key); wrong != "" {
-				return p.errorf(at, "condition key %s %s", quote(key), wrong)
+				return p.errorf(at, "condition key %s %s", text.Quote(key), wrong)
 			}
 			if keys[lower(key)] {
-				return p.errorf(at, "%s stands here twice; condition keys ignore case", quote(key))
+				return p.errorf(at, "%s stands here twice; condition keys ignore case", text.Quote(key))
 			}
 			keys[lower(key)] = true
 			values, err := p.values()

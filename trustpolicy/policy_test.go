@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/fly-aws/fly-aws/internal/flyname"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -50,10 +52,10 @@ func golden(t *testing.T, name, got string) {
 func TestNames(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ got, want string }{
-		{Issuer("acme"), "https://oidc.fly.io/acme"},
-		{ProviderPath("acme"), "oidc.fly.io/acme"},
+		{flyname.Issuer("acme"), "https://oidc.fly.io/acme"},
+		{flyname.IssuerPath("acme"), "oidc.fly.io/acme"},
 		{ProviderARN("aws-cn", "111122223333", "acme"), "arn:aws-cn:iam::111122223333:oidc-provider/oidc.fly.io/acme"},
-		{Subject("acme", "web", "cold-shape-2007"), "acme:web:cold-shape-2007"},
+		{flyname.Subject{Org: "acme", App: "web", Machine: "cold-shape-2007"}.String(), "acme:web:cold-shape-2007"},
 		{Sid("acme"), "FlyAwsAcme"},
 		{Sid("a-b"), "FlyAwsAB"},
 		{Sid("acme-corp"), "FlyAwsAcmeCorp"},
@@ -96,68 +98,9 @@ func TestSidInjective(t *testing.T) {
 	}
 }
 
-func TestCheckNames(t *testing.T) {
-	t.Parallel()
-	org, app, machine := CheckOrg, CheckApp, CheckMachine
-	tests := []struct {
-		check func(string) error
-		name  string
-		want  string // "" for no error
-	}{
-		{org, "acme", ""},
-		{org, "acme-corp-42", ""},
-		{org, "personal-2", ""},
-		{org, "personal", `org name "personal" is an alias that tokens never carry; the raw slug is needed`},
-		{org, "", `org name "" is empty`},
-		{org, "Acme", `org name "Acme" cannot hold 'A'`},
-		{org, "acme:web", `org name "acme:web" cannot hold ':'`},
-		{org, "acme*", `org name "acme*" cannot hold '*'`},
-		{org, "acmé", `org name "acmé" cannot hold 'é'`},
-		{org, strings.Repeat("a", 129), `org name "` + strings.Repeat("a", 80) + `"… is longer than 128 characters`},
-		{app, "my-app-2", ""},
-		{app, "2048", ""},
-		{app, "personal", ""},
-		{app, strings.Repeat("a", 63), ""},
-		{app, strings.Repeat("a", 64), `app name "` + strings.Repeat("a", 64) + `" is longer than 63 characters`},
-		{app, "my_app", `app name "my_app" cannot hold '_'`},
-		{app, "a b", `app name "a b" cannot hold ' '`},
-		{app, "a\x1b[2J", `app name "a\x1b[2J" cannot hold '\x1b'`},
-		{app, "web?", `app name "web?" cannot hold '?'`},
-		{app, "${aws:username}", `app name "${aws:username}" cannot hold '$'`},
-		{machine, "cold-shape-2007", ""},
-		{machine, "Web_1.a/b", ""},
-		{machine, "", `machine name "" is empty`},
-		{machine, "a:b", `machine name "a:b" cannot hold ':'`},
-		{machine, "*", `machine name "*" cannot hold '*'`},
-		{machine, "m?", `machine name "m?" cannot hold '?'`},
-		{machine, "$m", `machine name "$m" cannot hold '$'`},
-		{machine, `m"`, `machine name "m\"" cannot hold '"'`},
-		{machine, "m'", `machine name "m'" cannot hold '\''`},
-		{machine, "a b", `machine name "a b" cannot hold ' '`},
-		{machine, "a\u00a0b", `machine name "a\u00a0b" cannot hold '\u00a0'`},
-		{machine, "a\x7f", `machine name "a\x7f" cannot hold '\x7f'`},
-		{machine, "a\xff", `machine name "a\xff" cannot hold '�'`},
-	}
-	for _, tt := range tests {
-		err := tt.check(tt.name)
-		if tt.want == "" {
-			if err != nil {
-				t.Errorf("%q: %v", tt.name, err)
-			}
-			continue
-		}
-		var n *NameError
-		if !errors.As(err, &n) || n.Error() != tt.want || n.Name != tt.name {
-			t.Errorf("%q: got %v, want %s", tt.name, err, tt.want)
-		} else if n.Personal != (n.Kind == "org" && tt.name == "personal") {
-			t.Errorf("%q: Personal = %v", tt.name, n.Personal)
-		}
-	}
-}
-
 func TestBuild(t *testing.T) {
 	t.Parallel()
-	good := Grant{Partition: "aws", Account: "111122223333", Org: "acme", Apps: []string{"web", "db", "web"}}
+	good := AppAccess{Partition: "aws", Account: "111122223333", Org: "acme", Apps: []string{"web", "db", "web"}}
 	s, err := Build(good)
 	if err != nil {
 		t.Fatal(err)
@@ -184,19 +127,19 @@ func TestBuild(t *testing.T) {
 
 	for _, tt := range []struct {
 		want   string
-		change func(*Grant)
+		change func(*AppAccess)
 	}{
-		{`partition "" is not one of AWS's, such as aws or aws-us-gov`, func(g *Grant) { g.Partition = "" }},
-		{`partition "aws:x" is not one of AWS's, such as aws or aws-us-gov`, func(g *Grant) { g.Partition = "aws:x" }},
-		{`account "1234" is not an AWS account ID of 12 digits`, func(g *Grant) { g.Account = "1234" }},
-		{`account "11112222333x" is not an AWS account ID of 12 digits`, func(g *Grant) { g.Account = "11112222333x" }},
-		{`org name "personal" is an alias that tokens never carry; the raw slug is needed`, func(g *Grant) { g.Org = "personal" }},
-		{`app name "*" cannot hold '*'`, func(g *Grant) { g.Apps = []string{"web", "*"} }},
-		{`a trust policy needs at least one app`, func(g *Grant) { g.Apps = nil }},
-		{`machine name "*" cannot hold '*'`, func(g *Grant) { g.Machines = []string{"*"} }},
-		{`audience "sts.*" cannot hold '*'`, func(g *Grant) { g.Audience = "sts.*" }},
-		{`audience "${aws:username}" cannot hold '$'`, func(g *Grant) { g.Audience = "${aws:username}" }},
-		{`audience "a\nb" cannot hold '\n'`, func(g *Grant) { g.Audience = "a\nb" }},
+		{`partition "" is not one of AWS's, such as aws or aws-us-gov`, func(g *AppAccess) { g.Partition = "" }},
+		{`partition "aws:x" is not one of AWS's, such as aws or aws-us-gov`, func(g *AppAccess) { g.Partition = "aws:x" }},
+		{`account "1234" is not an AWS account ID of 12 digits`, func(g *AppAccess) { g.Account = "1234" }},
+		{`account "11112222333x" is not an AWS account ID of 12 digits`, func(g *AppAccess) { g.Account = "11112222333x" }},
+		{`org name "personal" is an alias that tokens do not carry; the raw slug is needed`, func(g *AppAccess) { g.Org = "personal" }},
+		{`app name "*" cannot hold '*'`, func(g *AppAccess) { g.Apps = []string{"web", "*"} }},
+		{`a trust policy needs at least one app`, func(g *AppAccess) { g.Apps = nil }},
+		{`machine name "*" cannot hold '*'`, func(g *AppAccess) { g.Machines = []string{"*"} }},
+		{`audience "sts.*" cannot hold '*'`, func(g *AppAccess) { g.Audience = "sts.*" }},
+		{`audience "${aws:username}" cannot hold '$'`, func(g *AppAccess) { g.Audience = "${aws:username}" }},
+		{`audience "a\nb" cannot hold '\n'`, func(g *AppAccess) { g.Audience = "a\nb" }},
 	} {
 		g := good
 		tt.change(&g)
@@ -209,27 +152,27 @@ func TestBuild(t *testing.T) {
 // TestBuiltAccepts asks the statement of a grant itself.
 func TestBuiltAccepts(t *testing.T) {
 	t.Parallel()
-	s, err := Build(Grant{Partition: "aws", Account: "111122223333", Org: "acme", Apps: []string{"web"}})
+	s, err := Build(AppAccess{Partition: "aws", Account: "111122223333", Org: "acme", Apps: []string{"web"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
 		org, aud, sub string
-		want          Verdict
+		want          Decision
 	}{
-		{"acme", "sts.amazonaws.com", "acme:web:cold-shape-2007", Accepted},
-		{"acme", "https://fly.io/acme", "acme:web:cold-shape-2007", Refused},
-		{"acme", "sts.amazonaws.com", "acme:web-staging:cold-shape-2007", Refused},
-		{"acme", "sts.amazonaws.com", "acme:web", Refused},
-		{"acme", "sts.amazonaws.com", "other:web:cold-shape-2007", Refused},
-		{"other", "sts.amazonaws.com", "acme:web:cold-shape-2007", Refused},
+		{"acme", "sts.amazonaws.com", "acme:web:cold-shape-2007", Allowed},
+		{"acme", "https://fly.io/acme", "acme:web:cold-shape-2007", ImplicitlyDenied},
+		{"acme", "sts.amazonaws.com", "acme:web-staging:cold-shape-2007", ImplicitlyDenied},
+		{"acme", "sts.amazonaws.com", "acme:web", ImplicitlyDenied},
+		{"acme", "sts.amazonaws.com", "other:web:cold-shape-2007", ImplicitlyDenied},
+		{"other", "sts.amazonaws.com", "acme:web:cold-shape-2007", ImplicitlyDenied},
 	} {
-		r := Request{
+		r := AssumeRequest{
 			Action:    AssumeAction,
 			Federated: ProviderARN("aws", "111122223333", tt.org),
-			Context:   WebIdentityContext(ProviderPath(tt.org), tt.aud, tt.sub),
+			Context:   WebIdentityContext(flyname.IssuerPath(tt.org), tt.aud, tt.sub),
 		}
-		if got := New(s).Evaluate(r).Verdict; got != tt.want {
+		if got := New(s).Evaluate(r).Decision; got != tt.want {
 			t.Errorf("%+v: %s", tt, got)
 		}
 	}
@@ -273,7 +216,7 @@ func TestMerge(t *testing.T) {
 	if _, ok := none.Statement("Ours"); ok || none.Without("Ours") != nil || none.Clone() != nil {
 		t.Error("a nil policy has something")
 	}
-	if got := none.Evaluate(Request{}).Verdict; got != Refused {
+	if got := none.Evaluate(AssumeRequest{}).Decision; got != ImplicitlyDenied {
 		t.Errorf("a nil policy: %s", got)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 
 	"github.com/fly-aws/fly-aws/internal/awsapi"
+	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/internal/sandbox"
 	"github.com/fly-aws/fly-aws/setup"
 	"github.com/fly-aws/fly-aws/trustpolicy"
@@ -156,8 +157,8 @@ func update(before, after setup.Resource) setup.Change {
 func provider() setup.Resource {
 	return setup.Resource{Provider: &setup.Provider{
 		ARN:       trustpolicy.ProviderARN("aws", account, "acme"),
-		URL:       trustpolicy.Issuer("acme"),
-		Audiences: []string{trustpolicy.DefaultAudience},
+		URL:       flyname.Issuer("acme"),
+		Audiences: []string{flyname.AudienceAWS},
 		Tags:      map[string]string{setup.TagOrg: "acme"},
 	}}
 }
@@ -165,7 +166,7 @@ func provider() setup.Resource {
 // trust is a trust policy for the app.
 func trust(t testing.TB, app string) *trustpolicy.Policy {
 	t.Helper()
-	s, err := trustpolicy.Build(trustpolicy.Grant{Partition: "aws", Account: account, Org: "acme", Apps: []string{app}})
+	s, err := trustpolicy.Build(trustpolicy.AppAccess{Partition: "aws", Account: account, Org: "acme", Apps: []string{app}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/fly-aws/fly-aws/internal/awsapi"
+	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/internal/sandbox"
-	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
 func TestAssumeWithToken(t *testing.T) {
@@ -26,9 +26,9 @@ func TestAssumeWithToken(t *testing.T) {
 		}
 		return token
 	}
-	good := mint("acme", "web", "quiet-sun-1234", trustpolicy.DefaultAudience)
+	good := mint("acme", "web", "quiet-sun-1234", flyname.AudienceAWS)
 	expired, err := x.Mint(sandbox.TokenRequest{
-		Org: "acme", App: "web", Machine: "quiet-sun-1234", Audience: trustpolicy.DefaultAudience,
+		Org: "acme", App: "web", Machine: "quiet-sun-1234", Audience: flyname.AudienceAWS,
 		Claims: map[string]any{"exp": time.Now().Add(-time.Hour).Unix()},
 	})
 	if err != nil {
@@ -44,7 +44,7 @@ func TestAssumeWithToken(t *testing.T) {
 		t.Errorf("got %+v", id)
 	}
 	for name, test := range map[string]struct{ role, token, code string }{
-		"another app":      {r.Role.ARN, mint("acme", "api", "loud-moon-4321", trustpolicy.DefaultAudience), "AccessDenied"},
+		"another app":      {r.Role.ARN, mint("acme", "api", "loud-moon-4321", flyname.AudienceAWS), "AccessDenied"},
 		"another audience": {r.Role.ARN, mint("acme", "web", "quiet-sun-1234", "else"), "InvalidIdentityToken"},
 		"no token at all":  {r.Role.ARN, "not-a-token", "InvalidIdentityToken"},
 		"expired":          {r.Role.ARN, expired, "ExpiredTokenException"},
@@ -75,7 +75,7 @@ func TestAssumeWithTokenNeedsNoCredentials(t *testing.T) {
 	x.AddMachine("acme", "web", "quiet-sun-1234")
 	r := role(t, "web")
 	x.write(create(provider()), create(r))
-	token, err := x.Mint(sandbox.TokenRequest{Org: "acme", App: "web", Machine: "quiet-sun-1234", Audience: trustpolicy.DefaultAudience})
+	token, err := x.Mint(sandbox.TokenRequest{Org: "acme", App: "web", Machine: "quiet-sun-1234", Audience: flyname.AudienceAWS})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestExchangeHidesItsKeys(t *testing.T) {
 	x.AddMachine("acme", "web", "quiet-sun-1234")
 	r := role(t, "web")
 	x.write(create(provider()), create(r))
-	token, err := x.Mint(sandbox.TokenRequest{Org: "acme", App: "web", Machine: "quiet-sun-1234", Audience: trustpolicy.DefaultAudience})
+	token, err := x.Mint(sandbox.TokenRequest{Org: "acme", App: "web", Machine: "quiet-sun-1234", Audience: flyname.AudienceAWS})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,9 +11,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 
 	"github.com/fly-aws/fly-aws/internal/awsapi"
+	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/internal/sandbox"
 	"github.com/fly-aws/fly-aws/setup"
-	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
 // full is a role with everything that a role can have.
@@ -151,7 +151,7 @@ func TestAudiencesAreAdded(t *testing.T) {
 	before.Provider.Audiences = []string{"https://fly.io/acme"}
 	x.write(create(before))
 	after := provider()
-	after.Provider.Audiences = []string{"https://fly.io/acme", trustpolicy.DefaultAudience}
+	after.Provider.Audiences = []string{"https://fly.io/acme", flyname.AudienceAWS}
 	calls := x.actions(func() { x.write(update(before, after)) })
 	if !slices.Equal(calls, []string{"AddClientIDToOpenIDConnectProvider"}) {
 		t.Errorf("calls are %q", calls)

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
@@ -46,7 +47,7 @@ type Case struct {
 	// Now is the time of the request; zero when times do not matter.
 	Now time.Time
 	// Context holds further condition keys of the request, as in a
-	// trustpolicy.Request.
+	// trustpolicy.AssumeRequest.
 	Context map[string][]string
 }
 
@@ -85,6 +86,16 @@ const (
 	Forged Signature = "forged"
 )
 
+// A Verdict is what STS does with a token.
+type Verdict string
+
+// The verdicts.
+const (
+	Accepted  Verdict = "accepted"
+	Refused   Verdict = "refused"
+	Undecided Verdict = "undecided" // it depends on what is not known
+)
+
 // Claims are those of a token. Text is raw and may hold anything.
 type Claims struct {
 	// Issuer is iss, with its scheme. An empty Issuer, Subject or Audience is a claim
@@ -104,12 +115,12 @@ type Claims struct {
 // part.
 func MachineClaims(subject, audience string) Claims {
 	org, _, _ := strings.Cut(subject, ":")
-	return Claims{Issuer: trustpolicy.Issuer(org), Subject: subject, Audience: []string{audience}}
+	return Claims{Issuer: flyname.Issuer(org), Subject: subject, Audience: []string{audience}}
 }
 
 // An Explanation is what STS answers, and why.
 type Explanation struct {
-	Verdict trustpolicy.Verdict
+	Verdict Verdict
 	// Error is what AWS says; nil unless the request is refused.
 	Error *Error
 	// Steps are those of STS, in its order; the last is the policy. All are made,
@@ -181,8 +192,8 @@ const (
 // A Step is one thing that STS looks at.
 type Step struct {
 	Code StepCode
-	// Outcome is undecided when the Case does not tell.
-	Outcome trustpolicy.Outcome
+	// Match is undecided when the Case does not tell.
+	Match trustpolicy.Match
 	// Note says why the outcome is undecided: a clause, raw, or empty.
 	Note string
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
@@ -46,11 +47,11 @@ type explainer struct {
 
 func newExplainer(c Case) *explainer {
 	e := &explainer{Case: c}
-	e.out.Verdict = trustpolicy.Accepted
+	e.out.Verdict = Accepted
 	e.path = strings.TrimPrefix(c.Claims.Issuer, "https://")
-	slug, isFly := strings.CutPrefix(c.Claims.Issuer, trustpolicy.Issuer(""))
+	slug, isFly := strings.CutPrefix(c.Claims.Issuer, flyname.Issuer(""))
 	switch {
-	case isFly && (slug == personal || trustpolicy.CheckOrg(slug) == nil):
+	case isFly && (slug == flyname.Personal || flyname.CheckOrg(slug) == nil):
 		e.org = slug
 	case c.Claims.Issuer != "":
 		// Whoever it is, a suggestion of ours is no reason to let them in.
@@ -86,7 +87,7 @@ func (e *explainer) locate() {
 		switch {
 		case i < own, strings.HasSuffix(names[i], "/"+e.path):
 			return 2
-		case strings.Contains(names[i], trustpolicy.IssuerHost):
+		case strings.Contains(names[i], flyname.IssuerHost):
 			return 1
 		}
 		return 0
@@ -123,10 +124,10 @@ func accountOf(arn string) (partition, account string, ok bool) {
 }
 
 // step notes what came of one; of those that failed the first gives AWS's error.
-func (e *explainer) step(code StepCode, outcome trustpolicy.Outcome, failure *Error) {
-	e.out.Steps = append(e.out.Steps, Step{Code: code, Outcome: outcome})
-	if outcome == trustpolicy.Failed {
-		e.out.Verdict = trustpolicy.Refused
+func (e *explainer) step(code StepCode, outcome trustpolicy.Match, failure *Error) {
+	e.out.Steps = append(e.out.Steps, Step{Code: code, Match: outcome})
+	if outcome == trustpolicy.DoesNotMatch {
+		e.out.Verdict = Refused
 		if e.out.Error == nil {
 			e.out.Error = failure
 		}
@@ -153,7 +154,7 @@ func (e *explainer) token() {
 		"iss": e.Claims.Issuer == "", "sub": e.Claims.Subject == "", "aud": len(present(e.Claims.Audience)) == 0,
 	}
 	if e.TokenError == nil || missing[e.TokenRule] { // of which the step claims tells
-		e.step(StepToken, trustpolicy.Held, nil)
+		e.step(StepToken, trustpolicy.Matches, nil)
 		return
 	}
 	e.freshToken()
@@ -179,15 +180,15 @@ func (e *explainer) token() {
 		e.undecided(StepToken, "")
 		return
 	}
-	e.step(StepToken, trustpolicy.Failed, failure)
+	e.step(StepToken, trustpolicy.DoesNotMatch, failure)
 }
 
 // undecided notes a step on which the verdict depends.
 func (e *explainer) undecided(code StepCode, note string) {
-	e.step(code, trustpolicy.OutcomeUndecided, nil)
+	e.step(code, trustpolicy.MatchUndecided, nil)
 	e.out.Steps[len(e.out.Steps)-1].Note = note
-	if e.out.Verdict == trustpolicy.Accepted {
-		e.out.Verdict = trustpolicy.Undecided
+	if e.out.Verdict == Accepted {
+		e.out.Verdict = Undecided
 	}
 }
 
@@ -197,20 +198,17 @@ func (e *explainer) freshToken() {
 	}
 }
 
-// personal is the alias that Fly's tools show and Fly's tokens do not carry.
-const personal = "personal"
-
 func (e *explainer) provider() {
 	issuer := e.Claims.Issuer
 	org, _, isMachine := subjectParts(e.Claims.Subject)
 	switch {
 	case issuer == "":
-		e.step(StepProvider, trustpolicy.OutcomeUndecided, nil) // a missing claim, said later
+		e.step(StepProvider, trustpolicy.MatchUndecided, nil) // a missing claim, said later
 		e.hopeless = true
 		return
-	case e.org == personal || isMachine && org == personal:
+	case e.org == flyname.Personal || isMachine && org == flyname.Personal:
 		have := issuer
-		if e.org != personal {
+		if e.org != flyname.Personal {
 			have = e.Claims.Subject
 		}
 		e.because(ReasonClaimsPersonal, have, "")
@@ -223,14 +221,14 @@ func (e *explainer) provider() {
 	}
 	// IAM knows a provider by its https URL alone.
 	isURL := strings.HasPrefix(issuer, "https://")
-	if e.Provider.Presence == Absent || !isURL || e.org == personal {
+	if e.Provider.Presence == Absent || !isURL || e.org == flyname.Personal {
 		e.hopeless = e.hopeless || !isURL
 		e.because(ReasonProviderAbsent, issuer, "")
-		e.step(StepProvider, trustpolicy.Failed, invalidToken("No OpenIDConnect provider found in your account for %s", issuer))
+		e.step(StepProvider, trustpolicy.DoesNotMatch, invalidToken("No OpenIDConnect provider found in your account for %s", issuer))
 		if !e.hopeless {
-			e.fixes = append(e.fixes, Fix{Kind: FixCreateProvider, Issuer: issuer, Audience: trustpolicy.DefaultAudience})
+			e.fixes = append(e.fixes, Fix{Kind: FixCreateProvider, Issuer: issuer, Audience: flyname.AudienceAWS})
 		}
-		if e.org != "" && e.org != personal {
+		if e.org != "" && e.org != flyname.Personal {
 			e.personalProvider(e.Provider.Others)
 		}
 		return
@@ -241,18 +239,18 @@ func (e *explainer) provider() {
 // personalProvider says so when one of the ARNs is of the provider of the alias.
 func (e *explainer) personalProvider(arns []string) {
 	for _, arn := range arns {
-		if strings.HasSuffix(arn, ":oidc-provider/"+trustpolicy.ProviderPath(personal)) {
+		if strings.HasSuffix(arn, ":oidc-provider/"+flyname.IssuerPath(flyname.Personal)) {
 			e.because(ReasonProviderPersonal, arn, e.Claims.Issuer)
 		}
 	}
 }
 
 // known is the outcome of a step that found nothing wrong.
-func known(looked bool) trustpolicy.Outcome {
+func known(looked bool) trustpolicy.Match {
 	if looked {
-		return trustpolicy.Held
+		return trustpolicy.Matches
 	}
-	return trustpolicy.OutcomeUndecided
+	return trustpolicy.MatchUndecided
 }
 
 func (e *explainer) signature() {
@@ -264,7 +262,7 @@ func (e *explainer) signature() {
 		return
 	}
 	e.because(ReasonSignature, "", e.Claims.Issuer)
-	e.step(StepSignature, trustpolicy.Failed, invalidToken(
+	e.step(StepSignature, trustpolicy.DoesNotMatch, invalidToken(
 		"Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements"))
 	e.freshToken()
 }
@@ -287,10 +285,10 @@ func (e *explainer) claims() {
 		}
 	}
 	if missing == "" {
-		e.step(StepClaims, trustpolicy.Held, nil)
+		e.step(StepClaims, trustpolicy.Matches, nil)
 		return
 	}
-	e.step(StepClaims, trustpolicy.Failed, invalidToken("Missing a required claim: %s", missing))
+	e.step(StepClaims, trustpolicy.DoesNotMatch, invalidToken("Missing a required claim: %s", missing))
 	e.freshToken()
 	e.hopeless = e.hopeless || e.Claims.Subject == ""
 }
@@ -304,10 +302,10 @@ func (e *explainer) expiry() {
 	exp, nbf := e.Claims.Expiry, e.Claims.NotBefore
 	switch {
 	case e.Now.IsZero() || exp.IsZero() && nbf.IsZero():
-		e.step(StepExpiry, trustpolicy.OutcomeUndecided, nil)
+		e.step(StepExpiry, trustpolicy.MatchUndecided, nil)
 	case !exp.IsZero() && !e.Now.Before(exp.Add(Grace)):
 		e.because(ReasonExpired, timestamp(exp), timestamp(e.Now))
-		e.step(StepExpiry, trustpolicy.Failed, &Error{
+		e.step(StepExpiry, trustpolicy.DoesNotMatch, &Error{
 			Code: "ExpiredTokenException",
 			Message: fmt.Sprintf("Token expired: current date/time %d must be before the expiration date/time %d",
 				e.Now.Unix(), exp.Unix()),
@@ -316,7 +314,7 @@ func (e *explainer) expiry() {
 	case !nbf.IsZero() && e.Now.Add(Grace).Before(nbf):
 		// AWS documents no grace before nbf; that after exp is taken for it too.
 		e.because(ReasonNotYetValid, timestamp(nbf), timestamp(e.Now))
-		e.step(StepExpiry, trustpolicy.Failed, invalidToken("Some claims are invalid"))
+		e.step(StepExpiry, trustpolicy.DoesNotMatch, invalidToken("Some claims are invalid"))
 		e.freshToken()
 	default:
 		e.step(StepExpiry, known(!exp.IsZero()), nil)
@@ -334,22 +332,22 @@ func (e *explainer) audience() {
 	looked := e.Provider.Presence == Present && e.Provider.Audiences != nil
 	switch {
 	case len(have) == 0:
-		e.step(StepAudience, trustpolicy.OutcomeUndecided, nil) // a missing claim, said already
-		e.wanted = trustpolicy.DefaultAudience
+		e.step(StepAudience, trustpolicy.MatchUndecided, nil) // a missing claim, said already
+		e.wanted = flyname.AudienceAWS
 	case looked && !slices.ContainsFunc(have, listed):
 		e.because(ReasonAudienceUnlisted, join(have), join(e.Provider.Audiences))
-		e.step(StepAudience, trustpolicy.Failed, invalidToken("Incorrect token audience"))
-		if e.mistaken(e.wanted) || listed(trustpolicy.DefaultAudience) {
+		e.step(StepAudience, trustpolicy.DoesNotMatch, invalidToken("Incorrect token audience"))
+		if e.mistaken(e.wanted) || listed(flyname.AudienceAWS) {
 			e.requestAudience()
 			return
 		}
 	case len(have) > 1:
 		e.because(ReasonManyAudiences, join(have), "")
-		e.step(StepAudience, trustpolicy.OutcomeUndecided, nil)
+		e.step(StepAudience, trustpolicy.MatchUndecided, nil)
 	default:
 		e.step(StepAudience, known(looked), nil)
 	}
-	if len(have) > 1 || len(have) == 1 && trustpolicy.CheckAudience(have[0]) != nil {
+	if len(have) > 1 || len(have) == 1 && flyname.CheckAudience(have[0]) != nil {
 		e.requestAudience() // one of which it is certain what AWS makes of it
 	}
 }
@@ -365,14 +363,14 @@ func (e *explainer) requestAudience() {
 	if e.org == "" {
 		return // how others mint theirs is not known here
 	}
-	e.wanted = trustpolicy.DefaultAudience
+	e.wanted = flyname.AudienceAWS
 	e.fixes = append(e.fixes, Fix{Kind: FixRequestAudience, Audience: e.wanted})
 }
 
 func join(list []string) string { return strings.Join(list, ", ") }
 
 // request is the one that the policy decides, of a token for the audiences.
-func (e *explainer) request(action string, policy *trustpolicy.Policy, audiences ...string) trustpolicy.Request {
+func (e *explainer) request(action string, policy *trustpolicy.Policy, audiences ...string) trustpolicy.AssumeRequest {
 	context := trustpolicy.WebIdentityContext(e.path, "", e.Claims.Subject)
 	context[e.path+":aud"] = present(audiences)
 	// What is sure of every request of this kind
@@ -405,7 +403,7 @@ func (e *explainer) request(action string, policy *trustpolicy.Policy, audiences
 		}
 		context[key] = values
 	}
-	return trustpolicy.Request{Action: action, Federated: e.arn, Context: context}
+	return trustpolicy.AssumeRequest{Action: action, Federated: e.arn, Context: context}
 }
 
 func policyStatements(p *trustpolicy.Policy) []trustpolicy.Statement {
@@ -417,9 +415,9 @@ func policyStatements(p *trustpolicy.Policy) []trustpolicy.Statement {
 
 // decide is what a policy says to a token for the audiences: both actions have to
 // be allowed when the token has session tags.
-func (e *explainer) decide(p *trustpolicy.Policy, audiences ...string) (assume, tag trustpolicy.Decision) {
+func (e *explainer) decide(p *trustpolicy.Policy, audiences ...string) (assume, tag trustpolicy.Evaluation) {
 	assume = p.Evaluate(e.request(trustpolicy.AssumeAction, p, audiences...))
-	tag = trustpolicy.Decision{Verdict: trustpolicy.Accepted}
+	tag = trustpolicy.Evaluation{Decision: trustpolicy.Allowed}
 	if len(e.Claims.Tags) > 0 {
 		tag = p.Evaluate(e.request(trustpolicy.TagSessionAction, p, audiences...))
 	}
@@ -430,7 +428,7 @@ func (e *explainer) decide(p *trustpolicy.Policy, audiences ...string) (assume, 
 // be.
 func (e *explainer) accepts(p *trustpolicy.Policy) bool {
 	assume, tag := e.decide(p, e.wanted)
-	return assume.Verdict == trustpolicy.Accepted && tag.Verdict == trustpolicy.Accepted
+	return assume.Decision == trustpolicy.Allowed && tag.Decision == trustpolicy.Allowed
 }
 
 // role compares the ARN that was asked for with the one that the role has.
@@ -439,11 +437,11 @@ func (e *explainer) role() {
 		return
 	}
 	if e.WantedRole == e.RoleARN {
-		e.step(StepRole, trustpolicy.Held, nil)
+		e.step(StepRole, trustpolicy.Matches, nil)
 		return
 	}
 	e.because(ReasonRoleARN, e.WantedRole, e.RoleARN)
-	e.step(StepRole, trustpolicy.Failed, notAuthorized())
+	e.step(StepRole, trustpolicy.DoesNotMatch, notAuthorized())
 	e.fixes = append(e.fixes, Fix{Kind: FixRoleARN, RoleARN: e.RoleARN})
 }
 
@@ -457,7 +455,7 @@ func (e *explainer) policy() {
 	case e.PolicyError != nil && e.Policy == nil:
 		// IAM takes no such document, so no role has it.
 		e.because(ReasonPolicySyntax, e.PolicyError.Error(), "")
-		e.step(StepPolicy, trustpolicy.Failed, &Error{Code: "MalformedPolicyDocument", Message: "This policy contains invalid Json"})
+		e.step(StepPolicy, trustpolicy.DoesNotMatch, &Error{Code: "MalformedPolicyDocument", Message: "This policy contains invalid Json"})
 		return
 	case e.Policy == nil:
 		e.because(ReasonPolicyUnknown, "", "")
@@ -467,30 +465,30 @@ func (e *explainer) policy() {
 	assume, tag := e.decide(e.Policy, e.Claims.Audience...)
 	e.out.Statements = assume.Statements
 	switch {
-	case assume.Verdict == trustpolicy.Refused || tag.Verdict == trustpolicy.Refused:
-		e.step(StepPolicy, trustpolicy.Failed, notAuthorized())
-	case assume.Verdict == trustpolicy.Undecided || tag.Verdict == trustpolicy.Undecided:
+	case assume.Decision.Denied() || tag.Decision.Denied():
+		e.step(StepPolicy, trustpolicy.DoesNotMatch, notAuthorized())
+	case assume.Decision == trustpolicy.Undecided || tag.Decision == trustpolicy.Undecided:
 		e.undecided(StepPolicy, "")
 	default:
-		e.step(StepPolicy, trustpolicy.Held, nil)
-		if len(present(e.Claims.Audience)) > 1 && e.out.Verdict == trustpolicy.Accepted {
-			e.out.Verdict = trustpolicy.Undecided
+		e.step(StepPolicy, trustpolicy.Matches, nil)
+		if len(present(e.Claims.Audience)) > 1 && e.out.Verdict == Accepted {
+			e.out.Verdict = Undecided
 		}
 	}
 	switch {
 	case e.alias: // the policy never sees such claims
-	case assume.Verdict != trustpolicy.Accepted:
+	case assume.Decision != trustpolicy.Allowed:
 		e.policyReasons(assume)
-	case tag.Verdict != trustpolicy.Accepted:
+	case tag.Decision != trustpolicy.Allowed:
 		e.tagReasons(tag)
 	}
 }
 
 // tagReasons says why a token's session tags are not allowed.
-func (e *explainer) tagReasons(d trustpolicy.Decision) {
+func (e *explainer) tagReasons(d trustpolicy.Evaluation) {
 	denied := false
 	for _, s := range d.Statements {
-		if s.Effect == trustpolicy.Deny && s.Outcome == trustpolicy.Held {
+		if s.Effect == trustpolicy.Deny && s.Match == trustpolicy.Matches {
 			e.denies(s)
 			denied = true
 		}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
@@ -81,7 +82,7 @@ const (
 var policyCases = []struct {
 	page, name, version, statements string
 	tags                            bool
-	verdict                         trustpolicy.Verdict
+	verdict                         Verdict
 	reason                          string // the most telling; "" when accepted
 	fix                             FixKind
 }{
@@ -173,13 +174,13 @@ func TestPolicies(t *testing.T) {
 			if got.Verdict != tt.verdict {
 				t.Fatalf("%s, want %s after %s\n%+v", got.Verdict, tt.verdict, tt.page, got)
 			}
-			if (got.Error != nil) != (tt.verdict == trustpolicy.Refused) || got.Error != nil && got.Error.Code != "AccessDenied" {
+			if (got.Error != nil) != (tt.verdict == Refused) || got.Error != nil && got.Error.Code != "AccessDenied" {
 				t.Errorf("error %+v", got.Error)
 			}
 			if tt.reason != "" && (len(got.Reasons) == 0 || got.Reasons[0].Code != ReasonCode(tt.reason)) {
 				t.Errorf("reasons %+v, want %s first", got.Reasons, tt.reason)
 			}
-			if (len(got.Reasons) == 0) != (tt.verdict == trustpolicy.Accepted) {
+			if (len(got.Reasons) == 0) != (tt.verdict == Accepted) {
 				t.Errorf("reasons %+v of %s", got.Reasons, got.Verdict)
 			}
 			if got.Complete != (tt.fix != "") {
@@ -220,7 +221,7 @@ func apply(c Case, fixes []Fix) (Case, bool) {
 			c.Claims.Expiry, c.Claims.NotBefore, c.Signature, c.TokenError = time.Time{}, time.Time{}, Verified, nil
 			// A fresh token has all claims.
 			if len(present(c.Claims.Audience)) == 0 {
-				c.Claims.Audience = []string{trustpolicy.DefaultAudience}
+				c.Claims.Audience = []string{flyname.AudienceAWS}
 			}
 			if c.Claims.Subject == "" || c.Claims.Issuer == "" {
 				c.Claims.Subject, c.Claims.Issuer = subject, "https://oidc.fly.io/acme"
@@ -240,12 +241,12 @@ func checkFixes(t *testing.T, c Case, e Explanation) {
 	if len(e.Fixes) == 0 {
 		return
 	}
-	if e.Verdict == trustpolicy.Accepted {
+	if e.Verdict == Accepted {
 		t.Fatalf("fixes of what is accepted: %+v", e.Fixes)
 	}
 	fixed, _ := apply(c, e.Fixes)
 	for _, f := range e.Fixes {
-		if org := strings.TrimPrefix(c.Claims.Issuer, "https://oidc.fly.io/"); trustpolicy.CheckOrg(org) != nil && c.Claims.Issuer != "" &&
+		if org := strings.TrimPrefix(c.Claims.Issuer, "https://oidc.fly.io/"); flyname.CheckOrg(org) != nil && c.Claims.Issuer != "" &&
 			!slices.Contains([]FixKind{FixRequestToken, FixRequestAudience, FixRawSlug, FixRoleARN}, f.Kind) {
 			t.Errorf("%s for the issuer %q", f.Kind, c.Claims.Issuer)
 		}
@@ -267,10 +268,10 @@ func checkFixes(t *testing.T, c Case, e Explanation) {
 			before := probe
 			before.Policy = f.Before
 			was, is := Explain(before).Verdict, Explain(probe).Verdict
-			if is == trustpolicy.Accepted && was != trustpolicy.Accepted && !f.TooBroad() {
+			if is == Accepted && was != Accepted && !f.TooBroad() {
 				t.Errorf("%s gets in too, unsaid:\n%s", probe.Claims.Subject, f.Policy.Indent())
 			}
-			if was == trustpolicy.Accepted && is != trustpolicy.Accepted {
+			if was == Accepted && is != Accepted {
 				t.Errorf("%s is shut out:\n%s", probe.Claims.Subject, f.Policy.Indent())
 			}
 		}
@@ -283,7 +284,7 @@ func checkFixes(t *testing.T, c Case, e Explanation) {
 	if !e.Complete {
 		return
 	}
-	if got := Explain(fixed); got.Verdict != trustpolicy.Accepted {
+	if got := Explain(fixed); got.Verdict != Accepted {
 		t.Errorf("after the fixes %s: %s, %+v", kinds(e), got.Verdict, got.Reasons)
 	}
 }
@@ -314,7 +315,7 @@ func checkNobodyLoses(t *testing.T, before, after *trustpolicy.Policy, issuer st
 	for _, arn := range providers {
 		_, path, _ := strings.Cut(arn, ":oidc-provider/")
 		org, isFly := strings.CutPrefix(path, "oidc.fly.io/")
-		if !isFly || trustpolicy.CheckOrg(org) != nil || "https://"+path == issuer {
+		if !isFly || flyname.CheckOrg(org) != nil || "https://"+path == issuer {
 			continue
 		}
 		for _, sub := range append([]string{org + ":some-app:m"}, subjects...) {
@@ -328,8 +329,8 @@ func checkNobodyLoses(t *testing.T, before, after *trustpolicy.Policy, issuer st
 				}
 				context := trustpolicy.WebIdentityContext(path, audience, sub)
 				context["aws:SecureTransport"] = []string{"true"}
-				r := trustpolicy.Request{Action: trustpolicy.AssumeAction, Federated: arn, Context: context}
-				if before.Evaluate(r).Verdict == trustpolicy.Accepted && after.Evaluate(r).Verdict != trustpolicy.Accepted {
+				r := trustpolicy.AssumeRequest{Action: trustpolicy.AssumeAction, Federated: arn, Context: context}
+				if before.Evaluate(r).Decision == trustpolicy.Allowed && after.Evaluate(r).Decision != trustpolicy.Allowed {
 					t.Errorf("%s loses access with the audience %q:\n%s", sub, audience, after.Indent())
 				}
 			}
@@ -343,7 +344,7 @@ func TestSteps(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		change  func(*Case)
-		verdict trustpolicy.Verdict
+		verdict Verdict
 		code    string // of AWS's error
 		reason  ReasonCode
 		step    StepCode // the first that failed
@@ -477,7 +478,7 @@ func TestSteps(t *testing.T) {
 // firstFailed returns the first step that failed, "" if none did.
 func firstFailed(e Explanation) StepCode {
 	for _, s := range e.Steps {
-		if s.Outcome == trustpolicy.Failed {
+		if s.Match == trustpolicy.DoesNotMatch {
 			return s.Code
 		}
 	}

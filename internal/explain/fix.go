@@ -4,12 +4,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
 // fix finds the least that makes the request accepted.
 func (e *explainer) fix() {
-	if e.out.Verdict == trustpolicy.Accepted {
+	if e.out.Verdict == Accepted {
 		// What would explain a refusal is only strange then.
 		e.out.Warnings, e.out.Reasons = slices.Concat(e.out.Reasons, e.leaves(e.Policy)), nil
 		return
@@ -71,8 +72,8 @@ func (e *explainer) policyFix() (Fix, bool) {
 	case e.accepts(e.Policy):
 		return Fix{}, false
 	}
-	if before := e.wanted; before != trustpolicy.DefaultAudience {
-		e.wanted = trustpolicy.DefaultAudience
+	if before := e.wanted; before != flyname.AudienceAWS {
+		e.wanted = flyname.AudienceAWS
 		switch fits := e.accepts(e.Policy); {
 		case fits:
 			e.requestAudience()
@@ -84,7 +85,7 @@ func (e *explainer) policyFix() (Fix, bool) {
 		}
 	}
 	assume, _ := e.decide(e.Policy, e.wanted)
-	if assume.Verdict == trustpolicy.Undecided || e.Policy.Size() > trustpolicy.MaxSizeQuota {
+	if assume.Decision == trustpolicy.Undecided || e.Policy.Size() > trustpolicy.MaxSizeQuota {
 		return Fix{}, false // what is not known cannot be fixed, nor what no role can have
 	}
 	return e.best(e.candidates(assume))
@@ -93,7 +94,7 @@ func (e *explainer) policyFix() (Fix, bool) {
 // build returns our own statement for the token's app.
 func (e *explainer) build() (trustpolicy.Statement, error) {
 	_, app, _ := subjectParts(e.Claims.Subject)
-	s, err := trustpolicy.Build(trustpolicy.Grant{
+	s, err := trustpolicy.Build(trustpolicy.AppAccess{
 		Partition: e.Partition, Account: e.Account, Org: e.org, Apps: []string{app}, Audience: e.wanted,
 	})
 	if err == nil && len(e.Claims.Tags) > 0 {
@@ -106,8 +107,8 @@ func (e *explainer) build() (trustpolicy.Statement, error) {
 // app.
 func (e *explainer) pattern() (string, bool) {
 	org, app, ok := subjectParts(e.Claims.Subject)
-	ok = ok && org == e.org && trustpolicy.CheckOrg(org) == nil && trustpolicy.CheckApp(app) == nil
-	return trustpolicy.Subject(org, app, "*"), ok
+	ok = ok && org == e.org && flyname.CheckOrg(org) == nil && flyname.CheckApp(app) == nil
+	return flyname.Subject{Org: org, App: app, Machine: "*"}.String(), ok
 }
 
 // maxEdits is how many statements are tried to be fixed. A policy within IAM's
@@ -119,14 +120,14 @@ const maxEdits = 16
 //
 // A statement that fails on something else than the token, such as an address, is
 // left as it is, and none is added that would let the request past it.
-func (e *explainer) candidates(d trustpolicy.Decision) []Fix {
+func (e *explainer) candidates(d trustpolicy.Evaluation) []Fix {
 	pattern, ok := e.pattern()
 	if !ok {
 		return nil
 	}
 	base, overrides := e.Policy, false
 	for i, result := range d.Statements {
-		if result.Effect == trustpolicy.Deny && result.Outcome == trustpolicy.Held {
+		if result.Effect == trustpolicy.Deny && result.Match == trustpolicy.Matches {
 			base = base.Clone()
 			except(&base.Statements[i], e.path+":sub", pattern)
 			overrides = true
@@ -142,7 +143,7 @@ func (e *explainer) candidates(d trustpolicy.Decision) []Fix {
 	if len(e.Claims.Tags) > 0 {
 		p := base.Clone()
 		for i, result := range d.Statements {
-			if s := &p.Statements[i]; result.Effect == trustpolicy.Allow && result.Outcome == trustpolicy.Held && s.NotAction == nil {
+			if s := &p.Statements[i]; result.Effect == trustpolicy.Allow && result.Match == trustpolicy.Matches && s.NotAction == nil {
 				s.Action = append(s.Action, trustpolicy.TagSessionAction)
 			}
 		}
@@ -155,7 +156,7 @@ func (e *explainer) candidates(d trustpolicy.Decision) []Fix {
 			if edits == maxEdits {
 				break
 			}
-			if result.Effect != trustpolicy.Allow || result.Outcome == trustpolicy.Held || !e.aimed(e.Policy.Statements[i]) {
+			if result.Effect != trustpolicy.Allow || result.Match == trustpolicy.Matches || !e.aimed(e.Policy.Statements[i]) {
 				continue
 			}
 			p := base.Clone()
@@ -248,7 +249,7 @@ func (e *explainer) alsoAccepts(p *trustpolicy.Policy, before map[string]bool) (
 	machine := e.Claims.Subject[strings.LastIndexByte(e.Claims.Subject, ':')+1:]
 	for _, neighbour := range []string{app + "-staging", app + "x", "another-app"} {
 		if neighbour != app {
-			probes = append(probes, probe{trustpolicy.Subject(org, neighbour, machine), false})
+			probes = append(probes, probe{flyname.Subject{Org: org, App: neighbour, Machine: machine}.String(), false})
 		}
 	}
 	for _, s := range p.Statements {

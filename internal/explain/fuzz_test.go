@@ -44,7 +44,7 @@ func FuzzExplain(f *testing.F) {
 			c.Signature = Forged
 		}
 		got := Explain(c)
-		if (got.Error != nil) != (got.Verdict == trustpolicy.Refused) || (len(got.Reasons) == 0) != (got.Verdict == trustpolicy.Accepted) {
+		if (got.Error != nil) != (got.Verdict == Refused) || (len(got.Reasons) == 0) != (got.Verdict == Accepted) {
 			t.Errorf("%s, %+v, %+v", got.Verdict, got.Error, got.Reasons)
 		}
 		if len(got.Fixes) > 6 || len(got.Reasons) > 4096 {

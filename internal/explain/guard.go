@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
@@ -16,8 +17,8 @@ const maxHolders = 1024
 
 // A holder is a request that the present policy does not refuse.
 type holder struct {
-	request trustpolicy.Request
-	verdict trustpolicy.Verdict
+	request trustpolicy.AssumeRequest
+	verdict trustpolicy.Decision
 }
 
 // guard returns a test of whether a policy shuts out anybody whom the present one
@@ -31,8 +32,8 @@ func (e *explainer) guard() func(*trustpolicy.Policy) bool {
 			tried = true
 		}
 		return !all || slices.ContainsFunc(holders, func(h holder) bool {
-			verdict := p.Evaluate(h.request).Verdict
-			return verdict != trustpolicy.Accepted && verdict != h.verdict
+			verdict := p.Evaluate(h.request).Decision
+			return verdict != trustpolicy.Allowed && verdict != h.verdict
 		})
 	}
 }
@@ -42,7 +43,7 @@ func (e *explainer) guard() func(*trustpolicy.Policy) bool {
 // those were all.
 func (e *explainer) holders() (out []holder, all bool) {
 	var providers, subjects []string
-	audiences := []string{e.wanted, trustpolicy.DefaultAudience}
+	audiences := []string{e.wanted, flyname.AudienceAWS}
 	for _, s := range e.Policy.Statements {
 		if s.Effect != trustpolicy.Allow {
 			continue
@@ -66,7 +67,7 @@ func (e *explainer) holders() (out []holder, all bool) {
 	tried := map[[3]string]bool{}
 	for _, arn := range providers {
 		_, path, ok := strings.Cut(arn, providerResource)
-		org, isFly := strings.CutPrefix(path, trustpolicy.IssuerHost+"/")
+		org, isFly := strings.CutPrefix(path, flyname.IssuerHost+"/")
 		_, account, _ := accountOf(arn)
 		if !ok || !issues(path) || path == e.path && e.Account != "" && account != e.Account {
 			continue // no token comes from there
@@ -90,7 +91,7 @@ func (e *explainer) holders() (out []holder, all bool) {
 				other := *e
 				other.path, other.arn, other.Claims.Subject = path, arn, subject
 				request := other.request(trustpolicy.AssumeAction, e.Policy, audience)
-				if verdict := e.Policy.Evaluate(request).Verdict; verdict != trustpolicy.Refused {
+				if verdict := e.Policy.Evaluate(request).Decision; !verdict.Denied() {
 					out = append(out, holder{request, verdict})
 				}
 			}
@@ -102,10 +103,10 @@ func (e *explainer) holders() (out []holder, all bool) {
 // issues says whether there can be tokens from an issuer without its scheme: of
 // Fly's, only from an organisation's.
 func issues(path string) bool {
-	if org, isFly := strings.CutPrefix(path, trustpolicy.IssuerHost+"/"); isFly {
-		return trustpolicy.CheckOrg(org) == nil
+	if org, isFly := strings.CutPrefix(path, flyname.IssuerHost+"/"); isFly {
+		return flyname.CheckOrg(org) == nil
 	}
-	return !strings.Contains(strings.ToLower(path), trustpolicy.IssuerHost)
+	return !strings.Contains(strings.ToLower(path), flyname.IssuerHost)
 }
 
 // literal returns a text that a pattern matches.
@@ -137,9 +138,9 @@ func (e *explainer) newOrg() bool {
 		}
 		for _, name := range slices.Concat(s.Principal.Federated, s.Principal.AWS, s.Principal.Service) {
 			_, path, _ := strings.Cut(name, providerResource)
-			org, isFly := strings.CutPrefix(path, trustpolicy.IssuerHost+"/")
+			org, isFly := strings.CutPrefix(path, flyname.IssuerHost+"/")
 			switch {
-			case !isFly || trustpolicy.CheckOrg(org) != nil:
+			case !isFly || flyname.CheckOrg(org) != nil:
 			case org == e.org:
 				return false
 			default:
@@ -155,15 +156,15 @@ func (e *explainer) newOrg() bool {
 func (e *explainer) leaves(p *trustpolicy.Policy) (out []Reason) {
 	assume, _ := e.decide(p, e.wanted)
 	alike := map[trustpolicy.FindingCode]int{}
-	expected := trustpolicy.Grant{Partition: e.Partition, Account: e.Account, Audience: e.wanted}
-	if _, app, _ := subjectParts(e.Claims.Subject); trustpolicy.CheckApp(app) == nil {
+	expected := trustpolicy.AppAccess{Partition: e.Partition, Account: e.Account, Audience: e.wanted}
+	if _, app, _ := subjectParts(e.Claims.Subject); flyname.CheckApp(app) == nil {
 		expected.Apps = []string{app}
 	}
 	for _, f := range p.Lint(expected) {
 		if f.Severity != trustpolicy.SeverityError || f.Statement < 0 || alike[f.Code] == maxAlike {
 			continue
 		}
-		if s := assume.Statements[f.Statement]; s.Effect == trustpolicy.Allow && s.Outcome == trustpolicy.Held {
+		if s := assume.Statements[f.Statement]; s.Effect == trustpolicy.Allow && s.Match == trustpolicy.Matches {
 			out = append(out, Reason{
 				Code: reason(f.Code), Statement: f.Statement, Sid: f.Sid,
 				Operator: f.Operator, Key: f.Key, Have: f.Have, Want: f.Want,

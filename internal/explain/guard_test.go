@@ -64,7 +64,7 @@ func TestSharedStatements(t *testing.T) {
 		tt.statements = strings.Replace(tt.statements, `},"StringEquals":{"sts`, `,"sts`, 1)
 		c := machine(policyOf(t, "2012-10-17", tt.statements))
 		got := Explain(c)
-		if got.Verdict != trustpolicy.Refused || kinds(got) != tt.fix {
+		if got.Verdict != Refused || kinds(got) != tt.fix {
 			t.Errorf("%s: %s, fixes %q, want %q", tt.name, got.Verdict, kinds(got), tt.fix)
 		}
 		if tt.fix == "add-statement" && len(got.Fixes) == 1 && !got.Fixes[0].Policy.Statements[0].Equal(c.Policy.Statements[0]) {
@@ -120,7 +120,7 @@ func TestAcceptedDisagreement(t *testing.T) {
 	c := machine(policyOf(t, "2012-10-17", statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":"*"}`)))
 	c.Claims.Subject = "beta:web:m1"
 	got := Explain(c)
-	if got.Verdict != trustpolicy.Accepted || got.Reasons != nil || len(got.Warnings) != 2 || got.Warnings[0].Code != ReasonClaimsDisagree {
+	if got.Verdict != Accepted || got.Reasons != nil || len(got.Warnings) != 2 || got.Warnings[0].Code != ReasonClaimsDisagree {
 		t.Errorf("%s, reasons %+v, warnings %+v", got.Verdict, got.Reasons, got.Warnings)
 	}
 }
@@ -181,7 +181,7 @@ func TestSignatureNote(t *testing.T) {
 		c := machine(policyOf(t, "2012-10-17", statement("Allow", aud+","+sub)))
 		c.Signature, c.SignatureNote = signature, "no network"
 		i := slices.IndexFunc(Explain(c).Steps, func(s Step) bool { return s.Note != "" })
-		if (i < 0) != (want == "") || i >= 0 && Explain(c).Steps[i] != (Step{StepSignature, trustpolicy.OutcomeUndecided, want}) {
+		if (i < 0) != (want == "") || i >= 0 && Explain(c).Steps[i] != (Step{StepSignature, trustpolicy.MatchUndecided, want}) {
 			t.Errorf("%q: step %d of %+v", signature, i, Explain(c).Steps)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
@@ -44,7 +45,7 @@ func subjectParts(subject string) (org, app string, ok bool) {
 func (e *explainer) ours(name string) bool {
 	name = strings.ToLower(name)
 	return e.path != "" && strings.Contains(name, strings.ToLower(e.path)) ||
-		e.org != "" && strings.Contains(name, trustpolicy.IssuerHost)
+		e.org != "" && strings.Contains(name, flyname.IssuerHost)
 }
 
 // aimed says whether a statement is meant to let the token in: it is about Fly, and
@@ -70,9 +71,9 @@ func (e *explainer) aimed(s trustpolicy.Statement) bool {
 	names = slices.DeleteFunc(names, func(name string) bool { return !e.ours(name) })
 	for _, name := range names {
 		slug := name[strings.LastIndexByte(name, '/')+1:]
-		isARN := strings.Contains(name, ":oidc-provider/"+trustpolicy.IssuerHost+"/")
-		isKey := strings.HasPrefix(name, trustpolicy.IssuerHost+"/")
-		if !isARN && !isKey || trustpolicy.CheckOrg(slug) != nil || slug == e.org {
+		isARN := strings.Contains(name, ":oidc-provider/"+flyname.IssuerHost+"/")
+		isKey := strings.HasPrefix(name, flyname.IssuerHost+"/")
+		if !isARN && !isKey || flyname.CheckOrg(slug) != nil || slug == e.org {
 			return true
 		}
 	}
@@ -80,23 +81,23 @@ func (e *explainer) aimed(s trustpolicy.Statement) bool {
 }
 
 // policyReasons says why a decision is what it is.
-func (e *explainer) policyReasons(d trustpolicy.Decision) {
-	grant := trustpolicy.Grant{Partition: e.Partition, Account: e.Account}
+func (e *explainer) policyReasons(d trustpolicy.Evaluation) {
+	grant := trustpolicy.AppAccess{Partition: e.Partition, Account: e.Account}
 	findings := e.Policy.Lint(grant)
 	aimed, allowed := false, false
 	for i, result := range d.Statements {
 		s := e.Policy.Statements[i]
 		switch {
 		case s.Effect != trustpolicy.Allow:
-			switch result.Outcome {
-			case trustpolicy.Held:
+			switch result.Match {
+			case trustpolicy.Matches:
 				e.denies(result)
-			case trustpolicy.OutcomeUndecided:
-				if d.Verdict == trustpolicy.Undecided {
+			case trustpolicy.MatchUndecided:
+				if d.Decision == trustpolicy.Undecided {
 					e.statementReasons(s, result, nil)
 				}
 			}
-		case result.Outcome == trustpolicy.Held:
+		case result.Match == trustpolicy.Matches:
 			allowed = true
 		}
 	}
@@ -132,7 +133,7 @@ func (e *explainer) statementReasons(s trustpolicy.Statement, result trustpolicy
 	}
 	// found adds the findings of the codes, about a condition or none, and returns
 	// the values that they are about.
-	found := func(c trustpolicy.Check, codes ...trustpolicy.FindingCode) (values []string) {
+	found := func(c trustpolicy.Comparison, codes ...trustpolicy.FindingCode) (values []string) {
 		var list []trustpolicy.Finding
 		for _, f := range findings {
 			if f.Operator == c.Operator && f.Key == c.Key && slices.Contains(codes, f.Code) {
@@ -153,26 +154,26 @@ func (e *explainer) statementReasons(s trustpolicy.Statement, result trustpolicy
 		return values
 	}
 	switch c := result.Principal; {
-	case c.Outcome == trustpolicy.Held:
-	case len(found(trustpolicy.Check{}, trustpolicy.FindingProviderForm, trustpolicy.FindingProviderKind, trustpolicy.FindingProviderAccount,
+	case c.Match == trustpolicy.Matches:
+	case len(found(trustpolicy.Comparison{}, trustpolicy.FindingProviderForm, trustpolicy.FindingProviderKind, trustpolicy.FindingProviderAccount,
 		trustpolicy.FindingAliasPersonal, trustpolicy.FindingPrincipalAny, trustpolicy.FindingNotPrincipal)) > 0:
-	case c.Outcome == trustpolicy.OutcomeUndecided:
+	case c.Match == trustpolicy.MatchUndecided:
 		with(ReasonPrincipalUnknown, e.arn, join(c.Wanted))
 	case c.Reason == trustpolicy.ReasonCaseDiffers:
 		with(ReasonCaseDiffers, e.arn, join(c.Wanted))
 	default:
 		with(ReasonPrincipalDiffers, e.arn, join(c.Wanted))
 	}
-	if c := result.Action; c.Outcome != trustpolicy.Held &&
-		len(found(trustpolicy.Check{}, trustpolicy.FindingActionMissing, trustpolicy.FindingNotAction)) == 0 {
+	if c := result.Action; c.Match != trustpolicy.Matches &&
+		len(found(trustpolicy.Comparison{}, trustpolicy.FindingActionMissing, trustpolicy.FindingNotAction)) == 0 {
 		with(reason(trustpolicy.FindingActionMissing), join(c.Wanted), trustpolicy.AssumeAction)
 	}
 	for i, c := range result.Conditions {
-		if c.Outcome == trustpolicy.Held {
+		if c.Match == trustpolicy.Matches {
 			continue
 		}
 		base.Operator, base.Key = c.Operator, c.Key
-		if c.Outcome == trustpolicy.OutcomeUndecided {
+		if c.Match == trustpolicy.MatchUndecided {
 			with(ReasonConditionUnknown, c.Reason, join(c.Wanted))
 			continue
 		}
@@ -197,7 +198,7 @@ func (e *explainer) statementReasons(s trustpolicy.Statement, result trustpolicy
 
 // difference tells what is different between a presented value and those that
 // are wanted, and which of these is the closest; all of them where none is.
-func (e *explainer) difference(c trustpolicy.Check, wanted []string) (code ReasonCode, closest string) {
+func (e *explainer) difference(c trustpolicy.Comparison, wanted []string) (code ReasonCode, closest string) {
 	all := join(wanted)
 	isVariable := func(w string) bool { return strings.Contains(w, "${") }
 	switch {

@@ -46,7 +46,7 @@ func TestRecipes(t *testing.T) {
 			t.Parallel()
 			c := machine(policyOf(t, "2012-10-17", tt.statements))
 			got := Explain(c)
-			if got.Verdict != trustpolicy.Refused || len(got.Reasons) == 0 || got.Reasons[0].Code != tt.reason || got.Reasons[0].Want != tt.want && tt.want != "" {
+			if got.Verdict != Refused || len(got.Reasons) == 0 || got.Reasons[0].Code != tt.reason || got.Reasons[0].Want != tt.want && tt.want != "" {
 				t.Fatalf("%s, %+v; want %s with %q first", got.Verdict, got.Reasons, tt.reason, tt.want)
 			}
 			if len(got.Fixes) != 1 || !got.Complete || got.Fixes[0].TooBroad() {
@@ -70,7 +70,7 @@ func TestTrailingComma(t *testing.T) {
 	}
 	c := Case{PolicyError: err, Text: []byte(text), Claims: MachineClaims(subject, "sts.amazonaws.com")}
 	got := Explain(c)
-	if got.Verdict != trustpolicy.Refused || got.Error.Code != "MalformedPolicyDocument" || got.Reasons[0].Code != ReasonPolicySyntax ||
+	if got.Verdict != Refused || got.Error.Code != "MalformedPolicyDocument" || got.Reasons[0].Code != ReasonPolicySyntax ||
 		!strings.Contains(got.Reasons[0].Have, "a comma stands before the closing '}'") {
 		t.Errorf("%+v", got)
 	}
@@ -95,7 +95,7 @@ func withoutSids(p *trustpolicy.Policy) *trustpolicy.Policy {
 // TestOtherStatementsStay: a fix leaves what others need.
 func TestOtherStatementsStay(t *testing.T) {
 	t.Parallel()
-	ours, err := trustpolicy.Build(trustpolicy.Grant{Partition: "aws", Account: account, Org: "acme", Apps: []string{"db", "api"}})
+	ours, err := trustpolicy.Build(trustpolicy.AppAccess{Partition: "aws", Account: account, Org: "acme", Apps: []string{"db", "api"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,12 +144,12 @@ func TestOtherIssuer(t *testing.T) {
 	github := strings.NewReplacer("oidc.fly.io/acme", "token.actions.githubusercontent.com", "acme:web:*", "repo:octo/web:*")
 	c := Case{Policy: policyOf(t, "2012-10-17", github.Replace(statement("Allow", aud+","+sub)))}
 	c.Claims = Claims{Issuer: "https://token.actions.githubusercontent.com", Subject: "repo:octo/web:ref:refs/heads/main", Audience: []string{"sts.amazonaws.com"}}
-	if got := Explain(c); got.Verdict != trustpolicy.Accepted {
+	if got := Explain(c); got.Verdict != Accepted {
 		t.Errorf("%+v", got)
 	}
 	c.Claims.Subject = "repo:octo/db:ref:refs/heads/main"
 	got := Explain(c)
-	if got.Verdict != trustpolicy.Refused || len(got.Reasons) != 1 || got.Complete || got.Fixes != nil || got.Obstacle != ObstacleIssuer {
+	if got.Verdict != Refused || len(got.Reasons) != 1 || got.Complete || got.Fixes != nil || got.Obstacle != ObstacleIssuer {
 		t.Errorf("%+v", got)
 	}
 }

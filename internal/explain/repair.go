@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
@@ -25,10 +26,10 @@ type repair struct {
 
 // run repairs what did not hold and says whether that was possible.
 func (r *repair) run(result trustpolicy.StatementResult) bool {
-	if result.Principal.Outcome != trustpolicy.Held && !r.principal() {
+	if result.Principal.Match != trustpolicy.Matches && !r.principal() {
 		return false
 	}
-	if result.Action.Outcome != trustpolicy.Held && !r.action() {
+	if result.Action.Match != trustpolicy.Matches && !r.action() {
 		return false
 	}
 	if len(r.Claims.Tags) > 0 && r.statement.NotAction == nil && !slices.ContainsFunc(r.statement.Action, func(a string) bool {
@@ -38,7 +39,7 @@ func (r *repair) run(result trustpolicy.StatementResult) bool {
 	}
 	var conditions []trustpolicy.Condition
 	for i, c := range r.statement.Conditions {
-		if result.Conditions[i].Outcome == trustpolicy.Held {
+		if result.Conditions[i].Match == trustpolicy.Matches {
 			conditions = append(conditions, c)
 			continue
 		}
@@ -89,8 +90,8 @@ func (r *repair) principal() bool {
 // misspelt says whether a principal is no provider of another organisation's.
 func (r *repair) misspelt(name string) bool {
 	_, path, ok := strings.Cut(name, providerResource)
-	org, isFly := strings.CutPrefix(path, trustpolicy.IssuerHost+"/")
-	return !ok || !isFly || org == r.org || trustpolicy.CheckOrg(org) != nil
+	org, isFly := strings.CutPrefix(path, flyname.IssuerHost+"/")
+	return !ok || !isFly || org == r.org || flyname.CheckOrg(org) != nil
 }
 
 // sharedWith says whether a path is that of another provider of the statement.
@@ -118,7 +119,7 @@ func (r *repair) action() bool {
 }
 
 // condition repairs one that did not hold, and says whether it stays.
-func (r *repair) condition(c trustpolicy.Condition, check trustpolicy.Check) (trustpolicy.Condition, bool) {
+func (r *repair) condition(c trustpolicy.Condition, check trustpolicy.Comparison) (trustpolicy.Condition, bool) {
 	i := strings.LastIndexByte(c.Key, ':')
 	if i > 0 && r.sharedWith(c.Key[:i]) {
 		return c, true // it is the other one's access, so that this edit comes to nothing

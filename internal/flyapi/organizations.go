@@ -2,11 +2,9 @@ package flyapi
 
 import (
 	"context"
-)
 
-// personalAlias is what Fly's tools call the personal organisation of whoever
-// asks; no organisation's raw slug is that.
-const personalAlias = "personal"
+	"github.com/fly-aws/fly-aws/internal/flyname"
+)
 
 // Types of an Organization.
 const (
@@ -111,7 +109,7 @@ func (c *Client) checkOrganization(doing string, o Organization) *Error {
 	switch {
 	case o.ID == "" || o.Slug == "":
 		return c.odd(doing, "an organisation in the answer has no ID or no slug")
-	case o.RawSlug == "" || o.RawSlug == personalAlias:
+	case o.RawSlug == "" || o.RawSlug == flyname.Personal:
 		return c.odd(doing, "the answer does not tell the raw slug of the organisation "+quote(o.Slug))
 	}
 	return nil

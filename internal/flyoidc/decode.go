@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/fly-aws/fly-aws/internal/flyname"
 )
 
 // A Rule is one that a token has to keep. Its text is a stable code.
@@ -270,7 +272,7 @@ func (in *inspection) claims(what string, text []byte) (c Claims) {
 	c = Claims{Members: o.members, JSON: string(text)}
 	c.Issuer = o.text(in, RuleIssuer)
 	c.Subject = o.text(in, RuleSubject)
-	c.Audience = o.audience(in, strings.HasPrefix(c.Issuer, IssuerPrefix))
+	c.Audience = o.audience(in, strings.HasPrefix(c.Issuer, flyname.Issuer("")))
 	c.Expiry = o.time(in, RuleExpiry)
 	c.IssuedAt = o.time(in, RuleIssuedAt)
 	if o.has(string(RuleNotBefore)) {

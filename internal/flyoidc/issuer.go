@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+
+	"github.com/fly-aws/fly-aws/internal/flyname"
 )
 
 // maxDocument bounds what an issuer answers: 1,000 keys of 4096 bits take less
@@ -161,7 +163,7 @@ func (v *verification) fetchKeys(ctx context.Context) (set []byte, from string, 
 		reason = "it has no jwks_uri"
 	case err != nil || address.Scheme != "https" || address.Host == "" || address.User != nil:
 		reason = fmt.Sprintf("its jwks_uri %s is not an https URL", quote(from))
-	case strings.HasPrefix(issuer, IssuerPrefix) && address.Host != base.Host:
+	case strings.HasPrefix(issuer, flyname.Issuer("")) && address.Host != base.Host:
 		reason = fmt.Sprintf("its jwks_uri %s is on another host", quote(from))
 	}
 	if reason != "" {

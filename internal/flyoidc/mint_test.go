@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/internal/flyoidc"
 	"github.com/fly-aws/fly-aws/internal/sandbox"
 )
@@ -75,8 +76,8 @@ func TestMintSandbox(t *testing.T) {
 		aud     string
 	}{
 		{flyoidc.MintRequest{}, "https://fly.io/acme"},
-		{flyoidc.MintRequest{Audience: flyoidc.AudienceAWS}, "sts.amazonaws.com"},
-		{flyoidc.MintRequest{Audience: flyoidc.AudienceAWS, PrincipalTags: true}, "sts.amazonaws.com"},
+		{flyoidc.MintRequest{Audience: flyname.AudienceAWS}, "sts.amazonaws.com"},
+		{flyoidc.MintRequest{Audience: flyname.AudienceAWS, PrincipalTags: true}, "sts.amazonaws.com"},
 	} {
 		text, err := m.Mint(context.Background(), test.request)
 		if err != nil {
@@ -101,8 +102,8 @@ func TestMintRequest(t *testing.T) {
 	good := compact(goodHeader, goodClaims, 256)
 	for want, request := range map[string]flyoidc.MintRequest{
 		`{}`:                          {},
-		`{"aud":"sts.amazonaws.com"}`: {Audience: flyoidc.AudienceAWS},
-		`{"aud":"sts.amazonaws.com","aws_principal_tags":true}`: {Audience: flyoidc.AudienceAWS, PrincipalTags: true},
+		`{"aud":"sts.amazonaws.com"}`: {Audience: flyname.AudienceAWS},
+		`{"aud":"sts.amazonaws.com","aws_principal_tags":true}`: {Audience: flyname.AudienceAWS, PrincipalTags: true},
 	} {
 		socket := serve(t, func(rw http.ResponseWriter, r *http.Request) {
 			body, _ := io.ReadAll(r.Body)

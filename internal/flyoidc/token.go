@@ -1,29 +1,17 @@
 package flyoidc
 
 import (
-	"strings"
 	"time"
 )
 
 // What Fly and AWS agreed on.
 const (
-	// IssuerPrefix begins the issuer of every token of Fly's; the rest is the
-	// organisation's raw slug, without a slash behind it
-	// (https://fly.io/docs/security/openid-connect/).
-	IssuerPrefix = "https://oidc.fly.io/"
-	// AudienceAWS is the audience for AWS, in every partition: it is the one that
-	// Fly's init asks for when AWS_ROLE_ARN is set.
-	AudienceAWS = "sts.amazonaws.com"
 	// DefaultTokenFile is where Fly's init keeps a fresh token for AWS.
 	DefaultTokenFile = "/.fly/oidc_token" //nolint:gosec // a path, not a secret
 	// MaxSize is the most characters of a token: what STS takes
 	// (https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html).
 	MaxSize = 20000
 )
-
-// personalAlias is the slug that stands for a personal organisation in Fly's
-// tools and in no token.
-const personalAlias = "personal"
 
 // A Token is what a token says, without its signature.
 type Token struct {
@@ -89,39 +77,4 @@ func (m Member) Strings() (list []string, ok bool) {
 		return []string{s}, true
 	}
 	return textList(m.Value)
-}
-
-// A Subject is the sub of a machine.
-type Subject struct {
-	// Org is the organisation's raw slug, App the app's name and Machine the
-	// machine's name, not its ID.
-	Org, App, Machine string
-}
-
-// ParseSubject takes a subject of Fly's apart: three parts with colons between
-// them, none empty (https://fly.io/docs/security/openid-connect/). Any other
-// text is not ok.
-func ParseSubject(sub string) (s Subject, ok bool) {
-	org, rest, _ := strings.Cut(sub, ":")
-	app, machine, _ := strings.Cut(rest, ":")
-	if org == "" || app == "" || machine == "" || strings.Contains(machine, ":") {
-		return Subject{}, false
-	}
-	return Subject{Org: org, App: app, Machine: machine}, true
-}
-
-// IssuerOrg returns the slug in an issuer of Fly's, which may be the alias
-// "personal". It is not ok when the issuer is not IssuerPrefix and a slug of
-// lower-case letters, digits and dashes.
-func IssuerOrg(issuer string) (slug string, ok bool) {
-	slug, ok = strings.CutPrefix(issuer, IssuerPrefix)
-	if !ok || slug == "" {
-		return "", false
-	}
-	for _, c := range []byte(slug) {
-		if (c < 'a' || 'z' < c) && (c < '0' || '9' < c) && c != '-' {
-			return "", false
-		}
-	}
-	return slug, true
 }

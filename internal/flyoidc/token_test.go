@@ -14,8 +14,6 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
-
-	"github.com/fly-aws/fly-aws/internal/flyoidc"
 )
 
 // clock is the time at which the tests take place.
@@ -119,50 +117,4 @@ func sign(t testing.TB, algorithm, claims string) string {
 func claimsOf(issuer string) string {
 	return fmt.Sprintf(`{"iss":%q,"sub":"acme:web:quiet-sun-1234","aud":"sts.amazonaws.com","iat":%d,"nbf":%d,"exp":%d}`,
 		issuer, clock.Unix(), clock.Unix(), clock.Add(10*time.Minute).Unix())
-}
-
-func TestParseSubject(t *testing.T) {
-	t.Parallel()
-	for sub, want := range map[string]flyoidc.Subject{
-		"dioad-dev:dioad-dev-edgerouter:cold-shape-2007": {Org: "dioad-dev", App: "dioad-dev-edgerouter", Machine: "cold-shape-2007"},
-		"a:b:c":   {Org: "a", App: "b", Machine: "c"},
-		"":        {},
-		"a:b":     {},
-		"a:b:":    {},
-		":b:c":    {},
-		"a::c":    {},
-		"a:b:c:d": {},
-		"a:b:c:":  {},
-		"repo:octo-org/octo-repo:ref:refs/heads/main": {},
-	} {
-		got, ok := flyoidc.ParseSubject(sub)
-		if got != want || ok != (want != flyoidc.Subject{}) {
-			t.Errorf("ParseSubject(%q) = %+v, %v; want %+v", sub, got, ok, want)
-		}
-	}
-}
-
-func TestIssuerOrg(t *testing.T) {
-	t.Parallel()
-	for issuer, want := range map[string]string{
-		"https://oidc.fly.io/acme":        "acme",
-		"https://oidc.fly.io/acme-2":      "acme-2",
-		"https://oidc.fly.io/personal":    "personal",
-		"https://oidc.fly.io/":            "",
-		"https://oidc.fly.io":             "",
-		"https://oidc.fly.io/acme/":       "",
-		"https://oidc.fly.io/acme/../x":   "",
-		"https://oidc.fly.io/ACME":        "",
-		"https://oidc.fly.io/a?b":         "",
-		"https://oidc.fly.io.evil.com/a":  "",
-		"https://oidc.fly.io@evil.com/a":  "",
-		"http://oidc.fly.io/acme":         "",
-		"https://accounts.google.com":     "",
-		"https://oidc.fly.io/acme\u202ex": "",
-	} {
-		got, ok := flyoidc.IssuerOrg(issuer)
-		if got != want || ok != (want != "") {
-			t.Errorf("IssuerOrg(%q) = %q, %v; want %q", issuer, got, ok, want)
-		}
-	}
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/fly-aws/fly-aws/internal/flyname"
 )
 
 // The names of the checks, in the order in which Verify returns them.
@@ -68,7 +70,7 @@ const keysTimeout = 10 * time.Second
 // Fly's for AWS, now, with the keys that its issuer publishes.
 type Options struct {
 	// Issuer is the only issuer to accept: an https URL, compared with iss letter by
-	// letter. "" accepts IssuerPrefix with any raw slug.
+	// letter. "" accepts flyname.Issuer("") with any raw slug.
 	Issuer string
 	// Audience has to be among the token's; "" is AudienceAWS.
 	Audience string
@@ -98,7 +100,7 @@ type Options struct {
 func Verify(ctx context.Context, text string, o Options) []Check {
 	v := &verification{options: o, text: trim(text)}
 	if v.options.Audience == "" {
-		v.options.Audience = AudienceAWS
+		v.options.Audience = flyname.AudienceAWS
 	}
 	if v.options.Timeout == 0 {
 		v.options.Timeout = keysTimeout
@@ -160,11 +162,11 @@ func (v *verification) issuer() bool {
 		}
 		return false
 	}
-	slug, ok := IssuerOrg(have)
+	slug, ok := flyname.IssuerOrg(have)
 	switch {
 	case !ok:
-		v.add(CheckIssuer, Failed, "%s is not an issuer of Fly's, which is %s and an organisation's slug", quote(have), IssuerPrefix)
-	case slug == personalAlias:
+		v.add(CheckIssuer, Failed, "%s is not an issuer of Fly's, which is %s and an organisation's slug", quote(have), flyname.Issuer(""))
+	case slug == flyname.Personal:
 		v.add(CheckIssuer, Failed, "%s has the alias personal, and Fly's tokens carry the raw slug", quote(have))
 	default:
 		v.add(CheckIssuer, OK, "%s", quote(have))

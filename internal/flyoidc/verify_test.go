@@ -22,6 +22,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/internal/flyoidc"
 	"github.com/fly-aws/fly-aws/internal/sandbox"
 )
@@ -94,7 +95,7 @@ func TestVerifySandbox(t *testing.T) {
 			r.Org, r.App, r.Machine = "acme", "web", "quiet-sun-1234"
 		}
 		if r.Audience == "" {
-			r.Audience = flyoidc.AudienceAWS
+			r.Audience = flyname.AudienceAWS
 		}
 		text, err := w.Mint(r)
 		if err != nil {
@@ -480,7 +481,7 @@ func TestVerifyIssuerURL(t *testing.T) {
 		"https://issuer.example?", "https://issuer.example#x", "https://issuer.example#", "https://issuer.example/\u001b", ":",
 	} {
 		o := flyoidc.Options{Issuer: issuer, Client: forbidden(t), Now: func() time.Time { return clock }}
-		claims, err := json.Marshal(map[string]any{"iss": issuer, "sub": "s", "aud": flyoidc.AudienceAWS, "iat": clock.Unix(), "exp": clock.Unix()})
+		claims, err := json.Marshal(map[string]any{"iss": issuer, "sub": "s", "aud": flyname.AudienceAWS, "iat": clock.Unix(), "exp": clock.Unix()})
 		if err != nil {
 			t.Fatal(err)
 		}

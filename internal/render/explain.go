@@ -17,7 +17,7 @@ const columns = 80
 func Explanation(w io.Writer, e explain.Explanation, style Style) {
 	p := printer{w, style}
 	p.verdict(e)
-	if e.Verdict == trustpolicy.Accepted {
+	if e.Verdict == explain.Accepted {
 		p.warnings("  ! ", e.Warnings)
 	}
 	p.steps(e.Steps)
@@ -34,10 +34,10 @@ func Explanation(w io.Writer, e explain.Explanation, style Style) {
 		}
 	}
 	p.fixes(e.Fixes, e.Complete)
-	if e.Verdict != trustpolicy.Accepted {
+	if e.Verdict != explain.Accepted {
 		p.warnings("  ! ", e.Warnings)
 	}
-	if !e.Complete && e.Verdict == trustpolicy.Refused {
+	if !e.Complete && e.Verdict == explain.Refused {
 		p.line("")
 		p.prose("", obstacleWords(e))
 	}
@@ -82,11 +82,11 @@ func (p printer) prose(lead, text string) {
 
 func (s Style) unsure() string { return s.paint(yellow, "?") }
 
-func (p printer) outcome(o trustpolicy.Outcome) string {
+func (p printer) outcome(o trustpolicy.Match) string {
 	switch o {
-	case trustpolicy.Held:
+	case trustpolicy.Matches:
 		return p.ok()
-	case trustpolicy.Failed:
+	case trustpolicy.DoesNotMatch:
 		return p.bad()
 	}
 	return p.unsure()
@@ -94,13 +94,13 @@ func (p printer) outcome(o trustpolicy.Outcome) string {
 
 func (p printer) verdict(e explain.Explanation) {
 	switch e.Verdict {
-	case trustpolicy.Accepted:
+	case explain.Accepted:
 		gives := "STS gives credentials for this token"
-		if slices.ContainsFunc(e.Steps, func(s explain.Step) bool { return s.Outcome == trustpolicy.OutcomeUndecided }) {
+		if slices.ContainsFunc(e.Steps, func(s explain.Step) bool { return s.Match == trustpolicy.MatchUndecided }) {
 			gives += ", as far as is known here"
 		}
 		p.line("%s %s: %s", p.ok(), p.paint(bold, "accepted"), gives)
-	case trustpolicy.Refused:
+	case explain.Refused:
 		p.line("%s %s", p.bad(), p.paint(bold, "refused"))
 		if e.Error != nil {
 			p.prose("  ", Clean(e.Error.Code)+": "+Clean(e.Error.Message))
@@ -115,21 +115,21 @@ func (p printer) steps(steps []explain.Step) {
 	p.line("%s", p.paint(bold, "What STS checks, in order"))
 	for _, s := range steps {
 		note := ""
-		if s.Outcome == trustpolicy.OutcomeUndecided {
+		if s.Match == trustpolicy.MatchUndecided {
 			note = ": not known here"
 			if s.Note != "" {
 				note += ": " + Clean(s.Note)
 			}
 		}
-		p.line("  %s %s%s", p.outcome(s.Outcome), stepWords(s.Code), note)
+		p.line("  %s %s%s", p.outcome(s.Match), stepWords(s.Code), note)
 	}
 }
 
 // statement shows every test of one.
 func (p printer) statement(s trustpolicy.StatementResult) {
-	does := map[trustpolicy.Outcome]string{
-		trustpolicy.Held: "applies", trustpolicy.Failed: "does not apply", trustpolicy.OutcomeUndecided: "may apply",
-	}[s.Outcome]
+	does := map[trustpolicy.Match]string{
+		trustpolicy.Matches: "applies", trustpolicy.DoesNotMatch: "does not apply", trustpolicy.MatchUndecided: "may apply",
+	}[s.Match]
 	p.line("%s, %s: it %s", p.paint(bold, statementName(s.Index, s.Sid)), Clean(string(s.Effect)), does)
 	p.test("principal", s.Principal)
 	p.test("action", s.Action)
@@ -146,15 +146,15 @@ func statementName(index int, sid string) string {
 	return name
 }
 
-func (p printer) test(name string, c trustpolicy.Check) {
-	p.line("  %s %s", p.outcome(c.Outcome), name)
+func (p printer) test(name string, c trustpolicy.Comparison) {
+	p.line("  %s %s", p.outcome(c.Match), name)
 	p.values("wanted", c.Wanted)
 	if c.Presented == nil {
 		p.line("      presented  nothing")
 	} else {
 		p.values("presented", c.Presented)
 	}
-	if c.Outcome != trustpolicy.Held || c.Reason != trustpolicy.ReasonMatched {
+	if c.Match != trustpolicy.Matches || c.Reason != trustpolicy.ReasonMatched {
 		p.prose("      ", checkWords(c))
 	}
 }

@@ -15,8 +15,8 @@ const (
 
 // An ExplainDocument is what explain prints. Text is raw; JSON escapes it.
 type ExplainDocument struct {
-	Schema  string              `json:"schema"`
-	Verdict trustpolicy.Verdict `json:"verdict"`
+	Schema  string          `json:"schema"`
+	Verdict explain.Verdict `json:"verdict"`
 	// Error is AWS's, null unless the verdict is "refused".
 	Error      *ExplainError       `json:"error"`
 	Steps      []ExplainStep       `json:"steps"`
@@ -43,8 +43,8 @@ type ExplainError struct {
 
 // An ExplainStep is a step of STS.
 type ExplainStep struct {
-	Code    explain.StepCode    `json:"code"`
-	Outcome trustpolicy.Outcome `json:"outcome"`
+	Code    explain.StepCode  `json:"code"`
+	Match trustpolicy.Match `json:"match"`
 	// Note says why the outcome is undecided.
 	Note string `json:"note,omitempty"`
 }
@@ -52,24 +52,24 @@ type ExplainStep struct {
 // A StatementDocument is a statement and how its tests went.
 type StatementDocument struct {
 	// Index counts from 0.
-	Index      int                 `json:"index"`
-	Sid        string              `json:"sid,omitempty"`
-	Effect     trustpolicy.Effect  `json:"effect"`
-	Outcome    trustpolicy.Outcome `json:"outcome"`
-	Principal  CheckDocument       `json:"principal"`
-	Action     CheckDocument       `json:"action"`
-	Conditions []CheckDocument     `json:"conditions"`
+	Index      int                `json:"index"`
+	Sid        string             `json:"sid,omitempty"`
+	Effect     trustpolicy.Effect `json:"effect"`
+	Match    trustpolicy.Match  `json:"match"`
+	Principal  CheckDocument      `json:"principal"`
+	Action     CheckDocument      `json:"action"`
+	Conditions []CheckDocument    `json:"conditions"`
 }
 
 // A CheckDocument is a test of a statement. Presented is null when the request has
 // nothing to present, or it is not known; Reason tells which.
 type CheckDocument struct {
-	Operator  string              `json:"operator,omitempty"`
-	Key       string              `json:"key,omitempty"`
-	Wanted    []string            `json:"wanted"`
-	Presented []string            `json:"presented"`
-	Outcome   trustpolicy.Outcome `json:"outcome"`
-	Reason    string              `json:"reason"`
+	Operator  string            `json:"operator,omitempty"`
+	Key       string            `json:"key,omitempty"`
+	Wanted    []string          `json:"wanted"`
+	Presented []string          `json:"presented"`
+	Match   trustpolicy.Match `json:"match"`
+	Reason    string            `json:"reason"`
 }
 
 // A ReasonDocument is a cause of the verdict, or a warning.
@@ -140,7 +140,7 @@ func NewExplain(e explain.Explanation) ExplainDocument {
 	}
 	for _, s := range e.Statements {
 		statement := StatementDocument{
-			Index: s.Index, Sid: s.Sid, Effect: s.Effect, Outcome: s.Outcome,
+			Index: s.Index, Sid: s.Sid, Effect: s.Effect, Match: s.Match,
 			Principal: newCheck(s.Principal), Action: newCheck(s.Action), Conditions: []CheckDocument{},
 		}
 		for _, c := range s.Conditions {
@@ -171,12 +171,12 @@ func newReasons(reasons []explain.Reason) []ReasonDocument {
 	return out
 }
 
-func newCheck(c trustpolicy.Check) CheckDocument {
+func newCheck(c trustpolicy.Comparison) CheckDocument {
 	wanted := c.Wanted
 	if wanted == nil {
 		wanted = []string{}
 	}
-	return CheckDocument{Operator: c.Operator, Key: c.Key, Wanted: wanted, Presented: c.Presented, Outcome: c.Outcome, Reason: c.Reason}
+	return CheckDocument{Operator: c.Operator, Key: c.Key, Wanted: wanted, Presented: c.Presented, Match: c.Match, Reason: c.Reason}
 }
 
 // NewExplainError makes the document of an error's meaning.

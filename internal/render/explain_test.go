@@ -300,7 +300,7 @@ func TestObstacleWords(t *testing.T) {
 	}{
 		{explain.Explanation{}, "No change is suggested."},
 		{explain.Explanation{Fixes: fixes}, "These steps alone are not enough."},
-		{explain.Explanation{Fixes: fixes, Steps: []explain.Step{{Code: explain.StepPolicy, Outcome: trustpolicy.OutcomeUndecided}}}, "Whether these steps are enough depends on what is not known here."},
+		{explain.Explanation{Fixes: fixes, Steps: []explain.Step{{Code: explain.StepPolicy, Match: trustpolicy.MatchUndecided}}}, "Whether these steps are enough depends on what is not known here."},
 		{explain.Explanation{Fixes: fixes, Obstacle: explain.ObstacleIssuer}, "No change is suggested: the issuer is not that of a Fly organisation."},
 		{explain.Explanation{Fixes: fixes, Obstacle: explain.ObstacleOnPurpose}, "No change that is known here makes it accepted without undoing what somebody asked for on purpose."},
 	} {

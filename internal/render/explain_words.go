@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fly-aws/fly-aws/internal/explain"
+	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
@@ -34,12 +35,12 @@ func stepWords(code explain.StepCode) string {
 }
 
 // checkWords says why a test went as it did.
-func checkWords(c trustpolicy.Check) string {
+func checkWords(c trustpolicy.Comparison) string {
 	switch c.Reason {
 	case trustpolicy.ReasonMatched:
 		return "it matches, which this operator forbids"
 	case trustpolicy.ReasonNoMatch:
-		if c.Outcome == trustpolicy.Held {
+		if c.Match == trustpolicy.Matches {
 			return "it does not match, as this test wants it"
 		}
 		return "it does not match"
@@ -56,7 +57,7 @@ func checkWords(c trustpolicy.Check) string {
 		if c.Reason == trustpolicy.ReasonOtherProvider {
 			why = "the request has no keys of this provider"
 		}
-		if c.Outcome == trustpolicy.Held {
+		if c.Match == trustpolicy.Matches {
 			return why + ", and without it this operator holds"
 		}
 		return why
@@ -165,7 +166,7 @@ func sentence(r explain.Reason, have, want string) string {
 		}
 		return "the request has " + have + ", which does not satisfy " + want
 	case explain.ReasonConditionUnknown:
-		return checkWords(trustpolicy.Check{Reason: r.Have, Outcome: trustpolicy.OutcomeUndecided})
+		return checkWords(trustpolicy.Comparison{Reason: r.Have, Match: trustpolicy.MatchUndecided})
 	}
 	return Clean(string(r.Code))
 }
@@ -264,7 +265,7 @@ func fixWords(f explain.Fix) string {
 
 // newOrgWords warns of a fix that lets in another organisation.
 func newOrgWords(f explain.Fix) string {
-	return "This lets another Fly organisation (" + Clean(strings.TrimPrefix(f.Issuer, trustpolicy.Issuer(""))) +
+	return "This lets another Fly organisation (" + Clean(strings.TrimPrefix(f.Issuer, flyname.Issuer(""))) +
 		") into this AWS account. If you did not expect this token, the refusal is right."
 }
 
@@ -333,7 +334,7 @@ func meantWords(e explain.Explanation) (words, command string) {
 		list = strings.Join(names[:last], ", ") + " and " + list
 	}
 	words = "The role is for " + list + " only. If " + Clean(who) + " should not have its permissions, this refusal is right"
-	if short && trustpolicy.CheckApp(app) == nil {
+	if short && flyname.CheckApp(app) == nil {
 		return words + "; give it a role of its own:", "fly-aws setup --app " + shellWord(app)
 	}
 	return words + ".", ""
@@ -357,7 +358,7 @@ func obstacleWords(e explain.Explanation) string {
 	case e.Obstacle == explain.ObstacleIssuer:
 		return "No change is suggested: the issuer is not that of a Fly organisation."
 	case len(e.Fixes) == 0:
-	case slices.Contains(e.Steps, explain.Step{Code: explain.StepPolicy, Outcome: trustpolicy.OutcomeUndecided}),
+	case slices.Contains(e.Steps, explain.Step{Code: explain.StepPolicy, Match: trustpolicy.MatchUndecided}),
 		slices.ContainsFunc(e.Fixes, func(f explain.Fix) bool { return f.Kind == explain.FixRawSlug }):
 		return "Whether these steps are enough depends on what is not known here."
 	default:
@@ -411,7 +412,7 @@ func MeaningWords(m explain.Meaning) []string {
 		}
 		return out
 	case explain.MeaningAudience:
-		return []string{"The provider does not list the token's audience. For AWS it is " + trustpolicy.DefaultAudience + "."}
+		return []string{"The provider does not list the token's audience. For AWS it is " + flyname.AudienceAWS + "."}
 	case explain.MeaningKeys:
 		return []string{"STS could not get the issuer's keys, or they did not sign the token. Try again; if it keeps failing, the token is not the issuer's."}
 	case explain.MeaningThumbprint:

@@ -125,7 +125,7 @@ func NewReport(plan *setup.Plan, report setup.Report, findings []setup.Finding, 
 	}
 	for _, p := range proofs {
 		doc.Proofs = append(doc.Proofs, ProofDocument{p, p.Held()})
-		if !p.Held() && (p.Want == trustpolicy.Refused || p.Got == trustpolicy.Undecided) {
+		if !p.Held() && (p.Want.Denied() || p.Got == trustpolicy.Undecided) {
 			doc.Warnings = append(doc.Warnings, proofWarning(p))
 		}
 	}

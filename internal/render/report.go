@@ -59,11 +59,11 @@ func Proofs(w io.Writer, proofs []setup.Proof, style Style) {
 func (p printer) proof(proof setup.Proof) {
 	subject, role := Clean(proof.Subject), Clean(proof.Role)
 	switch {
-	case proof.Held() && proof.Want == trustpolicy.Accepted:
+	case proof.Held() && proof.Want == trustpolicy.Allowed:
 		p.line("%s %s %s %s: accepted", p.ok(), subject, p.arrow(), role)
 	case proof.Held():
 		p.line("%s %s %s %s: refused, as it should be", p.ok(), subject, p.arrow(), role)
-	case proof.Want == trustpolicy.Refused && proof.Got == trustpolicy.Accepted:
+	case proof.Want.Denied() && proof.Got == trustpolicy.Allowed:
 		p.line("%s %s %s %s: accepted too", p.paint(yellow, "!"), subject, p.arrow(), role)
 		p.because(proof)
 		p.line("    It is not fly-aws's and is left alone. Remove it if that is not meant.")
@@ -80,14 +80,14 @@ func (p printer) proof(proof setup.Proof) {
 func (p printer) because(proof setup.Proof) {
 	for _, s := range proof.Decision.Statements {
 		switch {
-		case s.Outcome == trustpolicy.Held && s.Effect == trustpolicy.Allow && proof.Want == trustpolicy.Refused:
+		case s.Match == trustpolicy.Matches && s.Effect == trustpolicy.Allow && proof.Want.Denied():
 			p.line("    %s allows it.", statementName(s.Index, s.Sid))
-		case s.Outcome == trustpolicy.Held && s.Effect == trustpolicy.Deny:
+		case s.Match == trustpolicy.Matches && s.Effect == trustpolicy.Deny:
 			p.line("    %s denies it.", statementName(s.Index, s.Sid))
-		case s.Outcome == trustpolicy.OutcomeUndecided:
+		case s.Match == trustpolicy.MatchUndecided:
 			p.line("    %s depends on what is not known here:", statementName(s.Index, s.Sid))
 			p.failures(s)
-		case s.Outcome == trustpolicy.Failed && s.Effect == trustpolicy.Allow && proof.Want == trustpolicy.Accepted:
+		case s.Match == trustpolicy.DoesNotMatch && s.Effect == trustpolicy.Allow && proof.Want == trustpolicy.Allowed:
 			p.line("    %s does not apply:", statementName(s.Index, s.Sid))
 			p.failures(s)
 		}
@@ -97,13 +97,13 @@ func (p printer) because(proof setup.Proof) {
 // failures shows the conditions of a statement that did not hold.
 func (p printer) failures(s trustpolicy.StatementResult) {
 	for _, c := range s.Conditions {
-		if c.Outcome != trustpolicy.Held {
+		if c.Match != trustpolicy.Matches {
 			p.condition(c)
 		}
 	}
 }
 
-func (p printer) condition(c trustpolicy.Check) {
+func (p printer) condition(c trustpolicy.Comparison) {
 	presented := "missing"
 	if c.Presented != nil {
 		presented = quoted(c.Presented)
@@ -114,7 +114,7 @@ func (p printer) condition(c trustpolicy.Check) {
 
 // Refused shows AWS's refusal and, since AWS names no cause, the conditions of
 // the trust policy that did not hold.
-func Refused(w io.Writer, code, message string, d trustpolicy.Decision, style Style) {
+func Refused(w io.Writer, code, message string, d trustpolicy.Evaluation, style Style) {
 	p := printer{w, style}
 	p.line("%s refused: %s: %s", p.bad(), Clean(code), Clean(message))
 	p.line("  AWS says no more. It is this condition that did not hold:")

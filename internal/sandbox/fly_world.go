@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/fly-aws/fly-aws/internal/flyname"
 )
 
 // FlyToken is the OAuth token of the sandbox's person, who is in every
@@ -168,14 +170,14 @@ func (w *World) flyOrg(raw string) map[string]any {
 		org["name"] = raw
 	}
 	if raw == w.PersonalOrg {
-		org["slug"], org["type"] = personalAlias, "PERSONAL"
+		org["slug"], org["type"] = flyname.Personal, "PERSONAL"
 	}
 	return org
 }
 
 // rawSlug resolves the alias of the personal organisation. The caller holds w.mu.
 func (w *World) rawSlug(slug string) string {
-	if slug == personalAlias {
+	if slug == flyname.Personal {
 		return w.PersonalOrg
 	}
 	return slug

@@ -304,7 +304,7 @@ func TestTrustPoliciesThatIAMTakes(t *testing.T) {
 			t.Errorf("%s: %v", principal, err)
 		}
 	}
-	built, err := trustpolicy.Build(trustpolicy.Grant{Partition: "aws", Account: "123456789012", Org: "acme", Apps: []string{"web", "api"}})
+	built, err := trustpolicy.Build(trustpolicy.AppAccess{Partition: "aws", Account: "123456789012", Org: "acme", Apps: []string{"web", "api"}})
 	if _, err := c.CreateRole(context.Background(), newRole("built", trustpolicy.New(ok(t, built, err)).String())); err != nil {
 		t.Error(err)
 	}

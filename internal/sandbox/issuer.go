@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/fly-aws/fly-aws/internal/flyname"
 )
 
 // serveIssuer answers for https://oidc.fly.io: discovery and the keys of each
@@ -15,7 +17,7 @@ import (
 // no token has.
 func (s *Server) serveIssuer(rw http.ResponseWriter, r *http.Request) {
 	org, document, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	if org != personalAlias && !slices.Contains(s.world.orgs(), org) {
+	if org != flyname.Personal && !slices.Contains(s.world.orgs(), org) {
 		http.NotFound(rw, r)
 		return
 	}

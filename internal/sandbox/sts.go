@@ -128,8 +128,8 @@ func (w *World) trusts(ro *role, t *webIdentity, sessionName string, r *request)
 		actions = append(actions, "sts:TagSession")
 	}
 	for _, action := range actions {
-		d := ro.trust.Evaluate(trustpolicy.Request{Action: action, Federated: t.provider, Context: keys})
-		if d.Verdict != trustpolicy.Accepted { // undecided is no
+		d := ro.trust.Evaluate(trustpolicy.AssumeRequest{Action: action, Federated: t.provider, Context: keys})
+		if d.Decision != trustpolicy.Allowed { // undecided is no
 			return false
 		}
 	}

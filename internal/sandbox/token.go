@@ -12,14 +12,12 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/fly-aws/fly-aws/internal/flyname"
 )
 
 // issuerPrefix begins the issuer of every organisation's tokens.
 const issuerPrefix = "https://oidc.fly.io/"
-
-// personalAlias is what Fly's tools call the personal organisation of whoever
-// asks. The issuer answers for it, no token carries it.
-const personalAlias = "personal"
 
 // tokenLifetime is how long Fly's tokens are valid.
 const tokenLifetime = 600 * time.Second
@@ -68,8 +66,8 @@ func (w *World) Mint(t TokenRequest) (string, error) {
 	w.seq++
 	n := w.seq
 	w.mu.Unlock()
-	if t.Org == personalAlias {
-		return "", fmt.Errorf("no token carries the alias %q; use the raw slug", personalAlias)
+	if t.Org == flyname.Personal {
+		return "", fmt.Errorf("no token carries the alias %q; use the raw slug", flyname.Personal)
 	}
 	if !known {
 		return "", fmt.Errorf("there is no machine %q of app %q in org %q; add it with AddMachine", t.Machine, t.App, t.Org)

@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/internal/preset"
 	"github.com/fly-aws/fly-aws/setup"
-	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
 // An interview asks the questions in their order. Everything it shows or asks
@@ -203,7 +203,7 @@ func (iv *interview) organization(t *told) error {
 		} else if err == nil {
 			iv.line("! the organisation %s is not one of yours on Fly", iv.options.clean(t.Org))
 		}
-		if trustpolicy.CheckOrg(t.Org) == nil {
+		if flyname.CheckOrg(t.Org) == nil {
 			if i >= 0 {
 				iv.line("Fly organisation: %s", iv.orgLabel(orgs[i]))
 			} else {
@@ -230,13 +230,13 @@ func (iv *interview) organization(t *told) error {
 		if len(orgs) == 0 {
 			q.kind, q.title, q.example = enter, "Which Fly organisation, by its raw slug?", "acme"
 			q.why = `The slug in its tokens. "personal" is an alias, never the slug.`
-			q.check = func(answer []string) error { return trustpolicy.CheckOrg(answer[0]) }
+			q.check = func(answer []string) error { return flyname.CheckOrg(answer[0]) }
 		}
 		if t.Org, err = iv.askOne(q); err != nil {
 			return err
 		}
 	}
-	return trustpolicy.CheckOrg(t.Org)
+	return flyname.CheckOrg(t.Org)
 }
 
 // orgLabel shows an organisation by the slug that counts.
@@ -273,7 +273,7 @@ func (iv *interview) apps(t *told) error {
 		}
 		var odd []string
 		for _, name := range all {
-			if trustpolicy.CheckApp(name) == nil {
+			if flyname.CheckApp(name) == nil {
 				names = append(names, name)
 			} else {
 				odd = append(odd, name)

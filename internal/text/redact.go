@@ -1,0 +1,37 @@
+package text
+
+import "regexp"
+
+// What stands in the place of a secret.
+const (
+	// HiddenToken stands for a token of Fly's or a JSON Web Token.
+	HiddenToken = "[token]"
+	// HiddenKey stands for an AWS key or session token.
+	HiddenKey = "[key]"
+)
+
+var (
+	// A token begins as Fly's do (superfly/fly-go, tokens), or as a JSON Web Token
+	// does: "eyJ" is {" in base64.
+	tokens = regexp.MustCompile(`(?:fm1r_|fm1a_|fm2_|fo1_|eyJ)[\w.+/=-]*`)
+	// The first four letters tell an access key ID from IAM's other IDs
+	// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html).
+	accessKeys = regexp.MustCompile(`\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{12,}\b`)
+	// A secret with its name before it, as in JSON, INI files and environments.
+	named = regexp.MustCompile(`(?i)((?:secret_?(?:access_?)?key|(?:session|security)_?token)\\?["']?\s*[:=]\s*\\?["']?)([\w+/=-]{8,})`)
+	// A secret access key has 40 characters of base64, a session token hundreds.
+	bare = regexp.MustCompile(`[A-Za-z0-9+/]{40,}=*`)
+)
+
+// Redact takes secrets out of a text: tokens of Fly's and JSON Web Tokens, AWS
+// access keys with the secret keys and session tokens beside them, and secrets
+// that stand behind their name. Redacting twice is redacting once.
+func Redact(s string) string {
+	s = named.ReplaceAllString(s, "${1}"+HiddenKey)
+	s = tokens.ReplaceAllString(s, HiddenToken)
+	if accessKeys.MatchString(s) {
+		s = accessKeys.ReplaceAllString(s, HiddenKey)
+		s = bare.ReplaceAllString(s, HiddenKey)
+	}
+	return s
+}
