@@ -117,11 +117,13 @@ func untimed(lines []terminal.Line) []terminal.Line {
 		}
 		begin := 0 // the cell of the bracket; a cell may have several bytes
 		for bytes := 0; bytes < at[0]; begin++ {
-			bytes += len(l[begin].Text)
+			bytes += len(l[begin].Content)
 		}
 		line := slices.Clone(l[:begin])
 		for _, r := range "(1ms)" {
-			line = append(line, terminal.Cell{Text: string(r), Width: 1, Style: l[begin].Style})
+			cell := l[begin]
+			cell.Content = string(r)
+			line = append(line, cell)
 		}
 		lines[i] = line
 	}

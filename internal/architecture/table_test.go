@@ -213,8 +213,8 @@ var libraries = []owner{
 		reason: "a client sends fixed queries; only a server has to read any, and the sandbox does so by itself; the library is what its tests judge that by",
 	},
 	{
-		pattern: "github.com/charmbracelet/...", code: []string{"internal/wizard"},
-		reason: "only the wizard draws forms",
+		pattern: "github.com/charmbracelet/...", code: []string{"internal/wizard", "internal/terminal"}, tests: []string{"internal/render"},
+		reason: "only the wizard draws forms, and only tests read screens",
 	},
 	{
 		pattern: "charm.land/...", code: []string{"internal/wizard"},
@@ -223,10 +223,6 @@ var libraries = []owner{
 	{
 		pattern: "github.com/creack/pty", code: []string{"internal/terminal"},
 		reason: "a terminal is for tests to sit at, and internal/terminal is theirs",
-	},
-	{
-		pattern: "github.com/hinshun/vt10x", code: []string{"internal/terminal"}, tests: []string{"internal/render"},
-		reason: "a screen is for tests to read, and internal/terminal is theirs",
 	},
 	{
 		pattern: "github.com/rogpeppe/go-internal/...", tests: []string{anywhere},

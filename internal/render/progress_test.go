@@ -12,7 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/hinshun/vt10x"
+	"github.com/charmbracelet/x/vt"
 
 	"github.com/fly-aws/fly-aws/setup"
 )
@@ -37,12 +37,12 @@ func (w writes) quoted() []byte {
 // A screen is a terminal. Like a terminal's driver it returns the carriage at the
 // end of a line.
 type screen struct {
-	vt      vt10x.Terminal
+	vt      *vt.Emulator
 	columns int
 }
 
 func newScreen(columns, rows int) screen {
-	return screen{vt10x.New(vt10x.WithSize(columns, rows)), columns}
+	return screen{vt.NewEmulator(columns, rows), columns}
 }
 
 func (s screen) Write(b []byte) (int, error) {
@@ -54,10 +54,7 @@ func (s screen) Write(b []byte) (int, error) {
 func (s screen) rows(t *testing.T) []string {
 	t.Helper()
 	rows := strings.Split(s.vt.String(), "\n")
-	for i := range rows {
-		rows[i] = strings.TrimRight(rows[i], " ")
-	}
-	cursor := s.vt.Cursor()
+	cursor := s.vt.CursorPosition()
 	for i, row := range rows {
 		if i >= cursor.Y && row != "" {
 			t.Errorf("row %d, at or below the cursor, says %q", i, row)
@@ -66,7 +63,7 @@ func (s screen) rows(t *testing.T) []string {
 	if cursor.X != 0 {
 		t.Errorf("the cursor is in column %d", cursor.X)
 	}
-	if !s.vt.CursorVisible() {
+	if s.vt.CursorHidden() {
 		t.Error("the cursor is hidden")
 	}
 	return rows[:cursor.Y]

@@ -21,13 +21,13 @@ const thin = 12
 // lines draws the box drawing characters of a line whose upper edge is y.
 func (d *drawing) lines(l Line, y int) {
 	for _, r := range runs(l, together) {
-		a, drawn := arms[r.cells[0].Text]
+		a, drawn := arms[r.cells[0].Content]
 		if !drawn {
 			continue
 		}
 		// A run is of one character, so that what goes to the left and to the right
 		// goes through all of it.
-		fill := r.cells[0].look().fg
+		fill := lookOf(r.cells[0]).fg
 		left, right := padding+r.column*cellWidth, padding+(r.column+r.columns)*cellWidth
 		middle := y + rowHeight/2
 		bar := func(x0, y0, x1, y1 int) {

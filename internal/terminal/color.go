@@ -1,24 +1,32 @@
 package terminal
 
-import "fmt"
+import (
+	"fmt"
+	"image/color"
 
-// A color is one as it is drawn, in sRGB.
-type color struct{ r, g, b uint8 }
+	"github.com/charmbracelet/x/ansi"
+)
 
-// String is the colour as CSS writes it.
-func (c color) String() string { return fmt.Sprintf("#%02x%02x%02x", c.r, c.g, c.b) }
+// An rgb is a color as it is drawn, in sRGB.
+type rgb struct{ r, g, b uint8 }
+
+// String is the color as CSS writes it.
+func (c rgb) String() string { return fmt.Sprintf("#%02x%02x%02x", c.r, c.g, c.b) }
+
+// RGBA makes it a color.Color, which is never transparent.
+func (c rgb) RGBA() (r, g, b, a uint32) { return color.RGBA{c.r, c.g, c.b, 0xff}.RGBA() }
 
 // The window is dark. All that is drawn as text on it, black but for itself, has
 // a contrast of 4.5 or more, which WCAG 2.2 asks for in 1.4.3.
 var (
-	windowColor = color{0x0d, 0x11, 0x17}
-	frameColor  = color{0x48, 0x4f, 0x58}
-	titleColor  = color{0x9d, 0xa7, 0xb3}
-	textColor   = color{0xe6, 0xed, 0xf3}
+	windowColor = rgb{0x0d, 0x11, 0x17}
+	frameColor  = rgb{0x48, 0x4f, 0x58}
+	titleColor  = rgb{0x9d, 0xa7, 0xb3}
+	textColor   = rgb{0xe6, 0xed, 0xf3}
 )
 
-// ansi are the 16 colours that every terminal has.
-var ansi = [16]color{
+// basic are the 16 colors that every terminal has.
+var basic = [16]rgb{
 	{0x48, 0x4f, 0x58}, // black
 	{0xff, 0x7b, 0x72}, // red
 	{0x3f, 0xb9, 0x50}, // green
@@ -37,41 +45,24 @@ var ansi = [16]color{
 	{0xff, 0xff, 0xff},
 }
 
-// paletteColor is one of xterm's 256 colours: the 16, a cube of 6×6×6 and 24
-// shades of grey.
-func paletteColor(n uint8) color {
-	switch {
-	case n < 16:
-		return ansi[n]
-	case n < 232:
-		level := func(i uint8) uint8 {
-			if i == 0 {
-				return 0
-			}
-			return 55 + 40*i
-		}
-		n -= 16
-		return color{level(n / 36), level(n / 6 % 6), level(n % 6)}
-	default:
-		grey := 8 + 10*(n-232)
-		return color{grey, grey, grey}
-	}
-}
-
-// shown is a colour as it is drawn; def is the terminal's.
-func shown(c Color, def color) color {
-	switch c.kind {
-	case ofPalette:
-		return paletteColor(c.r)
-	case ofParts:
-		return color{c.r, c.g, c.b}
-	default:
+// shown is a color as it is drawn; def is the terminal's own.
+func shown(c color.Color, def rgb) rgb {
+	switch c := c.(type) {
+	case nil:
 		return def
+	case ansi.BasicColor:
+		return basic[c]
+	case ansi.IndexedColor:
+		if int(c) < len(basic) {
+			return basic[c]
+		}
 	}
+	r, g, b, _ := c.RGBA()
+	return rgb{uint8(r >> 8), uint8(g >> 8), uint8(b >> 8)}
 }
 
-// mixed is faint text: a colour nearer to the one behind it, by two fifths.
-func mixed(fg, bg color) color {
+// mixed is faint text: a color nearer to the one behind it, by two fifths.
+func mixed(fg, bg rgb) rgb {
 	mix := func(f, b uint8) uint8 { return f/5*3 + b/5*2 }
-	return color{mix(fg.r, bg.r), mix(fg.g, bg.g), mix(fg.b, bg.b)}
+	return rgb{mix(fg.r, bg.r), mix(fg.g, bg.g), mix(fg.b, bg.b)}
 }

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	uv "github.com/charmbracelet/ultraviolet"
 )
 
 // A Picture is lines of a terminal in a window.
@@ -92,7 +94,7 @@ func extent(l Line) int {
 	x, last := 0, 0
 	for _, c := range l {
 		x += c.Width
-		if c.seen() {
+		if seen(c) {
 			last = x
 		}
 	}
@@ -100,29 +102,33 @@ func extent(l Line) int {
 }
 
 // seen says whether a cell differs from an empty one.
-func (c Cell) seen() bool {
-	return strings.Trim(c.Text, " ") != "" || c.lined() || c.look().bg != windowColor
+func seen(c uv.Cell) bool {
+	return strings.Trim(c.Content, " ") != "" || lined(c) || lookOf(c).bg != windowColor
 }
 
-// lined says whether a blank with the style can be seen by a line.
-func (c Cell) lined() bool { return c.Style.Underline || c.Style.Strike }
+// lined says whether the cell has a line that can be seen on a blank too.
+func lined(c uv.Cell) bool {
+	return c.Style.Underline != uv.UnderlineNone || c.Style.Attrs&uv.AttrStrikethrough != 0
+}
 
 // A look is a style as it is drawn.
 type look struct {
-	fg, bg                          color
+	fg, bg                          rgb
 	bold, italic, underline, strike bool
 }
 
-func (c Cell) look() look {
+func lookOf(c uv.Cell) look {
 	s := c.Style
+	has := func(attr uint8) bool { return s.Attrs&attr != 0 }
 	l := look{
-		fg: shown(s.FG, textColor), bg: shown(s.BG, windowColor),
-		bold: s.Bold, italic: s.Italic, underline: s.Underline, strike: s.Strike,
+		fg: shown(s.Fg, textColor), bg: shown(s.Bg, windowColor),
+		bold: has(uv.AttrBold), italic: has(uv.AttrItalic),
+		underline: s.Underline != uv.UnderlineNone, strike: has(uv.AttrStrikethrough),
 	}
-	if s.Reverse {
+	if has(uv.AttrReverse) {
 		l.fg, l.bg = l.bg, l.fg
 	}
-	if s.Faint {
+	if has(uv.AttrFaint) {
 		l.fg = mixed(l.fg, l.bg)
 	}
 	return l
@@ -160,14 +166,14 @@ func (d *drawing) open(title, description string, columns int) {
 // line draws a line whose upper edge is y.
 func (d *drawing) line(l Line, y int) {
 	l = cut(l)
-	for _, r := range runs(l, func(a, b Cell) bool { return a.look().bg == b.look().bg }) {
-		if bg := r.cells[0].look().bg; bg != windowColor {
+	for _, r := range runs(l, func(a, b uv.Cell) bool { return lookOf(a).bg == lookOf(b).bg }) {
+		if bg := lookOf(r.cells[0]).bg; bg != windowColor {
 			d.add(`<rect x="%s" y="%s" width="%s" height="%s" fill="%v" shape-rendering="crispEdges"/>`+"\n",
 				px(padding+r.column*cellWidth), px(y), px(r.columns*cellWidth), px(rowHeight), bg)
 		}
 	}
 	d.lines(l, y)
-	if l.String() == "" && !slices.ContainsFunc(l, Cell.lined) {
+	if l.String() == "" && !slices.ContainsFunc(l, lined) {
 		return
 	}
 	d.add(`<text y="%s" xml:space="preserve">`, px(y+baseline))
@@ -182,7 +188,7 @@ func (d *drawing) line(l Line, y int) {
 func joined(l Line) Line {
 	l = slices.Clone(l)
 	for i := range l {
-		if i > 0 && l[i].Text == " " && !l[i].lined() && !l[i-1].lined() {
+		if i > 0 && l[i].Content == " " && !lined(l[i]) && !lined(l[i-1]) {
 			l[i].Style = l[i-1].Style
 		}
 	}
@@ -191,7 +197,7 @@ func joined(l Line) Line {
 
 // cut cuts off the cells at the end that show nothing.
 func cut(l Line) Line {
-	for len(l) > 0 && !l[len(l)-1].seen() {
+	for len(l) > 0 && !seen(l[len(l)-1]) {
 		l = l[:len(l)-1]
 	}
 	return l
@@ -200,11 +206,11 @@ func cut(l Line) Line {
 // A run is cells that are drawn as one.
 type run struct {
 	column, columns int // where it begins, and how many it takes
-	cells           []Cell
+	cells           []uv.Cell
 }
 
 // runs cuts a line wherever two neighbours do not go together.
-func runs(l Line, together func(a, b Cell) bool) []run {
+func runs(l Line, together func(a, b uv.Cell) bool) []run {
 	var all []run
 	x := 0
 	for i, c := range l {
@@ -222,10 +228,10 @@ func runs(l Line, together func(a, b Cell) bool) []run {
 // together says whether two cells can be in one run of text. Within a run all
 // characters are stretched alike, so it takes characters of one font: those of
 // ASCII, or the same one again. What is from another font is a run of its own.
-func together(a, b Cell) bool {
-	l, m := a.look(), b.look()
-	l.bg, m.bg = color{}, color{} // drawn already
-	return l == m && (a.Text == b.Text || ascii(a.Text) && ascii(b.Text))
+func together(a, b uv.Cell) bool {
+	l, m := lookOf(a), lookOf(b)
+	l.bg, m.bg = rgb{}, rgb{} // drawn already
+	return l == m && (a.Content == b.Content || ascii(a.Content) && ascii(b.Content))
 }
 
 func ascii(s string) bool { return len(s) == 1 && s[0] < 0x80 }
@@ -233,15 +239,15 @@ func ascii(s string) bool { return len(s) == 1 && s[0] < 0x80 }
 func (d *drawing) run(r run) {
 	var text strings.Builder
 	for _, c := range r.cells {
-		if t := printable(c.Text); t != "" {
+		if t := printable(c.Content); t != "" {
 			text.WriteString(t)
 		} else {
 			text.WriteByte(' ')
 		}
 	}
 	d.add(`<tspan x="%s" textLength="%s" lengthAdjust="spacingAndGlyphs"`, px(padding+r.column*cellWidth), px(r.columns*cellWidth))
-	l := r.cells[0].look()
-	if _, drawn := arms[r.cells[0].Text]; drawn {
+	l := lookOf(r.cells[0])
+	if _, drawn := arms[r.cells[0].Content]; drawn {
 		d.add(` fill-opacity="0"`) // there to be selected
 	} else if l.fg != textColor {
 		d.add(` fill="%v"`, l.fg)

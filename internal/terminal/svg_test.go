@@ -39,13 +39,13 @@ var pictures = []struct {
 			"  \x1b[32m+\x1b[m role     \x1b[1mfly-acme-web\x1b[m      create\r\n"+
 			"  \x1b[33m~\x1b[m provider \x1b[1moidc.fly.io/acme\x1b[m  add an audience\r\n"+
 			"  \x1b[31m-\x1b[m policy   \x1b[9mold\x1b[m               delete\r\n"+
-			"  \x1b[7m Yes \x1b[m  \x1b[4mNo\x1b[m …\r\n\r\n").lines(),
+			"  \x1b[7m Yes \x1b[m  \x1b[4mNo\x1b[m …\r\n\r\n"),
 		Columns: 72,
 	}},
 	{"styles", Picture{
 		Title:       "every style",
-		Description: "The 16 colours, as text and as backgrounds, and each style.",
-		Lines:       shownBy(60, 12, everyStyle()).lines(),
+		Description: "The 16 colors, as text and as backgrounds, and each style.",
+		Lines:       shownBy(60, 12, everyStyle()),
 	}},
 	{"hostile", Picture{
 		Title:       `</title><script>alert("title")</script> & 'more' ` + strings.Repeat("long ", 20),
@@ -56,8 +56,8 @@ var pictures = []struct {
 			"e\u0301|combined|a\u0308\u0323|\r\n"+
 			"\x1b]0;title\x07\x1b[31munended <b>\r\n"+
 			"אבג|right to left|\u202ereversed\r\n"+
-			"12345|67890|12345|").lines(),
-			Line{{Text: "<\x00\x1b\ufffe\xff>", Width: 1}, {Text: "\x01", Width: 1}, {Text: "|", Width: 1}}),
+			"12345|67890|12345|"),
+			Line{{Content: "<\x00\x1b\ufffe\xff>", Width: 1}, {Content: "\x01", Width: 1}, {Content: "|", Width: 1}}),
 	}},
 }
 
@@ -279,7 +279,7 @@ func TestOnlyContentIsDrawn(t *testing.T) {
 		{"one", 50, `viewBox="0 0 452 84"`},
 		{strings.Repeat("x", 60), 50, `viewBox="0 0 536 84"`},
 	} {
-		if got := size(Picture{Lines: shownBy(60, 10, tt.output).lines(), Columns: tt.columns}); got != tt.want {
+		if got := size(Picture{Lines: shownBy(60, 10, tt.output), Columns: tt.columns}); got != tt.want {
 			t.Errorf("%q: %s, want %s", tt.output, got, tt.want)
 		}
 	}
@@ -292,9 +292,9 @@ func (full) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
 // TestNoPicture has nothing to draw, nothing to say of it, or nowhere to put it.
 func TestNoPicture(t *testing.T) {
 	t.Parallel()
-	lines := shownBy(10, 2, "x").lines()
+	lines := shownBy(10, 2, "x")
 	for want, p := range map[string]Picture{
-		"draw a picture: no line has content":                {Title: "t", Description: "d", Lines: newScreen(10, 2).lines()},
+		"draw a picture: no line has content":                {Title: "t", Description: "d", Lines: shownBy(10, 2, "")},
 		"draw a picture: it needs a title and a description": {Title: "t", Description: "\x00 ", Lines: lines},
 	} {
 		var b bytes.Buffer
@@ -307,11 +307,11 @@ func TestNoPicture(t *testing.T) {
 	}
 }
 
-// TestColoursCanBeRead holds the contrast of WCAG 2.2, 1.4.3, for each colour but
+// TestColorsCanBeRead holds the contrast of WCAG 2.2, 1.4.3, for each color but
 // black, and for faint text.
-func TestColoursCanBeRead(t *testing.T) {
+func TestColorsCanBeRead(t *testing.T) {
 	t.Parallel()
-	luminance := func(c color) float64 {
+	luminance := func(c rgb) float64 {
 		part := func(v uint8) float64 {
 			s := float64(v) / 255
 			if s <= 0.04045 {
@@ -321,27 +321,30 @@ func TestColoursCanBeRead(t *testing.T) {
 		}
 		return 0.2126*part(c.r) + 0.7152*part(c.g) + 0.0722*part(c.b)
 	}
-	check := func(name string, c color) {
+	check := func(name string, c rgb) {
 		if ratio := (luminance(c) + 0.05) / (luminance(windowColor) + 0.05); ratio < 4.5 {
 			t.Errorf("%s, %v, has a contrast of %.2f, less than 4.5", name, c, ratio)
 		}
 	}
-	for i, c := range ansi[1:] {
-		check("colour "+strconv.Itoa(i+1), c)
+	for i, c := range basic[1:] {
+		check("color "+strconv.Itoa(i+1), c)
 	}
 	check("text", textColor)
 	check("faint text", mixed(textColor, windowColor))
 	check("the title", titleColor)
 }
 
-// TestPalette has vectors of xterm's 256 colours.
-func TestPalette(t *testing.T) {
+// TestShown draws the 16 colors as the pictures have them, however they are
+// said, and the others as xterm does.
+func TestShown(t *testing.T) {
 	t.Parallel()
-	for n, want := range map[uint8]string{
-		16: "#000000", 17: "#00005f", 21: "#0000ff", 208: "#ff8700", 231: "#ffffff", 232: "#080808", 255: "#eeeeee",
+	for output, want := range map[string]string{
+		"x": "#e6edf3", "\x1b[31mx": "#ff7b72", "\x1b[91mx": "#ffa198", "\x1b[38;5;1mx": "#ff7b72",
+		"\x1b[38;5;16mx": "#000000", "\x1b[38;5;17mx": "#00005f", "\x1b[38;5;208mx": "#ff8700", "\x1b[38;5;255mx": "#eeeeee",
+		"\x1b[38;2;1;2;3mx": "#010203", "\x1b[7;41mx": "#ff7b72", "\x1b[2mx": "#8e9398",
 	} {
-		if got := paletteColor(n).String(); got != want {
-			t.Errorf("%d is %s, want %s", n, got, want)
+		if got := lookOf(shownBy(10, 1, output)[0][0]).fg.String(); got != want {
+			t.Errorf("%q is drawn in %s, want %s", output, got, want)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/charmbracelet/x/vt"
 	"github.com/creack/pty"
 )
 
@@ -24,7 +26,7 @@ type Terminal struct {
 
 	mu      sync.Mutex
 	program *os.File // the program's end; nil once another program has it
-	screen  *screen
+	screen  *vt.Emulator
 	raw     []byte
 	changed chan struct{} // closed, and replaced, when the screen changes
 	child   *child
@@ -53,6 +55,7 @@ func Open(columns, rows int) (*Terminal, error) {
 	}
 	t.screen = newScreen(columns, rows)
 	go t.show()
+	go t.answer()
 	return t, nil
 }
 
@@ -76,16 +79,28 @@ func (t *Terminal) show() {
 		if n > 0 {
 			t.mu.Lock()
 			t.raw = append(t.raw, buf[:n]...)
-			answer := t.screen.write(buf[:n])
+			_, _ = t.screen.Write(buf[:n]) // fails only after its Close, which is never called
 			t.change()
 			t.mu.Unlock()
-			if answer != "" {
-				_, _ = t.person.WriteString(answer) // a program that is gone needs none
-			}
 		}
+		if err != nil {
+			break
+		}
+	}
+	// Not by the emulator's Close, which its Read does not expect at the same time.
+	_ = t.screen.InputPipe().(io.Closer).Close()
+}
+
+// answer sends the program what the emulator answers, until the program is gone.
+// The emulator waits until an answer is read, so all of them are.
+func (t *Terminal) answer() {
+	var buf [256]byte
+	for {
+		n, err := t.screen.Read(buf[:])
 		if err != nil {
 			return
 		}
+		_, _ = t.person.Write(buf[:n]) // a program that is gone needs no answer
 	}
 }
 
@@ -172,7 +187,7 @@ func (t *Terminal) Until(ctx context.Context, what string, wanted func(screen st
 		default:
 		}
 		t.mu.Lock()
-		screen, changed := text(t.screen.lines()), t.changed
+		screen, changed := text(linesOf(t.screen)), t.changed
 		t.mu.Unlock()
 		switch {
 		case wanted(screen):
@@ -197,15 +212,19 @@ func (t *Terminal) Screen() string { return text(t.Lines()) }
 func (t *Terminal) Lines() []Line {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.screen.lines()
+	return linesOf(t.screen)
 }
 
-// Transcript are the lines that scrolled off the top, 10,000 at most, and below
+// Transcript are the lines that scrolled off the top, the last 10,000 of them, and below
 // them the rows of the screen.
 func (t *Terminal) Transcript() []Line {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return append(append([]Line(nil), t.screen.history...), t.screen.lines()...)
+	var lines []Line
+	for _, row := range t.screen.Scrollback().Lines() {
+		lines = append(lines, lineOf(row))
+	}
+	return append(lines, linesOf(t.screen)...)
 }
 
 // Raw is every byte that the program wrote.
@@ -222,7 +241,7 @@ func (t *Terminal) Resize(columns, rows int) error {
 	if err := t.setSize(columns, rows); err != nil {
 		return err
 	}
-	t.screen.resize(columns, rows)
+	resize(t.screen, columns, rows)
 	t.change()
 	if t.child == nil {
 		// The kernel tells the terminal's session, which this process is not of.

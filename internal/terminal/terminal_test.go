@@ -213,7 +213,7 @@ func TestAnswersReachTheProgram(t *testing.T) {
 	if code, err := term.Wait(within(t)); err != nil || code != 0 {
 		t.Fatalf("it ended with %d, %v", code, err)
 	}
-	if got, want := term.Screen(), `"\x1b]11;rgb:0d0d/1111/1717\a\x1b[?2026;0$y\x1b[1;1R\x1b[?62;22c"`+"\n"; got != want {
+	if got, want := term.Screen(), `"\x1b]11;rgb:0d0d/1111/1717\a\x1b[?2026;0$y\x1b[1;1R\x1b[?62;1;6;22c"`+"\n"; got != want {
 		t.Errorf("it was told %s, want %s", got, want)
 	}
 }
