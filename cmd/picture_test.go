@@ -27,7 +27,7 @@ func TestPictures(t *testing.T) {
 	s.see("Search: s3_")
 	s.shows("wizard.svg", terminal.Picture{
 		Title: "fly-aws setup",
-		Description: "In a terminal, fly-aws setup has found the AWS account and the Fly organisation acme, and was told the app web. " +
+		Description: "In a terminal, fly-aws setup has found the AWS account and the Fly organization acme, and the app web is chosen. " +
 			"It asks: What may it do in AWS? Of the presets and managed policies, those with s3 in their names are listed, " +
 			"the preset s3-read first, and one of them can be chosen by the arrow keys and Enter.",
 	}, s.Lines)

@@ -60,7 +60,7 @@ func newAsking(t *testing.T, w *sandbox.World) *program {
 }
 
 // oneApp is a program in the folder of the app web, which is one of the three of
-// its organisation.
+// its organization.
 func oneApp(t *testing.T) *program {
 	t.Helper()
 	w := &sandbox.World{}
@@ -363,7 +363,7 @@ func TestWizardThreeApps(t *testing.T) {
 		{
 			"a shared role", func(s *sitting) {
 				s.press("> one for each app", down)
-				s.press("> one that all of them share", enter)
+				s.press("> one shared role", enter)
 				s.press("> fly-acme", ctrlU)
 				s.write("such as", "fly-backend")
 				s.press("> fly-backend", enter)
@@ -423,19 +423,19 @@ func TestWizardThreeApps(t *testing.T) {
 // can be left out: what is seen, and the keys that answer it.
 var everyQuestion = []struct{ seen, keys string }{
 	{"Which AWS profile?", enter},
-	{"Which Fly organisation?", enter},
+	{"Which Fly organization?", enter},
 	{"Which Fly apps may use AWS?", down + " " + enter},
-	{"No fly.toml is known for api.", down + enter},
+	{"No fly.toml was found for api.", down + enter},
 	{"Where is the fly.toml of api?", "a/b/c/fly.toml" + enter},
-	{"One role for each app, or one for all?", down + enter},
-	{"What shall the shared role be called?", enter},
+	{"One role for each app, or one shared role?", down + enter},
+	{"What should the shared role be named?", enter},
 	{"What may it do in AWS?", "sqs-send" + enter},
 	{"For the preset sqs-send: which queue?", "jobs" + enter},
 	{"Is there anything else it may do?", "y"},
-	{"What may it do in AWS?", "policy file of mine" + enter},
+	{"What may it do in AWS?", "own policy file" + enter},
 	{"Which policy file?", "uploads.json" + enter},
 	{"Is there anything else it may do?", "y"},
-	{"What may it do in AWS?", "managed policy says that I name" + enter},
+	{"What may it do in AWS?", "managed policy by name" + enter},
 	{"Which managed policy, by name or ARN?", "ReadOnlyAccess" + enter},
 	{"Is there anything else it may do?", "n"},
 	{"Which AWS region?", "eu-west-1" + enter},
@@ -580,7 +580,7 @@ func TestWizardNarrow(t *testing.T) {
 				p.env = append(p.env, "NO_COLOR=1")
 			}
 			s := p.sit(t, columns, 30, "setup")
-			const account = "AWS account: 123456789012, as arn:aws:iam::123456789012:user/sandbox Fly organisation: acme"
+			const account = "AWS account: 123456789012, as arn:aws:iam::123456789012:user/sandbox Fly organization: acme"
 			s.press("> [x] web", down, " ")
 			s.press("> [x] api", enter)
 			s.press("> one for each app", enter)
@@ -597,13 +597,13 @@ func TestWizardNarrow(t *testing.T) {
 				"> s3-read: read one S3 bucket or prefix s3-write: read and write one S3 bucket or prefix AmazonS3FullAccess",
 				"type to search, arrows move, enter choose, shift+tab back")
 			s.press("> s3-read", enter)
-			s.readable("such as my-bucket/uploads", "The policy allows this one and no other. A name or an ARN.")
+			s.readable("such as my-bucket/uploads", "A name or an ARN. The policy allows nothing else.")
 			s.press("such as", enter) // the example is not an answer
 			s.readable("! an answer is needed")
 			s.write("an answer is needed", "files")
 			s.press("> files", enter)
 			s.press("anything else", enter)
-			s.readable("Fly sets no AWS_REGION, and every AWS SDK needs one. Suggested: nearest to the app's primary region, fra.")
+			s.readable("Fly does not set AWS_REGION, and the AWS SDKs need a region. Suggested: nearest to the app's primary region, fra.")
 			s.press("> eu-central-1", enter)
 			s.press("Apply this plan? [y/N]", "y", enter)
 			has(t, unwrapped(s.end(0)), account, "fly-acme-api: accepted", "Next: fly deploy")
@@ -615,7 +615,7 @@ func TestWizardNarrow(t *testing.T) {
 	}
 }
 
-// TestWizardPersonal: the organisation that Fly's tools call personal is trusted
+// TestWizardPersonal: the organization that Fly's tools call personal is trusted
 // and written down by the slug that its tokens carry.
 func TestWizardPersonal(t *testing.T) {
 	t.Parallel()
@@ -633,10 +633,10 @@ func TestWizardPersonal(t *testing.T) {
 			if !alone { // that of the app in the folder
 				s.press("> jane-doe-123, which Fly's tools call personal", enter)
 			}
-			s.see("Fly organisation: jane-doe-123, which Fly's tools call personal")
+			s.see("Fly organization: jane-doe-123, which Fly's tools call personal")
 			s.press("> [x] notes", enter)
-			s.write("Search: _", "nothing yet")
-			s.press("> nothing yet", enter)
+			s.write("Search: _", "no permissions for now")
+			s.press("> no permissions for now", enter)
 			s.press("> us-east-1", enter)
 			s.press("Apply this plan? [y/N]", "y", enter)
 			out := s.end(0)
@@ -708,7 +708,7 @@ func TestWizardHostile(t *testing.T) {
 	p.describing(t, "What\u009b5;41mit\u009d0;owned\u009c\u202eallows")
 	s := p.sit(t, 80, 40, "setup")
 	s.press(`> acme (Acme\x1b[5;41mred`, enter)
-	s.readable(`left out, as a trust policy cannot name them: odd\x1b[5;41mred`)
+	s.readable(`not listed, because a trust policy cannot name them: odd\x1b[5;41mred`)
 	s.press("> [ ] api", " ")
 	s.press("> [x] api", enter)
 	s.write("Search: _", "S3ReadOnly")
@@ -751,9 +751,9 @@ func TestWizardWithoutFly(t *testing.T) {
 			s.press("> personal", enter)
 			s.press("! ", ctrlU) // refused
 			s.write("such as acme", "acme")
-			s.readable("! the Fly organisation and apps cannot be checked: ", tt.reason)
+			s.readable("! the Fly organization and apps cannot be checked: ", tt.reason)
 			s.press("> acme", enter)
-			s.press("Fly organisation: acme\n", "")
+			s.press("Fly organization: acme\n", "")
 			s.press("> web", enter)
 			s.write("Search: _", "S3ReadOnly")
 			s.press("> AmazonS3ReadOnlyAccess", enter)

@@ -24,30 +24,30 @@ const (
 const maxPolicyName = 128
 
 // permissions asks what the apps may do, until that is all.
-func (iv *interview) permissions(t *told) error {
-	for _, text := range t.Presets {
+func (iv *interview) permissions(ctx context.Context, a *answers) error {
+	for _, text := range a.Presets {
 		c, err := presetOf(text)
 		if err != nil {
 			return err
 		}
-		t.chosen = append(t.chosen, c)
+		a.presets = append(a.presets, c)
 	}
-	if len(t.Role.Policies)+len(t.Role.Inline)+len(t.Presets) > 0 {
+	if len(a.Role.Policies)+len(a.Role.Inline)+len(a.Presets) > 0 {
 		return nil
 	}
-	iv.ui.busy("asking AWS for its managed policies")
-	policies, err := iv.sources.Policies(iv.ctx, t.Profile)
+	iv.ui.wait("listing the managed policies")
+	policies, err := iv.sources.Policies(ctx, a.Profile)
 	if err != nil {
-		if err := iv.failed("the managed policies could not be listed", err); err != nil {
+		if err := iv.warn(ctx, "the managed policies could not be listed", err); err != nil {
 			return err
 		}
 	}
 	for {
-		done, err := iv.permission(t, policies)
+		done, err := iv.permission(ctx, a, policies)
 		if err != nil || done {
 			return err
 		}
-		more, err := iv.askOne(question{
+		more, err := iv.askOne(ctx, question{
 			name: "more permissions", title: "Is there anything else it may do?", kind: decide,
 			why:     "A role can have several policies.",
 			initial: []string{no},
@@ -63,15 +63,15 @@ func (iv *interview) permissions(t *told) error {
 }
 
 // permission asks for one permission; done says that there are to be no more.
-func (iv *interview) permission(t *told, policies []ManagedPolicy) (done bool, err error) {
+func (iv *interview) permission(ctx context.Context, a *answers, policies []ManagedPolicy) (done bool, err error) {
 	why := "Type to search: s3, queue, a policy's name. Less is safer."
 	if iv.options.Accessible && iv.options.Strict { // a search would be taken for the answer
-		why = "A number or a name, also of a managed policy. Less is safer."
+		why = "A number or a name; managed policies by name too. Less is safer."
 	}
-	picked, err := iv.askOne(question{
+	picked, err := iv.askOne(ctx, question{
 		name: "permission", title: "What may it do in AWS?", kind: choose, search: true,
 		why:     why,
-		options: iv.permissionOptions(t, policies),
+		options: iv.permissionOptions(ctx, a, policies),
 	})
 	if err != nil {
 		return false, err
@@ -81,19 +81,19 @@ func (iv *interview) permission(t *told, policies []ManagedPolicy) (done bool, e
 	case isPreset:
 		p, ok := preset.Find(name)
 		if !ok {
-			return false, errors.New("the preset is gone") // the options are made of the presets
+			return false, errors.New("unknown preset") // the options are made of the presets
 		}
-		answer, err := iv.askOne(question{
+		answer, err := iv.askOne(ctx, question{
 			name: "preset " + p.Name, title: "For the preset " + p.Name + ": " + p.Question + "?", kind: enter,
-			why:     "The policy allows this one and no other. A name or an ARN.",
+			why:     "A name or an ARN. The policy allows nothing else.",
 			example: p.Example,
 			check: func(answer []string) error {
 				if err := p.Check(answer[0]); err != nil {
 					return reasonOf(err)
 				}
-				for _, c := range t.chosen {
+				for _, c := range a.presets {
 					if c.preset.Name == p.Name && c.answer == answer[0] {
-						return errors.New("that is chosen already")
+						return errors.New("already chosen")
 					}
 				}
 				return nil
@@ -102,11 +102,11 @@ func (iv *interview) permission(t *told, policies []ManagedPolicy) (done bool, e
 		if err != nil {
 			return false, err
 		}
-		t.chosen = append(t.chosen, choice{preset: p, answer: answer})
+		a.presets = append(a.presets, presetAnswer{preset: p, answer: answer})
 	case picked == fileOption:
-		return false, iv.policyFile(t)
+		return false, iv.policyFile(ctx, a)
 	case picked == nameOption:
-		ref, err := iv.askOne(question{
+		ref, err := iv.askOne(ctx, question{
 			name: "managed policy", title: "Which managed policy, by name or ARN?", kind: enter,
 			why: "It is looked up before anything is written.", example: "AmazonS3ReadOnlyAccess",
 			check: func(answer []string) error {
@@ -114,21 +114,21 @@ func (iv *interview) permission(t *told, policies []ManagedPolicy) (done bool, e
 					return errors.New(reason)
 				}
 				if !known(policies, answer[0]) {
-					return errors.New("there is no managed policy of that name")
+					return errors.New("no managed policy has this name")
 				}
-				role := t.Role
+				role := a.Role
 				role.Policies = []string{answer[0]}
-				return t.request(role).Check()
+				return a.request(role).Check()
 			},
 		})
 		if err != nil {
 			return false, err
 		}
-		t.policies = append(t.policies, ref)
+		a.policies = append(a.policies, ref)
 	case picked == noneOption:
 		return true, nil
 	default:
-		t.policies = append(t.policies, strings.TrimPrefix(picked, policyOption))
+		a.policies = append(a.policies, strings.TrimPrefix(picked, policyOption))
 	}
 	return false, nil
 }
@@ -151,62 +151,62 @@ func reasonOf(err error) error {
 
 // permissionOptions are the presets, the ways around a list, and every managed
 // policy that is not chosen yet.
-func (iv *interview) permissionOptions(t *told, policies []ManagedPolicy) []option {
+func (iv *interview) permissionOptions(ctx context.Context, a *answers, policies []ManagedPolicy) []option {
 	var options []option
 	for _, p := range preset.All() {
 		options = append(options, option{label: p.Name + ": " + p.Title, value: presetOption + p.Name, name: p.Name})
 	}
 	options = append(options,
-		option{label: "what a policy file of mine says", value: fileOption, words: "json inline"},
-		option{label: "what a managed policy says that I name", value: nameOption, words: "arn"},
-		option{label: "nothing yet", value: noneOption, words: "none later skip"},
+		option{label: "my own policy file (JSON)", value: fileOption, words: "inline"},
+		option{label: "managed policy by name or ARN", value: nameOption, words: "existing"},
+		option{label: "no permissions for now", value: noneOption, words: "none nothing later skip"},
 	)
-	same := map[string]int{} // names that two policies have tell them no longer apart
+	count := map[string]int{} // two policies may have the same name
 	for _, p := range policies {
-		same[strings.ToLower(p.Name)]++
+		count[strings.ToLower(p.Name)]++
 	}
 	for _, p := range policies {
 		ref := p.Name
-		if same[strings.ToLower(p.Name)] > 1 {
+		if count[strings.ToLower(p.Name)] > 1 {
 			ref = p.ARN
 		}
-		o := option{label: iv.options.clean(ref), value: policyOption + ref, about: func(ctx context.Context) string {
+		o := option{label: iv.options.clean(ref), value: policyOption + ref, about: func() string {
 			text, err := p.Description, error(nil)
 			if text == "" {
-				text, err = iv.sources.DescribePolicy(ctx, t.Profile, p.ARN)
+				text, err = iv.sources.DescribePolicy(ctx, a.Profile, p.ARN)
 			}
 			if err != nil {
-				return "" // it is there to help, and its absence harms nothing
+				return "" // only a help to choose
 			}
 			return iv.options.clean(text)
 		}}
-		if !slices.Contains(t.policies, ref) {
+		if !slices.Contains(a.policies, ref) {
 			options = append(options, o)
 		}
 	}
 	return options
 }
 
-func (iv *interview) policyFile(t *told) error {
-	path, err := iv.askOne(question{
+func (iv *interview) policyFile(ctx context.Context, a *answers) error {
+	path, err := iv.askOne(ctx, question{
 		name: "policy file", title: "Which policy file?", kind: enter,
-		why:     "Its policy is put into the role, under the file's name.",
+		why:     "It becomes an inline policy of the role, named after the file.",
 		example: "policy.json",
 		check: func(answer []string) error {
-			p, err := iv.sources.PolicyFile(iv.ctx, answer[0])
+			p, err := iv.sources.PolicyFile(ctx, answer[0])
 			if err != nil {
 				return errors.New(iv.options.clean(err.Error()))
 			}
-			role := t.Role
-			role.Inline = append(slices.Clone(t.inline), p)
-			return t.request(role).Check()
+			role := a.Role
+			role.Inline = append(slices.Clone(a.inline), p)
+			return a.request(role).Check()
 		},
 	})
 	if err != nil {
 		return err
 	}
-	p, err := iv.sources.PolicyFile(iv.ctx, path)
-	t.inline = append(t.inline, p)
-	t.files = append(t.files, path)
+	p, err := iv.sources.PolicyFile(ctx, path)
+	a.inline = append(a.inline, p)
+	a.files = append(a.files, path)
 	return err
 }

@@ -14,7 +14,7 @@ import (
 // first one reads ahead and leaves nothing to the next.
 type plain struct {
 	options Options
-	last    []string // the lines that were told last
+	shown   []string // the lines that were shown last
 }
 
 // longList is how many options are listed before searching is the better way.
@@ -22,20 +22,20 @@ const longList = 15
 
 func (p *plain) print(format string, args ...any) { fmt.Fprintf(p.options.Out, format+"\n", args...) }
 
-// tell prints the lines that were not printed yet. After a step back what was
+// show prints the lines that were not printed yet. After a step back what was
 // printed stands; what follows is printed anew.
-func (p *plain) tell(lines []string) {
+func (p *plain) show(lines []string) {
 	same := 0
-	for same < len(lines) && same < len(p.last) && lines[same] == p.last[same] {
+	for same < len(lines) && same < len(p.shown) && lines[same] == p.shown[same] {
 		same++
 	}
 	for _, line := range lines[same:] {
 		p.print("%s", line)
 	}
-	p.last = slices.Clone(lines)
+	p.shown = slices.Clone(lines)
 }
 
-func (p *plain) busy(string) {}
+func (p *plain) wait(string) {}
 
 func (p *plain) ask(ctx context.Context, q question) ([]string, error) {
 	p.print("\n%s", q.title)
@@ -67,7 +67,7 @@ func (p *plain) ask(ctx context.Context, q question) ([]string, error) {
 			err = q.problem(answer)
 		}
 		if err == nil {
-			p.describe(ctx, q, answer)
+			p.describe(q, answer)
 			return answer, nil
 		}
 		if found := q.matches(line); q.search && len(found) > 0 && !p.options.Strict {
@@ -82,10 +82,10 @@ func (p *plain) ask(ctx context.Context, q question) ([]string, error) {
 }
 
 // describe prints what is known of the option that was chosen.
-func (p *plain) describe(ctx context.Context, q question, answer []string) {
+func (p *plain) describe(q question, answer []string) {
 	for _, o := range q.options {
 		if o.about != nil && len(answer) == 1 && o.value == answer[0] {
-			if text := o.about(ctx); text != "" {
+			if text := o.about(); text != "" {
 				p.print("%s", text)
 			}
 		}
@@ -131,9 +131,9 @@ func (p *plain) prompt(q question) string {
 	case q.kind == choose:
 		return "number or name" + back + ": "
 	case q.kind == chooseMany && q.known(q.initial):
-		return "numbers or names, with commas between [" + initial + "]" + back + ": "
+		return "numbers or names, separated by commas [" + initial + "]" + back + ": "
 	case q.kind == chooseMany:
-		return "numbers or names, with commas between" + back + ": "
+		return "numbers or names, separated by commas" + back + ": "
 	case initial != "" && q.optional:
 		return "text, - for none [" + initial + "]" + back + ": "
 	case initial != "":
@@ -183,7 +183,7 @@ func (q question) read(line string, shown []option) ([]string, error) {
 	for _, word := range words {
 		value, ok := q.pick(word, shown)
 		if !ok {
-			return nil, fmt.Errorf("%q is neither a number nor a name of the list", word)
+			return nil, fmt.Errorf("%q is not a number or a name in the list", word)
 		}
 		if !slices.Contains(answer, value) {
 			answer = append(answer, value)
@@ -241,7 +241,7 @@ func readLine(ctx context.Context, in io.Reader) (string, error) {
 				return
 			}
 		}
-		read <- result{err: fmt.Errorf("it has more than %d bytes", maxLine)}
+		read <- result{err: fmt.Errorf("it is longer than %d bytes", maxLine)}
 	}()
 	select {
 	case <-ctx.Done():

@@ -92,7 +92,7 @@ var dialogues = []dialogue{
 		},
 	},
 	{
-		name: "several profiles and organisations, the personal one under its raw slug",
+		name: "several profiles and organizations, the personal one under its raw slug",
 		world: func() *world {
 			w := oneApp()
 			w.profiles = []string{"default", "prod"}
@@ -110,7 +110,7 @@ var dialogues = []dialogue{
 		},
 	},
 	{
-		name: "flags said all but the organisation and the region", world: oneApp,
+		name: "flags said all but the organization and the region", world: oneApp,
 		draft: Draft{
 			Args: []string{"--app", "web", "--preset", "sqs-send=jobs", "--permissions-boundary", "Bound"},
 			Apps: []setup.App{{Name: "web"}}, Presets: []string{"sqs-send=jobs"},
@@ -209,13 +209,13 @@ func TestUnusableAnswers(t *testing.T) {
 		answers []string
 		reason  string
 	}{
-		{[]string{"shop"}, "neither a number nor a name"},
-		{[]string{"4"}, "neither a number nor a name"},
-		{[]string{"0"}, "neither a number nor a name"},
+		{[]string{"shop"}, "not a number or a name"},
+		{[]string{"4"}, "not a number or a name"},
+		{[]string{"0"}, "not a number or a name"},
 		{[]string{","}, "at least one"},
-		{[]string{"", "S3"}, "neither a number nor a name"},
+		{[]string{"", "S3"}, "not a number or a name"},
 		{[]string{"", ""}, "an answer is needed"},
-		{[]string{"", "s3"}, "neither a number nor a name"},
+		{[]string{"", "s3"}, "not a number or a name"},
 		{[]string{"", "1", "my-bucket/*"}, "not '*'"},
 		{[]string{"", "1", ""}, "an answer is needed"},
 		{[]string{"", "1", "my-bucket", "maybe"}, "y or n"},
@@ -348,15 +348,15 @@ func TestOrganizationsAndApps(t *testing.T) {
 		{"the alias is resolved", func(w *world) { w.orgs = append(w.orgs, jane) }, Draft{Org: "personal"}, []string{"web", "none", "-"}, "jane-doe-123", "Which Fly apps"},
 		{"the alias cannot be resolved", func(w *world) { w.orgsErr = errOffline }, Draft{Org: "personal"}, []string{"jane-doe-123", "", "none", ""}, "jane-doe-123", "raw slug"},
 		{"the alias is refused", func(w *world) { w.orgsErr = errOffline }, Draft{}, []string{"personal"}, "", "raw slug"},
-		{"the app's own organisation comes first", func(w *world) {
+		{"the app's own organization comes first", func(w *world) {
 			w.orgs = append(w.orgs, jane)
 			w.configs[0].Org = "jane-doe-123"
 			w.apps["jane-doe-123"] = []string{"web"}
 		}, Draft{}, []string{"", "", "none", ""}, "jane-doe-123", "[jane-doe-123, which Fly's tools call personal]"},
-		{"an organisation of somebody else", nil, Draft{Org: "other"}, []string{"web", "none", ""}, "other", "not one of yours"},
-		{"no apps yet", func(w *world) { w.apps = nil }, Draft{}, []string{"", "none", ""}, "acme", "has no app yet"},
+		{"an organization of someone else", nil, Draft{Org: "other"}, []string{"web", "none", ""}, "other", "not one of your Fly organizations"},
+		{"no apps yet", func(w *world) { w.apps = nil }, Draft{}, []string{"", "none", ""}, "acme", "has no apps yet"},
 		{"apps cannot be listed", func(w *world) { w.appsErr = errOffline }, Draft{}, []string{"web", "none", ""}, "acme", "cannot be checked: not signed in"},
-		{"fly.toml of another organisation's app", func(w *world) { w.configs[0].App = "blog" }, Draft{}, []string{"web", "leave", "none"}, "acme", "fly.toml is for the app blog"},
+		{"fly.toml of another organization's app", func(w *world) { w.configs[0].App = "blog" }, Draft{}, []string{"web", "leave", "none"}, "acme", "fly.toml is for the app blog"},
 		{"no policies can be listed", func(w *world) { w.policies, w.policiesErr = nil, errors.New("iam:ListPolicies is denied") }, Draft{}, []string{"", "name", "X", "", ""}, "acme", "iam:ListPolicies is denied"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -367,7 +367,7 @@ func TestOrganizationsAndApps(t *testing.T) {
 			}
 			got, out, err := piped(t, w, tt.draft, tt.answers...)
 			if got.Request.Org != tt.org || (tt.org == "") != (err != nil) {
-				t.Errorf("the organisation is %q, %v, want %q; after\n%s", got.Request.Org, err, tt.org, out)
+				t.Errorf("the organization is %q, %v, want %q; after\n%s", got.Request.Org, err, tt.org, out)
 			}
 			if !strings.Contains(out, tt.shown) {
 				t.Errorf("%q is not shown:\n%s", tt.shown, out)
@@ -399,7 +399,7 @@ func TestHostileText(t *testing.T) {
 			t.Fatalf("%q reaches the terminal: …%q", r, out.String()[max(0, i-40):i+1])
 		}
 	}
-	for _, seen := range []string{"pwned", "left out"} {
+	for _, seen := range []string{"pwned", "not listed"} {
 		if !strings.Contains(out.String(), seen) {
 			t.Errorf("%q is not shown at all:\n%s", seen, out.String())
 		}
@@ -431,7 +431,7 @@ func TestSeveralConfigsOfAnApp(t *testing.T) {
 	var out bytes.Buffer
 	in := strings.NewReader("web\nleave\nnone\n")
 	result, err := Run(t.Context(), Options{In: in, Out: &out, Accessible: true, Strict: true}, w, Draft{})
-	if err != nil || result.Request.Apps[0].Config != "" || !strings.Contains(out.String(), "but several, or none, is known for web") {
+	if err != nil || result.Request.Apps[0].Config != "" || !strings.Contains(out.String(), "No fly.toml, or more than one, was found for web") {
 		t.Errorf("%v, %+v:\n%s", err, result.Request, &out)
 	}
 }
@@ -491,7 +491,7 @@ func TestPlainErrors(t *testing.T) {
 		t.Error("ErrAborted is no context.Canceled")
 	}
 	long := strings.NewReader(strings.Repeat("x", 1<<20))
-	if _, err := Run(t.Context(), Options{In: long, Out: io.Discard, Accessible: true}, oneApp(), Draft{}); err == nil || !strings.Contains(err.Error(), "more than 4096") {
+	if _, err := Run(t.Context(), Options{In: long, Out: io.Discard, Accessible: true}, oneApp(), Draft{}); err == nil || !strings.Contains(err.Error(), "longer than 4096") {
 		t.Errorf("an endless line: %v", err)
 	}
 }

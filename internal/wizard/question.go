@@ -9,7 +9,7 @@ import (
 
 // A question is what a front end asks.
 type question struct {
-	// name is a few words for it, in the singular: "Fly organisation".
+	// name is a few words for it, in the singular: "Fly organization".
 	name string
 	// title is the question, why a line on what the answer is for.
 	title, why string
@@ -55,7 +55,7 @@ type option struct {
 	// words are others that a search finds it by.
 	words string
 	// about describes it further, when it is under the cursor; nil for nothing.
-	about func(ctx context.Context) string
+	about func() string
 }
 
 // labels of the answer's values.
@@ -78,7 +78,7 @@ func (q question) problem(answer []string) error {
 	empty := len(answer) == 0 || len(answer) == 1 && answer[0] == ""
 	switch {
 	case empty && q.kind == chooseMany:
-		return errors.New("at least one is needed")
+		return errors.New("choose at least one")
 	case empty && q.optional:
 		return nil
 	case empty:
@@ -115,16 +115,16 @@ type frontEnd interface {
 	// ask gives the answer, one that q.problem has nothing against; or errBack, or
 	// what Run fails with.
 	ask(ctx context.Context, q question) ([]string, error)
-	// tell shows all that was said and answered so far; the last lines are new.
-	tell(lines []string)
-	// busy says what is being waited for.
-	busy(what string)
+	// show shows all that was said and answered so far; the last lines are new.
+	show(lines []string)
+	// wait says what is being waited for.
+	wait(what string)
 }
 
 // errBack says that the person wants to go to the question before.
 var errBack = errors.New("back to the question before")
 
-// splitList takes apart a list of names with commas or spaces between them.
+// splitList splits a list of names at commas and spaces.
 func splitList(text string) []string {
 	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
 }

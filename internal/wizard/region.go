@@ -3,7 +3,7 @@ package wizard
 // nearestRegion maps Fly's regions (https://fly.io/docs/reference/regions/, and
 // those that older configs name) to the nearest AWS region that every account
 // has enabled. Regions that must be opted into are left out: STS refuses them
-// until somebody has done so. A region without such a neighbour is left out too.
+// until someone has done so. A region without such a neighbor is left out too.
 // https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html
 func nearestRegion(fly string) string {
 	switch fly {

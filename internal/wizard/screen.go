@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
@@ -28,12 +27,12 @@ func onScreen[T any](ctx context.Context, o Options, interview func(context.Cont
 	if o.NoColor {
 		profile = colorprofile.ASCII
 	}
-	m := &model{options: o, ctx: inner}
+	m := &model{options: o}
 	program := tea.NewProgram(m,
 		tea.WithInput(o.In), tea.WithOutput(o.Out),
 		tea.WithoutSignalHandler(), // the caller's context ends with its signals
 		tea.WithEnvironment([]string{"TERM=" + o.Term}),
-		tea.WithColorProfile(profile), tea.WithFilter(withoutSizeRequests),
+		tea.WithColorProfile(profile),
 	)
 	type outcome struct {
 		value T
@@ -44,7 +43,7 @@ func onScreen[T any](ctx context.Context, o Options, interview func(context.Cont
 	go func() {
 		value, err := interview(inner, s)
 		if !s.begun {
-			s.passing("")
+			s.status("")
 		}
 		finished <- outcome{value, err}
 		if s.begun {
@@ -79,16 +78,6 @@ func onScreen[T any](ctx context.Context, o Options, interview func(context.Cont
 	return done.value, done.err
 }
 
-// withoutSizeRequests keeps each new form from asking for the window's size: the
-// model knows it, and Bubble Tea would look it up beside, and at the same time
-// as, its own handling of a resize.
-func withoutSizeRequests(_ tea.Model, msg tea.Msg) tea.Msg {
-	if msg == tea.RequestWindowSize() {
-		return nil
-	}
-	return msg
-}
-
 // screen is the front end that an interview sees of the program.
 type screen struct {
 	program *tea.Program
@@ -97,24 +86,24 @@ type screen struct {
 	begun   bool
 }
 
-func (s *screen) tell(lines []string) {
+func (s *screen) show(lines []string) {
 	if lines = slices.Clone(lines); s.begun {
-		s.program.Send(tellMsg(lines))
+		s.program.Send(linesMsg(lines))
 	} else {
 		s.model.lines = lines
 	}
 }
 
-func (s *screen) busy(what string) {
+func (s *screen) wait(what string) {
 	if s.begun {
-		s.program.Send(busyMsg(what))
+		s.program.Send(waitMsg(what))
 	} else {
-		s.passing(what + dots(s.model.options.ASCII))
+		s.status(what + dots(s.model.options.ASCII))
 	}
 }
 
-// passing shows a text before the program begins, in place of the one before.
-func (s *screen) passing(text string) {
+// status shows a text before the program begins, in place of the one before.
+func (s *screen) status(text string) {
 	fmt.Fprint(s.model.options.Out, "\r\x1b[K"+text) // carriage return, erase to the end of the line
 }
 
@@ -128,7 +117,7 @@ func dots(ascii bool) string {
 func (s *screen) ask(ctx context.Context, q question) ([]string, error) {
 	if !s.begun {
 		s.begun = true
-		s.passing("")
+		s.status("")
 		close(s.begin)
 	}
 	reply := make(chan reply, 1)
@@ -142,9 +131,9 @@ func (s *screen) ask(ctx context.Context, q question) ([]string, error) {
 }
 
 type (
-	tellMsg []string
-	busyMsg string
-	askMsg  struct {
+	linesMsg []string
+	waitMsg  string
+	askMsg   struct {
 		q     question
 		reply chan<- reply
 	}
@@ -152,31 +141,24 @@ type (
 		answer []string
 		err    error
 	}
-	// aboutMsg describes an option.
-	aboutMsg struct{ value, text string }
-	doneMsg  struct{}
+	doneMsg struct{}
 )
 
 // model is what is on the screen: what was said, and the form of one question.
 type model struct {
 	options       Options
-	ctx           context.Context // of the interview, for describing options
 	width, height int
 	lines         []string
 	waiting       string // what for; while there is no form
 
 	q     question
 	form  *huh.Form // nil while there is no question
+	group *huh.Group
 	field huh.Field
-	rows  int             // of the field, if the window is high enough; 0 for those it needs
+	enter key.Binding     // ends the form, if the field takes what it holds
 	read  func() []string // the form's answer
-	tried bool            // to give that answer
 	reply chan<- reply
 
-	typed  string  // what is searched for
-	picked *string // the answer of a search
-
-	about   map[string]string // by the option's value; "" while it is being asked for
 	aborted bool
 }
 
@@ -188,85 +170,70 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
 		m.width, m.height = msg.Width, msg.Height
-		cmd := m.resize()
-		return m, cmd
-	case tellMsg:
+		if m.form == nil {
+			return m, nil
+		}
+		m.resize() // and the form draws itself anew below
+	case linesMsg:
 		m.lines = msg
 		return m, nil
-	case busyMsg:
+	case waitMsg:
 		m.waiting = string(msg)
 		return m, nil
 	case askMsg:
-		m.q, m.reply, m.about = msg.q, msg.reply, map[string]string{}
+		m.q, m.reply = msg.q, msg.reply
 		m.build()
-		cmd := tea.Batch(m.form.Init(), m.resize(), m.describe())
-		return m, cmd
-	case aboutMsg:
-		m.about[msg.value] = msg.text
-		return m, nil
+		m.resize()
+		m.form.Init() // its command asks for the window's size, which is known
+		return m, tea.Batch(m.field.Init(), m.field.Focus())
 	case doneMsg:
 		m.form, m.waiting = nil, ""
 		return m, tea.Quit
 	case tea.KeyPressMsg:
-		switch pressed := msg.String(); {
-		case pressed == "ctrl+c":
-			m.form, m.waiting, m.aborted = nil, "", true
-			return m, tea.Quit
-		case m.form == nil: // while nothing is asked
-			return m, nil
-		case m.q.search && m.searchKey(msg):
-			cmd := m.redraw()
-			return m, cmd
-		case m.back(pressed):
+		if m.form == nil && msg.String() == "ctrl+c" {
+			return m, m.abort()
+		}
+		if m.form != nil && m.back(msg.String()) {
 			if !m.q.first {
 				m.answer(reply{err: errBack})
 			}
 			return m, nil
 		}
-	case tea.PasteMsg:
-		if m.form != nil && m.q.search {
-			m.search(m.typed + msg.Content)
-			cmd := m.redraw()
-			return m, cmd
-		}
 	}
-	if m.form == nil {
+	if m.form == nil { // nothing is asked
 		return m, nil
 	}
-	submits := m.submits(msg)
-	m.tried = m.tried || submits
-	form, cmd := m.form.Update(msg)
-	m.form, _ = form.(*huh.Form)
-	if submits && m.field.Error() == nil {
-		m.answer(reply{answer: m.read()})
-		return m, nil
+	searching := m.searching() // before Enter ends it
+	_, cmd := m.form.Update(msg)
+	if m.form.State == huh.StateAborted { // by Ctrl-C
+		return m, m.abort()
 	}
-	cmd = tea.Batch(cmd, m.describe())
+	if press, ok := msg.(tea.KeyPressMsg); ok && key.Matches(press, m.enter) && !searching {
+		cmd = m.submit()
+	}
 	return m, cmd
 }
 
-// submits says whether the key ends the form, if the field takes what it holds.
-// huh would end it by messages to itself; of two quick presses of enter the
-// messages of the second could reach, and end, the next question's form.
-func (m *model) submits(msg tea.Msg) bool {
-	press, ok := msg.(tea.KeyPressMsg)
-	if !ok {
-		return false
+func (m *model) abort() tea.Cmd {
+	m.form, m.waiting, m.aborted = nil, "", true
+	return tea.Quit
+}
+
+// submit ends the form, unless the field has something against what it holds.
+// Fields could end it by messages, but what is typed at once after Enter would
+// come before those, and be part of this answer.
+func (m *model) submit() tea.Cmd {
+	m.form.NextField() // checks what the field holds
+	m.form.NextGroup()
+	if m.form.State != huh.StateCompleted {
+		return m.field.Focus()
 	}
-	switch field := m.field.(type) {
-	case *huh.Confirm:
-		return slices.Contains([]string{"enter", "y", "Y", "n", "N"}, press.String())
-	case *huh.MultiSelect[string]:
-		return press.String() == "enter" && !field.GetFiltering() // else it ends the filter
-	case *huh.Select[string]:
-		_, some := field.Hovered() // a filter may leave nothing
-		return press.String() == "enter" && some
-	}
-	return press.String() == "enter"
+	m.answer(reply{answer: m.read()})
+	return nil
 }
 
 // back says whether the key goes to the question before: shift+tab always, and
-// esc unless the field has a use for it, which is ending its filter.
+// esc unless the field has a use for it, which is clearing its search.
 func (m *model) back(pressed string) bool {
 	if pressed == "shift+tab" {
 		return true
@@ -281,63 +248,6 @@ func (m *model) answer(r reply) {
 	m.reply <- r
 }
 
-// foundRows is how many of the options found are handed to huh, which draws all
-// that it has, seen or not: with AWS's 1,400 policies a key would take a fifth of
-// a second.
-const foundRows = 40
-
-// searchKey takes a key for what is searched for, or says that it is another's.
-func (m *model) searchKey(msg tea.KeyPressMsg) bool {
-	switch {
-	case msg.Text != "":
-		m.search(m.typed + msg.Text)
-	case msg.String() == "backspace":
-		letters := []rune(m.typed)
-		m.search(string(letters[:max(len(letters)-1, 0)]))
-	case msg.String() == "esc" && m.typed != "":
-		m.search("")
-	default:
-		return false
-	}
-	return true
-}
-
-// search shows the options that match.
-func (m *model) search(text string) {
-	const longest = 60
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return -1
-	}, text)
-	m.typed = string([]rune(text)[:min(len([]rune(text)), longest)])
-	found := m.q.matches(m.typed)
-	shown := found[:min(len(found), foundRows)]
-	options := make([]huh.Option[string], len(shown))
-	for i, o := range shown {
-		options[i] = huh.NewOption(o.label, o.value)
-	}
-	title := "Search: " + m.typed + "_"
-	switch more := len(found) - len(shown); {
-	case len(found) == 0:
-		options = []huh.Option[string]{huh.NewOption("nothing has this in its name", "")}
-	case more > 0:
-		title += fmt.Sprintf("  (%d more)", more)
-	}
-	*m.picked = options[0].Value
-	if list, ok := m.field.(*huh.Select[string]); ok {
-		list.Title(title).Options(options...)
-	}
-}
-
-// redraw makes huh look at a field that was changed behind its back.
-func (m *model) redraw() tea.Cmd {
-	form, cmd := m.form.Update(nil)
-	m.form, _ = form.(*huh.Form)
-	return tea.Batch(cmd, m.describe())
-}
-
 // columns is how wide the form is.
 func (m *model) columns() int {
 	widest := m.options.Width
@@ -350,96 +260,86 @@ func (m *model) columns() int {
 	return widest
 }
 
+// fewestRows is how many rows a form has in the lowest window.
+const fewestRows = 6
+
 // resize fits the form into what the lines above and below it leave.
-func (m *model) resize() tea.Cmd {
+func (m *model) resize() {
 	if m.form == nil || m.width == 0 {
-		return nil
+		return
 	}
-	rows := max(m.height-lipgloss.Height(m.above())-lipgloss.Height(m.below())-2, 6)
-	if m.rows > 0 {
-		m.field.WithHeight(m.rows) // a form only makes its fields smaller
+	m.form.WithWidth(m.columns())
+	m.field.WithHeight(0) // a form only makes its fields smaller
+	needed := lipgloss.Height(m.field.View())
+	if footer := m.group.Footer(); footer != "" {
+		needed += lipgloss.Height(footer)
 	}
-	form, cmd := m.form.Update(tea.WindowSizeMsg{Width: m.columns(), Height: rows})
-	m.form, _ = form.(*huh.Form)
-	return cmd
+	left := m.height - lipgloss.Height(m.above()) - lipgloss.Height(m.keys()) - 3 // rows between and below them
+	m.form.WithHeight(min(needed, max(left, fewestRows)))
 }
 
-// listRows is how many options are seen at once.
-const listRows = 8
+// keyMap leaves to huh all keys but those that end a question, as submit does it.
+// A short list is not searched.
+func keyMap() *huh.KeyMap {
+	keys, none := huh.NewDefaultKeyMap(), key.NewBinding()
+	keys.Input.Next, keys.Input.Submit, keys.Input.Prev = none, none, none
+	keys.Select.Next, keys.Select.Submit, keys.Select.Prev, keys.Select.Filter = none, none, none, none
+	keys.Confirm.Next, keys.Confirm.Submit, keys.Confirm.Prev = none, none, none
+	return keys
+}
 
 // build makes the form of the question.
 func (m *model) build() {
-	q := m.q
-	m.tried = false
+	q, keys := m.q, keyMap()
+	m.enter = key.NewBinding(key.WithKeys("enter"))
 	check := func(answer []string) error {
-		if !m.tried { // huh checks what stands there at the beginning too
-			return nil
-		}
 		if err := q.problem(answer); err != nil {
 			return errors.New(m.options.clean(err.Error()))
 		}
 		return nil
 	}
-	options := make([]huh.Option[string], len(q.options))
-	for i, o := range q.options {
-		options[i] = huh.NewOption(o.label, o.value)
-	}
-	m.rows = 0
-	if len(options) > 0 {
-		m.rows = min(len(options), listRows) + 2 // with title and reason
-	}
-	if q.search {
-		m.rows-- // the group has title and reason, the field what is typed
-	}
-	switch q.kind {
-	case choose:
-		var value string
-		if q.known(q.initial) {
-			value = q.initial[0]
-		}
-		list := huh.NewSelect[string]().Value(&value).Height(m.rows).
-			Validate(func(s string) error { return check([]string{s}) })
-		m.field, m.picked = list, &value
-		m.read = func() []string { return []string{value} }
-		if !q.search {
-			list.Title(q.title).Description(q.why).Options(options...)
-			break
-		}
-		initial := value
-		m.search("")
-		value = initial
-		list.Value(&value)
-	case chooseMany:
-		value := slices.Clone(q.initial)
-		m.field = huh.NewMultiSelect[string]().Title(q.title).Description(q.why).
-			Options(options...).Value(&value).Height(m.rows).Filterable(true).Validate(check)
-		m.read = func() []string { return value }
-	case enter:
+	checkOne := func(s string) error { return check([]string{strings.TrimSpace(s)}) }
+	switch {
+	case q.kind == enter:
 		value := strings.Join(q.initial, ", ")
-		// Without colours only words tell an example from what stands there already.
+		// Without colors only words tell an example from what stands there already.
 		m.field = huh.NewInput().Title(q.title).Description(q.why).Placeholder("such as " + q.example).
-			Value(&value).Validate(func(s string) error { return check([]string{strings.TrimSpace(s)}) })
+			Value(&value).Validate(checkOne)
 		m.read = func() []string { return []string{strings.TrimSpace(value)} }
-	case decide:
+	case q.kind == decide:
 		value := slices.Equal(q.initial, []string{yes})
 		m.field = huh.NewConfirm().Title(q.title).Description(q.why).Value(&value).
 			WithButtonAlignment(lipgloss.Left)
+		m.enter = key.NewBinding(key.WithKeys(slices.Concat(m.enter.Keys(), keys.Confirm.Accept.Keys(), keys.Confirm.Reject.Keys())...))
 		m.read = func() []string {
 			if value {
 				return []string{yes}
 			}
 			return []string{no}
 		}
+	case q.kind == choose && !q.search && len(q.options) <= listRows:
+		var value string
+		if q.known(q.initial) {
+			value = q.initial[0]
+		}
+		options := make([]huh.Option[string], len(q.options))
+		for i, o := range q.options {
+			options[i] = huh.NewOption(o.label, o.value)
+		}
+		m.field = huh.NewSelect[string]().Title(q.title).Description(q.why).Options(options...).
+			Value(&value).Validate(checkOne)
+		m.read = func() []string { return []string{value} }
+	default:
+		value := slices.Clone(q.initial)
+		m.field = newPicker(q, &value, check)
+		m.read = func() []string { return value }
 	}
-	group := huh.NewGroup(m.field)
-	if q.search {
-		group.Title(q.title).Description(q.why)
-	}
-	m.form = huh.NewForm(group).WithShowHelp(false).WithTheme(huh.ThemeFunc(m.theme))
+	m.group = huh.NewGroup(m.field)
+	m.form = huh.NewForm(m.group).WithShowHelp(false).WithTheme(huh.ThemeFunc(m.theme)).WithKeyMap(keys)
 }
 
-// theme draws with the terminal's own sixteen colours, and says nothing by
-// colour alone.
+// theme draws with the terminal's own sixteen colors, and says nothing by
+// color alone.
 func (m *model) theme(isDark bool) *huh.Styles {
 	s := huh.ThemeBase(isDark)
 	border := lipgloss.NormalBorder()
@@ -453,47 +353,14 @@ func (m *model) theme(isDark bool) *huh.Styles {
 	f.Description = f.Description.Foreground(lipgloss.Color("8"))
 	f.ErrorMessage = lipgloss.NewStyle().SetString("!").Foreground(lipgloss.Color("1"))
 	f.ErrorIndicator = lipgloss.NewStyle().SetString(" !").Foreground(lipgloss.Color("1"))
-	// The bar at the left goes past the title of a search as past that of a field.
-	s.Group.Title, s.Group.Description = f.Base.Bold(true), f.Base.Foreground(lipgloss.Color("8"))
 	f.SelectSelector = f.SelectSelector.Foreground(lipgloss.Color("6"))
 	f.MultiSelectSelector = f.MultiSelectSelector.Foreground(lipgloss.Color("6"))
 	f.SelectedPrefix = lipgloss.NewStyle().SetString("[x] ").Foreground(lipgloss.Color("2"))
 	plain := lipgloss.NewStyle().MarginRight(1)
 	f.FocusedButton = plain.Bold(true).Transform(func(s string) string { return "[" + s + "]" })
 	f.BlurredButton = plain.Transform(func(s string) string { return " " + s + " " })
+	s.Blurred = s.Focused // as a field is for a moment when its answer is refused
 	return s
-}
-
-// describe asks for the description of the option under the cursor, once.
-func (m *model) describe() tea.Cmd {
-	o := m.hovered()
-	if o == nil || o.about == nil {
-		return nil
-	}
-	if _, asked := m.about[o.value]; asked {
-		return nil
-	}
-	m.about[o.value] = ""
-	value, about, ctx := o.value, o.about, m.ctx
-	return func() tea.Msg { return aboutMsg{value, about(ctx)} }
-}
-
-// hovered is the option under the cursor, or nil.
-func (m *model) hovered() *option {
-	list, ok := m.field.(*huh.Select[string])
-	if !ok || m.form == nil {
-		return nil
-	}
-	value, ok := list.Hovered()
-	if !ok {
-		return nil
-	}
-	for i, o := range m.q.options {
-		if o.value == value {
-			return &m.q.options[i]
-		}
-	}
-	return nil
 }
 
 // View draws what was said, the form and the keys.
@@ -501,7 +368,7 @@ func (m *model) View() tea.View {
 	parts := []string{m.above()}
 	switch {
 	case m.form != nil:
-		parts = append(parts, "", m.form.View(), m.below())
+		parts = append(parts, "", m.form.View(), "", m.keys())
 	case m.waiting != "":
 		parts = append(parts, m.waiting+dots(m.options.ASCII))
 	}
@@ -513,31 +380,23 @@ func (m *model) above() string {
 	return lipgloss.NewStyle().Width(m.columns()).Render(strings.Join(m.lines, "\n"))
 }
 
-// below describes the option under the cursor, and the keys.
-func (m *model) below() string {
-	faint := lipgloss.NewStyle().Width(m.columns()).Foreground(lipgloss.Color("8"))
-	about := ""
-	if o := m.hovered(); o != nil && o.about != nil {
-		about = m.about[o.value]
-	}
-	return lipgloss.NewStyle().Width(m.columns()).Height(2).Render(about) + "\n" + faint.Render(m.keys())
-}
-
-// filtering says whether a search in a list of several answers is being typed.
-func (m *model) filtering() bool {
-	list, ok := m.field.(*huh.MultiSelect[string])
-	return ok && list.GetFiltering()
+// searching says whether a search in a list of several answers is being typed,
+// which Enter ends.
+func (m *model) searching() bool {
+	p, ok := m.field.(*picker)
+	return ok && p.searching && p.q.kind == chooseMany
 }
 
 // keys says what can be pressed, in less than 60 columns.
 func (m *model) keys() string {
 	keys := "enter next"
+	_, search := m.field.(*picker)
 	switch {
-	case m.q.search:
+	case m.q.kind == choose && search:
 		keys = "type to search, arrows move, enter choose"
 	case m.q.kind == choose:
 		keys = "arrows move, enter choose"
-	case m.filtering():
+	case m.searching():
 		keys = "type to search, enter done, esc clear"
 	case m.q.kind == chooseMany:
 		keys = "space mark, / search, enter next"
@@ -547,5 +406,5 @@ func (m *model) keys() string {
 	if !m.q.first {
 		keys += ", shift+tab back"
 	}
-	return keys
+	return lipgloss.NewStyle().Width(m.columns()).Foreground(lipgloss.Color("8")).Render(keys)
 }

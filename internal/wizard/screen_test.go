@@ -87,7 +87,7 @@ func TestThreeApps(t *testing.T) {
 	st.press("[x] api", downKey+" ")
 	st.press("[x] worker", enterKey)
 	st.press("> one for each app", downKey)
-	st.press("> one that all of them share", enterKey)
+	st.press("> one shared role", enterKey)
 	st.press("> fly-acme", enterKey)
 	st.press("What may it do", "s3-read")
 	st.press("> s3-read: read one", enterKey)
@@ -114,7 +114,7 @@ func TestWithoutFly(t *testing.T) {
 	st.press("by its raw slug?", "personal"+enterKey)
 	st.press("alias", strings.Repeat("\x7f", len("personal"))+"jane-doe-123"+enterKey)
 	st.press("Which Fly apps", "web, api"+enterKey)
-	st.press("> leave every", enterKey)
+	st.press("> don't edit", enterKey)
 	st.press("> one for each app", enterKey)
 	st.press("What may it do", "nothing"+enterKey)
 	got, err := st.wait()
@@ -153,10 +153,10 @@ func TestBack(t *testing.T) {
 // answer each.
 var steps = []struct{ text, keys string }{
 	{"Which AWS profile?", enterKey},
-	{"Which Fly organisation?", enterKey},
+	{"Which Fly organization?", enterKey},
 	{"[x] web", downKey + " " + enterKey},
 	{"One role for each app", downKey + enterKey},
-	{"shared role be called?", enterKey},
+	{"shared role be named?", enterKey},
 	{"What may it do", "sqs" + enterKey},
 	{"which queue", "jobs" + enterKey},
 	{"anything else", "n"},
@@ -192,27 +192,40 @@ func TestCtrlC(t *testing.T) {
 	})
 }
 
-// TestDoubleEnter presses enter twice at once: no message of the second press
-// is left to answer the next question.
+// TestDoubleEnter presses Enter twice and another key at once: they answer one
+// question, with what was there at the first.
 func TestDoubleEnter(t *testing.T) {
 	t.Parallel()
-	m := &model{ctx: t.Context()}
-	ask := func() chan reply {
-		answer := make(chan reply, 1)
-		m.Update(askMsg{question{kind: decide, title: "Go on?", initial: []string{no}}, answer})
-		return answer
-	}
-	first := ask()
-	for range 2 {
-		if _, cmd := m.Update(tea.KeyPressMsg{Code: tea.KeyEnter}); cmd != nil {
-			t.Errorf("enter leaves a command behind, which sends %T", cmd())
-		}
-	}
-	if r := <-first; r.err != nil || len(r.answer) != 1 || r.answer[0] != no {
-		t.Errorf("the answer is %+v", r)
-	}
-	if len(ask()) > 0 {
-		t.Error("the next question is answered already")
+	for name, tt := range map[string]struct {
+		q    question
+		want string
+	}{
+		"text": {question{kind: enter, title: "Name?", initial: []string{"web"}}, "web"},
+		"yes":  {question{kind: decide, title: "Go on?", initial: []string{no}}, no},
+		"list": {question{kind: choose, title: "Which?", options: []option{{label: "one", value: "1"}, {label: "two", value: "2"}}}, "1"},
+		"many": {question{kind: chooseMany, title: "Which?", options: []option{{label: "one", value: "1"}}, initial: []string{"1"}}, "1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := &model{}
+			ask := func() chan reply {
+				answer := make(chan reply, 1)
+				m.Update(askMsg{tt.q, answer})
+				return answer
+			}
+			first := ask()
+			for _, press := range []tea.KeyPressMsg{{Code: tea.KeyEnter}, {Code: tea.KeyEnter}, {Code: 'y', Text: "y"}} {
+				if _, cmd := m.Update(press); cmd != nil {
+					t.Errorf("%s leaves a command behind, which sends %T", press, cmd())
+				}
+			}
+			if r := <-first; r.err != nil || len(r.answer) != 1 || r.answer[0] != tt.want {
+				t.Errorf("the answer is %+v", r)
+			}
+			if len(ask()) > 0 {
+				t.Error("the next question is answered already")
+			}
+		})
 	}
 }
 
@@ -235,7 +248,7 @@ func TestCtrlCWhileWaiting(t *testing.T) {
 	st := sit(t, 80, 24, Options{}, s)
 	st.press("Which Fly apps", enterKey)
 	<-s.asked
-	st.press("asking AWS for its managed policies…", "xx"+enterKey+ctrlC)
+	st.press("listing the managed policies…", "xx"+enterKey+ctrlC)
 	if _, err := st.wait(); !errors.Is(err, ErrAborted) {
 		t.Errorf("%v, want ErrAborted", err)
 	}
@@ -276,7 +289,7 @@ func TestResize(t *testing.T) {
 	}
 }
 
-// TestNoErrorBeforeAnAnswer: nobody is told off before an answer was tried.
+// TestNoErrorBeforeAnAnswer: no error is shown before an answer was tried.
 func TestNoErrorBeforeAnAnswer(t *testing.T) {
 	t.Parallel()
 	w := oneApp()
@@ -287,9 +300,9 @@ func TestNoErrorBeforeAnAnswer(t *testing.T) {
 		t.Errorf("there is an error before any answer:\n%s", screen)
 	}
 	st.press("space mark", enterKey)
-	st.see("! at least one is needed")
-	st.press("! at least one is needed", " "+enterKey)
-	st.press("No fly.toml is known", ctrlC)
+	st.see("! choose at least one")
+	st.press("! choose at least one", " "+enterKey)
+	st.press("No fly.toml was found", ctrlC)
 	if _, err := st.wait(); !errors.Is(err, ErrAborted) {
 		t.Error(err)
 	}
@@ -308,7 +321,7 @@ func TestNothingToAsk(t *testing.T) {
 	}
 	fmt.Fprint(p.File(), "done")
 	p.see("done")
-	if raw := strings.ReplaceAll(string(p.Raw()), "\r\x1b[K", ""); raw != "signing in to AWS…looking for the app's fly.toml…asking Fly for the organisations…done" {
+	if raw := strings.ReplaceAll(string(p.Raw()), "\r\x1b[K", ""); raw != "signing in to AWS…looking for the app's fly.toml…listing your Fly organizations…done" {
 		t.Errorf("the terminal got %q", raw)
 	}
 }
@@ -322,8 +335,8 @@ func TestHostileTextOnScreen(t *testing.T) {
 	w.apps["acme"] = append(w.apps["acme"], "app"+evil)
 	w.policies = append(w.policies, ManagedPolicy{Name: "Evil" + evil, ARN: "arn" + evil, Description: evil})
 	st := sit(t, 80, 24, Options{}, w)
-	st.press("Which Fly organisation?", enterKey)
-	st.press("left out", enterKey)
+	st.press("Which Fly organization?", enterKey)
+	st.press("not listed", enterKey)
 	st.press("What may it do", "Evil")
 	st.press("?]0;pwned??[2J", ctrlC)
 	if _, err := st.wait(); !errors.Is(err, ErrAborted) {

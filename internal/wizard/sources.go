@@ -22,9 +22,9 @@ type Sources interface {
 	// for the one under the cursor, if Policies left its Description empty.
 	DescribePolicy(ctx context.Context, profile, arn string) (string, error)
 
-	// Organizations lists the Fly organisations of whoever is signed in.
+	// Organizations lists the Fly organizations of whoever is signed in.
 	Organizations(ctx context.Context) ([]Organization, error)
-	// Apps lists the names of the apps of an organisation, by its raw slug.
+	// Apps lists the names of the apps of an organization, by its raw slug.
 	Apps(ctx context.Context, org string) ([]string, error)
 
 	// Configs lists the config files that are known, the folder's own first.
@@ -54,7 +54,7 @@ type ManagedPolicy struct {
 	Description string
 }
 
-// An Organization is a Fly organisation.
+// An Organization is a Fly organization.
 type Organization struct {
 	// Slug is what Fly's tools show, "personal" for the person's own; RawSlug is
 	// what tokens carry.
@@ -71,7 +71,7 @@ type Config struct {
 	Own bool
 	// App is the app it names, or "".
 	App string
-	// Org is the raw slug of the app's organisation, or "" where that is not known.
+	// Org is the raw slug of the app's organization, or "" where that is not known.
 	Org string
 	// PrimaryRegion is Fly's, such as "fra"; or "".
 	PrimaryRegion string
@@ -79,62 +79,62 @@ type Config struct {
 	AWSRegion string
 }
 
-// memory is Sources that asks each thing once.
-type memory struct {
+// cache is Sources that asks each thing once.
+type cache struct {
 	Sources
-	kept map[string]any
+	results map[string]any // a result by what was asked
 }
 
-func remember(s Sources) *memory { return &memory{Sources: s, kept: map[string]any{}} }
+func newCache(s Sources) *cache { return &cache{Sources: s, results: map[string]any{}} }
 
-type kept[T any] struct {
+type result[T any] struct {
 	value T
 	err   error
 }
 
-func once[T any](ctx context.Context, m *memory, key string, ask func() (T, error)) (T, error) {
-	if k, ok := m.kept[key].(kept[T]); ok {
-		return k.value, k.err
+func once[T any](ctx context.Context, c *cache, key string, ask func() (T, error)) (T, error) {
+	if r, ok := c.results[key].(result[T]); ok {
+		return r.value, r.err
 	}
 	value, err := ask()
 	if ctx.Err() == nil {
-		m.kept[key] = kept[T]{value, err}
+		c.results[key] = result[T]{value, err}
 	}
 	return value, err
 }
 
 // Profiles asks once.
-func (m *memory) Profiles(ctx context.Context) ([]string, error) {
-	return once(ctx, m, "profiles", func() ([]string, error) { return m.Sources.Profiles(ctx) })
+func (c *cache) Profiles(ctx context.Context) ([]string, error) {
+	return once(ctx, c, "profiles", func() ([]string, error) { return c.Sources.Profiles(ctx) })
 }
 
 // Identity asks once a profile, and again after a failure: the person may have
 // signed in meanwhile.
-func (m *memory) Identity(ctx context.Context, profile string) (Identity, error) {
+func (c *cache) Identity(ctx context.Context, profile string) (Identity, error) {
 	key := "identity " + profile
-	id, err := once(ctx, m, key, func() (Identity, error) { return m.Sources.Identity(ctx, profile) })
+	id, err := once(ctx, c, key, func() (Identity, error) { return c.Sources.Identity(ctx, profile) })
 	if err != nil {
-		delete(m.kept, key)
+		delete(c.results, key)
 	}
 	return id, err
 }
 
 // Policies asks once a profile.
-func (m *memory) Policies(ctx context.Context, profile string) ([]ManagedPolicy, error) {
-	return once(ctx, m, "policies "+profile, func() ([]ManagedPolicy, error) { return m.Sources.Policies(ctx, profile) })
+func (c *cache) Policies(ctx context.Context, profile string) ([]ManagedPolicy, error) {
+	return once(ctx, c, "policies "+profile, func() ([]ManagedPolicy, error) { return c.Sources.Policies(ctx, profile) })
 }
 
 // Organizations asks once.
-func (m *memory) Organizations(ctx context.Context) ([]Organization, error) {
-	return once(ctx, m, "organizations", func() ([]Organization, error) { return m.Sources.Organizations(ctx) })
+func (c *cache) Organizations(ctx context.Context) ([]Organization, error) {
+	return once(ctx, c, "organizations", func() ([]Organization, error) { return c.Sources.Organizations(ctx) })
 }
 
-// Apps asks once an organisation.
-func (m *memory) Apps(ctx context.Context, org string) ([]string, error) {
-	return once(ctx, m, "apps "+org, func() ([]string, error) { return m.Sources.Apps(ctx, org) })
+// Apps asks once an organization.
+func (c *cache) Apps(ctx context.Context, org string) ([]string, error) {
+	return once(ctx, c, "apps "+org, func() ([]string, error) { return c.Sources.Apps(ctx, org) })
 }
 
 // Configs asks once.
-func (m *memory) Configs(ctx context.Context) ([]Config, error) {
-	return once(ctx, m, "configs", func() ([]Config, error) { return m.Sources.Configs(ctx) })
+func (c *cache) Configs(ctx context.Context) ([]Config, error) {
+	return once(ctx, c, "configs", func() ([]Config, error) { return c.Sources.Configs(ctx) })
 }

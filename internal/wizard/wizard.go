@@ -17,15 +17,15 @@ type Options struct {
 	// so that others may go on reading where they stopped.
 	In  io.Reader
 	Out io.Writer
-	// Accessible asks by plain prompts, one a line, instead of a form.
+	// Accessible asks with plain one-line prompts instead of a form.
 	Accessible bool
 	// Strict makes an answer to a plain prompt that cannot be used an error; it is
 	// asked for again otherwise. It is for answers through a pipe, where the next
 	// line is meant for the next question.
 	Strict bool
-	// NoColor draws without colours.
+	// NoColor draws without color.
 	NoColor bool
-	// ASCII draws without any other characters.
+	// ASCII draws with ASCII characters alone.
 	ASCII bool
 	// Width is the most columns a form uses; 0 for 80. It is never wider than the
 	// terminal.
@@ -49,7 +49,7 @@ func (o Options) clean(text string) string {
 	}, text)
 }
 
-// A Draft is what is said already, by flags and files. What it says is not asked.
+// A Draft is what flags and files say already. The wizard asks for the rest.
 type Draft struct {
 	// Args are the arguments of "fly-aws setup" that said it. They begin
 	// Result.Args.
@@ -76,7 +76,7 @@ type Draft struct {
 	Adopt    bool
 }
 
-// A Result is what Run was told.
+// A Result is what Run made of the draft and the answers.
 type Result struct {
 	Request setup.Request
 	// Asked says that there was a question.
@@ -102,7 +102,7 @@ func (abortedError) Is(target error) bool { return target == context.Canceled }
 // An InputError says that a question has no answer: the input ended, or its line
 // cannot be used and is not asked for again (see Options.Strict).
 type InputError struct {
-	// Question is a few words for it: "Fly organisation".
+	// Question is a few words for it: "Fly organization".
 	Question string
 	// Answer is what was given; empty at the end of the input.
 	Answer string
@@ -123,7 +123,7 @@ func (e *InputError) Error() string {
 // preset of the draft, what sign-in to AWS failed with when there is no other
 // profile to choose, or a *setup.InvalidError for what the draft has wrong.
 func Run(ctx context.Context, o Options, s Sources, d Draft) (Result, error) {
-	iv := &interview{options: o, sources: remember(s), draft: d}
+	iv := &interview{options: o, sources: newCache(s), draft: d}
 	if o.Accessible {
 		return iv.run(ctx, &plain{options: o})
 	}

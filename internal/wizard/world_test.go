@@ -100,7 +100,7 @@ func managed(names ...string) []ManagedPolicy {
 	return all
 }
 
-// oneApp is a folder with one app's fly.toml, one organisation and one account.
+// oneApp is a folder with one app's fly.toml, one organization and one account.
 func oneApp() *world {
 	return &world{
 		identities: map[string]Identity{"": {

@@ -1,0 +1,173 @@
+package wizard
+
+import (
+	"slices"
+
+	"github.com/fly-aws/fly-aws/internal/preset"
+	"github.com/fly-aws/fly-aws/setup"
+)
+
+// answers is what is known after the questions so far: the draft, completed by
+// what was looked up and answered.
+type answers struct {
+	Draft
+	id      Identity
+	configs []Config
+	// offline says that Fly does not answer.
+	offline bool
+
+	// Permissions that were asked for. presets has those of the draft too.
+	policies []string
+	presets  []presetAnswer
+	inline   []setup.InlinePolicy
+	files    []string // of inline
+	// What else was asked for, and so has to be in the command line.
+	askedShared, askedNoPatch, askedRegion bool
+}
+
+// A presetAnswer is a preset with the answer to its question.
+type presetAnswer struct {
+	preset preset.Preset
+	answer string
+}
+
+// own is the folder's own config file, or nil.
+func (a *answers) own() *Config {
+	for i, c := range a.configs {
+		if c.Own {
+			return &a.configs[i]
+		}
+	}
+	return nil
+}
+
+// configOf is the config file of an app: the folder's own, else the only one that
+// is known; nil where there is none or several.
+func (a *answers) configOf(app string) *Config {
+	var found *Config
+	for i, c := range a.configs {
+		switch {
+		case c.App != app:
+		case c.Own:
+			return &a.configs[i]
+		case found != nil:
+			return nil
+		default:
+			found = &a.configs[i]
+		}
+	}
+	return found
+}
+
+// hasSeveralConfigs says whether more than one config file names the app.
+func (a *answers) hasSeveralConfigs(app string) bool {
+	n := 0
+	for _, c := range a.configs {
+		if c.App == app {
+			n++
+		}
+	}
+	return n > 1
+}
+
+// configAt is the config file at a path, or nil.
+func (a *answers) configAt(path string) *Config {
+	for i, c := range a.configs {
+		if path != "" && c.Path == path {
+			return &a.configs[i]
+		}
+	}
+	return nil
+}
+
+// request is what the answers so far amount to, with that role for each app.
+func (a *answers) request(role setup.RoleRequest) setup.Request {
+	req := setup.Request{Org: a.Org, Audience: a.Audience, Adopt: a.Adopt}
+	for _, app := range a.Apps {
+		app.Machines, app.Role = a.Machines, role
+		if app.Config != "" {
+			app.Region = a.Region
+		}
+		req.Apps = append(req.Apps, app)
+	}
+	return req
+}
+
+// checkApps says why apps of these names cannot be, the names of their roles included.
+func (a *answers) checkApps(names []string) error {
+	with := *a
+	with.Apps = nil
+	for _, name := range names {
+		with.Apps = append(with.Apps, setup.App{Name: name})
+	}
+	return with.request(a.Role).Check()
+}
+
+// result is what all the answers amount to. Its errors are those of the draft;
+// answers were checked when they were given.
+func (a *answers) result(draft Draft) (Result, error) {
+	role := a.Role
+	role.Policies = slices.Concat(role.Policies, a.policies)
+	role.Inline = slices.Concat(role.Inline, a.inline)
+	scope := preset.Scope{Partition: a.id.Partition, Account: a.id.Account, Region: a.Region}
+	for _, c := range a.presets {
+		name, doc, err := c.preset.Policy(scope, c.answer)
+		if err != nil {
+			return Result{}, err
+		}
+		role.Inline = append(role.Inline, setup.InlinePolicy{
+			Name: name, Document: doc, Source: "preset " + c.preset.Name + "=" + c.answer,
+		})
+	}
+	req := a.request(role)
+	return Result{Request: req, Profile: a.Profile, Args: a.args(draft)}, req.Check()
+}
+
+// args is the command line that makes the same request: the draft's arguments,
+// and one for each answer.
+func (a *answers) args(draft Draft) []string {
+	args := slices.Clone(draft.Args)
+	add := func(flag string, values ...string) {
+		for _, value := range values {
+			args = append(args, flag, value)
+		}
+	}
+	if a.Profile != draft.Profile {
+		add("--profile", a.Profile)
+	}
+	if a.Org != draft.Org {
+		add("--org", a.Org)
+	}
+	if len(draft.Apps) == 0 {
+		for _, app := range a.Apps {
+			add("--app", app.Name)
+		}
+	}
+	if a.askedNoPatch {
+		args = append(args, "--no-patch")
+	}
+	for i, app := range a.Apps {
+		given := i < len(draft.Apps) && draft.Apps[i].Config != ""
+		c := a.configAt(app.Config)
+		if alone := len(a.Apps) == 1 && c != nil && c.Own; app.Config != "" && !given && !alone {
+			add("--config", app.Config)
+		}
+	}
+	if i := slices.Index(args, "--aws-region"); i >= 0 && a.NoPatch && len(a.presets) == 0 {
+		args = slices.Delete(args, i, i+2) // there is nothing to write it to
+	}
+	if a.askedShared {
+		add("--shared-role", a.Role.Name)
+	}
+	add("--policy", a.policies...)
+	if len(draft.Presets) == 0 {
+		for _, c := range a.presets {
+			add("--preset", c.preset.Name+"="+c.answer)
+		}
+	}
+	add("--inline-policy", a.files...)
+	if a.askedRegion {
+		add("--aws-region", a.Region)
+	}
+	return args
+}

@@ -1,0 +1,400 @@
+package wizard
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode"
+
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+	"charm.land/huh/v2"
+	"charm.land/lipgloss/v2"
+)
+
+// listRows is how many options are seen at once.
+const listRows = 8
+
+// aboutRows is how many rows the description of an option has at most.
+const aboutRows = 2
+
+// maxSearch is how many characters can be searched for.
+const maxSearch = 60
+
+// A picker is a huh.Field for a list of any length, of which one or several are
+// chosen. huh's own selects filter labels by substring, and render every option
+// at every key; with AWS's 1,400 policies that takes a fifth of a second. A
+// picker searches labels and keywords by words, renders what is seen, and shows
+// the description of the option under the cursor.
+//
+// Where one is chosen, typing searches. Where several are, typing does so after
+// a slash, since the space bar marks, until Enter, which keeps what was found, or
+// Esc. It is for the form to say which key takes what is chosen.
+type picker struct {
+	q        question // of kind choose or chooseMany
+	value    *[]string
+	validate func([]string) error
+	err      error
+
+	search    string
+	searching bool
+	found     []option
+	cursor    int // in found
+	top       int // the first option of found that is seen
+	marked    map[string]bool
+	about     map[string]string // by an option's value; empty until it is known
+
+	theme         huh.Theme
+	styles        *huh.FieldStyles
+	width, height int
+}
+
+var _ huh.Field = (*picker)(nil)
+
+// newPicker makes a field of a question. What is chosen is put into value, once
+// validate has nothing against it; value is what stands there at first.
+func newPicker(q question, value *[]string, validate func([]string) error) *picker {
+	p := &picker{
+		q: q, value: value, validate: validate,
+		found: q.options, searching: q.kind == choose,
+		marked: map[string]bool{}, about: map[string]string{},
+	}
+	p.WithTheme(huh.ThemeFunc(huh.ThemeBase))
+	for _, v := range *value {
+		p.marked[v] = true
+	}
+	if q.kind == choose {
+		p.move(slices.IndexFunc(p.found, func(o option) bool { return p.marked[o.value] }))
+	}
+	return p
+}
+
+// An aboutMsg describes an option.
+type aboutMsg struct{ value, text string }
+
+// Init asks for the description of the first option.
+func (p *picker) Init() tea.Cmd { return p.describe() }
+
+// Update takes a key, pasted text or a description.
+func (p *picker) Update(msg tea.Msg) (huh.Model, tea.Cmd) {
+	switch msg := msg.(type) {
+	case tea.BackgroundColorMsg:
+		p.styles = &p.theme.Theme(msg.IsDark()).Focused
+	case aboutMsg:
+		p.about[msg.value] = msg.text
+	case tea.PasteMsg:
+		if p.searching {
+			p.find(p.search + msg.Content)
+		}
+	case tea.KeyPressMsg:
+		p.err = nil
+		p.press(msg)
+	}
+	return p, p.describe()
+}
+
+func (p *picker) press(msg tea.KeyPressMsg) {
+	page := max(p.rows()/2, 1)
+	switch msg.String() {
+	case "up", "ctrl+p":
+		p.move((p.cursor - 1 + len(p.found)) % max(len(p.found), 1))
+	case "down", "ctrl+n":
+		p.move((p.cursor + 1) % max(len(p.found), 1))
+	case "pgup", "ctrl+u":
+		p.move(p.cursor - page)
+	case "pgdown", "ctrl+d":
+		p.move(p.cursor + page)
+	case "home":
+		p.move(0)
+	case "end":
+		p.move(len(p.found) - 1)
+	case "esc":
+		p.find("")
+		p.searching = p.q.kind == choose
+	case "enter":
+		if p.q.kind == chooseMany && len(p.found) == 0 {
+			p.find("")
+		}
+		p.searching = p.q.kind == choose
+	case "backspace":
+		if letters := []rune(p.search); len(letters) > 0 && p.searching {
+			p.find(string(letters[:len(letters)-1]))
+		}
+	default:
+		switch {
+		case p.searching && msg.Text != "":
+			p.find(p.search + msg.Text)
+		case p.q.kind == chooseMany:
+			p.mark(msg.String())
+		}
+	}
+}
+
+// mark takes a key of a list of which several are chosen, while no search is
+// being typed.
+func (p *picker) mark(pressed string) {
+	switch pressed {
+	case "/":
+		p.searching = true
+	case "k":
+		p.move((p.cursor - 1 + len(p.found)) % max(len(p.found), 1))
+	case "j":
+		p.move((p.cursor + 1) % max(len(p.found), 1))
+	case "space", "x":
+		if o := p.hovered(); o != nil {
+			p.marked[o.value] = !p.marked[o.value]
+		}
+	case "ctrl+a":
+		every := !slices.ContainsFunc(p.found, func(o option) bool { return !p.marked[o.value] })
+		for _, o := range p.found {
+			p.marked[o.value] = !every
+		}
+	}
+}
+
+// find searches, and puts the cursor on the best match.
+func (p *picker) find(text string) {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return -1
+	}, text)
+	letters := []rune(text)
+	p.search = string(letters[:min(len(letters), maxSearch)])
+	p.found = p.q.matches(p.search)
+	p.top = 0
+	p.move(0)
+}
+
+// move puts the cursor on an option, or as near as there is one.
+func (p *picker) move(to int) {
+	p.cursor = max(min(to, len(p.found)-1), 0)
+}
+
+// hovered is the option under the cursor, or nil.
+func (p *picker) hovered() *option {
+	if p.cursor >= len(p.found) {
+		return nil
+	}
+	return &p.found[p.cursor]
+}
+
+// describe asks for the description of the option under the cursor, once.
+func (p *picker) describe() tea.Cmd {
+	o := p.hovered()
+	if o == nil || o.about == nil {
+		return nil
+	}
+	if _, asked := p.about[o.value]; asked {
+		return nil
+	}
+	p.about[o.value] = ""
+	value, about := o.value, o.about
+	return func() tea.Msg { return aboutMsg{value, about()} }
+}
+
+// chosen are the values as they would be answered now, in the list's order.
+func (p *picker) chosen() []string {
+	if p.q.kind == choose {
+		if o := p.hovered(); o != nil {
+			return []string{o.value}
+		}
+		return nil
+	}
+	var values []string
+	for _, o := range p.q.options {
+		if p.marked[o.value] {
+			values = append(values, o.value)
+		}
+	}
+	return values
+}
+
+// View draws title, reason, search, the options that fit, and the description of
+// the one under the cursor.
+func (p *picker) View() string {
+	rows := p.rows()
+	options := p.styles.Description.Render("nothing matches")
+	if len(p.found) > 0 {
+		options = p.visible(rows)
+	}
+	lines := []string{p.header(), lipgloss.NewStyle().Height(rows).Render(options)}
+	if p.describes() {
+		about := ""
+		if o := p.hovered(); o != nil {
+			about = p.about[o.value]
+		}
+		lines = append(lines, lipgloss.NewStyle().Width(p.inner()).Height(aboutRows).MaxHeight(aboutRows).Render(about))
+	}
+	return p.styles.Base.Width(p.width).Render(strings.Join(lines, "\n"))
+}
+
+// visible draws the options that have room. It scrolls by as little as shows the
+// option under the cursor, and draws no others: there may be thousands.
+func (p *picker) visible(rows int) string {
+	p.top = min(p.top, p.cursor)
+	var options []string
+	height := 0
+	for i := p.cursor; i >= p.top; i-- {
+		option := p.option(i)
+		if height+lipgloss.Height(option) > rows && i < p.cursor {
+			p.top = i + 1
+			break
+		}
+		height += lipgloss.Height(option)
+		options = append(options, option)
+	}
+	slices.Reverse(options)
+	for i := p.cursor + 1; i < len(p.found) && height < rows; i++ {
+		option := p.option(i)
+		height += lipgloss.Height(option)
+		options = append(options, option)
+	}
+	visible := strings.Split(strings.Join(options, "\n"), "\n")
+	return strings.Join(visible[:min(len(visible), rows)], "\n")
+}
+
+// header is all that stands above the options.
+func (p *picker) header() string {
+	s := p.styles
+	lines := []string{s.Title.Render(p.wrap(p.q.title))}
+	if p.q.why != "" {
+		lines = append(lines, s.Description.Render(p.wrap(p.q.why)))
+	}
+	if p.searching || p.search != "" {
+		search := "Search: " + p.search
+		if p.searching {
+			search += "_"
+		}
+		if p.search != "" && len(p.found) > listRows {
+			search += fmt.Sprintf("  (%d matches)", len(p.found))
+		}
+		lines = append(lines, s.Title.Render(p.wrap(search)))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// option draws one of the options found.
+func (p *picker) option(i int) string {
+	s := p.styles
+	prefix, style := lipgloss.NewStyle(), s.UnselectedOption
+	selector := s.SelectSelector
+	if p.q.kind == chooseMany {
+		prefix, selector = s.UnselectedPrefix, s.MultiSelectSelector
+		if p.marked[p.found[i].value] {
+			prefix, style = s.SelectedPrefix, s.SelectedOption
+		}
+	}
+	if i == p.cursor && p.q.kind == choose {
+		style = s.SelectedOption
+	}
+	left := selector.String()
+	if i != p.cursor {
+		left = strings.Repeat(" ", lipgloss.Width(left))
+	}
+	left += prefix.String()
+	label := lipgloss.Wrap(p.found[i].label, p.inner()-lipgloss.Width(left), ",.-; ")
+	return lipgloss.JoinHorizontal(lipgloss.Top, left, style.Render(label))
+}
+
+// rows is how many rows the options have.
+func (p *picker) rows() int {
+	rows := min(len(p.q.options), listRows)
+	if p.height > 0 {
+		left := p.height - lipgloss.Height(p.header())
+		if p.describes() {
+			left -= aboutRows
+		}
+		rows = min(rows, left)
+	}
+	return max(rows, 1)
+}
+
+// describes says whether options have descriptions.
+func (p *picker) describes() bool {
+	return slices.ContainsFunc(p.q.options, func(o option) bool { return o.about != nil })
+}
+
+// inner is the width within the frame; without one, a line has no end.
+func (p *picker) inner() int {
+	return p.width - p.styles.Base.GetHorizontalFrameSize()
+}
+
+func (p *picker) wrap(text string) string { return lipgloss.Wrap(text, p.inner(), ",.-; ") }
+
+// Focus does nothing: a picker looks the same with and without the focus.
+func (p *picker) Focus() tea.Cmd { return nil }
+
+// Blur takes what is chosen for the value, if that can be used.
+func (p *picker) Blur() tea.Cmd {
+	values := p.chosen()
+	if p.err = p.validate(values); p.err == nil {
+		*p.value = values
+	}
+	return nil
+}
+
+// Error says why what is chosen cannot be used, or is nil.
+func (p *picker) Error() error { return p.err }
+
+// Run runs the field by itself.
+func (p *picker) Run() error { return huh.Run(p) }
+
+// RunAccessible asks with plain one-line prompts.
+func (p *picker) RunAccessible(w io.Writer, r io.Reader) error {
+	q := p.q
+	q.initial, q.first, q.check = *p.value, true, p.validate
+	values, err := (&plain{options: Options{In: r, Out: w}}).ask(context.Background(), q)
+	if err == nil {
+		*p.value = values
+	}
+	return err
+}
+
+// Skip is false: there is always something to choose.
+func (p *picker) Skip() bool { return false }
+
+// Zoom is false: other fields of the group stay visible.
+func (p *picker) Zoom() bool { return false }
+
+// KeyBinds are the keys with a use here and elsewhere: esc, while there is a
+// search to clear.
+func (p *picker) KeyBinds() []key.Binding {
+	esc := key.NewBinding(key.WithKeys("esc"), key.WithHelp("esc", "clear the search"))
+	esc.SetEnabled(p.search != "" || p.searching && p.q.kind == chooseMany)
+	return []key.Binding{esc}
+}
+
+// WithTheme sets the theme.
+func (p *picker) WithTheme(theme huh.Theme) huh.Field {
+	p.theme, p.styles = theme, &theme.Theme(false).Focused
+	return p
+}
+
+// WithKeyMap does nothing: the keys are those of Update.
+func (p *picker) WithKeyMap(*huh.KeyMap) huh.Field { return p }
+
+// WithWidth sets the columns, the frame included.
+func (p *picker) WithWidth(width int) huh.Field {
+	p.width = width
+	return p
+}
+
+// WithHeight sets the most rows, header and description included; 0 for as many
+// as listRows options need.
+func (p *picker) WithHeight(height int) huh.Field {
+	p.height = height
+	return p
+}
+
+// WithPosition does nothing: a picker is alone in its form.
+func (p *picker) WithPosition(huh.FieldPosition) huh.Field { return p }
+
+// GetKey is the name of the question.
+func (p *picker) GetKey() string { return p.q.name }
+
+// GetValue is what was chosen, a []string.
+func (p *picker) GetValue() any { return *p.value }
