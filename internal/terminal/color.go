@@ -58,7 +58,7 @@ func shown(c color.Color, def rgb) rgb {
 		}
 	}
 	r, g, b, _ := c.RGBA()
-	return rgb{uint8(r >> 8), uint8(g >> 8), uint8(b >> 8)}
+	return rgb{uint8(r >> 8 & 0xff), uint8(g >> 8 & 0xff), uint8(b >> 8 & 0xff)}
 }
 
 // mixed is faint text: a color nearer to the one behind it, by two fifths.

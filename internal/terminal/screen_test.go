@@ -1,7 +1,6 @@
 package terminal
 
 import (
-	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -12,7 +11,7 @@ import (
 // screenOf is a screen that was written to.
 func screenOf(columns, rows int, output string) *vt.Emulator {
 	s := newScreen(columns, rows)
-	_, _ = io.WriteString(s, output) // which never fails
+	_, _ = s.WriteString(output) // which never fails
 	return s
 }
 
@@ -70,7 +69,7 @@ func TestResizeScreen(t *testing.T) {
 	t.Parallel()
 	s := screenOf(10, 4, "1\r\n2\r\n3\r\n4")
 	resize(s, 24, 2)
-	_, _ = io.WriteString(s, "5")
+	_, _ = s.WriteString("5")
 	if got, want := text(linesOf(s)), "3\n45\n"; got != want {
 		t.Errorf("the screen is %q, want %q", got, want)
 	}

@@ -88,7 +88,9 @@ func (t *Terminal) show() {
 		}
 	}
 	// Not by the emulator's Close, which its Read does not expect at the same time.
-	_ = t.screen.InputPipe().(io.Closer).Close()
+	if pipe, ok := t.screen.InputPipe().(io.Closer); ok {
+		_ = pipe.Close() // a pipe's never fails
+	}
 }
 
 // answer sends the program what the emulator answers, until the program is gone.

@@ -157,9 +157,9 @@ func (iv *interview) permissionOptions(ctx context.Context, a *answers, policies
 		options = append(options, option{label: p.Name + ": " + p.Title, value: presetOption + p.Name, name: p.Name})
 	}
 	options = append(options,
-		option{label: "my own policy file (JSON)", value: fileOption, words: "inline"},
-		option{label: "managed policy by name or ARN", value: nameOption, words: "existing"},
-		option{label: "no permissions for now", value: noneOption, words: "none nothing later skip"},
+		option{label: "my own policy file (JSON)", value: fileOption, keywords: "inline"},
+		option{label: "managed policy by name or ARN", value: nameOption, keywords: "existing"},
+		option{label: "no permissions for now", value: noneOption, keywords: "none nothing later skip"},
 	)
 	count := map[string]int{} // two policies may have the same name
 	for _, p := range policies {

@@ -92,7 +92,8 @@ func (p *picker) Update(msg tea.Msg) (huh.Model, tea.Cmd) {
 		p.err = nil
 		p.press(msg)
 	}
-	return p, p.describe()
+	cmd := p.describe()
+	return p, cmd
 }
 
 func (p *picker) press(msg tea.KeyPressMsg) {

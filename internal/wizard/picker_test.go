@@ -53,7 +53,7 @@ func letters(n int) []option {
 func TestPickOne(t *testing.T) {
 	t.Parallel()
 	few := []option{
-		{label: "s3-write: read and write one bucket", value: "s3-write", words: "upload files"},
+		{label: "s3-write: read and write one bucket", value: "s3-write", keywords: "Upload files"},
 		{label: "sqs-send: send to one queue", value: "sqs-send"},
 		{label: "AmazonSQSFullAccess", value: "sqs"},
 	}

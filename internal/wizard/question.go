@@ -16,7 +16,7 @@ type question struct {
 	kind       kind
 	// options to choose from.
 	options []option
-	// search says that there are many options: typing narrows them from the start.
+	// search says that there are many options, to be found by typing.
 	search bool
 	// initial is the answer that stands there already; empty for none.
 	initial []string
@@ -52,8 +52,8 @@ type option struct {
 	// name is what a label begins with that goes on with what it means; empty for
 	// the whole label. A line of text may answer with it.
 	name string
-	// words are others that a search finds it by.
-	words string
+	// keywords are more words that a search finds it by.
+	keywords string
 	// about describes it further, when it is under the cursor; nil for nothing.
 	about func() string
 }
@@ -89,16 +89,18 @@ func (q question) problem(answer []string) error {
 	return nil
 }
 
-// matches are the options whose label, or other words, have every word of the
-// text in them, in any case: first the one that is the text, then those that begin with it.
+// matches are the options whose label and keywords contain every word of the
+// text, in any case: first one whose label is the text, then those whose label
+// begins with it.
 func (q question) matches(text string) []option {
 	text = strings.ToLower(strings.TrimSpace(text))
 	words := strings.Fields(text)
 	var exact, begin, other []option
 	for _, o := range q.options {
 		label := strings.ToLower(o.label)
+		searched := label + " " + strings.ToLower(o.keywords)
 		switch {
-		case slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(label+" "+o.words, word) }):
+		case slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(searched, word) }):
 		case label == text:
 			exact = append(exact, o)
 		case strings.HasPrefix(label, text):

@@ -191,7 +191,8 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		return m, tea.Quit
 	case tea.KeyPressMsg:
 		if m.form == nil && msg.String() == "ctrl+c" {
-			return m, m.abort()
+			m.abort()
+			return m, tea.Quit
 		}
 		if m.form != nil && m.back(msg.String()) {
 			if !m.q.first {
@@ -206,7 +207,8 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	searching := m.searching() // before Enter ends it
 	_, cmd := m.form.Update(msg)
 	if m.form.State == huh.StateAborted { // by Ctrl-C
-		return m, m.abort()
+		m.abort()
+		return m, tea.Quit
 	}
 	if press, ok := msg.(tea.KeyPressMsg); ok && key.Matches(press, m.enter) && !searching {
 		cmd = m.submit()
@@ -214,10 +216,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	return m, cmd
 }
 
-func (m *model) abort() tea.Cmd {
-	m.form, m.waiting, m.aborted = nil, "", true
-	return tea.Quit
-}
+func (m *model) abort() { m.form, m.waiting, m.aborted = nil, "", true }
 
 // submit ends the form, unless the field has something against what it holds.
 // Fields could end it by messages, but what is typed at once after Enter would

@@ -203,6 +203,7 @@ func TestDoubleEnter(t *testing.T) {
 		"text": {question{kind: enter, title: "Name?", initial: []string{"web"}}, "web"},
 		"yes":  {question{kind: decide, title: "Go on?", initial: []string{no}}, no},
 		"list": {question{kind: choose, title: "Which?", options: []option{{label: "one", value: "1"}, {label: "two", value: "2"}}}, "1"},
+		"long": {question{kind: choose, title: "Which?", options: letters(20), initial: []string{"12"}}, "12"},
 		"many": {question{kind: chooseMany, title: "Which?", options: []option{{label: "one", value: "1"}}, initial: []string{"1"}}, "1"},
 	} {
 		t.Run(name, func(t *testing.T) {
