@@ -2,9 +2,10 @@ package sandbox
 
 // AnswerGraphQL answers a request of GraphQL without the network.
 func (w *World) AnswerGraphQL(body []byte, authorization string) any {
-	q, err := readQuery(body)
-	if err != nil {
-		return flyGraphQLRefusal(err)
+	q, errs := readQuery(body)
+	if len(errs) > 0 {
+		return graphQLRefusal(errs...)
 	}
-	return q.answer(w, authorization)
+	q.rootFields() // as for every call
+	return w.graphQL(q, authorization)
 }

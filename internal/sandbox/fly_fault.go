@@ -3,6 +3,8 @@ package sandbox
 import (
 	"encoding/json"
 	"net/http"
+
+	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
 // FlyCall is one call of Fly's API that arrived.
@@ -11,10 +13,10 @@ type FlyCall struct {
 	N int
 	// Method and Path are those of the request: "GET", "/v1/apps/web/machines".
 	Method, Path string
-	// Fields are the root fields of a GraphQL query: "apps". They are nil for the
-	// Machines API, and for a query that cannot be read.
+	// Fields are the root fields of a GraphQL query, one for each alias: "app",
+	// "app". They are nil for the Machines API, and for a query that is not valid.
 	Fields []string
-	// Variables are those of a GraphQL query.
+	// Variables are those of a valid GraphQL query.
 	Variables map[string]any
 	// Status is the HTTP status that was answered; 0 when there was no answer (yet).
 	Status int
@@ -54,8 +56,8 @@ func FlyThrottle() FlyFault {
 	return FlyFault{Answer: &FlyAnswer{http.StatusTooManyRequests, "application/json", `{"error":"rate limit exceeded"}`}}
 }
 
-// FlyGraphQLError answers a GraphQL query with an error of that code and message.
-func FlyGraphQLError(code, message string) FlyFault {
-	body, _ := json.Marshal(flyGraphQLRefusal(&graphQLError{Message: message, Extensions: map[string]any{"code": code}})) // strings alone
+// FlyGraphQLError answers a GraphQL query with an error of that message.
+func FlyGraphQLError(message string) FlyFault {
+	body, _ := json.Marshal(graphQLRefusal(&gqlerror.Error{Message: message})) // a string alone
 	return FlyFault{Answer: &FlyAnswer{http.StatusOK, "application/json", string(body)}}
 }

@@ -217,8 +217,11 @@ func (s *Server) serveSecrets(c *flyCall, scope flyScope) (int, any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	_, a, status, refused := w.flyAppOf(c, scope)
-	if refused != nil {
+	switch {
+	case refused != nil:
 		return status, refused
+	case a.hidden:
+		return refusal(http.StatusForbidden, "unauthorized")
 	}
 	secrets := []map[string]any{}
 	for _, name := range a.secrets {

@@ -24,6 +24,7 @@ func FlyAppToken(app string) string { return "fm2_" + strings.ToLower(digest("to
 type flyApp struct {
 	org     string // raw slug
 	secrets []string
+	hidden  bool // the names of the secrets are told to nobody
 	env     map[string]string
 }
 
@@ -69,6 +70,16 @@ func (w *World) SetSecrets(app string, names ...string) {
 	defer w.mu.Unlock()
 	if a := w.flyApps[app]; a != nil {
 		a.secrets = slices.Compact(slices.Sorted(slices.Values(names)))
+	}
+}
+
+// HideSecrets keeps the names of the secrets of an app, which must exist, from
+// every token, as a token that is limited to other things does.
+func (w *World) HideSecrets(app string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if a := w.flyApps[app]; a != nil {
+		a.hidden = true
 	}
 }
 

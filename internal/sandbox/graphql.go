@@ -1,557 +1,211 @@
 package sandbox
 
 import (
+	_ "embed"
 	"encoding/json"
-	"fmt"
-	"strconv"
+	"errors"
+	"slices"
 	"strings"
-	"unicode/utf16"
-	"unicode/utf8"
+	"sync"
+
+	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+	"github.com/vektah/gqlparser/v2/parser"
+	"github.com/vektah/gqlparser/v2/validator"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 )
 
-// A graphQLDocument is an executable document in the language of
-// https://spec.graphql.org/October2021/#sec-Language.
-type graphQLDocument struct {
-	operations []*graphQLOperation
-	fragments  []*graphQLFragment
-	// directives names those anywhere in the document, in its order.
-	directives []string
-}
+//go:embed fly.graphql
+var flySchemaText string
 
-// fragment finds a fragment; nil for none.
-func (d *graphQLDocument) fragment(name string) *graphQLFragment {
-	for _, f := range d.fragments {
-		if f.name == name {
-			return f
-		}
-	}
-	return nil
-}
+// flySchema is the part of Fly's schema that the sandbox serves. It has no
+// directives and no introspection, so that a query with them is refused.
+var flySchema = sync.OnceValue(func() *ast.Schema {
+	schema := gqlparser.MustLoadSchema(&ast.Source{Name: "fly.graphql", Input: flySchemaText})
+	schema.Directives = nil
+	schema.Query.Fields = slices.DeleteFunc(schema.Query.Fields, func(f *ast.FieldDefinition) bool {
+		return strings.HasPrefix(f.Name, "__")
+	})
+	return schema
+})
 
-type graphQLOperation struct {
-	kind       string // query, mutation or subscription
-	name       string
-	variables  []*graphQLVariable
-	selections []*graphQLSelection
-}
-
-// variable finds the definition of a variable; nil for none.
-func (o *graphQLOperation) variable(name string) *graphQLVariable {
-	for _, v := range o.variables {
-		if v.name == name {
-			return v
-		}
-	}
-	return nil
-}
-
-type graphQLFragment struct {
-	name, on   string
-	selections []*graphQLSelection
-}
-
-type graphQLVariable struct {
-	name string
-	typ  string        // without blanks, as [String!]!
-	def  *graphQLValue // nil for none
-}
-
-type graphQLSelectionKind int
-
+// Bounds of a query, far above those of any client of Fly's.
 const (
-	graphQLFieldSelection graphQLSelectionKind = iota
-	graphQLSpreadSelection
-	graphQLInlineSelection
+	maxQueryTokens = 2000
+	// maxSelections counts each selection as often as fragments and lists repeat it.
+	maxSelections  = 100_000
+	maxQueryErrors = 20
 )
 
-type graphQLSelection struct {
-	kind graphQLSelectionKind
-	// name is that of a field or of a spread fragment.
-	name string
-	// alias is under what a field is answered: its name unless another was given.
-	alias      string
-	on         string // of an inline fragment; "" for none
-	arguments  []graphQLArgument
-	selections []*graphQLSelection
+// A graphQLQuery is a valid query while it is answered.
+type graphQLQuery struct {
+	operation *ast.OperationDefinition
+	variables map[string]any
+	// given are the variables as they came.
+	given    map[string]any
+	selected int // selections so far
+	errs     gqlerror.List
 }
 
-func (s *graphQLSelection) hasArgument(name string) bool {
-	for _, a := range s.arguments {
-		if a.name == name {
-			return true
-		}
+// readQuery reads and validates a request of GraphQL over HTTP.
+func readQuery(body []byte) (*graphQLQuery, gqlerror.List) {
+	var request struct {
+		Query         string         `json:"query"`
+		OperationName string         `json:"operationName"`
+		Variables     map[string]any `json:"variables"`
 	}
-	return false
+	if json.Unmarshal(body, &request) != nil || strings.TrimSpace(request.Query) == "" {
+		return nil, gqlerror.List{gqlerror.Errorf("No query string was present")}
+	}
+	document, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: request.Query}, maxQueryTokens)
+	if err != nil {
+		return nil, graphQLErrors(err)
+	}
+	if errs := validator.ValidateWithRules(flySchema(), document, rules.NewDefaultRules()); len(errs) > 0 {
+		return nil, errs[:min(len(errs), maxQueryErrors)]
+	}
+	operation := document.Operations.ForName(request.OperationName)
+	if operation == nil {
+		return nil, gqlerror.List{gqlerror.Errorf("No operation named %q", request.OperationName)}
+	}
+	variables, err := validator.VariableValues(flySchema(), operation, request.Variables)
+	if err != nil {
+		return nil, graphQLErrors(err)
+	}
+	return &graphQLQuery{operation: operation, variables: variables, given: request.Variables}, nil
 }
 
-// A graphQLArgument is that of a field, a field of an object, or without a name an
-// item of a list.
-type graphQLArgument struct {
-	name  string
-	value *graphQLValue
+func graphQLErrors(err error) gqlerror.List {
+	var one *gqlerror.Error
+	if errors.As(err, &one) {
+		return gqlerror.List{one}
+	}
+	return gqlerror.List{gqlerror.Wrap(err)}
 }
 
-// graphQLKind is that of a token or of a value. A punctuator is its own first
-// character; a variable is '$', a list '[' and an object '{'.
-type graphQLKind byte
-
-const (
-	graphQLEnd graphQLKind = iota
-	graphQLName
-	graphQLInt
-	graphQLFloat
-	graphQLString
-	graphQLBoolean // values only, like those below
-	graphQLNull
-	graphQLEnum
-)
-
-type graphQLValue struct {
-	kind graphQLKind
-	// text is a variable's name, a string's content, or the word or number itself.
-	text     string
-	children []graphQLArgument // of a list or an object
-	source   string            // as it stands in the document
+// rootFields names what a query asks for, under whatever alias.
+func (q *graphQLQuery) rootFields() []string {
+	var names []string
+	for _, field := range q.fields(q.operation.SelectionSet) {
+		names = append(names, field.Name)
+	}
+	return names
 }
 
-// Bounds of a document: no client of Fly's comes near.
-const (
-	maxQueryTokens  = 1000
-	maxQueryNesting = 100 // of braces and brackets
-)
-
-// A graphQLParser reads a document. After an error it is at the end.
-type graphQLParser struct {
-	source string
-	// The token at hand, from start to end; text is a string's content, and
-	// otherwise the token itself.
-	kind       graphQLKind
-	text       string
-	start, end int
-	last       int // the end of the token before
-
-	tokens, nesting int
-	document        *graphQLDocument
-	err             *graphQLError
-}
-
-// parseGraphQL reads a document. What the grammar does not have is refused.
-func parseGraphQL(source string) (*graphQLDocument, *graphQLError) {
-	p := &graphQLParser{source: source, document: &graphQLDocument{}}
-	for i, r := range source {
-		_, size := utf8.DecodeRuneInString(source[i:])
-		if r < ' ' && r != '\t' && r != '\n' && r != '\r' || r > '\uffff' || r == utf8.RuneError && size == 1 {
-			p.fail(i, source[i:i+size], "not a character of GraphQL")
-			break
-		}
-	}
-	p.next()
-	p.definition()
-	for p.kind != graphQLEnd {
-		p.definition()
-	}
-	return p.document, p.err
-}
-
-var graphQLLines = strings.NewReplacer("\r\n", "\n", "\r", "\n")
-
-// fail reports what is wrong at an offset, unless something before it was.
-func (p *graphQLParser) fail(at int, found, why string) {
-	if p.err == nil {
-		before := graphQLLines.Replace(p.source[:at])
-		line, column := 1+strings.Count(before, "\n"), 1+utf8.RuneCountInString(before[strings.LastIndexByte(before, '\n')+1:])
-		what := "the end of the document"
-		if found != "" {
-			what = fmt.Sprintf("%.40q", found)
-		}
-		p.err = &graphQLError{Message: fmt.Sprintf("Parse error on %s at [%d, %d]: %s", what, line, column, why)}
-	}
-	p.kind, p.text = graphQLEnd, ""
-	p.start, p.end, p.last = len(p.source), len(p.source), len(p.source)
-}
-
-func (p *graphQLParser) unexpected(want string) {
-	p.fail(p.start, p.source[p.start:p.end], "expected "+want)
-}
-
-// next goes to the next token.
-func (p *graphQLParser) next() {
-	p.last = p.end
-	const ignored = "\ufeff\t\n\r ,"
-	rest := strings.TrimLeft(p.source[p.end:], ignored)
-	for strings.HasPrefix(rest, "#") {
-		line := len(rest)
-		if i := strings.IndexAny(rest, "\n\r"); i >= 0 {
-			line = i
-		}
-		rest = strings.TrimLeft(rest[line:], ignored)
-	}
-	p.start, p.end = len(p.source)-len(rest), len(p.source)
-	if rest == "" {
-		p.kind, p.text = graphQLEnd, ""
-		return
-	}
-	if p.tokens++; p.tokens > maxQueryTokens {
-		p.fail(p.start, rest[:1], fmt.Sprintf("more than %d tokens", maxQueryTokens))
-		return
-	}
-	size := 1
-	switch c := rest[0]; {
-	case strings.IndexByte("!$&():=@[]{|}", c) >= 0:
-		p.kind = graphQLKind(c)
-	case strings.HasPrefix(rest, "..."):
-		p.kind, size = '.', 3
-	case strings.HasPrefix(rest, `"""`):
-		p.blockString(rest)
-		return
-	case c == '"':
-		p.quotedString(rest)
-		return
-	case c == '-' || '0' <= c && c <= '9':
-		p.number(rest)
-		return
-	case isNameByte(c):
-		for p.kind = graphQLName; size < len(rest) && isNameByte(rest[size]); {
-			size++
-		}
-	default:
-		_, size = utf8.DecodeRuneInString(rest)
-		p.fail(p.start, rest[:size], "no token begins like this")
-		return
-	}
-	p.end, p.text = p.start+size, rest[:size]
-}
-
-func isNameByte(c byte) bool {
-	return c == '_' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
-}
-
-// number reads a number together with the name characters and dots behind it,
-// which must be none. What is left are the numbers of JSON.
-func (p *graphQLParser) number(rest string) {
-	size := 1
-	for size < len(rest) && (isNameByte(rest[size]) || rest[size] == '.' ||
-		strings.IndexByte("+-", rest[size]) >= 0 && strings.IndexByte("eE", rest[size-1]) >= 0) {
-		size++
-	}
-	p.kind, p.text, p.end = graphQLInt, rest[:size], p.start+size
-	if strings.ContainsAny(p.text, ".eE") {
-		p.kind = graphQLFloat
-	}
-	if !json.Valid([]byte(p.text)) {
-		p.fail(p.start, p.text, "not a number")
-	}
-}
-
-func (p *graphQLParser) quotedString(rest string) {
-	var text strings.Builder
-	for i := 1; i < len(rest); {
-		switch c := rest[i]; c {
-		case '"':
-			p.kind, p.text, p.end = graphQLString, text.String(), p.start+i+1
-			return
-		case '\n', '\r':
-			p.fail(p.start+i, rest[i:i+1], "a string ends on its line")
-			return
-		case '\\':
-			r, size := graphQLEscape(rest[i:])
-			if size == 0 {
-				p.fail(p.start+i, rest[i:min(i+6, len(rest))], "not an escape sequence")
+// fields are those of a selection set, with those of its fragments. Fields of one
+// alias become one; that they can is part of validation, as is that the types of
+// fragments fit.
+func (q *graphQLQuery) fields(set ast.SelectionSet) []*ast.Field {
+	var fields []*ast.Field
+	index := map[string]int{}
+	var collect func(ast.SelectionSet)
+	collect = func(set ast.SelectionSet) {
+		for _, selection := range set {
+			if q.selected++; q.selected > maxSelections {
 				return
 			}
-			text.WriteRune(r)
-			i += size
-		default:
-			text.WriteByte(c)
-			i++
-		}
-	}
-	p.fail(len(p.source), "", "a string has no end")
-}
-
-// graphQLEscape is the character of the escape sequence that begins a text, and
-// the length of the sequence; 0 if it is none. A character beyond U+FFFF is two
-// sequences, as in JSON; half of one is refused.
-func graphQLEscape(s string) (rune, int) {
-	if len(s) < 2 {
-		return 0, 0
-	}
-	if i := strings.IndexByte(`"\/bfnrt`, s[1]); i >= 0 {
-		return rune("\"\\/\b\f\n\r\t"[i]), 2
-	}
-	r := graphQLCodeUnit(s)
-	if utf16.IsSurrogate(r) {
-		if r = utf16.DecodeRune(r, graphQLCodeUnit(s[6:])); r == utf8.RuneError {
-			return 0, 0
-		}
-		return r, 12
-	}
-	if r < 0 {
-		return 0, 0
-	}
-	return r, 6
-}
-
-// graphQLCodeUnit is the number of the \u0000 that begins a text; -1 for none.
-func graphQLCodeUnit(s string) rune {
-	if len(s) < 6 || s[:2] != `\u` {
-		return -1
-	}
-	n, err := strconv.ParseUint(s[2:6], 16, 16)
-	if err != nil {
-		return -1
-	}
-	return rune(n)
-}
-
-func (p *graphQLParser) blockString(rest string) {
-	var raw strings.Builder
-	for at := 3; ; {
-		size := strings.Index(rest[at:], `"""`)
-		if size < 0 {
-			p.fail(len(p.source), "", "a block string has no end")
-			return
-		}
-		part := rest[at : at+size]
-		at += size + 3
-		if text, escaped := strings.CutSuffix(part, `\`); escaped {
-			raw.WriteString(text + `"""`)
-			continue
-		}
-		raw.WriteString(part)
-		p.kind, p.text, p.end = graphQLString, blockStringValue(raw.String()), p.start+at
-		return
-	}
-}
-
-// blockStringValue takes away what a block string is indented by, and its blank
-// lines at both ends: https://spec.graphql.org/October2021/#BlockStringValue().
-func blockStringValue(raw string) string {
-	const blanks = "\t "
-	lines, indent := strings.Split(graphQLLines.Replace(raw), "\n"), len(raw)
-	for _, line := range lines[1:] {
-		if text := strings.TrimLeft(line, blanks); text != "" {
-			indent = min(indent, len(line)-len(text))
-		}
-	}
-	for i, line := range lines[1:] {
-		lines[i+1] = line[min(indent, len(line)):]
-	}
-	for len(lines) > 0 && strings.Trim(lines[0], blanks) == "" {
-		lines = lines[1:]
-	}
-	for len(lines) > 0 && strings.Trim(lines[len(lines)-1], blanks) == "" {
-		lines = lines[:len(lines)-1]
-	}
-	return strings.Join(lines, "\n")
-}
-
-// expect goes past a punctuator.
-func (p *graphQLParser) expect(punctuator graphQLKind) {
-	if p.kind != punctuator {
-		p.unexpected(strconv.Quote(string(rune(punctuator))))
-		return
-	}
-	p.next()
-}
-
-func (p *graphQLParser) name() string {
-	name := p.text
-	if p.kind != graphQLName {
-		p.unexpected("a name")
-		return ""
-	}
-	p.next()
-	return name
-}
-
-func (p *graphQLParser) is(word string) bool { return p.kind == graphQLName && p.text == word }
-
-// open goes into a bracket, where at least one item is to be read: it is true
-// whatever happens. After each item comes more.
-func (p *graphQLParser) open(bracket graphQLKind) bool {
-	if p.nesting++; p.nesting > maxQueryNesting {
-		p.fail(p.start, p.text, fmt.Sprintf("nested more than %d deep", maxQueryNesting))
-	}
-	p.expect(bracket)
-	return true
-}
-
-// more says whether another item comes, or else goes out of the bracket.
-func (p *graphQLParser) more(bracket graphQLKind) bool {
-	if p.kind != bracket && p.kind != graphQLEnd {
-		return true
-	}
-	p.expect(bracket)
-	p.nesting--
-	return false
-}
-
-func (p *graphQLParser) definition() {
-	switch kind := p.text; {
-	case p.kind == '{':
-		p.document.operations = append(p.document.operations, &graphQLOperation{kind: "query", selections: p.selections()})
-	case p.is("query"), p.is("mutation"), p.is("subscription"):
-		p.next()
-		o := &graphQLOperation{kind: kind}
-		if p.kind == graphQLName {
-			o.name = p.name()
-		}
-		if p.kind == '(' {
-			for more := p.open('('); more; more = p.more(')') {
-				o.variables = append(o.variables, p.variable())
+			switch s := selection.(type) {
+			case *ast.Field:
+				if i, ok := index[s.Alias]; ok {
+					fields[i].SelectionSet = append(fields[i].SelectionSet, s.SelectionSet...)
+					continue
+				}
+				field := *s
+				field.SelectionSet = slices.Clone(s.SelectionSet)
+				index[s.Alias] = len(fields)
+				fields = append(fields, &field)
+			case *ast.InlineFragment:
+				collect(s.SelectionSet)
+			case *ast.FragmentSpread:
+				collect(s.Definition.SelectionSet)
 			}
 		}
-		p.directives(false)
-		o.selections = p.selections()
-		p.document.operations = append(p.document.operations, o)
-	case p.is("fragment"):
-		p.next()
-		if p.is("on") {
-			p.unexpected("the fragment's name")
-		}
-		f := &graphQLFragment{name: p.name()}
-		if !p.is("on") {
-			p.unexpected(`"on"`)
-		}
-		p.next()
-		f.on = p.name()
-		p.directives(false)
-		f.selections = p.selections()
-		p.document.fragments = append(p.document.fragments, f)
-	default:
-		p.unexpected("an operation or a fragment")
 	}
+	collect(set)
+	return fields
 }
 
-func (p *graphQLParser) variable() *graphQLVariable {
-	p.expect('$')
-	v := &graphQLVariable{name: p.name()}
-	p.expect(':')
-	v.typ = p.typ()
-	if p.kind == '=' {
-		p.next()
-		v.def = p.value(true)
+// answer is what a query is answered with; resolve gives the value of a root
+// field, or why there is none.
+func (q *graphQLQuery) answer(resolve func(*ast.Field, map[string]any) (any, error)) map[string]any {
+	data := q.object(nil, "Queries", q.operation.SelectionSet, func(field *ast.Field) any {
+		arguments, err := q.arguments(field)
+		if err != nil {
+			return err
+		}
+		value, err := resolve(field, arguments)
+		if err != nil {
+			return err
+		}
+		return value
+	})
+	switch {
+	case q.selected > maxSelections:
+		return graphQLRefusal(gqlerror.Errorf("Query is too complex"))
+	case len(q.errs) > 0:
+		return map[string]any{"data": data, "errors": q.errs}
 	}
-	p.directives(true)
-	return v
+	return map[string]any{"data": data}
 }
 
-func (p *graphQLParser) typ() string {
-	var typ string
-	if p.kind == '[' {
-		p.open('[')
-		typ = "[" + p.typ() + "]"
-		if p.more(']') {
-			p.unexpected(`"]"`)
-		}
-	} else {
-		typ = p.name()
-	}
-	if p.kind == '!' {
-		p.next()
-		typ += "!"
-	}
-	return typ
+// graphQLRefusal answers a query of which nothing is answered.
+func graphQLRefusal(errs ...*gqlerror.Error) map[string]any {
+	return map[string]any{"data": nil, "errors": errs}
 }
 
-func (p *graphQLParser) directives(constant bool) {
-	for p.kind == '@' {
-		p.next()
-		p.document.directives = append(p.document.directives, p.name())
-		p.arguments(constant)
+func (q *graphQLQuery) arguments(field *ast.Field) (map[string]any, error) {
+	values := map[string]any{}
+	for _, argument := range field.Arguments {
+		value, err := argument.Value.Value(q.variables)
+		if err != nil {
+			return nil, err
+		}
+		values[argument.Name] = value
 	}
+	return values, nil
 }
 
-func (p *graphQLParser) selections() []*graphQLSelection {
-	var set []*graphQLSelection
-	for more := p.open('{'); more; more = p.more('}') {
-		set = append(set, p.selection())
+// object is what was selected of an object. It is nil where a field that cannot
+// be null failed (https://spec.graphql.org/October2021/#sec-Handling-Field-Errors).
+func (q *graphQLQuery) object(path ast.Path, typ string, set ast.SelectionSet, get func(*ast.Field) any) any {
+	object, failed := map[string]any{}, false
+	for _, field := range q.fields(set) {
+		if field.Name == "__typename" {
+			object[field.Alias] = typ
+			continue
+		}
+		value := q.value(append(slices.Clone(path), ast.PathName(field.Alias)), field, get(field))
+		object[field.Alias] = value
+		failed = failed || value == nil && field.Definition.Type.NonNull
 	}
-	return set
+	if failed {
+		return nil
+	}
+	return object
 }
 
-func (p *graphQLParser) selection() *graphQLSelection {
-	s := &graphQLSelection{}
-	if p.kind != '.' {
-		s.name = p.name()
-		s.alias = s.name
-		if p.kind == ':' {
-			p.next()
-			s.name = p.name()
+// value is what was selected of a field's value, which is an object, a list of
+// objects, a scalar, or the error that the field failed with.
+func (q *graphQLQuery) value(path ast.Path, field *ast.Field, value any) any {
+	typ := field.Definition.Type.Name()
+	switch v := value.(type) {
+	case error:
+		q.errs = append(q.errs, &gqlerror.Error{Message: v.Error(), Path: path})
+		return nil
+	case []map[string]any:
+		list := make([]any, len(v))
+		for i, item := range v {
+			list[i] = q.object(append(slices.Clone(path), ast.PathIndex(i)), typ, field.SelectionSet, fieldOf(item))
 		}
-		s.arguments = p.arguments(false)
-		p.directives(false)
-		if p.kind == '{' {
-			s.selections = p.selections()
-		}
-		return s
+		return list
+	case map[string]any:
+		return q.object(path, typ, field.SelectionSet, fieldOf(v))
 	}
-	p.next()
-	if p.kind == graphQLName && p.text != "on" {
-		s.kind, s.name = graphQLSpreadSelection, p.name()
-		p.directives(false)
-		return s
-	}
-	s.kind = graphQLInlineSelection
-	if p.is("on") {
-		p.next()
-		s.on = p.name()
-	}
-	p.directives(false)
-	s.selections = p.selections()
-	return s
+	return value
 }
 
-func (p *graphQLParser) arguments(constant bool) []graphQLArgument {
-	var list []graphQLArgument
-	if p.kind == '(' {
-		for more := p.open('('); more; more = p.more(')') {
-			list = append(list, p.argument(constant))
-		}
-	}
-	return list
-}
-
-func (p *graphQLParser) argument(constant bool) graphQLArgument {
-	name := p.name()
-	p.expect(':')
-	return graphQLArgument{name, p.value(constant)}
-}
-
-// value reads a value; a constant one has no variables in it.
-func (p *graphQLParser) value(constant bool) *graphQLValue {
-	v, start := &graphQLValue{kind: p.kind, text: p.text}, p.start
-	switch p.kind {
-	case '[':
-		for p.open('['); p.more(']'); {
-			v.children = append(v.children, graphQLArgument{value: p.value(constant)})
-		}
-	case '{':
-		for p.open('{'); p.more('}'); {
-			v.children = append(v.children, p.argument(constant))
-		}
-	case '$':
-		if constant {
-			p.unexpected("a value without variables")
-		}
-		p.next()
-		v.text = p.name()
-	case graphQLInt, graphQLFloat, graphQLString:
-		p.next()
-	case graphQLName:
-		switch p.text {
-		case "true", "false":
-			v.kind = graphQLBoolean
-		case "null":
-			v.kind = graphQLNull
-		default:
-			v.kind = graphQLEnum
-		}
-		p.next()
-	default:
-		p.unexpected("a value")
-	}
-	v.source = p.source[start:p.last]
-	return v
+// fieldOf gives the fields of an object.
+func fieldOf(object map[string]any) func(*ast.Field) any {
+	return func(field *ast.Field) any { return object[field.Name] }
 }

@@ -54,6 +54,9 @@ type World struct {
 	// PersonalOrg is the raw slug of the organisation that Fly's tools call
 	// "personal"; "" is none. Tokens carry the raw slug, never the alias.
 	PersonalOrg string
+	// FlyNullsData makes the whole data of a GraphQL answer null where one field of
+	// it failed.
+	FlyNullsData bool
 
 	faultMu sync.Mutex // held while Fault or FlyFault runs, so that it may call the World
 
