@@ -31,7 +31,9 @@ func newSandbox(sys System) *cobra.Command {
 machine and an OIDC issuer on loopback, and run COMMAND with the environment set
 so that the AWS CLI, an SDK, fly-aws or a test suite talks to them. The account
 starts empty and refuses what AWS refuses; the organisation has the apps that
---app names, and whoever asks is signed in to both. The exit code is COMMAND's.
+--app names, and whoever asks is signed in to both. The keys of the AWS session
+tags in a token are invented: Fly does not document its own. The exit code is
+COMMAND's.
 
 Without COMMAND the exports are printed, and it serves until Ctrl-C.`,
 		Example: `  fly-aws sandbox -- aws iam list-roles

@@ -1,12 +1,12 @@
 // Package sandbox is a pretend AWS account and Fly.io platform that speak the
 // real wire: IAM and STS as the AWS SDKs know them, Fly's GraphQL and Machines
 // APIs as far as flyctl shows them, the token endpoint that a Fly Machine reaches
-// over a unix socket, and the OpenID Connect issuer of each Fly organisation with
+// over a unix socket, and the OpenID Connect issuer of each Fly organization with
 // a real RSA key. Everything runs in the process, on the loopback interface.
 //
 // It is strict on purpose. What AWS refuses it refuses, with AWS's error codes,
 // HTTP statuses and words, because a client that passes a lenient fake proves
-// nothing. Where AWS's behaviour is not documented the strict side was chosen.
+// nothing. Where AWS's behavior is not documented the strict side was chosen.
 //
 // The zero World is ready to use:
 //
@@ -28,7 +28,9 @@
 // have their document. IAM's own rules for the shared issuers of GitHub and the
 // like are not held. A single account exists.
 //
-// Of Fly's API there is what reads organisations, apps, secrets and machines, and
+// Of Fly's API there is what reads organizations, apps, secrets and machines, and
 // the command that fetches a token in a machine. Fly documents neither its GraphQL
-// API nor the words of most errors: codes and statuses are what flyctl relies on.
+// API nor the words of most errors: statuses are what flyctl relies on, and errors
+// of GraphQL have words and no code. The keys of the AWS session tags in a token
+// are invented, since nothing says which ones Fly sends.
 package sandbox

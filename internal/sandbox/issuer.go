@@ -13,7 +13,7 @@ import (
 )
 
 // serveIssuer answers for https://oidc.fly.io: discovery and the keys of each
-// organisation. The alias "personal" gets an answer as well, with an issuer that
+// organization. The alias "personal" gets an answer as well, with an issuer that
 // no token has.
 func (s *Server) serveIssuer(rw http.ResponseWriter, r *http.Request) {
 	org, document, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
@@ -21,7 +21,7 @@ func (s *Server) serveIssuer(rw http.ResponseWriter, r *http.Request) {
 		http.NotFound(rw, r)
 		return
 	}
-	issuer := issuerPrefix + org
+	issuer := flyname.Issuer(org)
 	switch document {
 	case ".well-known/openid-configuration":
 		writeJSON(rw, http.StatusOK, map[string]any{
@@ -76,7 +76,7 @@ func (t *issuerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.URL.Scheme != "https" || r.URL.Host != "oidc.fly.io" {
+	if r.URL.Scheme != "https" || r.URL.Host != flyname.IssuerHost {
 		return nil, &url.Error{Op: r.Method, URL: r.URL.Redacted(), Err: http.ErrNotSupported}
 	}
 	r = r.Clone(r.Context())

@@ -16,14 +16,11 @@ import (
 	"github.com/fly-aws/fly-aws/internal/flyname"
 )
 
-// issuerPrefix begins the issuer of every organisation's tokens.
-const issuerPrefix = "https://oidc.fly.io/"
-
 // tokenLifetime is how long Fly's tokens are valid.
 const tokenLifetime = 600 * time.Second
 
 // A signing key takes long to make, so the process makes one for every World.
-// Each organisation publishes it under a key ID of its own, so a token of one is
+// Each organization publishes it under a key ID of its own, so a token of one is
 // not good for another. The second key is published nowhere.
 var (
 	issuerKey      = sync.OnceValues(newKey)
@@ -32,7 +29,7 @@ var (
 
 func newKey() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) }
 
-// keyID is the key ID of an organisation's key.
+// keyID is the key ID of an organization's key.
 func keyID(org string) string { return strings.ToLower(digest("key of " + org)[:32]) }
 
 // TokenRequest says what token to make.
@@ -46,7 +43,7 @@ type TokenRequest struct {
 	// seconds, a negative one makes an expired token.
 	Lifetime time.Duration
 	// PrincipalTags adds AWS session tags, as aws_principal_tags does in a request
-	// to the token endpoint. Which tags Fly sends is not documented: these are
+	// to the token endpoint. Their keys are invented, as Fly documents none:
 	// app_name, machine_name and org_name.
 	PrincipalTags bool
 	// Claims replace or add claims, to make tokens that Fly would not; a nil value
@@ -59,7 +56,7 @@ type TokenRequest struct {
 
 // Mint makes a token of a machine, with all the claims of Fly's
 // (https://fly.io/docs/security/openid-connect/), signed with RS256 by the key
-// of the machine's organisation.
+// of the machine's organization.
 func (w *World) Mint(t TokenRequest) (string, error) {
 	w.mu.Lock()
 	known := slices.Contains(w.machines, machine{t.Org, t.App, t.Machine})
@@ -117,7 +114,7 @@ func (w *World) claims(t TokenRequest, n int) map[string]any {
 	if audience == "" {
 		audience = "https://fly.io/" + t.Org
 	}
-	machineKey := strings.Join([]string{t.Org, t.App, t.Machine}, ":")
+	machineKey := flyname.Subject{Org: t.Org, App: t.App, Machine: t.Machine}.String()
 	claims := map[string]any{
 		"app_id":          decimalID("app " + t.Org + " " + t.App),
 		"app_name":        t.App,
@@ -126,7 +123,7 @@ func (w *World) claims(t TokenRequest, n int) map[string]any {
 		"iat":             now.Unix(),
 		"image":           t.App + ":deployment-" + digest("image " + t.App)[:26],
 		"image_digest":    "sha256:" + hexSum([]byte("image "+t.App)),
-		"iss":             issuerPrefix + t.Org,
+		"iss":             flyname.Issuer(t.Org),
 		"jti":             requestID(n),
 		"machine_id":      hexSum([]byte(machineKey))[:14],
 		"machine_name":    t.Machine,
@@ -137,7 +134,7 @@ func (w *World) claims(t TokenRequest, n int) map[string]any {
 		"region":          "ams",
 		"sub":             machineKey,
 	}
-	if t.PrincipalTags {
+	if t.PrincipalTags { // the keys are invented: see TokenRequest
 		claims[tagsClaim] = map[string]any{
 			"principal_tags": map[string][]string{
 				"app_name": {t.App}, "machine_name": {t.Machine}, "org_name": {t.Org},
@@ -157,7 +154,7 @@ func decimalID(name string) string {
 	return strconv.FormatUint(1_000_000+n%9_000_000, 10)
 }
 
-// orgs returns the slugs of the organisations, each of which has an issuer.
+// orgs returns the slugs of the organizations, each of which has an issuer.
 func (w *World) orgs() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
