@@ -13,7 +13,4 @@ func (t Token) GraphQLHeader() string     { return t.graphQLHeader() }
 func (t Token) MachinesHeaders() []string { return t.machinesHeaders() }
 func (t Token) Redact(text string) string { return t.redact(text) }
 
-var (
-	Clean       = clean
-	AccessToken = accessToken
-)
+var Clean = clean

@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // A SignIn says where to look for a token.
@@ -96,9 +98,11 @@ func readConfig(path string) (string, error) {
 	if err != nil {
 		return "", unusable("it cannot be read", err)
 	}
-	text, ok := accessToken(string(data))
-	if !ok {
+	var config struct {
+		AccessToken string `yaml:"access_token"`
+	}
+	if yaml.Unmarshal(data, &config) != nil { // whose error may repeat the token
 		return "", unusable("it is not the YAML that flyctl writes", nil)
 	}
-	return text, nil
+	return config.AccessToken, nil
 }

@@ -1,6 +1,7 @@
 package flyapi_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -98,7 +99,7 @@ func TestFindTokenFails(t *testing.T) {
 		{"a list", config(t, "access_token:\n  - "+oauth+"\n"), "", flyapi.KindSignIn, "not the YAML"},
 		{"twice", config(t, "access_token: "+oauth+"\naccess_token: b\n"), "", flyapi.KindSignIn, "not the YAML"},
 		{"a bare word", config(t, oauth), "", flyapi.KindSignIn, "not the YAML"},
-		{"two lines", config(t, "access_token: |\n  "+oauth+"\n  b\n"), "", flyapi.KindSignIn, "not the YAML"},
+		{"two lines", config(t, "access_token: |\n  "+oauth+"\n  b\n"), "", flyapi.KindSignIn, "no token has"},
 		{"two words", config(t, "access_token: "+oauth+" b\n"), "", flyapi.KindSignIn, "no token has"},
 		{"a folder", notFile, "", flyapi.KindSignIn, "not a file"},
 		{"below a file", under, "", flyapi.KindSignIn, "cannot be read"},
@@ -145,4 +146,65 @@ func FuzzConfig(f *testing.F) {
 			checkWords(t, err.Error())
 		}
 	})
+}
+
+// flyctl's file is YAML, whoever wrote it: what flyctl reads there is read.
+func TestConfigFiles(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, file string
+		header     string // "" for a file that is refused
+	}{
+		{"flyctl's", `access_token: FlyV1 fm2_lJPE/a+b==,fm2_c
+app_secrets_minvers:
+    web: 3
+last_login: 2026-08-21T10:11:12.123456789+02:00
+metrics_token: fm2_other
+wire_guard_state:
+    acme:
+        org: acme
+        peer:
+            peerip: fdaa:0:1:a7b:1::2
+    personal: null
+`, "FlyV1 fm2_lJPE/a+b==,fm2_c"},
+		{"comments, a header, CRLF", "# mine\r\n---\r\naccess_token: fo1_a # of ann\r\n", "Bearer fo1_a"},
+		{"quotes", `"access_token": 'fo1_a'`, "Bearer fo1_a"},
+		{"escapes", `access_token: "\x66o1_a"`, "Bearer fo1_a"},
+		{"folded", "access_token: >-\n  fo1_a\n", "Bearer fo1_a"},
+		{"a value on its own line", "access_token:\n  fo1_a\n", "Bearer fo1_a"},
+		{"JSON", `{"access_token": "fo1_a"}`, "Bearer fo1_a"},
+		{"an alias", "b: &t fo1_a\naccess_token: *t\n", "Bearer fo1_a"},
+		{"below another key", "b:\n  access_token: fo1_b\naccess_token: fo1_a\n", "Bearer fo1_a"},
+		{"twice", "access_token: fo1_a\naccess_token: fo1_b\n", ""},
+		{"a mapping", "access_token: {fo1_a: b}\n", ""},
+		{"a list of files", "- access_token: fo1_a\n", ""},
+		{"an alias of itself", "a: &a [*a]\naccess_token: *a\n", ""},
+		{"aliases that multiply", "a: &a [x,x,x,x,x,x,x,x,x]\n" + multiply() + "access_token: *k\n", ""},
+		{"not UTF-8", "access_token: \xff\n", ""},
+		{"a tab for a blank", "b:\n\tc: d\naccess_token: fo1_a\n", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			dir := config(t, test.file)
+			token, err := flyapi.FindToken(flyapi.SignIn{Getenv: env(map[string]string{"FLY_CONFIG_DIR": dir})})
+			if test.header == "" {
+				if e := failure(t, err, flyapi.KindSignIn); e.Source != flyapi.Source(filepath.Join(dir, "config.yml")) || e.Err != nil {
+					t.Errorf("got %+v", e)
+				}
+				return
+			}
+			if err != nil || token.GraphQLHeader() != test.header {
+				t.Errorf("got %v, want %s", err, test.header)
+			}
+		})
+	}
+}
+
+// multiply writes aliases b to k, each nine times the one before.
+func multiply() string {
+	text := ""
+	for c := 'b'; c <= 'k'; c++ {
+		text += fmt.Sprintf("%c: &%c [*%c,*%c,*%c,*%c,*%c,*%c,*%c,*%c,*%c]\n", c, c, c-1, c-1, c-1, c-1, c-1, c-1, c-1, c-1, c-1)
+	}
+	return text
 }
