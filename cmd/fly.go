@@ -145,16 +145,15 @@ func (f *fly) ask(ctx context.Context, names []string) (flyAnswer, error) {
 // app asks about one app. hidden is why its secrets are not told: a token may
 // know an app without seeing them.
 func (f *fly) app(ctx context.Context, name string) (found setup.FlyApp, hidden, err error) {
-	app, err := f.client.App(ctx, name)
-	if err != nil {
+	results, err := f.client.Apps(ctx, []string{name})
+	result := results[name]
+	if err = cmp.Or(err, result.Err); err != nil {
 		return setup.FlyApp{}, nil, err
 	}
-	if app.Secrets == nil {
-		app.Secrets, hidden = f.client.Secrets(ctx, name)
-	}
+	app := result.App
 	return setup.FlyApp{
 		Name: app.Name, Slug: app.Organization.Slug, RawSlug: app.Organization.RawSlug, Secrets: app.Secrets,
-	}, hidden, nil
+	}, result.Hidden, nil
 }
 
 // inOrg puts a request into the organisation of its apps, and refuses apps of

@@ -331,7 +331,7 @@ func (s *sources) Apps(ctx context.Context, org string) ([]string, error) {
 	if err != nil {
 		return nil, withNext(err)
 	}
-	apps, err := f.client.Apps(ctx, found)
+	apps, err := f.client.OrganizationApps(ctx, found)
 	if err != nil {
 		return nil, withNext(err)
 	}

@@ -208,7 +208,7 @@ func flyCommand(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		faults := map[string]sandbox.FlyFault{
 			"none": {}, "down": sandbox.FlyDown(), "page": sandbox.FlyWebPage(),
-			"graphql": sandbox.FlyGraphQLError("SERVER_ERROR", message),
+			"graphql": sandbox.FlyGraphQLError(message),
 		}
 		f, ok := faults[args[1]]
 		if !ok {

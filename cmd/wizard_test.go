@@ -695,7 +695,7 @@ func TestWizardHostile(t *testing.T) {
 	const evil = "\x1b[5;41mred\x1b]0;owned\x07\u009b5m\u202e\r"
 	w := &sandbox.World{FlyFault: func(c sandbox.FlyCall) sandbox.FlyFault {
 		if slices.Equal(c.Fields, []string{"app"}) {
-			return sandbox.FlyGraphQLError("SERVER_ERROR"+evil, "refused"+evil)
+			return sandbox.FlyGraphQLError("refused" + evil)
 		}
 		return sandbox.FlyFault{}
 	}}

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+
+	"github.com/fly-aws/fly-aws/internal/text"
 )
 
 // Where Fly's APIs are.
@@ -123,25 +125,25 @@ func userAgent(version string) string {
 }
 
 // endpoint checks the base URL of an API.
-func endpoint(api, text, otherwise string) (string, error) {
-	if text == "" {
+func endpoint(api, base, otherwise string) (string, error) {
+	if base == "" {
 		return otherwise, nil
 	}
 	refuse := func(reason string) (string, error) {
 		return "", &Error{Kind: KindEndpoint, Thing: api, Reason: reason}
 	}
-	u, err := url.Parse(text)
+	u, err := url.Parse(base)
 	switch {
 	case err != nil: // the error repeats the URL, which may hold a password
 		return refuse("it is not a URL")
 	case u.User != nil:
 		return refuse("it holds a user name or a password")
 	case u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
-		return refuse(quote(text) + " does not begin with https:// and a host")
+		return refuse(text.Quote(base) + " does not begin with https:// and a host")
 	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
-		return refuse(quote(text) + " has more after its path")
+		return refuse(text.Quote(base) + " has more after its path")
 	case u.Scheme == "http" && !private(u.Hostname()):
-		return refuse(quote(text) + " is not https, and the token would cross the network in the clear")
+		return refuse(text.Quote(base) + " is not https, and the token would cross the network in the clear")
 	}
 	return strings.TrimRight(u.String(), "/"), nil
 }
@@ -202,7 +204,7 @@ func (c *Client) do(ctx context.Context, r request) (*answer, *Error) {
 		switch {
 		case failure == nil:
 			return a, nil
-		case r.once || !failure.passing():
+		case r.once || !failure.retryable():
 			return nil, backoff.Permanent(failure)
 		case pause > 0:
 			return nil, &backoff.RetryAfterError{Duration: pause}
@@ -219,8 +221,8 @@ func (c *Client) do(ctx context.Context, r request) (*answer, *Error) {
 	return nil, failure
 }
 
-// passing says whether the same request may succeed a moment later.
-func (e *Error) passing() bool {
+// retryable says whether the same request may succeed a moment later.
+func (e *Error) retryable() bool {
 	switch e.Kind {
 	case KindRateLimited, KindDown, KindTimeout:
 		return true
@@ -277,7 +279,7 @@ func (c *Client) send(ctx context.Context, r *request, body []byte, header strin
 	case a.status < 200 || a.status > 299:
 		return nil, retryAfter(resp.Header), c.refused(a, resp.Header)
 	case len(a.body) > maxAnswer:
-		return nil, 0, c.fail(a, KindUnexpected, "the answer is too large")
+		return nil, 0, c.fail(a, KindUnexpected, "the answer is larger than 16 MB")
 	case isHTML(resp.Header, a.body):
 		return nil, 0, c.fail(a, KindUnexpected, "the answer is a web page")
 	}
@@ -362,8 +364,8 @@ func (c *Client) refused(a *answer, h http.Header) *Error {
 	return e
 }
 
-// clean makes a text of Fly's fit for an error.
-func (c *Client) clean(s string) string { return clean(c.token.redact(s)) }
+// clean makes a text of Fly's fit for an error: see text.Line.
+func (c *Client) clean(s string) string { return text.Line(c.token.redact(s)) }
 
 // retryAfter reads the header Retry-After in seconds; 0 when there is none. A
 // date is not worth the while: backing off does.

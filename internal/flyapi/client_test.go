@@ -87,11 +87,11 @@ func TestAnswers(t *testing.T) {
 		return err
 	}
 	apps := func(c *flyapi.Client) error {
-		_, err := c.Apps(t.Context(), flyapi.Organization{ID: "o1", Slug: "acme"})
+		_, err := c.OrganizationApps(t.Context(), flyapi.Organization{ID: "o1", Slug: "acme"})
 		return err
 	}
-	app := func(c *flyapi.Client) error {
-		_, err := c.App(t.Context(), "web")
+	web := func(c *flyapi.Client) error {
+		_, err := app(t, c, "web")
 		return err
 	}
 	machines := func(c *flyapi.Client) error {
@@ -117,21 +117,27 @@ func TestAnswers(t *testing.T) {
 	}{
 		{"token refused", organizations, []reply{{status: 401}}, flyapi.KindToken, "the token from FLY_API_TOKEN: it is wrong, expired or revoked", 1},
 		{"token refused by the Machines API", machines, []reply{{status: 401, body: `{"error":"Authenticate: token validation error"}`}}, flyapi.KindToken, "wrong, expired or revoked", 1},
-		{"token refused in GraphQL", organizations, []reply{graphQLRefusal("UNAUTHORIZED", "You must be authenticated to view this."), {status: 401}}, flyapi.KindToken, "wrong, expired or revoked", 2},
-		{"token not for this", organizations, []reply{graphQLRefusal("UNAUTHORIZED", "Not authorized"), {status: 200, body: `{"tokens":[]}`}}, flyapi.KindNotAllowed, "listing the Fly organisations: the token from FLY_API_TOKEN may not do this: UNAUTHORIZED: Not authorized", 2},
-		{"token of unknown worth", organizations, []reply{graphQLRefusal("UNAUTHORIZED", "Not authorized"), {status: 418, body: "?"}}, flyapi.KindNotAllowed, "whether it is still valid is not known", 2},
-		{"forbidden in GraphQL", organization, []reply{graphQLRefusal("FORBIDDEN", "no")}, flyapi.KindNotAllowed, "FORBIDDEN: no", 1},
+		{"token refused in GraphQL", organizations, []reply{graphQLRefusal("You must be authenticated to view this."), {status: 401}}, flyapi.KindToken, "wrong, expired or revoked", 2},
+		{"token not for this", organizations, []reply{graphQLRefusal("Not authorized"), {status: 200, body: `{"tokens":[{"org_slug":"acme","apps":["web"]}]}`}}, flyapi.KindNotAllowed, "listing the Fly organizations: the token from FLY_API_TOKEN may not do this: Not authorized", 2},
+		{"refused to a good token", organizations, []reply{graphQLRefusal("boom"), {status: 200, body: `{"tokens":[{"org_slug":"acme","apps":[]},{"apps":["web"]}]}`}}, flyapi.KindRefused, "listing the Fly organizations: Fly refused: boom", 2},
+		{"token of unknown worth", organizations, []reply{graphQLRefusal("Not authorized"), {status: 418, body: "?"}}, flyapi.KindRefused, "Not authorized: whether the token is still valid is not known", 2},
+		{"refused by GraphQL, and the list too", organization, []reply{graphQLRefusal("no")}, flyapi.KindRefused, "Fly refused: no", 3},
 		{"forbidden by the Machines API", secrets, []reply{{status: 403, body: `{"error":"unauthorized"}`}}, flyapi.KindNotAllowed, "unauthorized (status 403", 1},
-		{"no such organisation", organization, []reply{graphQLRefusal("NOT_FOUND", "Could not find Organization")}, flyapi.KindNotFound, `there is no Fly organisation "acme"`, 1},
-		{"null organisation", organization, []reply{{status: 200, body: `{"data":{"organization":null}}`}}, flyapi.KindNotFound, `there is no Fly organisation "acme"`, 1},
-		{"no such app", app, []reply{graphQLRefusal("NOT_FOUND", `Could not find App "web"`), {status: 404, body: `{"error":"app not found"}`}}, flyapi.KindNotFound, `there is no Fly app "web"`, 2},
-		{"null app", app, []reply{{status: 200, body: `{"data":{"app":null}}`}, {status: 404}}, flyapi.KindNotFound, `there is no Fly app "web"`, 2},
-		{"app of others", app, []reply{graphQLRefusal("NOT_FOUND", `Could not find App "web"`), {status: 403, body: `{"error":"unauthorized"}`}}, flyapi.KindElsewhere, `the Fly app "web" exists, but not for the token`, 2},
+		{"no such organization", organization, []reply{graphQLRefusal("Could not find Organization"), {status: 200, body: `{"data":{"organizations":{"nodes":[{"id":"1","slug":"void","rawSlug":"void"}]}}}`}}, flyapi.KindNotFound, `there is no Fly organization "acme"`, 2},
+		{"null organization", organization, []reply{{status: 200, body: `{"data":{"organization":null}}`}}, flyapi.KindNotFound, `there is no Fly organization "acme"`, 1},
+		{"no such app", web, []reply{graphQLRefusal(`Could not find App "web"`), {status: 404, body: `{"error":"app not found"}`}}, flyapi.KindNotFound, `there is no Fly app "web"`, 2},
+		{"null app", web, []reply{{status: 200, body: `{"data":{"a0":null}}`}, {status: 404, body: `{"error":"app not found"}`}}, flyapi.KindNotFound, `there is no Fly app "web"`, 2},
+		{"null app at a wrong address", web, []reply{{status: 200, body: `{"data":{"a0":null}}`}, {status: 404, body: "nginx"}}, flyapi.KindUnexpected, "did not answer as Fly's API does", 2},
+		{"token refused when asked about an app", web, []reply{graphQLRefusal("no"), {status: 401}}, flyapi.KindToken, "wrong, expired or revoked", 2},
+		{"app that is there and refused", web, []reply{graphQLRefusal("no"), {status: 200, body: `{}`}}, flyapi.KindRefused, `looking up the Fly app "web": Fly refused: no`, 2},
+		{"null app that is there", web, []reply{{status: 200, body: `{"data":{"a0":null}}`}, {status: 200, body: `{}`}}, flyapi.KindRefused, "null, without a reason", 2},
+		{"app that is not answered", web, []reply{{status: 200, body: `{"data":{}}`}}, flyapi.KindUnexpected, "another shape", 1},
+		{"app of others", web, []reply{graphQLRefusal(`Could not find App "web"`), {status: 403, body: `{"error":"unauthorized"}`}}, flyapi.KindElsewhere, `the Fly app "web" exists, but not for the token`, 2},
 		{"app of machines absent", machines, []reply{{status: 404, body: `{"error":"app not found"}`}}, flyapi.KindNotFound, `there is no Fly app "web"`, 1},
 		{"rate limited", organizations, []reply{{status: 429, header: map[string]string{"Retry-After": "0"}}}, flyapi.KindRateLimited, "Fly limits the rate of requests (4 attempts, status 429", 4},
 		{"rate limited for long", machines, []reply{{status: 429, header: map[string]string{"Retry-After": "3000"}}}, flyapi.KindRateLimited, "rate of requests (status 429", 1},
-		{"down", apps, []reply{{status: 503}}, flyapi.KindDown, `listing the apps of the Fly organisation "acme": Fly's API has trouble at the moment (4 attempts, status 503, request "01JNRQ9VVK-ams")`, 4},
-		{"down with a page", app, []reply{{status: 502, header: html, body: page}}, flyapi.KindDown, "the answer is a web page", 4},
+		{"down", apps, []reply{{status: 503}}, flyapi.KindDown, `listing the apps of the Fly organization "acme": Fly's API has trouble at the moment (4 attempts, status 503, request "01JNRQ9VVK-ams")`, 4},
+		{"down with a page", web, []reply{{status: 502, header: html, body: page}}, flyapi.KindDown, "the answer is a web page", 4},
 		{"a command is not repeated", exec, []reply{{status: 503}}, flyapi.KindDown, "status 503", 1},
 		{"machine not started", exec, []reply{{status: 412, body: `{"error":"failed_precondition: machine not in started state"}`}}, flyapi.KindRefused, "machine not in started state", 1},
 		{"code and message of REST", exec, []reply{{status: 422, body: `{"error":"a","message":"b","status":"insufficient_capacity"}`}}, flyapi.KindRefused, "Fly refused: insufficient_capacity: a: b (status 422", 1},
@@ -141,32 +147,35 @@ func TestAnswers(t *testing.T) {
 		{"wrong base URL", organizations, []reply{{status: 404, body: "not here"}}, flyapi.KindUnexpected, "did not answer as Fly's API does", 1},
 		{"wrong base URL with JSON", organizations, []reply{{status: 404, body: `{"error":"not found"}`}}, flyapi.KindUnexpected, "did not answer as Fly's API does", 1},
 		{"redirect", organizations, []reply{{status: 307, header: map[string]string{"Location": "https://evil.example/"}}}, flyapi.KindUnexpected, "it sends elsewhere", 1},
-		{"too large", machines, []reply{{status: 200, body: "[" + strings.Repeat(" ", 16<<20) + "]"}}, flyapi.KindUnexpected, "too large", 1},
+		{"too large", machines, []reply{{status: 200, body: "[" + strings.Repeat(" ", 16<<20) + "]"}}, flyapi.KindUnexpected, "the answer is larger than 16 MB", 1},
 		{"empty", organizations, []reply{{status: 200}}, flyapi.KindUnexpected, "not that of a GraphQL API", 1},
 		{"null", organizations, []reply{{status: 200, body: "null"}}, flyapi.KindUnexpected, "another shape", 1},
 		{"cut off", organizations, []reply{{status: 200, body: `{"data":{"organ`}}, flyapi.KindUnexpected, "not that of a GraphQL API", 1},
 		{"no data", organizations, []reply{{status: 200, body: `{"data":{}}`}}, flyapi.KindUnexpected, "holds no list", 1},
-		{"data of another question", app, []reply{{status: 200, body: `{"data":{"organization":{}}}`}}, flyapi.KindUnexpected, "another shape", 1},
-		{"app of another name", app, []reply{{status: 200, body: `{"data":{"app":{"id":"x","name":"x","organization":{"id":"1","slug":"a","rawSlug":"a"},"secrets":[]}}}`}}, flyapi.KindUnexpected, "about another app", 1},
+		{"data of another question", web, []reply{{status: 200, body: `{"data":{"organization":{}}}`}}, flyapi.KindUnexpected, "another shape", 1},
+		{"app of another name", web, []reply{{status: 200, body: `{"data":{"a0":{"id":"x","name":"x","organization":{"id":"1","slug":"a","rawSlug":"a"},"secrets":[]}}}`}}, flyapi.KindUnexpected, "about another app", 1},
 		{"no raw slug", organization, []reply{{status: 200, body: `{"data":{"organization":{"id":"1","slug":"personal","rawSlug":"","name":"","type":""}}}`}}, flyapi.KindUnexpected, "does not tell the raw slug", 1},
 		{"the alias as raw slug", organization, []reply{{status: 200, body: `{"data":{"organization":{"id":"1","slug":"personal","rawSlug":"personal","name":"","type":""}}}`}}, flyapi.KindUnexpected, "does not tell the raw slug", 1},
-		{"the alias as raw slug of an app", app, []reply{{status: 200, body: `{"data":{"app":{"id":"web","name":"web","organization":{"id":"1","slug":"personal","rawSlug":"personal"},"secrets":[]}}}`}}, flyapi.KindUnexpected, "does not tell the raw slug", 1},
+		{"the alias as raw slug of an app", web, []reply{{status: 200, body: `{"data":{"a0":{"id":"web","name":"web","organization":{"id":"1","slug":"personal","rawSlug":"personal"},"secrets":[]}}}`}}, flyapi.KindUnexpected, "does not tell the raw slug", 1},
 		{"the alias in a list", organizations, []reply{{status: 200, body: `{"data":{"organizations":{"nodes":[{"id":"1","slug":"personal","rawSlug":"personal"}]}}}`}}, flyapi.KindUnexpected, "does not tell the raw slug", 1},
-		{"organisation without ID", organizations, []reply{{status: 200, body: `{"data":{"organizations":{"nodes":[{}]}}}`}}, flyapi.KindUnexpected, "no ID or no slug", 1},
+		{"organization without ID", organizations, []reply{{status: 200, body: `{"data":{"organizations":{"nodes":[{}]}}}`}}, flyapi.KindUnexpected, "no ID or no slug", 1},
 		{"app without name", apps, []reply{{status: 200, body: `{"data":{"apps":{"pageInfo":{"hasNextPage":false,"endCursor":null},"nodes":[{"id":"a"}]}}}`}}, flyapi.KindUnexpected, "has no name", 1},
 		{"list without a cursor", apps, []reply{{status: 200, body: `{"data":{"apps":{"pageInfo":{"hasNextPage":true,"endCursor":null},"nodes":[]}}}`}}, flyapi.KindUnexpected, "does not say where", 1},
 		{"list that goes in a circle", apps, []reply{{status: 200, body: `{"data":{"apps":{"pageInfo":{"hasNextPage":true,"endCursor":"c"},"nodes":[]}}}`}}, flyapi.KindUnexpected, "does not say where", 2},
 		{"machine without name", machines, []reply{{status: 200, body: `[{"id":"m1"}]`}}, flyapi.KindUnexpected, "no ID or no name", 1},
 		{"object for a list", machines, []reply{{status: 200, body: `{}`}}, flyapi.KindUnexpected, "another shape", 1},
-		{"GraphQL error", organizations, []reply{graphQLRefusal("undefinedField", "Field 'rawSlug' doesn't exist on type 'Organization'")}, flyapi.KindRefused, "Fly refused: undefinedField: Field 'rawSlug' doesn't exist on type 'Organization'", 1},
+		{"GraphQL error", organizations, []reply{graphQLRefusal("Field 'rawSlug' doesn't exist on type 'Organization'")}, flyapi.KindRefused, "Fly refused: Field 'rawSlug' doesn't exist on type 'Organization'", 2},
 		{"status as a number", machines, []reply{{status: 404, body: `{"error":"app not found","status":404}`}}, flyapi.KindNotFound, `there is no Fly app "web"`, 1},
-		{"app that may be of others", app, []reply{graphQLRefusal("NOT_FOUND", `Could not find App "web"`), {status: 503}}, flyapi.KindNotFound, `there is no Fly app "web": whether it is out of the token's reach is not known`, 5},
-		{"app whose secrets are hidden, then gone", app, []reply{hiddenSecrets, {status: 200, body: `{"data":{"app":null}}`}, {status: 404}}, flyapi.KindNotFound, `there is no Fly app "web"`, 3},
-		{"app whose secrets are hidden, then down", app, []reply{hiddenSecrets, {status: 503}}, flyapi.KindDown, `looking up the Fly app "web": Fly's API has trouble`, 5},
-		{"several GraphQL errors", organizations, []reply{{status: 200, body: `{"errors":[{"message":"a","extensions":{"code":7}},{"message":"b"},{}],"data":null}`}}, flyapi.KindRefused, "Fly refused: a: and 2 more", 1},
-		{"escape sequences", organizations, []reply{graphQLRefusal(`\u001b]0;evil\u0007`, `a\u001b[2Jb\nc\u202ed\u0000`)}, flyapi.KindRefused, "]0;evil: a [2Jb c d", 1},
-		{"a token in the answer", organizations, []reply{graphQLRefusal("X", "token "+macaroon+" and fo1_other are no good")}, flyapi.KindRefused, "token [token] and [token] are no good", 1},
-		{"a token in the request ID", organizations, []reply{{status: 400, header: map[string]string{"Fly-Request-Id": macaroon}, body: `{"error":"x"}`}}, flyapi.KindRefused, `request "[token]"`, 1},
+		{"app that may be of others", web, []reply{graphQLRefusal(`Could not find App "web"`), {status: 503}}, flyapi.KindDown, `looking up the Fly app "web": Fly's API has trouble`, 5},
+		{"app whose secrets are hidden, then gone", web, []reply{hiddenSecrets, {status: 200, body: `{"data":{"a0":null}}`}, {status: 404, body: `{"error":"app not found"}`}}, flyapi.KindNotFound, `there is no Fly app "web"`, 3},
+		{"app whose secrets are hidden, then down", web, []reply{hiddenSecrets, {status: 503}}, flyapi.KindDown, `looking up the Fly app "web": Fly's API has trouble`, 5},
+		{"several GraphQL errors", organizations, []reply{{status: 200, body: `{"errors":[{"message":"a","extensions":{"code":7}},{"message":"b"},{}],"data":null}`}}, flyapi.KindRefused, "Fly refused: a: and 2 more", 2},
+		{"escape sequences", organizations, []reply{graphQLRefusal(`a\u001b[2Jb\nc\u202ed\u0000`)}, flyapi.KindRefused, `a\x1b[2Jb c\u202ed\x00`, 2},
+		{"a long error of GraphQL", organizations, []reply{graphQLRefusal(strings.Repeat("é", 5000))}, flyapi.KindRefused, ": " + strings.Repeat("é", 2000) + "…", 2},
+		{"a long error of the Machines API", machines, []reply{{status: 400, body: `{"error":"` + strings.Repeat("x", 5000) + `"}`}}, flyapi.KindRefused, ": " + strings.Repeat("x", 2000) + "… (status", 1},
+		{"an endless error", machines, []reply{{status: 400, body: `{"error":"` + strings.Repeat("x", 1<<20) + `"}`}}, flyapi.KindUnexpected, "did not answer as Fly's API does (status 400", 1},
+		{"a token in the answer", organizations, []reply{graphQLRefusal("token " + macaroon + " and fo1_other are no good")}, flyapi.KindRefused, "token [token] and [token] are no good", 2},
+		{"a token in the request ID", organizations, []reply{{status: 400, header: map[string]string{"Fly-Request-Id": macaroon}, body: `{"error":"x"}`}}, flyapi.KindRefused, `request "[token]"`, 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -184,57 +193,52 @@ func TestAnswers(t *testing.T) {
 
 // hiddenSecrets is the answer about an app to a token that may not see the names
 // of its secrets: by Fly's schema they cannot be null, so the app is.
-var hiddenSecrets = reply{status: 200, body: `{"errors":[{"message":"no","path":["app","secrets"],"extensions":{"code":"UNAUTHORIZED"}}],"data":{"app":null}}`}
+var hiddenSecrets = reply{status: 200, body: `{"errors":[{"message":"no","path":["a0","secrets"]}],"data":{"a0":null}}`}
 
-// graphQLRefusal is an error of GraphQL; code and message are JSON but for quotes.
-func graphQLRefusal(code, message string) reply {
+// graphQLRefusal is an error of GraphQL; the message is JSON but for quotes.
+func graphQLRefusal(message string) reply {
 	message = strings.ReplaceAll(message, `"`, `\"`)
-	return reply{status: 200, body: `{"errors":[{"message":"` + message + `","path":["x"],"extensions":{"code":"` + code + `"}}],"data":null}`}
+	return reply{status: 200, body: `{"errors":[{"message":"` + message + `","path":["x"]}],"data":null}`}
 }
 
-// An OAuth token is judged by whether it lists the organisations of its person.
+// An OAuth token is judged by whether the Machines API takes it, and macaroons
+// beside it that GraphQL does not get are not asked for.
 func TestJudgeOAuthToken(t *testing.T) {
 	t.Parallel()
-	token := parse(t, oauth, flyapi.SourceCommandLine)
-	good := reply{status: 200, body: `{"data":{"organizations":{"nodes":[]}}}`}
-	bad := graphQLRefusal("UNAUTHORIZED", "You must be authenticated to view this.")
+	refused := graphQLRefusal("You must be authenticated to view this.")
 	for _, test := range []struct {
-		name    string
-		replies []reply
-		kind    flyapi.Kind
+		name, token string
+		source      flyapi.Source
+		verdict     reply
+		kind        flyapi.Kind
 	}{
-		{"good", []reply{bad, good}, flyapi.KindNotAllowed},
-		{"bad", []reply{bad, bad}, flyapi.KindToken},
+		{"good", oauth, flyapi.SourceCommandLine, reply{status: 200, body: `{"apps":[]}`}, flyapi.KindRefused},
+		{"good, without a personal organization", oauth, flyapi.SourceCommandLine, reply{status: 403, body: `{"error":"unauthorized"}`}, flyapi.KindRefused},
+		{"bad", oauth, flyapi.SourceCommandLine, reply{status: 401}, flyapi.KindToken},
+		{"bad, beside macaroons", macaroon + "," + oauth, "/home/a/.fly/config.yml", reply{status: 401}, flyapi.KindToken},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			c, _ := served(t, flyapi.Options{Token: token}, test.replies...)
-			_, err := c.Organization(t.Context(), "acme")
+			c, asked := served(t, flyapi.Options{Token: parse(t, test.token, test.source)}, refused, test.verdict)
+			_, err := c.Organizations(t.Context())
 			failure(t, err, test.kind)
+			if got := asked(); len(got) != 2 || got[1] != "GET /v1/apps?org_slug=personal Bearer "+oauth+" " {
+				t.Errorf("asked %q", got)
+			}
 		})
 	}
-	t.Run("beside macaroons that GraphQL does not get", func(t *testing.T) {
-		t.Parallel()
-		// The macaroons may be good: they were not what was refused.
-		both := parse(t, macaroon+","+oauth, flyapi.Source("/home/a/.fly/config.yml"))
-		c, asked := served(t, flyapi.Options{Token: both}, bad, bad)
-		_, err := c.Organization(t.Context(), "acme")
-		failure(t, err, flyapi.KindToken)
-		for _, request := range asked() {
-			if !strings.HasPrefix(request, "POST /graphql Bearer "+oauth+" ") {
-				t.Errorf("asked %q", request)
-			}
+}
+
+// An organization that GraphQL refuses is one of the list, or there is none.
+func TestRefusedOrganization(t *testing.T) {
+	t.Parallel()
+	list := reply{status: 200, body: `{"data":{"organizations":{"nodes":[{"id":"1","slug":"personal","rawSlug":"ann-smith"}]}}}`}
+	for _, slug := range []string{"personal", "ann-smith"} {
+		c, _ := served(t, flyapi.Options{}, graphQLRefusal("no"), list)
+		if org, err := c.Organization(t.Context(), slug); err != nil || org.RawSlug != "ann-smith" {
+			t.Errorf("%s: got %+v, %v", slug, org, err)
 		}
-	})
-	t.Run("not even the list", func(t *testing.T) {
-		t.Parallel()
-		c, asked := served(t, flyapi.Options{Token: token}, bad)
-		_, err := c.Organizations(t.Context())
-		failure(t, err, flyapi.KindToken)
-		if len(asked()) != 1 {
-			t.Errorf("asked %q", asked())
-		}
-	})
+	}
 }
 
 // What passes is waited for: a read succeeds at last.
@@ -280,37 +284,43 @@ func TestOtherTokenIsTried(t *testing.T) {
 	}
 }
 
-// Secrets that Fly does not tell are unknown, not absent.
-func TestUnknownSecrets(t *testing.T) {
-	t.Parallel()
-	const data = `"data":{"app":{"id":"web","name":"web","organization":{"id":"1","slug":"acme","rawSlug":"acme"},"secrets":null}}`
-	c, _ := served(t, flyapi.Options{},
-		reply{status: 200, body: `{"errors":[{"message":"no","path":["app","secrets"],"extensions":{"code":"UNAUTHORIZED"}}],` + data + `}`},
-		reply{status: 200, body: `{"secrets":[{"name":"B","digest":"x"},{"name":"A"}]}`},
-		reply{status: 200, body: `{"secrets":null}`})
-	app, err := c.App(t.Context(), "web")
-	if err != nil || app.Secrets != nil || app.Organization.RawSlug != "acme" {
-		t.Errorf("got %+v, %v", app, err)
-	}
-	if got, err := c.Secrets(t.Context(), "web"); err != nil || !slices.Equal(got, []string{"A", "B"}) {
-		t.Errorf("got %q, %v", got, err)
-	}
-	if got, err := c.Secrets(t.Context(), "web"); err != nil || got == nil || len(got) != 0 {
-		t.Errorf("got %q, %v", got, err)
-	}
-}
-
-// An app whose secrets are hidden is null, but it is there.
+// Secrets that GraphQL does not tell are asked of the Machines API, and are unknown
+// when that does not tell them either.
 func TestHiddenSecrets(t *testing.T) {
 	t.Parallel()
-	c, asked := served(t, flyapi.Options{}, hiddenSecrets,
-		reply{status: 200, body: `{"data":{"app":{"id":"web","name":"web","organization":{"id":"1","slug":"acme","rawSlug":"acme"}}}}`})
-	app, err := c.App(t.Context(), "web")
-	if err != nil || app.Name != "web" || app.Secrets != nil || app.Organization.RawSlug != "acme" {
-		t.Errorf("got %+v, %v", app, err)
-	}
-	if got := asked(); len(got) != 2 || !strings.Contains(got[0], "secrets") || strings.Contains(got[1], "secrets") {
-		t.Errorf("asked %q", got)
+	const app = `"a0":{"id":"web","name":"web","organization":{"id":"1","slug":"acme","rawSlug":"acme"}`
+	withoutSecrets := reply{status: 200, body: `{"data":{` + app + `}}}`}
+	for _, test := range []struct {
+		name    string
+		replies []reply
+		secrets []string
+		hidden  flyapi.Kind
+	}{
+		{"told by the other API", []reply{hiddenSecrets, withoutSecrets, {status: 200, body: `{"secrets":[{"name":"B","digest":"x"},{"name":"A"}]}`}}, []string{"A", "B"}, ""},
+		{"none", []reply{hiddenSecrets, withoutSecrets, {status: 200, body: `{"secrets":null}`}}, []string{}, ""},
+		{"hidden", []reply{hiddenSecrets, withoutSecrets, {status: 403, body: `{"error":"unauthorized"}`}}, nil, flyapi.KindNotAllowed},
+		{"null", []reply{{status: 200, body: `{"data":{` + app + `,"secrets":null}}}`}, {status: 403, body: `{"error":"unauthorized"}`}}, nil, flyapi.KindNotAllowed},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			c, asked := served(t, flyapi.Options{}, test.replies...)
+			results, err := c.Apps(t.Context(), []string{"web"})
+			if err != nil || len(results) != 1 {
+				t.Fatalf("got %+v, %v", results, err)
+			}
+			got := results["web"]
+			if got.Err != nil || got.App.Organization.RawSlug != "acme" || !slices.Equal(got.App.Secrets, test.secrets) || (got.App.Secrets == nil) != (test.secrets == nil) {
+				t.Errorf("got %+v", got)
+			}
+			if test.hidden != "" {
+				failure(t, got.Hidden, test.hidden)
+			} else if got.Hidden != nil {
+				t.Errorf("got %v", got.Hidden)
+			}
+			if n := len(asked()); n != len(test.replies) {
+				t.Errorf("asked %q", asked())
+			}
+		})
 	}
 }
 
@@ -322,7 +332,7 @@ func TestEndlessApps(t *testing.T) {
 		n++
 		return answer(200, fmt.Sprintf(`{"data":{"apps":{"pageInfo":{"hasNextPage":true,"endCursor":"c%d"},"nodes":[{"id":"a","name":"a","status":""}]}}}`, n)), nil
 	})})
-	_, err := c.Apps(t.Context(), flyapi.Organization{ID: "1", Slug: "acme"})
+	_, err := c.OrganizationApps(t.Context(), flyapi.Organization{ID: "1", Slug: "acme"})
 	if e := failure(t, err, flyapi.KindUnexpected); n != 50 || !strings.Contains(e.Error(), "no end") {
 		t.Errorf("after %d pages: %s", n, e)
 	}
@@ -331,7 +341,7 @@ func TestEndlessApps(t *testing.T) {
 // Names that could lead a path astray are not even asked for.
 func TestNamesThatCannotBe(t *testing.T) {
 	t.Parallel()
-	c, asked := served(t, flyapi.Options{}, graphQLRefusal("NOT_FOUND", "Could not find App"))
+	c, asked := served(t, flyapi.Options{}, reply{status: 200, body: `{"data":{"a0":null}}`})
 	for _, name := range []string{"", ".", "..", "a b", "a\nb", "\x1b[31m", "é"} {
 		_, err := c.Machines(t.Context(), name)
 		failure(t, err, flyapi.KindNotFound)
@@ -339,12 +349,12 @@ func TestNamesThatCannotBe(t *testing.T) {
 		failure(t, err, flyapi.KindNotFound)
 		_, err = c.Exec(t.Context(), "web", name, flyapi.Command{})
 		failure(t, err, flyapi.KindNotFound)
-		_, err = c.App(t.Context(), name)
-		failure(t, err, flyapi.KindNotFound)
-		_, err = c.Organization(t.Context(), name)
+		_, err = app(t, c, name)
 		failure(t, err, flyapi.KindNotFound)
 	}
-	_, err := c.Apps(t.Context(), flyapi.Organization{Slug: "acme"})
+	_, err := c.Organization(t.Context(), "")
+	failure(t, err, flyapi.KindNotFound)
+	_, err = c.OrganizationApps(t.Context(), flyapi.Organization{Slug: "acme"})
 	failure(t, err, flyapi.KindNotFound)
 	for _, request := range asked() {
 		if !strings.HasPrefix(request, "POST /graphql ") {
@@ -400,7 +410,7 @@ func TestNetwork(t *testing.T) {
 		{"wrong certificate", &tls.CertificateVerificationError{Err: errors.New("x509: signed by unknown authority")}, flyapi.KindUnreachable, "signed by unknown authority", 1},
 		{"broken off", io.ErrUnexpectedEOF, flyapi.KindUnreachable, "the connection ended before the answer did (4 attempts)", 4},
 		{"slow", context.DeadlineExceeded, flyapi.KindTimeout, `"api.fly.io" did not answer in time (4 attempts)`, 4},
-		{"an error that tells the token", errors.New("bad \x1b header " + macaroon), flyapi.KindUnreachable, "bad header [token]", 4},
+		{"an error that tells the token", errors.New("bad \x1b header " + macaroon), flyapi.KindUnreachable, `bad \x1b header [token]`, 4},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -420,7 +430,7 @@ func TestNetwork(t *testing.T) {
 // The context ends a call at once, in an attempt and between two.
 func TestContext(t *testing.T) {
 	t.Parallel()
-	t.Run("cancelled in an attempt", func(t *testing.T) {
+	t.Run("canceled in an attempt", func(t *testing.T) {
 		t.Parallel()
 		ctx, cancel := context.WithCancel(t.Context())
 		c := newClient(t, flyapi.Options{Transport: transport(func(r *http.Request) (*http.Response, error) {
@@ -434,7 +444,7 @@ func TestContext(t *testing.T) {
 			t.Errorf("%v is not context.Canceled", err)
 		}
 	})
-	t.Run("cancelled between attempts", func(t *testing.T) {
+	t.Run("canceled between attempts", func(t *testing.T) {
 		t.Parallel()
 		ctx, cancel := context.WithCancel(t.Context())
 		c, err := flyapi.New(flyapi.Options{ // which backs off
@@ -499,7 +509,7 @@ func TestMintToken(t *testing.T) {
 }
 
 // FuzzAnswers holds that no answer makes a call panic, hang, or fail with words
-// that are not fit for a terminal; and that no organisation comes out of it
+// that are not fit for a terminal; and that no organization comes out of it
 // without a raw slug.
 func FuzzAnswers(f *testing.F) {
 	for _, seed := range []struct {
@@ -508,11 +518,11 @@ func FuzzAnswers(f *testing.F) {
 	}{
 		{200, `{"data":{"organizations":{"nodes":[{"id":"1","slug":"personal","rawSlug":"ann-smith","name":"Ann","type":"PERSONAL","viewerRole":"admin"}]}}}`},
 		{200, `{"data":{"organization":{"id":"1","slug":"acme","rawSlug":"acme","name":"A","type":"SHARED"}}}`},
-		{200, `{"data":{"app":{"id":"web","name":"web","organization":{"id":"1","slug":"acme","rawSlug":"acme"},"secrets":[{"name":"A"}]}}}`},
+		{200, `{"data":{"a0":{"id":"web","name":"web","organization":{"id":"1","slug":"acme","rawSlug":"acme"},"secrets":[{"name":"A"}]}}}`},
 		{200, `{"data":{"apps":{"pageInfo":{"hasNextPage":true,"endCursor":"a"},"nodes":[{"id":"a","name":"a","status":"deployed"}]}}}`},
 		{200, `[{"id":"m1","name":"a","state":"started","region":"ams","config":{"env":{"A":"b"}}}]`},
 		{200, `{"exit_code":0,"stdout":"eyJ.e.s","stderr":""}`},
-		{200, `{"errors":[{"message":"\u001b fm2_x","path":["app","secrets",1],"extensions":{"code":"UNAUTHORIZED"}}],"data":null}`},
+		{200, `{"errors":[{"message":"\u001b fm2_x","path":["a0","secrets",1]}],"data":null}`},
 		{403, `{"error":"a","message":"\u0000","status":"c"}`},
 		{502, page},
 	} {
@@ -543,15 +553,17 @@ func FuzzAnswers(f *testing.F) {
 		if org, err := c.Organization(ctx, "acme"); check(err) {
 			orgs = append(orgs, org)
 		}
-		if app, err := c.App(ctx, "web"); check(err) {
-			orgs = append(orgs, app.Organization)
+		if apps, err := c.Apps(ctx, []string{"web"}); check(err) {
+			if result := apps["web"]; check(result.Err) {
+				orgs = append(orgs, result.App.Organization)
+			}
 		}
 		for _, org := range orgs {
 			if org.RawSlug == "" || org.RawSlug == "personal" || org.ID == "" {
 				t.Fatalf("got %+v", org)
 			}
 		}
-		_, err := c.Apps(ctx, flyapi.Organization{ID: "1", Slug: "acme"})
+		_, err := c.OrganizationApps(ctx, flyapi.Organization{ID: "1", Slug: "acme"})
 		check(err)
 		_, err = c.Machines(ctx, "web")
 		check(err)

@@ -1,5 +1,5 @@
 // Package flyapi is a client of Fly.io's API, as far as fly-aws needs it: the
-// token that flyctl would use ([FindToken]), organisations with their raw slug,
+// token that flyctl would use ([FindToken]), organizations with their raw slug,
 // apps, the names of their secrets, machines, and a command run in a machine.
 //
 // Fly has two APIs. The GraphQL one (https://api.fly.io/graphql) is flyctl's own
@@ -8,7 +8,7 @@
 //
 // # The alias personal
 //
-// Fly's tools call the personal organisation "personal", but its tokens carry
+// Fly's tools call the personal organization "personal", but its tokens carry
 // the raw slug, and AWS sees tokens. [Organization.RawSlug] is what belongs into a
 // trust policy; this package fails rather than give "personal" for it.
 //

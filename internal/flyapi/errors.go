@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+
+	"github.com/fly-aws/fly-aws/internal/text"
 )
 
 // A Kind says what went wrong.
@@ -21,13 +23,13 @@ const (
 	// KindToken: Fly does not take the token. It is wrong, expired or revoked.
 	KindToken Kind = "token"
 	// KindNotAllowed: the token is good, but not for this; it is limited to an app,
-	// an organisation or to reading.
+	// an organization or to reading.
 	KindNotAllowed Kind = "not-allowed"
 	// KindElsewhere: the app exists, but out of the token's reach. It belongs to
-	// another organisation, or the token is limited to other apps.
+	// another organization, or the token is limited to other apps.
 	KindElsewhere Kind = "elsewhere"
-	// KindNotFound: there is no such app, organisation or machine. Fly says the same
-	// of an organisation that the token does not reach.
+	// KindNotFound: there is no such app, organization or machine. Fly says the same
+	// of an organization that the token does not reach.
 	KindNotFound Kind = "not-found"
 	// KindRateLimited: Fly limits how often it may be asked.
 	KindRateLimited Kind = "rate-limited"
@@ -37,7 +39,7 @@ const (
 	KindUnreachable Kind = "unreachable"
 	// KindTimeout: no answer in time.
 	KindTimeout Kind = "timeout"
-	// KindCanceled: the context was cancelled.
+	// KindCanceled: the context was canceled.
 	KindCanceled Kind = "canceled"
 	// KindRefused: Fly answered with an error that is none of the above. Code and
 	// Message are Fly's.
@@ -51,7 +53,7 @@ const (
 // Error is every error of this package. It never holds a token.
 type Error struct {
 	Kind Kind
-	// Doing is what was tried, as in: listing the Fly organisations. It is "" where
+	// Doing is what was tried, as in: listing the Fly organizations. It is "" where
 	// no request was made.
 	Doing string
 	// Thing is what it is about, as in: Fly app "web". It is "" where Doing says it.
@@ -96,7 +98,7 @@ func (e *Error) Error() string {
 		switch e.Kind {
 		case KindTimeout, KindCanceled:
 		default:
-			b.WriteString(": " + clean(e.Err.Error()))
+			b.WriteString(": " + text.Line(e.Err.Error()))
 		}
 	}
 	var more []string
@@ -107,7 +109,7 @@ func (e *Error) Error() string {
 		more = append(more, fmt.Sprintf("status %d", e.Status))
 	}
 	if e.RequestID != "" {
-		more = append(more, "request "+quote(e.RequestID))
+		more = append(more, "request "+text.Quote(e.RequestID))
 	}
 	if len(more) > 0 {
 		b.WriteString(" (" + strings.Join(more, ", ") + ")")
@@ -137,7 +139,7 @@ func (e *Error) what() string {
 		return token + " may not do this"
 	case KindElsewhere:
 		return "the " + e.Thing + " exists, but not for " + token +
-			": it belongs to another organisation, or the token is limited to other apps"
+			": it belongs to another organization, or the token is limited to other apps"
 	case KindNotFound:
 		return "there is no " + e.Thing
 	case KindRateLimited:
@@ -145,9 +147,9 @@ func (e *Error) what() string {
 	case KindDown:
 		return "Fly's API has trouble at the moment"
 	case KindUnreachable:
-		return quote(e.Host) + " cannot be reached"
+		return text.Quote(e.Host) + " cannot be reached"
 	case KindTimeout:
-		return quote(e.Host) + " did not answer in time"
+		return text.Quote(e.Host) + " did not answer in time"
 	case KindCanceled:
 		return "interrupted"
 	case KindRefused:
@@ -155,7 +157,7 @@ func (e *Error) what() string {
 	case KindCommand:
 		return "the command failed in the machine"
 	}
-	return quote(e.Host) + " did not answer as Fly's API does"
+	return text.Quote(e.Host) + " did not answer as Fly's API does"
 }
 
 func (e *Error) Unwrap() error { return e.Err }

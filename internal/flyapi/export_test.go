@@ -12,5 +12,3 @@ func Impatient(c *Client) *Client {
 func (t Token) GraphQLHeader() string     { return t.graphQLHeader() }
 func (t Token) MachinesHeaders() []string { return t.machinesHeaders() }
 func (t Token) Redact(text string) string { return t.redact(text) }
-
-var Clean = clean

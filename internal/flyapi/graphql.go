@@ -6,14 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-)
+	"slices"
 
-// Codes of errors of the GraphQL API, in extensions.code (superfly/flyctl,
-// internal/cli and internal/flyerr).
-const (
-	codeUnauthorized = "UNAUTHORIZED"
-	codeForbidden    = "FORBIDDEN"
-	codeNotFound     = "NOT_FOUND"
+	"github.com/fly-aws/fly-aws/internal/flyname"
 )
 
 // A question is one query of the GraphQL API.
@@ -22,19 +17,48 @@ type question struct {
 	doing, thing string
 	query        string
 	variables    map[string]any
-	// may names a field below the root, the errors of which are no failure: it, or
-	// what it is in, is null.
-	may string
+}
+
+// A graphQLAnswer is the answer to a question.
+type graphQLAnswer struct {
+	*answer
+	Data   json.RawMessage `json:"data"`
+	Errors []graphQLError  `json:"errors"`
+}
+
+// graphQLError is an error as in https://spec.graphql.org/October2021/#sec-Errors.
+// Fly documents no codes for its extensions, so that only its words are read, for
+// people.
+type graphQLError struct {
+	Message string `json:"message"`
+	// Path leads to the field, through aliases and indexes.
+	Path []any `json:"path"`
 }
 
 // ask sends a query and reads its data into a struct with one field a root field.
+// Any error in the answer is a failure.
 func (c *Client) ask(ctx context.Context, q question, data any) *Error {
-	_, e := c.askPart(ctx, q, data)
+	a, e := c.post(ctx, q)
+	switch {
+	case e != nil:
+		return e
+	case len(a.Errors) > 0:
+		return c.askRefused(a, q)
+	}
+	return c.decode(a, data)
+}
+
+// askJudged is ask, and tells a bad token from other refusals.
+func (c *Client) askJudged(ctx context.Context, q question, data any) *Error {
+	e := c.ask(ctx, q, data)
+	if e != nil && e.Kind == KindRefused {
+		c.judgeToken(ctx, e)
+	}
 	return e
 }
 
-// askPart is ask, and says whether there were errors of the field q.may.
-func (c *Client) askPart(ctx context.Context, q question, data any) (hidden bool, e *Error) {
+// post sends a query and returns its answer, in which there may be errors.
+func (c *Client) post(ctx context.Context, q question) (*graphQLAnswer, *Error) {
 	type body struct {
 		Query     string         `json:"query"`
 		Variables map[string]any `json:"variables"`
@@ -47,84 +71,77 @@ func (c *Client) askPart(ctx context.Context, q question, data any) (hidden bool
 		if e.Kind == KindNotFound { // of the endpoint, not of the thing
 			e.Kind = KindUnexpected
 		}
-		return false, e
+		return nil, e
 	}
-	var object struct {
-		Data   json.RawMessage `json:"data"`
-		Errors []graphQLError  `json:"errors"`
+	object := graphQLAnswer{answer: a}
+	if json.Unmarshal(a.body, &object) != nil {
+		return nil, c.fail(a, KindUnexpected, "the answer is not that of a GraphQL API")
 	}
-	if err := json.Unmarshal(a.body, &object); err != nil {
-		return false, c.fail(a, KindUnexpected, "the answer is not that of a GraphQL API")
-	}
-	for _, failure := range object.Errors {
-		if q.may == "" || len(failure.Path) < 2 || failure.Path[1] != q.may {
-			return false, c.askRefused(ctx, a, q, object.Errors, failure)
-		}
-	}
-	// Exactly what was asked for is answered, so a field too much is a mistake too.
-	d := json.NewDecoder(bytes.NewReader(object.Data))
+	return &object, nil
+}
+
+// decode reads the data of an answer. Exactly what was asked for is answered, so a
+// field too much is a mistake too.
+func (c *Client) decode(a *graphQLAnswer, data any) *Error {
+	d := json.NewDecoder(bytes.NewReader(a.Data))
 	d.DisallowUnknownFields()
-	if len(object.Data) == 0 || string(object.Data) == "null" || d.Decode(data) != nil {
-		return false, c.fail(a, KindUnexpected, "the answer is of another shape than the question")
+	if a.isNull() || d.Decode(data) != nil {
+		return c.shapeless(a)
 	}
-	return len(object.Errors) > 0, nil
+	return nil
 }
 
-// graphQLError is an error as in https://spec.graphql.org/October2021/#sec-Errors.
-type graphQLError struct {
-	Message string `json:"message"`
-	// Path leads to the field, through names and indexes.
-	Path       []any `json:"path"`
-	Extensions struct {
-		Code any `json:"code"`
-	} `json:"extensions"`
+func (a *graphQLAnswer) isNull() bool { return len(a.Data) == 0 || string(a.Data) == "null" }
+
+func (c *Client) shapeless(a *graphQLAnswer) *Error {
+	return c.fail(a.answer, KindUnexpected, "the answer is of another shape than the question")
 }
 
-// askRefused is the failure of a query that was answered with errors.
-func (c *Client) askRefused(ctx context.Context, a *answer, q question, all []graphQLError, first graphQLError) *Error {
-	e := c.fail(a, KindRefused, "")
-	code, _ := first.Extensions.Code.(string)
-	e.Code, e.Message, e.Thing = c.clean(code), c.clean(first.Message), q.thing
-	if n := len(all) - 1; n > 0 {
+// askRefused is the failure of a query that was answered with errors, or with null.
+func (c *Client) askRefused(a *graphQLAnswer, q question) *Error {
+	e := c.fail(a.answer, KindRefused, "")
+	e.Thing = q.thing
+	if len(a.Errors) == 0 {
+		e.Reason = "the answer is null, without a reason"
+		return e
+	}
+	e.Message = c.clean(a.Errors[0].Message)
+	if n := len(a.Errors) - 1; n > 0 {
 		e.Reason = fmt.Sprintf("and %d more", n)
-	}
-	switch code {
-	case codeNotFound:
-		e.Kind = KindNotFound
-	case codeUnauthorized, codeForbidden:
-		e.Kind = KindNotAllowed
-		if code == codeUnauthorized {
-			c.judgeToken(ctx, q, e)
-		}
 	}
 	return e
 }
 
-// judgeToken tells a token that Fly does not accept from one that is not for
-// this. GraphQL answers both with the same code, and its words are no contract;
-// the Machines API says of a macaroon whether it is good
-// (https://docs.machines.dev, GET /tokens/current). An OAuth token is good for
-// everything that its person may do, so it is bad if it does not even list the
-// person's organisations.
-func (c *Client) judgeToken(ctx context.Context, q question, e *Error) {
-	var verdict *Error
-	switch {
-	case c.token.limited():
-		_, verdict = c.do(ctx, c.machinesRequest(http.MethodGet, "/tokens/current", q.doing))
-	case q.query == organizationsQuery:
-		e.Kind = KindToken
-		return
-	default:
-		_, err := c.organizations(ctx, q.doing)
-		verdict = err
+// judgeToken finds out whether a refusal of GraphQL's is due to the token. The
+// Machines API answers 401 to a bad one, and tells what a macaroon is limited to
+// (https://docs.machines.dev, GET /tokens/current).
+func (c *Client) judgeToken(ctx context.Context, refused *Error) {
+	r := c.machinesRequest(http.MethodGet, "/tokens/current", refused.Doing)
+	if !c.token.limited() { // an OAuth token, which is good for all organizations of its person
+		r = c.machinesRequest(http.MethodGet, "/apps?org_slug="+flyname.Personal, refused.Doing)
+		r.headers = []string{c.token.graphQLHeader()} // what GraphQL got
 	}
+	a, e := c.do(ctx, r)
 	switch {
-	case verdict == nil:
-	case verdict.Kind == KindToken:
-		e.Kind = KindToken
-	case verdict.Kind == KindCanceled:
-		*e = *verdict
-	default:
-		e.Reason = "whether it is still valid is not known"
+	case e == nil && c.token.limited() && forAppsOnly(a.body):
+		refused.Kind = KindNotAllowed
+	case e == nil:
+	case e.Kind == KindToken, e.Kind == KindCanceled:
+		*refused = *e
+	case e.Kind != KindNotAllowed && e.Kind != KindNotFound:
+		refused.Reason = "whether the token is still valid is not known"
 	}
+}
+
+// forAppsOnly reads an answer of GET /tokens/current: whether each token is
+// limited to some apps.
+func forAppsOnly(body []byte) bool {
+	type current struct {
+		Apps []string `json:"apps"`
+	}
+	var object struct {
+		Tokens []current `json:"tokens"`
+	}
+	return json.Unmarshal(body, &object) == nil && len(object.Tokens) > 0 &&
+		!slices.ContainsFunc(object.Tokens, func(t current) bool { return len(t.Apps) == 0 })
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/fly-aws/fly-aws/internal/text"
 )
 
 // StateStarted is the state of a machine that runs and so takes commands.
@@ -50,7 +52,7 @@ const commandTimeout = 10 * time.Second
 
 // Secrets lists the names of an app's secrets, sorted, from the Machines API.
 func (c *Client) Secrets(ctx context.Context, app string) ([]string, error) {
-	doing := "listing the secrets of the Fly app " + quote(app)
+	doing := "listing the secrets of the Fly app " + text.Quote(app)
 	var object struct {
 		Secrets []secretName `json:"secrets"`
 	}
@@ -65,7 +67,7 @@ func (c *Client) Secrets(ctx context.Context, app string) ([]string, error) {
 
 // Machines lists the machines of an app, without destroyed ones.
 func (c *Client) Machines(ctx context.Context, app string) ([]Machine, error) {
-	doing := "listing the machines of the Fly app " + quote(app)
+	doing := "listing the machines of the Fly app " + text.Quote(app)
 	type config struct {
 		Env map[string]json.RawMessage `json:"env"`
 	}
@@ -104,8 +106,8 @@ func (c *Client) Machines(ctx context.Context, app string) ([]Machine, error) {
 // Exec runs a command in a machine, once, and waits for its end. A command that
 // ends with another exit code than 0 is not an error.
 func (c *Client) Exec(ctx context.Context, app, machine string, command Command) (CommandResult, error) {
-	doing := "running a command in the machine " + quote(machine) + " of the Fly app " + quote(app)
-	thing := "machine " + quote(machine) + " in the Fly app " + quote(app)
+	doing := "running a command in the machine " + text.Quote(machine) + " of the Fly app " + text.Quote(app)
+	thing := "machine " + text.Quote(machine) + " in the Fly app " + text.Quote(app)
 	base, ok := appPath(app)
 	id, ok2 := segment(machine)
 	if !ok || !ok2 {
@@ -150,7 +152,7 @@ func (c *Client) MintToken(ctx context.Context, app, machine, audience string) (
 	token := bareToken(result.Stdout)
 	failed := func(reason string) (string, error) {
 		return "", &Error{
-			Kind: KindCommand, Doing: "fetching a token in the machine " + quote(machine) + " of the Fly app " + quote(app),
+			Kind: KindCommand, Doing: "fetching a token in the machine " + text.Quote(machine) + " of the Fly app " + text.Quote(app),
 			Message: c.clean(result.Stderr), Reason: reason,
 		}
 	}
@@ -168,13 +170,13 @@ func (c *Client) MintToken(ctx context.Context, app, machine, audience string) (
 // bareToken takes the token out of what Fly answered, which is the token alone
 // according to its documentation; an answer in JSON is understood too.
 func bareToken(answer string) string {
-	var text string
+	var quoted string
 	var object struct {
 		Token string `json:"token"`
 	}
 	switch {
-	case json.Unmarshal([]byte(answer), &text) == nil:
-		return text
+	case json.Unmarshal([]byte(answer), &quoted) == nil:
+		return quoted
 	case json.Unmarshal([]byte(answer), &object) == nil:
 		return object.Token
 	}
@@ -189,7 +191,7 @@ func notInToken(r rune) bool {
 
 // get reads what the Machines API has below an app.
 func (c *Client) get(ctx context.Context, app, below, doing string, data any) *Error {
-	thing := "Fly app " + quote(app)
+	thing := "Fly app " + text.Quote(app)
 	path, ok := appPath(app)
 	if !ok {
 		return &Error{Kind: KindNotFound, Doing: doing, Thing: thing}

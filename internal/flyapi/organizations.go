@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/fly-aws/fly-aws/internal/flyname"
+	"github.com/fly-aws/fly-aws/internal/text"
 )
 
 // Types of an Organization.
@@ -12,12 +13,12 @@ const (
 	TypeShared   = "SHARED"
 )
 
-// An Organization is an organisation of Fly's.
+// An Organization is an organization of Fly's.
 type Organization struct {
 	// ID is opaque: "bjkZRb7BXzk36H383wbX0z9bXRH6LL".
 	ID string `json:"id"`
 	// Slug is what Fly's tools show and take: "acme"; "personal" for the personal
-	// organisation of whoever asks.
+	// organization of whoever asks.
 	Slug string `json:"slug"`
 	// RawSlug is what tokens of its machines carry; never "personal".
 	RawSlug string `json:"rawSlug"`
@@ -40,11 +41,11 @@ const (
 }`
 )
 
-// Organizations lists the organisations that the token reaches, in Fly's order.
+// Organizations lists the organizations that the token reaches, in Fly's order.
 // Tokens that are limited to an app reach none, which is an error of
 // KindNotAllowed.
 func (c *Client) Organizations(ctx context.Context) ([]Organization, error) {
-	orgs, e := c.organizations(ctx, "listing the Fly organisations")
+	orgs, e := c.organizations(ctx, "listing the Fly organizations")
 	if e != nil {
 		return nil, e
 	}
@@ -57,8 +58,8 @@ func (c *Client) organizations(ctx context.Context, doing string) ([]Organizatio
 			Nodes []Organization `json:"nodes"`
 		} `json:"organizations"`
 	}
-	e := c.ask(ctx, question{
-		doing: doing, thing: "list of Fly organisations",
+	e := c.askJudged(ctx, question{
+		doing: doing, thing: "list of Fly organizations",
 		query: organizationsQuery, variables: map[string]any{"admin": false},
 	}, &data)
 	if e != nil {
@@ -75,12 +76,12 @@ func (c *Client) organizations(ctx context.Context, doing string) ([]Organizatio
 	return data.Organizations.Nodes, nil
 }
 
-// Organization looks up an organisation by its slug, its raw slug, or the alias
+// Organization looks up an organization by its slug, its raw slug, or the alias
 // "personal". The error is of KindNotFound when there is none, or none that the
 // token reaches.
 func (c *Client) Organization(ctx context.Context, slug string) (Organization, error) {
-	doing := "looking up the Fly organisation " + quote(slug)
-	thing := "Fly organisation " + quote(slug)
+	doing := "looking up the Fly organization " + text.Quote(slug)
+	thing := "Fly organization " + text.Quote(slug)
 	if slug == "" {
 		return Organization{}, &Error{Kind: KindNotFound, Thing: thing}
 	}
@@ -91,6 +92,9 @@ func (c *Client) Organization(ctx context.Context, slug string) (Organization, e
 		doing: doing, thing: thing,
 		query: organizationQuery, variables: map[string]any{"slug": slug},
 	}, &data)
+	if e != nil && e.Kind == KindRefused {
+		return c.amongOrganizations(ctx, slug, e)
+	}
 	if e != nil {
 		return Organization{}, e
 	}
@@ -103,14 +107,30 @@ func (c *Client) Organization(ctx context.Context, slug string) (Organization, e
 	return *data.Organization, nil
 }
 
-// checkOrganization refuses an organisation without a raw slug that can be one:
+// amongOrganizations looks for an organization among all that the token reaches,
+// after a question about it was refused for a reason that only Fly knows.
+func (c *Client) amongOrganizations(ctx context.Context, slug string, refused *Error) (Organization, error) {
+	all, e := c.organizations(ctx, refused.Doing)
+	if e != nil {
+		return Organization{}, e
+	}
+	for _, o := range all {
+		if o.Slug == slug || o.RawSlug == slug {
+			return o, nil
+		}
+	}
+	refused.Kind = KindNotFound
+	return Organization{}, refused
+}
+
+// checkOrganization refuses an organization without a raw slug that can be one:
 // whatever is built on it would be wrong.
 func (c *Client) checkOrganization(doing string, o Organization) *Error {
 	switch {
 	case o.ID == "" || o.Slug == "":
-		return c.odd(doing, "an organisation in the answer has no ID or no slug")
+		return c.odd(doing, "an organization in the answer has no ID or no slug")
 	case o.RawSlug == "" || o.RawSlug == flyname.Personal:
-		return c.odd(doing, "the answer does not tell the raw slug of the organisation "+quote(o.Slug))
+		return c.odd(doing, "the answer does not tell the raw slug of the organization "+text.Quote(o.Slug))
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/fly-aws/fly-aws/internal/sandbox"
 )
 
-// world has two organisations, one of them personal, and apps in both.
+// world has two organizations, one of them personal, and apps in both.
 func world() *sandbox.World {
 	w := &sandbox.World{PersonalOrg: "ann-smith-12"}
 	w.AddOrg("acme", "Acme Inc.")
@@ -74,7 +74,7 @@ func TestSandboxOrganizations(t *testing.T) {
 	if !slices.Equal(slugs, want) || orgs[0].Name != "Acme Inc." {
 		t.Errorf("got %q, want %q", slugs, want)
 	}
-	// The alias and the raw slug are the same organisation, and the raw slug is
+	// The alias and the raw slug are the same organization, and the raw slug is
 	// what comes out.
 	for _, slug := range []string{"personal", "ann-smith-12"} {
 		org, err := c.Organization(t.Context(), slug)
@@ -94,23 +94,23 @@ func TestSandboxApps(t *testing.T) {
 	w := world()
 	s := start(t, w)
 	c := signedIn(t, s, "")
-	app, err := c.App(t.Context(), "web")
-	if err != nil || app.Organization.RawSlug != "acme" || !slices.Equal(app.Secrets, []string{"AWS_ROLE_ARN", "DATABASE_URL"}) {
-		t.Errorf("got %+v, %v", app, err)
+	got, err := app(t, c, "web")
+	if err != nil || got.Organization.RawSlug != "acme" || !slices.Equal(got.Secrets, []string{"AWS_ROLE_ARN", "DATABASE_URL"}) {
+		t.Errorf("got %+v, %v", got, err)
 	}
-	if secrets, err := c.Secrets(t.Context(), "web"); err != nil || !slices.Equal(secrets, app.Secrets) {
+	if secrets, err := c.Secrets(t.Context(), "web"); err != nil || !slices.Equal(secrets, got.Secrets) {
 		t.Errorf("got %q, %v", secrets, err)
 	}
-	app, err = c.App(t.Context(), "toy")
-	if err != nil || app.Organization.RawSlug != "ann-smith-12" || app.Organization.Slug != "personal" || app.Secrets == nil || len(app.Secrets) != 0 {
-		t.Errorf("got %+v, %v", app, err)
+	got, err = app(t, c, "toy")
+	if err != nil || got.Organization.RawSlug != "ann-smith-12" || got.Organization.Slug != "personal" || got.Secrets == nil || len(got.Secrets) != 0 {
+		t.Errorf("got %+v, %v", got, err)
 	}
 	for slug, want := range map[string][]string{"acme": {"empty pending", "web deployed"}, "personal": {"toy deployed"}, "void": {}} {
 		org, err := c.Organization(t.Context(), slug)
 		if err != nil {
 			t.Fatal(err)
 		}
-		apps, err := c.Apps(t.Context(), org)
+		apps, err := c.OrganizationApps(t.Context(), org)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -125,10 +125,10 @@ func TestSandboxApps(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", slug, got, want)
 		}
 	}
-	_, err = c.App(t.Context(), "absent")
+	_, err = app(t, c, "absent")
 	failure(t, err, flyapi.KindNotFound)
-	// An app of another organisation exists, which is worth saying.
-	_, err = signedIn(t, s, sandbox.FlyOrgToken("acme")).App(t.Context(), "toy")
+	// An app of another organization exists, which is worth saying.
+	_, err = app(t, signedIn(t, s, sandbox.FlyOrgToken("acme")), "toy")
 	if e := failure(t, err, flyapi.KindElsewhere); !strings.Contains(e.Error(), `the Fly app "toy" exists, but not for the token from the command line`) {
 		t.Errorf("got %s", e)
 	}
@@ -145,7 +145,7 @@ func TestSandboxManyApps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	apps, err := c.Apps(t.Context(), org)
+	apps, err := c.OrganizationApps(t.Context(), org)
 	if err != nil || len(apps) != 200 || apps[0].Name != "app-000" || apps[199].Name != "app-199" {
 		t.Errorf("got %d apps, %v", len(apps), err)
 	}
@@ -173,18 +173,18 @@ func TestSandboxOddNames(t *testing.T) {
 	if err != nil || org.Name != odd || org.RawSlug != odd {
 		t.Errorf("got %+v, %v", org, err)
 	}
-	apps, err := c.Apps(t.Context(), org)
+	apps, err := c.OrganizationApps(t.Context(), org)
 	if err != nil || len(apps) != 1 || apps[0].Name != odd {
 		t.Errorf("got %+v, %v", apps, err)
 	}
-	app, err := c.App(t.Context(), odd)
-	if err != nil || !slices.Equal(app.Secrets, []string{odd}) {
-		t.Errorf("got %+v, %v", app, err)
+	got, err := app(t, c, odd)
+	if err != nil || !slices.Equal(got.Secrets, []string{odd}) {
+		t.Errorf("got %+v, %v", got, err)
 	}
-	_, err = c.App(t.Context(), odd+"x")
+	_, err = app(t, c, odd+"x")
 	failure(t, err, flyapi.KindNotFound)
-	w.FlyFault = func(sandbox.FlyCall) sandbox.FlyFault { return sandbox.FlyGraphQLError(odd, odd) }
-	_, err = c.Apps(t.Context(), org)
+	w.FlyFault = func(sandbox.FlyCall) sandbox.FlyFault { return sandbox.FlyGraphQLError(odd) }
+	_, err = c.OrganizationApps(t.Context(), org)
 	failure(t, err, flyapi.KindRefused)
 }
 
@@ -193,16 +193,16 @@ func TestSandboxTokens(t *testing.T) {
 	t.Parallel()
 	s := start(t, world())
 	limited := signedIn(t, s, sandbox.FlyAppToken("web"))
-	if app, err := limited.App(t.Context(), "web"); err != nil || app.Organization.RawSlug != "acme" {
-		t.Errorf("got %+v, %v", app, err)
+	if got, err := app(t, limited, "web"); err != nil || got.Organization.RawSlug != "acme" {
+		t.Errorf("got %+v, %v", got, err)
 	}
 	_, err := limited.Organizations(t.Context())
-	if e := failure(t, err, flyapi.KindNotAllowed); !strings.Contains(e.Error(), "UNAUTHORIZED: Not authorized to access this organization") {
+	if e := failure(t, err, flyapi.KindNotAllowed); !strings.Contains(e.Error(), "Not authorized to access this organization") {
 		t.Errorf("got %s", e)
 	}
 	_, err = limited.Organization(t.Context(), "acme")
 	failure(t, err, flyapi.KindNotAllowed)
-	_, err = limited.App(t.Context(), "empty")
+	_, err = app(t, limited, "empty")
 	failure(t, err, flyapi.KindElsewhere)
 	_, err = limited.Machines(t.Context(), "toy")
 	failure(t, err, flyapi.KindNotAllowed)
@@ -213,7 +213,7 @@ func TestSandboxTokens(t *testing.T) {
 		failure(t, err, flyapi.KindToken)
 		_, err = c.Organization(t.Context(), "acme")
 		failure(t, err, flyapi.KindToken)
-		_, err = c.App(t.Context(), "web")
+		_, err = app(t, c, "web")
 		failure(t, err, flyapi.KindToken)
 		_, err = c.Machines(t.Context(), "web")
 		failure(t, err, flyapi.KindToken)
@@ -283,7 +283,7 @@ func TestSandboxTrouble(t *testing.T) {
 		{"web page", sandbox.FlyWebPage(), flyapi.KindDown, 4},
 		{"throttled", sandbox.FlyThrottle(), flyapi.KindRateLimited, 4},
 		{"broken off", sandbox.FlyFault{Fault: sandbox.DropBefore()}, flyapi.KindUnreachable, 4},
-		{"GraphQL error", sandbox.FlyGraphQLError("SERVER_ERROR", "boom"), flyapi.KindRefused, 1},
+		{"GraphQL error", sandbox.FlyGraphQLError("boom"), flyapi.KindRefused, 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -312,9 +312,9 @@ func TestSandboxTrouble(t *testing.T) {
 		w.FlyFault = func(c sandbox.FlyCall) sandbox.FlyFault {
 			return []sandbox.FlyFault{sandbox.FlyDown(), sandbox.FlyThrottle(), sandbox.FlyWebPage(), {}}[min(c.N-1, 3)]
 		}
-		app, err := signedIn(t, start(t, w), "").App(t.Context(), "web")
-		if err != nil || app.Organization.RawSlug != "acme" {
-			t.Errorf("got %+v, %v", app, err)
+		got, err := app(t, signedIn(t, start(t, w), ""), "web")
+		if err != nil || got.Organization.RawSlug != "acme" {
+			t.Errorf("got %+v, %v", got, err)
 		}
 	})
 	t.Run("slow", func(t *testing.T) {
@@ -331,4 +331,17 @@ func TestSandboxTrouble(t *testing.T) {
 			t.Errorf("%v is not context.Canceled", err)
 		}
 	})
+}
+
+// app asks about one app.
+func app(t testing.TB, c *flyapi.Client, name string) (flyapi.App, error) {
+	t.Helper()
+	results, err := c.Apps(t.Context(), []string{name})
+	if err != nil {
+		return flyapi.App{}, err
+	}
+	if len(results) != 1 {
+		t.Errorf("got %d results", len(results))
+	}
+	return results[name].App, results[name].Err
 }

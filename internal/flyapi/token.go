@@ -5,6 +5,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/fly-aws/fly-aws/internal/text"
 )
 
 // A Source says where a token was found: one of the constants, or else the path
@@ -24,12 +26,12 @@ func (s Source) String() string {
 	case SourceCommandLine, SourceAccessToken, SourceAPIToken:
 		return string(s)
 	}
-	return quote(string(s))
+	return text.Quote(string(s))
 }
 
 // A Token is what a person signs in to Fly with: one token or several, as flyctl
 // keeps them. The zero Token is none. However it is printed, logged or marshalled
-// it shows a placeholder.
+// it shows a text.HiddenToken.
 type Token struct {
 	// A function, since fmt shows the fields of a struct that hides a Token without
 	// asking the Token, and even follows a pointer, but looks into no function.
@@ -37,7 +39,7 @@ type Token struct {
 }
 
 type secret struct {
-	// macaroons are limited to an organisation, an app or less; users are OAuth
+	// macaroons are limited to an organization, an app or less; users are OAuth
 	// tokens of a person, good for all that the person may do.
 	macaroons, users []string
 	source           Source
@@ -102,12 +104,12 @@ func (t Token) Source() Source {
 	return t.secret().source
 }
 
-// String returns a placeholder, "" for the zero Token.
+// String returns a text.HiddenToken, "" for the zero Token.
 func (t Token) String() string {
 	if t.IsZero() {
 		return ""
 	}
-	return placeholder
+	return text.HiddenToken
 }
 
 // Format writes what String returns, whatever the verb.
@@ -167,7 +169,7 @@ func (t Token) redact(s string) string {
 	}
 	for _, token := range slices.Concat(t.secret().macaroons, t.secret().users) {
 		if len(token) >= shortest {
-			s = strings.ReplaceAll(s, token, placeholder)
+			s = strings.ReplaceAll(s, token, text.HiddenToken)
 		}
 	}
 	return s

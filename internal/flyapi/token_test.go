@@ -178,19 +178,6 @@ func FuzzParseToken(f *testing.F) {
 	})
 }
 
-// FuzzClean holds that what goes into an error is one line of printable text
-// without anything that looks like a token.
-func FuzzClean(f *testing.F) {
-	f.Add("a\x1b[31mb\u202ec\x00\xff " + macaroon + "x" + oauth + " eyJhbGciOi.e30.x")
-	f.Fuzz(func(t *testing.T, text string) {
-		got := flyapi.Clean(text)
-		checkWords(t, got)
-		if got != flyapi.Clean(got) {
-			t.Fatalf("%q is cleaned once more to %q", got, flyapi.Clean(got))
-		}
-	})
-}
-
 // checkWords holds that a text may be shown on a terminal, and tells no token.
 func checkWords(t testing.TB, text string) {
 	t.Helper()

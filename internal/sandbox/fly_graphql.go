@@ -37,7 +37,7 @@ func (w *World) graphQL(q *graphQLQuery, authorization string) map[string]any {
 	scope, known := w.flyScope(authorization, true)
 	answer := q.answer(func(field *ast.Field, args map[string]any) (any, error) {
 		if !known {
-			return nil, errors.New("You must be authenticated to view this.") //nolint:staticcheck // as an answer of Fly's
+			return nil, errors.New("You must be authenticated to view this") //nolint:staticcheck // as an answer of Fly's
 		}
 		return w.rootField(scope, field.Name, args)
 	})

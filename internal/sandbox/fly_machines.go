@@ -161,7 +161,7 @@ func (s *Server) serveCurrentToken(_ *flyCall, scope flyScope) (int, any) {
 	return http.StatusOK, map[string]any{"tokens": tokens}
 }
 
-// serveApps lists the apps of one organisation.
+// serveApps lists the apps of one organization.
 func (s *Server) serveApps(c *flyCall, scope flyScope) (int, any) {
 	w := s.world
 	w.mu.Lock()

@@ -15,7 +15,7 @@ import (
 	"github.com/fly-aws/fly-aws/internal/sandbox"
 )
 
-// flyWorld has two organisations, one of them personal, and an app in each.
+// flyWorld has two organizations, one of them personal, and an app in each.
 func flyWorld() *sandbox.World {
 	w := &sandbox.World{PersonalOrg: "ann-smith-12"}
 	w.AddOrg("acme", "Acme Inc.")
@@ -90,7 +90,7 @@ func TestGraphQL(t *testing.T) {
 		want              string
 	}{
 		{
-			"organisations", person, `query($admin:Boolean!){organizations(admin:$admin){nodes{slug rawSlug name type viewerRole}}}`,
+			"organizations", person, `query($admin:Boolean!){organizations(admin:$admin){nodes{slug rawSlug name type viewerRole}}}`,
 			map[string]any{"admin": false},
 			`{"data":{"organizations":{"nodes":[
 				{"slug":"acme","rawSlug":"acme","name":"Acme Inc.","type":"SHARED","viewerRole":"admin"},
@@ -127,7 +127,7 @@ func TestGraphQL(t *testing.T) {
 				{"message":"Not authorized to access this organization","path":["organization"]}]}`,
 		},
 		{
-			"the token of an organisation", "FlyV1 " + sandbox.FlyOrgToken("acme"), `{ organizations { nodes { slug } } organization(slug: "personal") { id } app(name: "toy") { id } }`, nil,
+			"the token of an organization", "FlyV1 " + sandbox.FlyOrgToken("acme"), `{ organizations { nodes { slug } } organization(slug: "personal") { id } app(name: "toy") { id } }`, nil,
 			`{"data":{"organizations":{"nodes":[{"slug":"acme"}]},"organization":null,"app":null},"errors":[
 				{"message":"Could not find Organization","path":["organization"]},
 				{"message":"Could not find App \"toy\"","path":["app"]}]}`,
@@ -138,7 +138,7 @@ func TestGraphQL(t *testing.T) {
 		},
 		{
 			"no token", "", `{ app(name: "web") { name } }`, nil,
-			`{"data":{"app":null},"errors":[{"message":"You must be authenticated to view this.","path":["app"]}]}`,
+			`{"data":{"app":null},"errors":[{"message":"You must be authenticated to view this","path":["app"]}]}`,
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -9,10 +9,10 @@ import (
 )
 
 // FlyToken is the OAuth token of the sandbox's person, who is in every
-// organisation and may do everything.
+// organization and may do everything.
 const FlyToken = "fo1_sandbox_EXAMPLE" //nolint:gosec // it opens nothing but a sandbox
 
-// FlyOrgToken returns a token that is limited to an organisation, by its raw
+// FlyOrgToken returns a token that is limited to an organization, by its raw
 // slug, as "fly tokens create org" makes it.
 func FlyOrgToken(org string) string { return "fm2_" + strings.ToLower(digest("token of org "+org)) }
 
@@ -28,7 +28,7 @@ type flyApp struct {
 	env     map[string]string
 }
 
-// AddOrg makes an organisation exist, by its raw slug. Its name is free text; ""
+// AddOrg makes an organization exist, by its raw slug. Its name is free text; ""
 // is the slug. AddApp and AddMachine do it too, and PersonalOrg always exists.
 func (w *World) AddOrg(slug, name string) {
 	w.mu.Lock()
@@ -45,8 +45,8 @@ func (w *World) addOrg(slug, name string) {
 	}
 }
 
-// AddApp makes an app exist in an organisation, without machines. App names are
-// unique in all of Fly: one that another organisation has stays there.
+// AddApp makes an app exist in an organization, without machines. App names are
+// unique in all of Fly: one that another organization has stays there.
 func (w *World) AddApp(org, app string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -170,7 +170,7 @@ func (s flyScope) app(name string, a *flyApp) bool {
 	return s.org(a.org) || slices.Contains(s.apps, name)
 }
 
-// flyOrg is what Fly tells of an organisation. Its slug is the alias for the
+// flyOrg is what Fly tells of an organization. Its slug is the alias for the
 // personal one. The caller holds w.mu.
 func (w *World) flyOrg(raw string) map[string]any {
 	org := map[string]any{
@@ -186,7 +186,7 @@ func (w *World) flyOrg(raw string) map[string]any {
 	return org
 }
 
-// rawSlug resolves the alias of the personal organisation. The caller holds w.mu.
+// rawSlug resolves the alias of the personal organization. The caller holds w.mu.
 func (w *World) rawSlug(slug string) string {
 	if slug == flyname.Personal {
 		return w.PersonalOrg

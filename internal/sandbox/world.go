@@ -51,7 +51,7 @@ type World struct {
 	// for. AWS may return fewer items than MaxItems at any time, and so may Fly. 0
 	// is no cap.
 	PageLimit int
-	// PersonalOrg is the raw slug of the organisation that Fly's tools call
+	// PersonalOrg is the raw slug of the organization that Fly's tools call
 	// "personal"; "" is none. Tokens carry the raw slug, never the alias.
 	PersonalOrg string
 	// FlyNullsData makes the whole data of a GraphQL answer null where one field of
