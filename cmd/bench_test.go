@@ -14,11 +14,7 @@ import (
 )
 
 // release are the flags of release builds, see goreleaser.yaml.
-var release = []string{
-	"-trimpath", "-tags=nethttpomithttp2", "-gcflags=all=-l", "-gcflags=runtime=", "-gcflags=internal/runtime/maps=",
-	"-gcflags=regexp=", "-gcflags=regexp/syntax=", "-gcflags=github.com/pelletier/go-toml/v2/unstable=",
-	"-gcflags=github.com/fly-aws/fly-aws/flytoml=", "-ldflags=-s -w -funcalign=1 -X main.version=0.0.0",
-}
+var release = []string{"-trimpath", "-ldflags=-s -w -X main.version=0.0.0"}
 
 // build compiles a main package and returns the binary.
 func build(b *testing.B, pkg, name string, flags ...string) string {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -77,37 +78,41 @@ func TestReaderMayGoAway(t *testing.T) {
 	}
 }
 
-// Releases, "make build" and these tests build with the same flags.
+// Releases and "make build" are built with these flags and no others: a build
+// that is smaller or faster for a flag nobody else uses is one nobody else tests.
 func TestReleaseFlags(t *testing.T) {
 	t.Parallel()
-	for _, file := range []string{"goreleaser.yaml", "Makefile"} {
+	for file, want := range map[string][]string{
+		"goreleaser.yaml": {"    flags:\n      - -trimpath\n    ldflags:\n      - -s -w\n      - -X main.version=", "CGO_ENABLED=0"},
+		"Makefile":        {"-trimpath -ldflags '-s -w -X main.version=", "CGO_ENABLED=0"},
+	} {
 		text, err := os.ReadFile(filepath.Join("..", "..", file))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, flag := range release {
-			if _, value, ok := strings.Cut(flag, "="); ok && !strings.HasPrefix(flag, "-gcflags") {
-				flag = value // goreleaser has a list of its own for these
-			}
-			if !strings.Contains(string(text), flag) {
-				t.Errorf("%s does not build with %s", file, flag)
+		for _, part := range want {
+			if !strings.Contains(string(text), part) {
+				t.Errorf("%s lacks %q", file, part)
 			}
 		}
-		if want, got := countGCFlags(strings.Join(release, " ")), countGCFlags(string(text)); got != want {
-			t.Errorf("%s has %d -gcflags, want %d", file, got, want)
+		for _, flag := range []string{"gcflags", " -tags", "-funcalign", "nethttpomithttp2"} {
+			if strings.Contains(string(text), flag) {
+				t.Errorf("%s has %s", file, flag)
+			}
 		}
 	}
 }
 
-func countGCFlags(text string) int { return strings.Count(text, "-gcflags=") }
-
-// The linker leaves away the hundreds of calls of the AWS SDK that nobody makes,
-// but only while nothing can look a method up by its name at run time. Package
-// text/template does (cobra's SetVersionTemplate and its like bring it in), and
-// makes the binary half as large again.
-func TestBinaryIsSmall(t *testing.T) {
+// The linker drops the hundreds of AWS SDK calls that nothing makes, as long as
+// nothing can look up a method by name at run time. Package text/template does
+// (cobra's SetVersionTemplate and similar functions bring it in), and adds half
+// the binary's size again. The bound is there to notice accidents.
+func TestBinarySize(t *testing.T) {
 	t.Parallel()
 	need(t, "go")
+	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
+		t.Skip("the bound is for linux/amd64")
+	}
 	path, err := binary()
 	if err != nil {
 		t.Fatal(err)
@@ -116,7 +121,7 @@ func TestBinaryIsSmall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const most = 14_000_000
+	const most = 20_000_000
 	if info.Size() > most {
 		t.Errorf("the stripped binary has %d bytes, more than %d", info.Size(), most)
 	}
