@@ -17,10 +17,6 @@ import (
 // (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc.html).
 const maxKeysOfAKind = 100
 
-// maxRSABits keeps a huge modulus from being computed with. Real ones have 2048
-// to 4096 bits.
-const maxRSABits = 16384
-
 // signature adds the checks of keys and signature. It asks the issuer only if
 // it is the expected one.
 func (v *verification) signature(ctx context.Context, expected bool) {
@@ -74,7 +70,9 @@ type keySet struct {
 }
 
 // parseKeys reads a key set. Keys that are not known or not for signatures are
-// passed over, as RFC 7517 wants it in section 5.
+// passed over, as RFC 7517 wants it in section 5. So are RSA keys of more than
+// jose.MaxRSAModulusBits: the work grows with the cube of a modulus, which the
+// issuer chooses.
 func parseKeys(text []byte, h Header) (*keySet, *KeysError) {
 	if len(text) > maxDocument {
 		return nil, &KeysError{Kind: KeysTooLarge}
@@ -96,11 +94,8 @@ func parseKeys(text []byte, h Header) (*keySet, *KeysError) {
 			continue
 		}
 		public := key.Public().Key
-		switch k := public.(type) {
+		switch public.(type) {
 		case *rsa.PublicKey:
-			if k.N.BitLen() > maxRSABits {
-				continue
-			}
 			s.rsa++
 		case *ecdsa.PublicKey:
 			s.ec++
@@ -119,7 +114,8 @@ func parseKeys(text []byte, h Header) (*keySet, *KeysError) {
 	case s.total == 0:
 		return nil, &KeysError{Kind: KeysNone, Reason: "the set of keys is empty"}
 	case s.rsa+s.ec == 0:
-		return nil, &KeysError{Kind: KeysNone, Reason: fmt.Sprintf("of %s none is an RSA or EC key for signatures", count(s.total, "key"))}
+		return nil, &KeysError{Kind: KeysNone, Reason: fmt.Sprintf(
+			"of %s none is an RSA key of up to %d bits, or an EC key, for signatures", count(s.total, "key"), jose.MaxRSAModulusBits)}
 	case !named:
 		return nil, &KeysError{Kind: KeysUnknown, Reason: fmt.Sprintf("of %s none has the ID %s", count(s.total, "key"), quote(h.KeyID))}
 	case len(s.fitting) == 0:

@@ -5,7 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"encoding/base64"
+	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -235,7 +235,11 @@ func TestVerifyKeys(t *testing.T) {
 		change(&k)
 		return k
 	}
-	modulus := base64.RawURLEncoding.EncodeToString(new(big.Int).Lsh(big.NewInt(1), 1<<20).Bytes())
+	rsaOf := func(bits uint) string {
+		n := new(big.Int).Lsh(big.NewInt(1), bits-1)
+		n.SetBit(n, 0, 1) // RSA refuses even ones
+		return keySet(t, jose.JSONWebKey{Key: &rsa.PublicKey{N: n, E: 65537}, KeyID: "k"})
+	}
 	for name, test := range map[string]struct {
 		algorithm string
 		keys      string
@@ -262,7 +266,9 @@ func TestVerifyKeys(t *testing.T) {
 		"no keys":           {"RS256", `{"keys":[]}`, "keys:failed signature:skipped", flyoidc.KeysNone},
 		"no usable keys":    {"RS256", `{"keys":[{"kty":"new"}]}`, "keys:failed signature:skipped", flyoidc.KeysNone},
 		"a symmetric key":   {"RS256", `{"keys":[{"kty":"oct","kid":"k","k":"c2VjcmV0"}]}`, "keys:failed signature:skipped", flyoidc.KeysNone},
-		"a huge key":        {"RS256", `{"keys":[{"kty":"RSA","kid":"k","n":"` + modulus + `","e":"AQAB"}]}`, "keys:failed signature:skipped", flyoidc.KeysNone},
+		"the largest key":   {"RS256", rsaOf(4096), "signature:failed", ""},
+		"too large a key":   {"RS256", rsaOf(4097), "keys:failed signature:skipped", flyoidc.KeysNone},
+		"an absurd key":     {"RS256", rsaOf(100_000), "keys:failed signature:skipped", flyoidc.KeysNone},
 		"for encryption":    {"RS256", keySet(t, changed(rsaPublic, func(k *jose.JSONWebKey) { k.Use = "enc" })), "keys:failed signature:skipped", flyoidc.KeysNone},
 		"another ID":        {"RS256", keySet(t, publicKey(t, "RS256", "K")), "keys:failed signature:skipped", flyoidc.KeysUnknown},
 		"another algorithm": {"RS256", keySet(t, changed(rsaPublic, func(k *jose.JSONWebKey) { k.Algorithm = "RS512" })), "keys:failed signature:skipped", flyoidc.KeysUnknown},
