@@ -218,6 +218,27 @@ func TestAdoptKeepsWhatIsThere(t *testing.T) {
 	}
 }
 
+// IAM's documentation does not say what UpdateRole makes of a description that is
+// not sent, and moto empties it: it is always sent.
+func TestUpdateRoleSendsTheDescription(t *testing.T) {
+	t.Parallel()
+	x := newWorld(t, nil)
+	before := role(t, "web")
+	x.write(create(before))
+	changed := *before.Role
+	changed.MaxSession = 7200
+	x.write(update(before, setup.Resource{Role: &changed}))
+	for _, c := range x.Calls() {
+		if c.Action == "UpdateRole" {
+			if got := c.Params.Get("Description"); got != "Fly app web" {
+				t.Errorf("UpdateRole sends the description %q", got)
+			}
+			return
+		}
+	}
+	t.Error("there was no call of UpdateRole")
+}
+
 func TestStaleUpdates(t *testing.T) {
 	t.Parallel()
 	type client = *iam.Client

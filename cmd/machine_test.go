@@ -1,0 +1,157 @@
+package cmd_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fly-aws/fly-aws/cmd"
+	"github.com/fly-aws/fly-aws/internal/sandbox"
+)
+
+// A fakeMachine is a Fly Machine of the app web, whose role is set up.
+type fakeMachine struct {
+	*program
+	socket string            // the real one
+	env    map[string]string // of the process; AWS_ENDPOINT_URL and its like are set in the test's own
+	offset time.Duration     // of the machine's clock, by which Sleep advances it too
+	slept  func(n int)       // is called when the program has slept n times
+	exec   []string          // the environment of the command that was run
+}
+
+func newMachine(t *testing.T) *fakeMachine {
+	t.Helper()
+	p := newProgram(t, nil)
+	p.world.AddMachine("acme", "web", "cold-shape-2007")
+	if out, exit := p.run(t, slices.Concat(setupArgs, []string{"--no-patch"})...); exit != 0 {
+		t.Fatalf("setup exits %d:\n%s", exit, out)
+	}
+	m := &fakeMachine{program: p, env: map[string]string{
+		"FLY_APP_NAME": "web", "FLY_MACHINE_ID": "9080e6f3a12345", "AWS_REGION": "us-east-1",
+		"AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/fly-acme-web",
+	}}
+	for _, v := range p.env {
+		name, value, _ := strings.Cut(v, "=")
+		if name == "FLY_AWS_SOCKET" {
+			m.socket = value
+		}
+		if strings.HasPrefix(name, "AWS_") { // the AWS SDK reads the process's own environment
+			t.Setenv(name, value)
+		}
+	}
+	return m
+}
+
+func (m *fakeMachine) main(args ...string) (out string, exit int) {
+	var environ []string
+	for name, value := range m.env {
+		environ = append(environ, name+"="+value)
+	}
+	var buf bytes.Buffer
+	sleeps := 0
+	exit = cmd.Main(context.Background(), cmd.System{
+		Stdin: strings.NewReader(""), Stdout: &buf, Stderr: &buf,
+		Getenv: func(name string) string { return m.env[name] }, Environ: environ,
+		Dir: m.dir, Now: func() time.Time { return time.Now().Add(m.offset) },
+		Sleep: func(_ context.Context, d time.Duration) {
+			m.offset += d
+			sleeps++
+			if m.slept != nil {
+				m.slept(sleeps)
+			}
+		},
+		Exec: func(_ string, _, env []string) error { m.exec = env; return nil },
+		Size: func() (columns, rows int) { return 80, 24 },
+	}, args)
+	return buf.String(), exit
+}
+
+// TestCredentialsWaitAtBoot: Fly's init makes the socket, and writes the token
+// file, some seconds after a machine's first process has started.
+func TestCredentialsWaitAtBoot(t *testing.T) {
+	for _, appears := range []string{"socket", "token file", "neither"} {
+		for _, command := range [][]string{{"credentials"}, {"exec"}} {
+			t.Run(command[0]+", "+appears, func(t *testing.T) {
+				m := newMachine(t)
+				socket, file := filepath.Join(m.dir, "api"), filepath.Join(m.dir, "token")
+				m.env["AWS_WEB_IDENTITY_TOKEN_FILE"] = file
+				m.slept = func(n int) {
+					var err error
+					switch {
+					case n == 3 && appears == "socket":
+						err = os.Symlink(m.socket, socket)
+					case n == 3 && appears == "token file":
+						var token string
+						token, err = m.world.Mint(sandbox.TokenRequest{Org: "acme", App: "web", Machine: "cold-shape-2007", Audience: "sts.amazonaws.com"})
+						if err == nil {
+							err = os.WriteFile(file, []byte(token), 0o600)
+						}
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+				args := slices.Concat(command, []string{"--socket", socket})
+				if command[0] == "exec" {
+					args = append(args, "--", os.Args[0])
+				}
+				out, exit := m.main(args...)
+				if came := appears != "neither"; came != (exit == 0) {
+					t.Errorf("exit code %d:\n%s", exit, out)
+				}
+				if m.offset < time.Second || m.offset > 30*time.Second {
+					t.Errorf("it waited %s", m.offset)
+				}
+			})
+		}
+	}
+}
+
+// TestExecClearsCredentials: whatever names other credentials in the machine's
+// environment does not reach the command.
+func TestExecClearsCredentials(t *testing.T) {
+	m := newMachine(t)
+	others := []string{
+		"AWS_SECURITY_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_SESSION_NAME",
+	}
+	for _, name := range others {
+		if m.env[name] == "" {
+			m.env[name] = "other"
+		}
+	}
+	if out, exit := m.main("exec", "--socket", m.socket, "--", os.Args[0]); exit != 0 {
+		t.Fatalf("exit code %d:\n%s", exit, out)
+	}
+	for _, assignment := range m.exec {
+		if name, _, _ := strings.Cut(assignment, "="); slices.Contains(others, name) {
+			t.Errorf("the command sees %s", assignment)
+		}
+	}
+	if !slices.ContainsFunc(m.exec, func(s string) bool { return strings.HasPrefix(s, "AWS_SESSION_TOKEN=") }) {
+		t.Errorf("the command has no credentials: %q", m.exec)
+	}
+}
+
+// TestDoctorComparesTheClock: STS refuses calls that are signed minutes from now.
+func TestDoctorComparesTheClock(t *testing.T) {
+	m := newMachine(t)
+	for offset, want := range map[time.Duration]string{
+		0:          "✓ clock ",
+		-time.Hour: "✗ clock ",
+		time.Hour:  "✗ clock ",
+	} {
+		m.offset = offset
+		out, exit := m.main("doctor", "--socket", m.socket)
+		if !strings.Contains(out, want) {
+			t.Errorf("a clock that is off by %s lacks %q:\n%s", offset, want, out)
+		}
+		if wrong := offset != 0; wrong && exit != 3 {
+			t.Errorf("a clock that is off by %s: exit code %d", offset, exit)
+		}
+	}
+}
