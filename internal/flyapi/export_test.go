@@ -12,3 +12,6 @@ func Impatient(c *Client) *Client {
 func (t Token) GraphQLHeader() string     { return t.graphQLHeader() }
 func (t Token) MachinesHeaders() []string { return t.machinesHeaders() }
 func (t Token) Redact(text string) string { return t.redact(text) }
+
+// DefaultTransport is the transport of a client that was given none.
+var DefaultTransport = defaultTransport
