@@ -42,8 +42,9 @@ unprivileged: ## the tests that root skips, as a user without rights
 	@.ci/unprivileged
 
 .PHONY: arch
-arch: ## hold the table of docs/architecture.md over the tree
+arch: ## the layers of docs/architecture.md: who may import what
 	go test -count=1 ./internal/architecture
+	$(GOLANGCI_LINT) run --enable-only depguard ./...
 
 .PHONY: conformance
 conformance: ## drive the binary against moto and the AWS CLI; fails if they are missing
