@@ -27,7 +27,6 @@ var owners = map[string][]string{
 	"github.com/go-jose/":             {"internal/flyoidc", "internal/sandbox"},
 	"github.com/go-json-experiment/":  {"internal/flyoidc", "setup", "trustpolicy"},
 	"github.com/google/renameio/":     {"internal/workdir"},
-	"github.com/hinshun/vt10x":        {"internal/terminal"},
 	"github.com/natefinch/atomic":     {"cmd", "internal/workdir"},
 	"github.com/pelletier/go-toml/":   {"flytoml"},
 	"github.com/rogpeppe/":            nil,
