@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -17,6 +18,14 @@ func TestSetupOnAnEmptyAccount(t *testing.T) {
 			t.Errorf("the result does not name the role's ARN: %s", r)
 		}
 		w.wantFederated()
+		role := w.aws("iam", "get-role", "--role-name", w.role())["Role"].(map[string]any)
+		if !reflect.DeepEqual(role["AssumeRolePolicyDocument"], any(w.trust())) {
+			t.Errorf("the AWS CLI sees the trust policy %v, want %v", role["AssumeRolePolicyDocument"], w.trust())
+		}
+		provider := w.aws("iam", "get-open-id-connect-provider", "--open-id-connect-provider-arn", w.providerARN())
+		if ids := texts(provider["ClientIDList"]); !reflect.DeepEqual(ids, []string{"sts.amazonaws.com"}) {
+			t.Errorf("the AWS CLI sees the audiences %q", ids)
+		}
 		for line := range strings.Lines(w.git("diff", "--numstat")) {
 			if f := strings.Fields(line); f[0] != "1" && f[0] != "2" || f[1] != "0" || f[2] != "fly.toml" {
 				t.Errorf("git diff --numstat: %q, want one or two lines added to fly.toml and none removed", line)
@@ -72,7 +81,7 @@ func TestDriftIsNamedAndRepaired(t *testing.T) {
 	worlds(t, "drift", func(t *testing.T, w *world) {
 		w.setup(0, "setup", "--yes")
 
-		w.aws("iam", "detach-role-policy", "--role-name", w.role(), "--policy-arn", s3ReadOnly)
+		w.detach()
 		trust := w.trust()
 		statements := trust["Statement"].([]any)
 		ours := statements[0].(map[string]any)
@@ -86,7 +95,7 @@ func TestDriftIsNamedAndRepaired(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.aws("iam", "update-assume-role-policy", "--role-name", w.role(), "--policy-document", string(document))
+		w.setTrust(string(document))
 
 		r := w.setup(3, "plan")
 		for _, want := range []string{"AmazonS3ReadOnlyAccess", w.role(), w.org + ":*", w.org + ":web:*"} {
@@ -107,13 +116,13 @@ func TestDriftIsNamedAndRepaired(t *testing.T) {
 func TestDeletedResourcesComeBack(t *testing.T) {
 	worlds(t, "deleted", func(_ *testing.T, w *world) {
 		w.setup(0, "setup", "--yes")
-		w.aws("iam", "detach-role-policy", "--role-name", w.role(), "--policy-arn", s3ReadOnly)
-		w.aws("iam", "delete-role", "--role-name", w.role())
+		w.detach()
+		w.deleteRole()
 		w.setup(3, "plan")
 		w.setup(0, "setup", "--yes")
 		w.setup(0, "plan")
 
-		w.aws("iam", "delete-open-id-connect-provider", "--open-id-connect-provider-arn", w.providerARN())
+		w.deleteProvider()
 		w.setup(3, "plan")
 		w.setup(0, "setup", "--yes")
 		w.wantFederated()
@@ -129,8 +138,7 @@ func TestDeletedResourcesComeBack(t *testing.T) {
 func TestForeignRoleNeedsAdopt(t *testing.T) {
 	worlds(t, "foreign", func(t *testing.T, w *world) {
 		trust := `{"Version":"2012-10-17","Statement":[{"Sid":"Theirs","Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
-		w.aws("iam", "create-role", "--role-name", w.role(), "--assume-role-policy-document", trust,
-			"--tags", "Key=team,Value=payments")
+		w.createRole(trust, map[string]string{"team": "payments"})
 
 		r := w.setup(1, "setup", "--yes")
 		if writes := w.calls.writes(t); len(writes) > 0 {
@@ -148,8 +156,7 @@ func TestForeignRoleNeedsAdopt(t *testing.T) {
 		if w.statement("Theirs") == nil {
 			t.Error("adopting the role dropped the statement it had")
 		}
-		tags := w.aws("iam", "list-role-tags", "--role-name", w.role())["Tags"].([]any)
-		if !contains(tags, map[string]any{"Key": "team", "Value": "payments"}) {
+		if tags := w.tags(); tags["team"] != "payments" {
 			t.Errorf("adopting the role dropped the tag it had: %v", tags)
 		}
 		w.setup(0, "plan")
@@ -167,11 +174,10 @@ func TestSavedPlan(t *testing.T) {
 		w.wantFederated()
 		w.setup(0, "plan")
 
-		w.aws("iam", "detach-role-policy", "--role-name", w.role(), "--policy-arn", s3ReadOnly)
-		w.aws("iam", "delete-role", "--role-name", w.role())
+		w.detach()
+		w.deleteRole()
 		w.setup(3, "plan", "--out", "plan.json")
-		w.aws("iam", "create-role", "--role-name", w.role(), "--assume-role-policy-document",
-			`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`)
+		w.createRole(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`, nil)
 		r := w.flyAWS(1, "apply", "plan.json")
 		if !strings.Contains(r.stderr+r.stdout, w.role()) {
 			t.Errorf("the refusal does not name the role: %s", r)
@@ -220,16 +226,12 @@ func document(t *testing.T, r result) map[string]any {
 	return v
 }
 
-// wantFederated asks the AWS CLI whether machines of web, and of no other app,
-// may assume the role, and the policy is attached.
+// wantFederated wants machines of web, and of no other app, to be allowed to assume
+// the role, and the policy attached.
 func (w *world) wantFederated() {
 	w.t.Helper()
-	provider := w.aws("iam", "get-open-id-connect-provider", "--open-id-connect-provider-arn", w.providerARN())
-	if url := provider["Url"]; url != "oidc.fly.io/"+w.org {
-		w.t.Errorf("the provider's URL is %v", url)
-	}
-	if ids := texts(provider["ClientIDList"]); !reflect.DeepEqual(ids, []string{"sts.amazonaws.com"}) {
-		w.t.Errorf("the provider's audiences are %q", ids)
+	if url, audiences := w.provider(); url != "oidc.fly.io/"+w.org || !slices.Equal(audiences, []string{"sts.amazonaws.com"}) {
+		w.t.Errorf("the provider is %q with the audiences %q", url, audiences)
 	}
 	var ours []map[string]any
 	for _, s := range w.trust()["Statement"].([]any) {
@@ -262,17 +264,9 @@ func (w *world) wantFederated() {
 	if !reflect.DeepEqual(got, want) {
 		w.t.Errorf("the conditions are %v, want %v", got, want)
 	}
-	attached := w.aws("iam", "list-attached-role-policies", "--role-name", w.role())["AttachedPolicies"].([]any)
-	if !contains(attached, map[string]any{"PolicyName": "AmazonS3ReadOnlyAccess", "PolicyArn": s3ReadOnly}) {
-		w.t.Errorf("attached are %v", attached)
+	if attached := w.attached(); !slices.Contains(attached, s3ReadOnly) {
+		w.t.Errorf("attached are %q", attached)
 	}
-}
-
-// trust returns the role's trust policy.
-func (w *world) trust() map[string]any {
-	w.t.Helper()
-	role := w.aws("iam", "get-role", "--role-name", w.role())["Role"].(map[string]any)
-	return role["AssumeRolePolicyDocument"].(map[string]any)
 }
 
 // statement returns the statement of that Sid in the role's trust policy, nil

@@ -17,6 +17,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 )
 
 const account = "123456789012"
@@ -28,10 +32,11 @@ type world struct {
 	org string
 	// env is the whole environment of the programs that are run.
 	env []string
-	// account is the endpoint itself, for the AWS CLI; the program is sent
+	// endpoint is the account itself, for the AWS CLI and iam; the program is sent
 	// through a proxy that notes its calls.
 	endpoint string
 	calls    *recorder
+	iam      *iam.Client
 }
 
 // worlds runs a test in an account of moto's and in one of the sandbox's. Each
@@ -110,6 +115,17 @@ func newWorld(t *testing.T, org, endpoint string, env []string) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), org: org, endpoint: endpoint, calls: record(t, endpoint)}
 	w.env = append(environ(w.dir), env...)
+	value := func(name string) string {
+		i := slices.IndexFunc(env, func(entry string) bool { return strings.HasPrefix(entry, name+"=") })
+		if i < 0 {
+			return ""
+		}
+		return strings.TrimPrefix(env[i], name+"=")
+	}
+	w.iam = iam.NewFromConfig(aws.Config{
+		Region: value("AWS_REGION"), BaseEndpoint: &endpoint,
+		Credentials: credentials.NewStaticCredentialsProvider(value("AWS_ACCESS_KEY_ID"), value("AWS_SECRET_ACCESS_KEY"), ""),
+	})
 	w.write("fly.toml", flyToml)
 	w.git("init", "--quiet")
 	w.git("add", ".")
