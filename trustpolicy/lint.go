@@ -50,7 +50,7 @@ const (
 	FindingActionOther FindingCode = "action-other"
 	// FindingNotAction: the statement allows all but some actions.
 	FindingNotAction FindingCode = "not-action"
-	// FindingAliasPersonal: Have holds "personal" where the organisation's raw slug
+	// FindingAliasPersonal: Have holds "personal" where the organization's raw slug
 	// has to be; no token carries the alias.
 	FindingAliasPersonal FindingCode = "alias-personal"
 )
@@ -80,14 +80,14 @@ const (
 	// Fly's, not that of the tokens for AWS, Want.
 	FindingAudienceWrong FindingCode = "audience-wrong"
 	// FindingSubjectMissing: no condition on sub, so that every machine of the
-	// organisation may assume the role. IAM asks for sub with some issuers that many
+	// organization may assume the role. IAM asks for sub with some issuers that many
 	// share, and Fly's is not among them
 	// (id_roles_providers_oidc_secure-by-default.html).
 	FindingSubjectMissing FindingCode = "subject-missing"
-	// FindingSubjectAny: the subject Have does not even name the organisation.
+	// FindingSubjectAny: the subject Have does not even name the organization.
 	FindingSubjectAny FindingCode = "subject-any"
 	// FindingSubjectOrg: the first part of the subject Have is not the
-	// organisation's slug, so that it never matches.
+	// organization's slug, so that it never matches.
 	FindingSubjectOrg FindingCode = "subject-org"
 	// FindingSubjectParts: the subject Have does not match a text of three parts.
 	FindingSubjectParts FindingCode = "subject-parts"
@@ -106,16 +106,16 @@ const (
 const (
 	// FindingAudienceCustom: the audience Have is not Want, the expected one.
 	FindingAudienceCustom FindingCode = "audience-custom"
-	// FindingOrgWide: the subject Have lets in every app of the organisation.
+	// FindingOrgWide: the subject Have lets in every app of the organization.
 	FindingOrgWide FindingCode = "org-wide"
 	// FindingAppWildcard: the app's name in the subject Have is a pattern.
 	FindingAppWildcard FindingCode = "app-wildcard"
 	// FindingMachinePinned: the subject Have names a machine. A new machine has a new
 	// name, those of release commands and consoles too.
 	FindingMachinePinned FindingCode = "machine-pinned"
-	// FindingSeveralOrgs: the statements trust several organisations, Have.
+	// FindingSeveralOrgs: the statements trust several organizations, Have.
 	FindingSeveralOrgs FindingCode = "several-orgs"
-	// FindingOrgUnexpected: the statement trusts the organisation Have, not Want.
+	// FindingOrgUnexpected: the statement trusts the organization Have, not Want.
 	FindingOrgUnexpected FindingCode = "org-unexpected"
 	// FindingAppUnexpected: the subject Have is none of those that are expected.
 	FindingAppUnexpected FindingCode = "app-unexpected"
@@ -258,7 +258,7 @@ func (s Statement) org() string {
 	return ""
 }
 
-// trusted returns the organisations that are principals of the statement; if none
+// trusted returns the organizations that are principals of the statement; if none
 // is, the one that its keys are of.
 func (s Statement) trusted() (orgs []string) {
 	if s.Principal != nil {
@@ -331,7 +331,11 @@ func (l *linter) provider(name string) {
 	case !ok:
 		l.wrong(FindingProviderForm, name, l.providerARN(name))
 	case org == flyname.Personal:
-		l.wrong(FindingAliasPersonal, name, "")
+		want := ""
+		if raw := l.rawSlug(); raw != "" {
+			want = ProviderARN(partition, account, raw)
+		}
+		l.wrong(FindingAliasPersonal, name, want)
 	case l.expected.Account != "" && account != l.expected.Account,
 		l.expected.Partition != "" && partition != l.expected.Partition:
 		l.wrong(FindingProviderAccount, name, ProviderARN(
@@ -339,7 +343,7 @@ func (l *linter) provider(name string) {
 	}
 }
 
-// splitProviderARN takes the ARN of an organisation's provider apart.
+// splitProviderARN takes the ARN of an organization's provider apart.
 func splitProviderARN(arn string) (partition, account, org string, ok bool) {
 	head, path, found := strings.Cut(arn, providerResource)
 	org, isFly := strings.CutPrefix(path, flyname.IssuerHost+"/")
@@ -355,7 +359,7 @@ func splitProviderARN(arn string) (partition, account, org string, ok bool) {
 // providerARN returns the ARN that should stand for a principal, as far as the
 // expectation and the principal itself tell it; else "".
 func (l *linter) providerARN(have string) string {
-	partition, account, org := l.expected.Partition, l.expected.Account, orElse(l.org, l.expected.Org)
+	partition, account, org := l.expected.Partition, l.expected.Account, orElse(orgIn(have), orElse(l.org, l.expected.Org))
 	if head, rest, ok := strings.Cut(strings.TrimPrefix(have, "arn:"), ":iam::"); ok && partitionForm.MatchString(head) {
 		partition = orElse(partition, head)
 		if len(rest) >= 12 && isNumber(rest[:12]) {
@@ -409,7 +413,7 @@ func (l *linter) condition(c Condition) string {
 	if !strings.Contains(prefix, ".") { // aws:, sts: and the like
 		return ""
 	}
-	// Of several organisations in a statement the key's counts.
+	// Of several organizations in a statement the key's counts.
 	if org := orgIn(prefix); org != "" && slices.Contains(l.statement.trusted(), org) {
 		defer func(first string) { l.org = first }(l.org)
 		l.org = org
@@ -423,7 +427,11 @@ func (l *linter) condition(c Condition) string {
 		}
 		report(FindingKeyPrefix, want)
 	case orgIn(prefix) == flyname.Personal:
-		report(FindingAliasPersonal, "")
+		want := ""
+		if raw := l.rawSlug(); raw != "" && (claim == "aud" || claim == "sub") {
+			want = flyname.IssuerPath(raw) + ":" + claim
+		}
+		report(FindingAliasPersonal, want)
 	}
 	if claim != "aud" && claim != "sub" {
 		if mentionsFly(prefix) {
@@ -520,7 +528,11 @@ func (l *linter) subjectValue(c Condition, v string) {
 	wild := func(s string) bool { return strings.ContainsAny(s, "*?") }
 	switch {
 	case parts[0] == flyname.Personal:
-		add(FindingAliasPersonal, "")
+		want := ""
+		if raw := l.rawSlug(); raw != "" && len(parts) == 3 {
+			want = flyname.Subject{Org: raw, App: parts[1], Machine: parts[2]}.String()
+		}
+		add(FindingAliasPersonal, want)
 	case wild(parts[0]):
 		if l.statement.Effect == Allow {
 			add(FindingSubjectAny, l.subject("", "*"))
@@ -567,10 +579,19 @@ func (l *linter) subject(app, machine string) string {
 	return flyname.Subject{Org: org, App: orElse(app, "APP"), Machine: machine}.String()
 }
 
+// rawSlug returns the slug to use in the place of the alias "personal"; "" where it is
+// not known.
+func (l *linter) rawSlug() string {
+	if flyname.CheckOrg(l.expected.Org) != nil {
+		return ""
+	}
+	return l.expected.Org
+}
+
 // guess returns the subject that the parts of another were meant to be: of
 // "app:web" and "web:*", and of "acme:web", it is that of web.
 func (l *linter) guess(parts []string) string {
-	var app string
+	app, machine := "", flyname.AnyMachine
 	for _, part := range parts {
 		if part != "app" && part != l.org && flyname.CheckApp(part) == nil {
 			app = part
@@ -578,9 +599,9 @@ func (l *linter) guess(parts []string) string {
 		}
 	}
 	if len(parts) == 3 && flyname.CheckApp(parts[1]) == nil {
-		app = parts[1] // it is the first part alone that is wrong
+		app, machine = parts[1], orElse(parts[2], machine) // it is the first part alone that is wrong
 	}
-	return l.subject(app, "*")
+	return l.subject(app, machine)
 }
 
 // whole looks at the policy rather than at a statement.

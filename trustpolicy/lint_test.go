@@ -13,7 +13,7 @@ const (
 	lintSub = `"StringLike":{"oidc.fly.io/acme:sub":"acme:web:*"}`
 )
 
-// oursAndBeta are the providers of two organisations.
+// oursAndBeta are the providers of two organizations.
 var oursAndBeta = strings.Replace(ours, `"`+provider+`"`, `["`+provider+`","`+strings.Replace(provider, "acme", "beta", 1)+`"]`, 1)
 
 // lintStatement is one with a principal, an action and conditions.
@@ -71,7 +71,7 @@ var lintCases = []struct {
 
 	{"the alias", lintSubject("personal:web:*"), AppAccess{}, "error alias-personal personal:web:* -> "},
 	{"the alias everywhere", strings.ReplaceAll(lintAllow(lintAud+","+lintSub), "acme", "personal"), AppAccess{}, "error alias-personal arn:aws:iam::111122223333:oidc-provider/oidc.fly.io/personal -> \nerror alias-personal oidc.fly.io/personal:aud -> \nerror alias-personal oidc.fly.io/personal:sub -> \nerror alias-personal personal:web:* -> "},
-	{"another organisation's key", lintAllow(lintAud + `,"StringLike":{"oidc.fly.io/other:sub":"acme:web:*"}`), AppAccess{}, "error key-prefix oidc.fly.io/other:sub -> oidc.fly.io/acme:sub"},
+	{"another organization's key", lintAllow(lintAud + `,"StringLike":{"oidc.fly.io/other:sub":"acme:web:*"}`), AppAccess{}, "error key-prefix oidc.fly.io/other:sub -> oidc.fly.io/acme:sub"},
 	{"a key with a scheme", lintAllow(lintAud + `,"StringLike":{"https://oidc.fly.io/acme:sub":"acme:web:*"}`), AppAccess{}, "error key-prefix https://oidc.fly.io/acme:sub -> oidc.fly.io/acme:sub"},
 	{"a key without slug", lintAllow(`"StringEquals":{"oidc.fly.io:aud":"sts.amazonaws.com"},` + lintSub), AppAccess{}, "error key-prefix oidc.fly.io:aud -> oidc.fly.io/acme:aud"},
 	{"another issuer's key", lintAllow(lintAud + "," + lintSub + `,"Bool":{"graph.facebook.com:app_id":"1"}`), AppAccess{}, "error key-prefix graph.facebook.com:app_id -> "},
@@ -91,11 +91,11 @@ var lintCases = []struct {
 	{"no subject", lintAllow(lintAud), AppAccess{}, "error subject-missing  -> acme:APP:*"},
 	{"no subject, one app expected", lintAllow(lintAud), AppAccess{Apps: []string{"web"}}, "error subject-missing  -> acme:web:*"},
 	{"any subject", lintSubject("*"), AppAccess{}, "error subject-any * -> acme:APP:*"},
-	{"a wildcard in the organisation", lintSubject("acm?:web:*"), AppAccess{}, "error subject-any acm?:web:* -> acme:APP:*"},
-	{"another organisation", lintSubject("globex:web:*"), AppAccess{}, "error subject-org globex:web:* -> acme:web:*"},
-	{"capitals in the organisation", lintSubject("Acme:web:*"), AppAccess{}, "error subject-org Acme:web:* -> acme:web:*"},
+	{"a wildcard in the organization", lintSubject("acm?:web:*"), AppAccess{}, "error subject-any acm?:web:* -> acme:APP:*"},
+	{"another organization", lintSubject("globex:web:*"), AppAccess{}, "error subject-org globex:web:* -> acme:web:*"},
+	{"capitals in the organization", lintSubject("Acme:web:*"), AppAccess{}, "error subject-org Acme:web:* -> acme:web:*"},
 	{"the recipe app:", lintSubject("app:web"), AppAccess{}, "error subject-org app:web -> acme:web:*"},
-	{"no organisation", lintSubject("web:*"), AppAccess{}, "error subject-org web:* -> acme:web:*"},
+	{"no organization", lintSubject("web:*"), AppAccess{}, "error subject-org web:* -> acme:web:*"},
 	{"no machine", lintSubject("acme:web"), AppAccess{}, "error subject-parts acme:web -> acme:web:*"},
 	{"an empty machine", lintSubject("acme:web:"), AppAccess{}, "error subject-parts acme:web: -> acme:web:*"},
 	{"four parts", lintSubject("acme:web:m:*"), AppAccess{}, "error subject-parts acme:web:m:* -> acme:web:*"},
@@ -105,8 +105,8 @@ var lintCases = []struct {
 	{"capitals in the app", lintSubject("acme:Web:*"), AppAccess{}, "error subject-app acme:Web:* -> acme:web:*"},
 	{"a wildcard under StringEquals", lintAllow(`"StringEquals":{"oidc.fly.io/acme:aud":"sts.amazonaws.com","oidc.fly.io/acme:sub":"acme:web:*"}`), AppAccess{}, "error wildcard-literal acme:web:* -> StringLike"},
 	{"a variable", lintSubject("acme:${aws:PrincipalTag/team}:*"), AppAccess{}, ""},
-	{"the whole organisation", lintSubject("acme:*"), AppAccess{}, "warning org-wide acme:* -> "},
-	{"the whole organisation in three parts", lintSubject("acme:*:*"), AppAccess{}, "warning org-wide acme:*:* -> "},
+	{"the whole organization", lintSubject("acme:*"), AppAccess{}, "warning org-wide acme:* -> "},
+	{"the whole organization in three parts", lintSubject("acme:*:*"), AppAccess{}, "warning org-wide acme:*:* -> "},
 	{"some apps", lintSubject("acme:web-*:*"), AppAccess{}, "warning app-wildcard acme:web-*:* -> "},
 	{"a machine", lintSubject("acme:web:cold-shape-2007"), AppAccess{}, "warning machine-pinned acme:web:cold-shape-2007 -> "},
 
@@ -120,11 +120,11 @@ var lintCases = []struct {
 	{"a deny may be wide and optional", lintStatement("Deny", ours, `"Action":"*"`, `"StringNotLike":{"oidc.fly.io/acme:sub":"acme:*"}`), AppAccess{}, ""},
 	{"a deny that never applies", lintStatement("Deny", ours, `"Action":"*"`, `"StringLike":{"oidc.fly.io/acme:sub":"acme:web"}`), AppAccess{}, "error subject-parts acme:web -> acme:web:*"},
 
-	{"two organisations", lintAllow(lintAud+","+lintSub) + "," + strings.ReplaceAll(lintAllow(lintAud+","+lintSub), "acme", "globex"), AppAccess{}, "warning several-orgs acme, globex -> "},
-	{"two organisations in a statement", lintStatement("Allow", oursAndBeta, `"Action":"sts:AssumeRoleWithWebIdentity"`, strings.ReplaceAll(lintAud+","+lintSub, "acme", "beta")), AppAccess{}, "warning several-orgs acme, beta -> "},
-	{"the wrong one of two organisations", lintStatement("Allow", oursAndBeta, `"Action":"sts:AssumeRoleWithWebIdentity"`, strings.ReplaceAll(lintAud, "acme", "beta")+`,"StringLike":{"oidc.fly.io/beta:sub":["acme:web:*","beta:web"]}`), AppAccess{}, "error subject-org acme:web:* -> beta:web:*\nerror subject-parts beta:web -> beta:web:*\nwarning several-orgs acme, beta -> "},
-	{"the second organisation not expected", lintStatement("Allow", oursAndBeta, `"Action":"sts:AssumeRoleWithWebIdentity"`, lintAud+","+lintSub), AppAccess{Org: "acme"}, "warning org-unexpected beta -> acme\nwarning several-orgs acme, beta -> "},
-	{"an organisation not expected", strings.ReplaceAll(lintAllow(lintAud+","+lintSub), "acme", "globex"), AppAccess{Org: "acme"}, "warning org-unexpected globex -> acme"},
+	{"two organizations", lintAllow(lintAud+","+lintSub) + "," + strings.ReplaceAll(lintAllow(lintAud+","+lintSub), "acme", "globex"), AppAccess{}, "warning several-orgs acme, globex -> "},
+	{"two organizations in a statement", lintStatement("Allow", oursAndBeta, `"Action":"sts:AssumeRoleWithWebIdentity"`, strings.ReplaceAll(lintAud+","+lintSub, "acme", "beta")), AppAccess{}, "warning several-orgs acme, beta -> "},
+	{"the wrong one of two organizations", lintStatement("Allow", oursAndBeta, `"Action":"sts:AssumeRoleWithWebIdentity"`, strings.ReplaceAll(lintAud, "acme", "beta")+`,"StringLike":{"oidc.fly.io/beta:sub":["acme:web:*","beta:web"]}`), AppAccess{}, "error subject-org acme:web:* -> beta:web:*\nerror subject-parts beta:web -> beta:web:*\nwarning several-orgs acme, beta -> "},
+	{"the second organization not expected", lintStatement("Allow", oursAndBeta, `"Action":"sts:AssumeRoleWithWebIdentity"`, lintAud+","+lintSub), AppAccess{Org: "acme"}, "warning org-unexpected beta -> acme\nwarning several-orgs acme, beta -> "},
+	{"an organization not expected", strings.ReplaceAll(lintAllow(lintAud+","+lintSub), "acme", "globex"), AppAccess{Org: "acme"}, "warning org-unexpected globex -> acme"},
 	{"an app not expected", lintAllow(lintAud + "," + lintSub), AppAccess{Apps: []string{"api"}}, "warning app-unexpected acme:web:* -> "},
 	{"an app missing", lintAllow(lintAud + "," + lintSub), AppAccess{Account: "111122223333", Org: "acme", Apps: []string{"web", "api"}}, "error app-missing  -> acme:api:*"},
 	{"large", lintAllow(lintAud + `,"StringLike":{"oidc.fly.io/acme:sub":["` + strings.Repeat(`acme:web:*","`, 110) + `acme:web:*"]}`), AppAccess{}, "warning size 1740 -> 2048"},
