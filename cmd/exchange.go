@@ -311,7 +311,7 @@ func (x *exchanger) explain(ctx context.Context, err error) {
 		return
 	}
 	c := explain.Case{Now: x.sys.Now(), Claims: presented(token.Claims)}
-	if e.readRole(ctx, x.exchange.RoleARN, &c) != nil {
+	if readRole(ctx, e.account, x.exchange.RoleARN, &c, func(error) {}) != nil {
 		return // the hints of the refusal have to do
 	}
 	render.Explanation(x.sys.Stderr, explain.Explain(c), x.err)

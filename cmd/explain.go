@@ -15,6 +15,7 @@ import (
 	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/internal/flyoidc"
 	"github.com/fly-aws/fly-aws/internal/render"
+	"github.com/fly-aws/fly-aws/internal/text"
 	"github.com/fly-aws/fly-aws/setup"
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
@@ -38,14 +39,15 @@ func newExplain(sys System) *cobra.Command {
 		Use:   "explain",
 		Short: "Say whether AWS would accept a token, why, and what to change",
 		Long: `Say whether AWS STS would accept a machine's token for a role, condition by
-condition, and for a refusal the smallest change that would make it accept.
+condition, and for a refusal what to do about it. What it suggests lets in no
+other app.
 
 The trust policy comes from --policy, or from IAM with --role (default:
 AWS_ROLE_ARN), which also reads the provider's audiences. The token comes from
---token, or is made up from --subject or --claims; in a machine a fresh one is
-minted if none is named.
+--token, or its claims from --subject or --claims; in a machine, a fresh one is
+requested if none is given.
 
-With --error, AWS's own error message is put into words instead.
+With --error, it explains an AWS error message instead.
 
 The exit code is 0 for accepted, 3 for refused, 1 for undecided.`,
 		Example: `  fly-aws explain --role fly-acme-web --subject acme:web:cold-shape-2007
@@ -57,12 +59,12 @@ The exit code is 0 for accepted, 3 for refused, 1 for undecided.`,
 	o.output.register(c.Flags())
 	o.aws.register(c.Flags())
 	c.Flags().StringVar(&o.policy, "policy", "", "`file` with the trust policy, or -")
-	c.Flags().StringVar(&o.role, "role", "", "name or ARN of the role whose trust policy to read from IAM")
+	c.Flags().StringVar(&o.role, "role", "", "name or ARN of the `role` whose trust policy to read from IAM")
 	c.Flags().StringVar(&o.token, "token", "", "`file` with the token, or -")
 	c.Flags().StringVar(&o.subject, "subject", "", "subject of the token: `org:app:machine`")
 	c.Flags().StringVar(&o.audience, "audience", "", "audience of the token, with --subject (default "+flyname.AudienceAWS+")")
 	c.Flags().StringVar(&o.claims, "claims", "", "`file` with the token's claims, a JSON object, or -")
-	c.Flags().StringVar(&o.errText, "error", "", "AWS's error message, or - for standard input")
+	c.Flags().StringVar(&o.errText, "error", "", "AWS error `message` to explain, or - for standard input")
 	registerSocket(sys, c, &o.socket)
 	return c
 }
@@ -71,26 +73,25 @@ func runExplain(ctx context.Context, sys System, o explainOptions) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	e := newEngine(sys, o.output)
 	if o.errText != "" {
-		return e.explainError(ctx, o.errText)
+		return explainError(ctx, sys, o.output, o.errText)
 	}
 	if nothing := (explainOptions{output: o.output, aws: o.aws, socket: o.socket}); o == nothing {
 		if !sys.StdinTTY { // something may have been pasted
-			text, err := readFile(ctx, sys, "-")
+			pasted, err := readFile(ctx, sys, "-")
 			if err != nil {
 				return err
 			}
-			if strings.TrimSpace(string(text)) != "" {
-				return e.explainError(ctx, string(text))
+			if strings.TrimSpace(string(pasted)) != "" {
+				return explainError(ctx, sys, o.output, string(pasted))
 			}
 		}
 	}
 	c := explain.Case{Now: sys.Now()}
-	if err := o.readClaims(ctx, e, &c); err != nil {
+	if err := o.readClaims(ctx, sys, &c); err != nil {
 		return err
 	}
-	if err := o.readPolicy(ctx, e, &c); err != nil {
+	if err := o.readPolicy(ctx, sys, &c); err != nil {
 		return err
 	}
 	explanation := explain.Explain(c)
@@ -99,7 +100,7 @@ func runExplain(ctx context.Context, sys System, o explainOptions) error {
 			return err
 		}
 	} else {
-		render.Explanation(sys.Stdout, explanation, e.out)
+		render.Explanation(sys.Stdout, explanation, sys.style(sys.StdoutTTY, o.output.noColor))
 	}
 	switch explanation.Verdict {
 	case explain.Accepted:
@@ -125,35 +126,35 @@ func (o explainOptions) check() error {
 	}
 	switch {
 	case o.errText != "" && (o.policy != "" || o.role != "" || tokens > 0):
-		return usagef("leave the others away", "--error explains a message, and nothing else")
+		return usagef("drop the other flags", "--error explains a message, and nothing else")
 	case o.policy != "" && o.role != "":
-		return usagef("give the one whose policy is meant", "--policy and --role exclude each other")
+		return usagef("pass one of them", "--policy and --role exclude each other")
 	case tokens > 1:
-		return usagef("give one of them", "--token, --subject and --claims exclude each other")
+		return usagef("pass one of them", "--token, --subject and --claims exclude each other")
 	case stdin > 1:
-		return usagef("give one of them as a file", "standard input can be only one thing")
+		return usagef("give one of them as a file", "standard input can be read only once")
 	case o.audience != "" && o.subject == "":
-		return usagef("a token and claims have their own; pass --subject too", "--audience goes with --subject")
+		return usagef("a token and claims have their own audience; pass --subject too", "--audience goes with --subject")
 	}
 	return nil
 }
 
-// explainError puts AWS's own message into words.
-func (e *engine) explainError(ctx context.Context, text string) error {
-	if text == "-" {
-		data, err := readFile(ctx, e.sys, "-")
+// explainError explains an AWS error message; "-" is standard input.
+func explainError(ctx context.Context, sys System, o outputFlags, message string) error {
+	if message == "-" {
+		data, err := readFile(ctx, sys, "-")
 		if err != nil {
 			return err
 		}
-		text = string(data)
+		message = string(data)
 	}
-	meaning := explain.ErrorText(text)
-	if e.json {
-		if err := render.JSON(e.sys.Stdout, render.NewExplainError(meaning)); err != nil {
+	meaning := explain.ErrorText(message)
+	if o.json {
+		if err := render.JSON(sys.Stdout, render.NewExplainError(meaning)); err != nil {
 			return err
 		}
 	} else {
-		render.Meaning(e.sys.Stdout, meaning, e.out)
+		render.Meaning(sys.Stdout, meaning, sys.style(sys.StdoutTTY, o.noColor))
 	}
 	if meaning.Code == explain.MeaningUnknown {
 		return exitCode(exitFailed)
@@ -162,20 +163,21 @@ func (e *engine) explainError(ctx context.Context, text string) error {
 }
 
 // readClaims fills in what the token says.
-func (o explainOptions) readClaims(ctx context.Context, e *engine, c *explain.Case) error {
+func (o explainOptions) readClaims(ctx context.Context, sys System, c *explain.Case) error {
 	switch {
 	case o.subject != "":
 		audience := o.audience
 		if audience == "" {
 			audience = flyname.AudienceAWS
 		}
-		if _, ok := flyname.ParseSubject(o.subject); !ok {
-			return usagef("write it as org:app:machine, such as acme:web:cold-shape-2007", "--subject %q does not have three parts", o.subject)
+		subject, ok := flyname.ParseSubject(o.subject)
+		if !ok {
+			return usagef("write it as org:app:machine, such as acme:web:cold-shape-2007", "--subject %s does not have three parts", text.Quote(o.subject))
 		}
-		c.Claims = explain.MachineClaims(o.subject, audience)
+		c.Claims = flyname.MachineClaims(subject, audience)
 		return nil
 	case o.claims != "":
-		data, err := readFile(ctx, e.sys, o.claims)
+		data, err := readFile(ctx, sys, o.claims)
 		if err != nil {
 			return usagef("give --claims the path of a JSON object", "--claims %w", err)
 		}
@@ -193,7 +195,7 @@ func (o explainOptions) readClaims(ctx context.Context, e *engine, c *explain.Ca
 		return nil
 	}
 	source := tokenSource{file: o.token, socket: o.socket, audience: flyname.AudienceAWS}
-	text, _, err := source.read(ctx, e.sys)
+	token, _, err := source.read(ctx, sys)
 	var failure *flyoidc.MintError
 	switch {
 	case errors.As(err, &failure) && failure.Kind == flyoidc.MintNoSocket:
@@ -201,27 +203,27 @@ func (o explainOptions) readClaims(ctx context.Context, e *engine, c *explain.Ca
 	case err != nil:
 		return err
 	}
-	token, broken := flyoidc.Inspect(text)
-	if token == nil {
+	decoded, broken := flyoidc.Inspect(token)
+	if decoded == nil {
 		return &flyoidc.DecodeError{Violation: broken[0]}
 	}
-	c.Claims = presented(token.Claims)
+	c.Claims = presented(decoded.Claims)
 	if len(broken) > 0 {
 		c.TokenError, c.TokenRule = errors.New(broken[0].Reason), string(broken[0].Rule)
 		return nil
 	}
-	c.Signature, c.SignatureNote, err = signature(ctx, e.sys, text)
+	c.Signature, c.SignatureNote, err = signature(ctx, sys, token)
 	return err
 }
 
 // signature verifies a token by its issuer's keys, if they can be had; if not,
 // the note says why.
-func signature(ctx context.Context, sys System, text string) (s explain.Signature, note string, err error) {
+func signature(ctx context.Context, sys System, token string) (s explain.Signature, note string, err error) {
 	client, err := issuerClient(sys)
 	if err != nil {
 		return "", "", err
 	}
-	checks := flyoidc.Verify(ctx, text, flyoidc.Options{Client: client, Timeout: 5 * time.Second, Now: sys.Now})
+	checks := flyoidc.Verify(ctx, token, flyoidc.Options{Client: client, Timeout: 5 * time.Second, Now: sys.Now})
 	if ctx.Err() != nil {
 		return "", "", ctx.Err()
 	}
@@ -243,88 +245,97 @@ func signature(ctx context.Context, sys System, text string) (s explain.Signatur
 }
 
 // presented takes over what decides of a token's claims.
-func presented(claims flyoidc.Claims) explain.Claims {
-	return explain.Claims{
+func presented(claims flyoidc.Claims) flyname.Claims {
+	return flyname.Claims{
 		Issuer: claims.Issuer, Subject: claims.Subject, Audience: claims.Audience,
 		Expiry: claims.Expiry, NotBefore: claims.NotBefore, Tags: sessionTags(claims),
 	}
 }
 
 // readPolicy fills in the role's trust policy and its provider.
-func (o explainOptions) readPolicy(ctx context.Context, e *engine, c *explain.Case) error {
+func (o explainOptions) readPolicy(ctx context.Context, sys System, c *explain.Case) error {
 	switch {
 	case o.policy != "":
-		data, err := readFile(ctx, e.sys, o.policy)
+		data, err := readFile(ctx, sys, o.policy)
 		if err != nil {
 			return usagef("give --policy the path of a trust policy", "--policy %w", err)
 		}
-		c.Text = data
 		c.Policy, c.PolicyError = trustpolicy.Parse(data)
 		return nil
-	case o.role == "" && e.sys.Getenv(setup.EnvRoleARN) != "":
-		o.role = e.sys.Getenv(setup.EnvRoleARN)
+	case o.role == "" && sys.Getenv(setup.EnvRoleARN) != "":
+		o.role = sys.Getenv(setup.EnvRoleARN)
 	case o.role == "":
-		return usagef("pass --role, or --policy with a file", "no trust policy is named")
+		return usagef("pass --role, or --policy with a file", "no trust policy is given")
 	}
+	e := newEngine(sys, o.output)
 	if err := e.openAWS(ctx, o.aws.options(e)); err != nil {
 		return err
 	}
-	return e.readRole(ctx, o.role, c)
+	return readRole(ctx, e.account, o.role, c, func(err error) {
+		e.progress("The provider could not be read: %s", text.Line(err.Error()))
+	})
 }
 
-// readRole reads the role and the provider of the token's issuer from IAM.
-func (e *engine) readRole(ctx context.Context, role string, c *explain.Case) error {
+// readRole reads the role and the provider of the token's issuer from IAM. unread is
+// told why the provider is not known, where the role is.
+func readRole(ctx context.Context, account *awsapi.Account, role string, c *explain.Case, unread func(error)) error {
+	const hint = "give the role's name, or its full ARN"
 	name := role[strings.LastIndexByte(role, '/')+1:]
 	switch isARN := strings.HasPrefix(role, "arn:"); {
 	case isARN && setup.RoleARNProblem(role) != "":
-		return usagef("give the role's name, or its whole ARN", "--role %q: %s", role, setup.RoleARNProblem(role))
+		return usagef(hint, "--role %s: %s", text.Quote(role), setup.RoleARNProblem(role))
 	case !isARN && name != role:
-		return usagef("give the role's name, or its whole ARN", "--role %q is neither", role)
+		return usagef(hint, "--role %s is neither", text.Quote(role))
 	case isARN:
 		c.WantedRole = role
 	}
-	facts, err := e.account.Facts(ctx, awsapi.Hints{Roles: []string{name}})
+	facts, err := account.Facts(ctx, awsapi.Hints{Roles: []string{name}})
 	if err != nil {
 		return err
 	}
 	if c.WantedRole != "" && accountOf(role) != facts.Account {
 		return &awsapi.MismatchError{What: "account", ARN: role, Have: accountOf(role), Want: facts.Account}
 	}
-	c.Partition, c.Account, c.Role = facts.Partition, facts.Account, name
-	found, err := e.account.Read(ctx, []setup.Resource{{Role: &setup.Role{Name: name}}})
+	c.Partition, c.Account = facts.Partition, facts.Account
+	found, err := account.Read(ctx, []setup.Resource{{Role: &setup.Role{Name: name}}})
 	if err != nil {
 		return err
 	}
 	if len(found) == 0 {
 		return &hintedError{
-			err:  fmt.Errorf("there is no role %q in the account %s; AWS answers AccessDenied for it", name, facts.Account),
+			err:  fmt.Errorf("there is no role %s in the account %s; AWS answers AccessDenied for it", text.Quote(name), facts.Account),
 			hint: "list the roles with: aws iam list-roles --query 'Roles[].RoleName'",
 		}
 	}
-	c.Policy, c.RoleARN = found[0].Role.Trust, found[0].Role.ARN
-	return e.readProvider(ctx, facts, c)
+	have := found[0].Role
+	c.Policy, c.Role, c.RoleARN = have.Trust, have.Name, have.ARN
+	if org, ok := have.Tags[setup.TagOrg]; ok {
+		c.Managed = &explain.Managed{Org: org, App: have.Tags[setup.TagApp]}
+	}
+	return readProvider(ctx, account, facts, c, unread)
 }
 
 // readProvider reads the provider of the token's issuer, and that of the alias
-// "personal", which explains a lot. Who may read the role but no provider is told
-// the rest all the same.
-func (e *engine) readProvider(ctx context.Context, facts setup.Facts, c *explain.Case) error {
+// "personal", which is often made by mistake. Without the permission to read providers
+// the rest is explained all the same.
+func readProvider(ctx context.Context, account *awsapi.Account, facts setup.Facts, c *explain.Case, unread func(error)) error {
 	provider := func(path string) setup.Resource {
 		arn := "arn:" + facts.Partition + ":iam::" + facts.Account + ":oidc-provider/" + path
 		return setup.Resource{Provider: &setup.Provider{ARN: arn}}
 	}
-	const alias = flyname.IssuerHost + "/personal"
+	alias := flyname.IssuerPath(flyname.Personal)
 	want := []setup.Resource{provider(alias)}
 	path, isURL := strings.CutPrefix(c.Claims.Issuer, "https://")
-	possible := isURL && len(c.Claims.Issuer) <= 255 && !strings.ContainsAny(path, "?# \t\n") // else IAM has none of that name
+	// IAM has no provider of any other name (CreateOpenIDConnectProvider).
+	possible := isURL && len(c.Claims.Issuer) <= 255 && !strings.ContainsAny(path, "?# \t\n")
 	if possible && path != alias {
 		want = append(want, provider(path))
 	}
-	found, err := e.account.Read(ctx, want)
+	found, err := account.Read(ctx, want)
 	var denied *awsapi.DeniedError
 	switch {
 	case errors.As(err, &denied):
-		e.progress("The provider could not be read: %s", render.Clean(err.Error()))
+		unread(err)
 		return nil
 	case err != nil:
 		return err

@@ -1,7 +1,6 @@
 package explain
 
 import (
-	"strings"
 	"time"
 
 	"github.com/fly-aws/fly-aws/internal/flyname"
@@ -18,16 +17,17 @@ type Case struct {
 	Policy *trustpolicy.Policy
 	// PolicyError is why there is no Policy, as trustpolicy.Parse said it.
 	PolicyError error
-	// Text is what PolicyError is about. Only the account is looked for in it.
-	Text []byte
-	// Role is the role's name, for commands; it may be empty.
+	// Role is the role's name; "" when not known.
 	Role string
+	// Managed is what fly-aws's tags on the role say; nil when it has none, or they are
+	// not known.
+	Managed *Managed
 	// Partition and Account are the role's; empty when not known. Then those of the
 	// provider count, and else those of a provider of Fly's in the policy; "ACCOUNT"
 	// stands in an ARN when they are of no help either.
 	Partition, Account string
 	Provider           Provider
-	Claims             Claims
+	Claims             flyname.Claims
 	// WantedRole is the ARN that was asked for, and RoleARN the one that the role has.
 	// STS answers AccessDenied when they differ, be it in the path alone. Either may be
 	// empty; then they are not compared.
@@ -51,9 +51,16 @@ type Case struct {
 	Context map[string][]string
 }
 
+// Managed says whose a role is that fly-aws set up.
+type Managed struct {
+	// Org is the raw slug of the organization, App the app's name; "" for a role that
+	// apps share.
+	Org, App string
+}
+
 // A Provider is what IAM knows of the token's issuer in the role's account.
 type Provider struct {
-	// Presence is Unknown when nobody looked.
+	// Presence is Unknown when it was not looked up.
 	Presence Presence
 	// ARN is the provider's; it may be empty.
 	ARN string
@@ -79,7 +86,7 @@ type Signature string
 
 // The states of a signature.
 const (
-	// Unverified: nobody looked.
+	// Unverified: it was not verified.
 	Unverified Signature = ""
 	Verified   Signature = "verified"
 	// Forged: the issuer's keys did not sign the token.
@@ -96,77 +103,55 @@ const (
 	Undecided Verdict = "undecided" // it depends on what is not known
 )
 
-// Claims are those of a token. Text is raw and may hold anything.
-type Claims struct {
-	// Issuer is iss, with its scheme. An empty Issuer, Subject or Audience is a claim
-	// that the token does not have.
-	Issuer, Subject string
-	// Audience is aud. Fly's tokens have one.
-	Audience []string
-	// Expiry and NotBefore are zero when not known.
-	Expiry, NotBefore time.Time
-	// Tags are the session tags in the token; nil for none
-	// (id_session-tags.html, session tags in AssumeRoleWithWebIdentity).
-	Tags map[string]string
-}
-
-// MachineClaims returns the claims of a machine's token that decide, for its
-// subject "<org>:<app>:<machine>" and audience: the issuer is that of the first
-// part.
-func MachineClaims(subject, audience string) Claims {
-	org, _, _ := strings.Cut(subject, ":")
-	return Claims{Issuer: flyname.Issuer(org), Subject: subject, Audience: []string{audience}}
-}
-
 // An Explanation is what STS answers, and why.
 type Explanation struct {
 	Verdict Verdict
 	// Error is what AWS says; nil unless the request is refused.
-	Error *Error
+	Error *STSError
 	// Steps are those of STS, in its order; the last is the policy. All are made,
 	// also when one before failed: STS stops at the first that failed.
 	Steps []Step
 	// Statements are those of the policy, evaluated for the claims as presented; nil
 	// when there is no policy.
 	Statements []trustpolicy.StatementResult
-	// Reasons say why the verdict is not accepted, most telling first.
+	// Reasons say why the verdict is not accepted, the most specific first.
 	Reasons []Reason
-	// Fixes are the least that has to change for the request to be accepted. All are
-	// needed, in this order.
-	Fixes []Fix
-	// Complete says that with the Fixes the request is accepted.
+	// Fix is the next thing to do; nil when the request is accepted, or when nothing is
+	// safe to suggest.
+	Fix *Fix
+	// Complete says that with the Fix the request is accepted.
 	Complete bool
-	// Obstacle says, of a request that the Fixes do not make accepted, what stands in
-	// the way, if that is known.
+	// Obstacle says why there is no Fix for the policy, if that is known.
 	Obstacle Obstacle
-	// Warnings are the errors that Lint finds in the statements that let the token in:
-	// they let in more than it, say. They are about the present policy; those about
-	// what a Fix makes of it are the Fix's. Claims that disagree and are accepted all the
-	// same stand here too.
+	// Warnings are the errors that Lint finds in the statements of the policy that let
+	// the token in. Claims that disagree and are accepted all the same stand here too.
 	Warnings []Reason
-	// MeantFor holds the subjects that the policy names, where it refuses the token for
-	// being none of them: the refusal may be what somebody wanted. Otherwise nil.
-	MeantFor []string
+	// Intended holds the subjects that the policy names, where it refuses the token for
+	// being none of them: the refusal may be intended. Otherwise nil.
+	Intended []string
 }
 
-// An Obstacle is why there is no complete list of fixes.
+// An Obstacle is why a policy that refuses is left alone.
 type Obstacle string
 
 // The obstacles.
 const (
-	// ObstacleNone: there is none, or it is not known here. A policy larger than
-	// trustpolicy.MaxSizeQuota is left alone: no role has one.
+	// ObstacleNone: there is none, or it is not known here.
 	ObstacleNone Obstacle = ""
-	// ObstacleOnPurpose: a statement denies, or a condition asks for something other
-	// than the token, such as an address. That is not for a tool to undo.
-	ObstacleOnPurpose Obstacle = "on-purpose"
-	// ObstacleIssuer: the issuer is not that of an organisation of Fly's. Nobody else is
-	// let into an account here.
+	// ObstacleDenied: a statement denies the request.
+	ObstacleDenied Obstacle = "denied"
+	// ObstacleCondition: a statement for the token's organization asks for something
+	// other than audience and subject, such as an address. A statement added beside it
+	// would be a way past that condition.
+	ObstacleCondition Obstacle = "condition"
+	// ObstacleIssuer: the issuer is not that of a Fly organization.
 	ObstacleIssuer Obstacle = "issuer"
+	// ObstacleSyntax: the policy could not be read.
+	ObstacleSyntax Obstacle = "syntax"
 )
 
-// An Error is one of AWS's.
-type Error struct {
+// An STSError is what STS answers to a request that it refuses.
+type STSError struct {
 	// Code is AWS's: "AccessDenied".
 	Code string
 	// Message is AWS's sentence, with text from the token in it, raw.
@@ -191,12 +176,22 @@ const (
 
 // A Step is one thing that STS looks at.
 type Step struct {
-	Code StepCode
-	// Match is undecided when the Case does not tell.
-	Match trustpolicy.Match
-	// Note says why the outcome is undecided: a clause, raw, or empty.
+	Code   StepCode
+	Result StepResult
+	// Note says why the result is undecided: a clause, raw, or empty.
 	Note string
 }
+
+// A StepResult says how a step went.
+type StepResult string
+
+// The results of a step.
+const (
+	StepPassed StepResult = "passed"
+	StepFailed StepResult = "failed"
+	// StepUndecided: the Case does not tell.
+	StepUndecided StepResult = "undecided"
+)
 
 // A ReasonCode names a reason. Those of a condition, a principal or an action that
 // breaks a rule of package trustpolicy's are the code of its finding, such as
@@ -219,7 +214,7 @@ const (
 	ReasonProviderPersonal ReasonCode = "provider-personal"
 	// ReasonClaimsPersonal: Have is of the alias "personal", which no token carries.
 	ReasonClaimsPersonal ReasonCode = "claims-personal"
-	// ReasonClaimsDisagree: the subject Have is not of the organisation of the issuer
+	// ReasonClaimsDisagree: the subject Have is not of the organization of the issuer
 	// Want.
 	ReasonClaimsDisagree ReasonCode = "claims-disagree"
 	// ReasonSignature: the token is not signed by its issuer's keys.
@@ -250,7 +245,7 @@ const (
 	ReasonNoStatement ReasonCode = "no-statement"
 	// ReasonPrincipalDiffers: the statement's principal is not the provider Have.
 	ReasonPrincipalDiffers ReasonCode = "principal-differs"
-	// ReasonOrgDiffers: the subject is of another organisation.
+	// ReasonOrgDiffers: the subject is of another organization.
 	ReasonOrgDiffers ReasonCode = "org-differs"
 	// ReasonAppSuffix: the subject's app is one that begins as the wanted one does, or
 	// the other way round: web and web-staging.
@@ -271,9 +266,9 @@ const (
 	// ReasonTagSession: the token has session tags, and no statement allows
 	// sts:TagSession, Want (id_session-tags.html).
 	ReasonTagSession ReasonCode = "tag-session"
-	// ReasonConditionFailed: another condition did not hold.
+	// ReasonConditionFailed: another condition does not match.
 	ReasonConditionFailed ReasonCode = "condition-failed"
-	// ReasonConditionUnknown: whether the condition holds depends on what is not
+	// ReasonConditionUnknown: whether the condition matches depends on what is not
 	// known.
 	ReasonConditionUnknown ReasonCode = "condition-unknown"
 	// ReasonPrincipalUnknown: whether the principal Want covers the provider AWS does
@@ -293,57 +288,58 @@ type Reason struct {
 	Have, Want string
 }
 
-// A FixKind says what has to be done.
+// A FixKind says what to do.
 type FixKind string
 
 // The kinds of fixes.
 const (
-	// FixEditStatement: statements of the policy are edited; Policy is the whole new
-	// document.
-	FixEditStatement FixKind = "edit-statement"
-	// FixAddStatement: the policy gets a statement more; Policy is the whole new
-	// document.
+	// FixSetup: fly-aws setup, run again, repairs the role, which is its own.
+	FixSetup FixKind = "setup"
+	// FixAdopt: fly-aws setup adds its statement beside those that the role has.
+	FixAdopt FixKind = "adopt"
+	// FixOwnRole: fly-aws setup makes a role for the token's app. This one stays as it
+	// is.
+	FixOwnRole FixKind = "own-role"
+	// FixRepairStatement: the statement Index of the policy is to be as After.
+	FixRepairStatement FixKind = "repair-statement"
+	// FixAddStatement: the policy needs the statement After beside those that it has.
 	FixAddStatement FixKind = "add-statement"
-	// FixReplacePolicy: the document is no policy; Policy is the right one.
-	FixReplacePolicy FixKind = "replace-policy"
-	// FixCreateProvider: the account needs a provider for Issuer with Audience.
-	FixCreateProvider FixKind = "create-provider"
-	// FixAddAudience: the provider ProviderARN, "" when not known, needs Audience in
-	// its list.
-	FixAddAudience FixKind = "add-audience"
 	// FixRequestAudience: the token has to be minted for Audience.
 	FixRequestAudience FixKind = "request-audience"
 	// FixRequestToken: a fresh token has to be minted.
 	FixRequestToken FixKind = "request-token"
-	// FixRawSlug: the organisation's raw slug has to be used, which the iss of a token
-	// tells, in place of "personal".
+	// FixRawSlug: the organization's raw slug has to be used in place of "personal".
 	FixRawSlug FixKind = "raw-slug"
 	// FixRoleARN: RoleARN has to be asked for.
 	FixRoleARN FixKind = "role-arn"
 )
 
-// A Fix is something to do. Its fields are set as its Kind says.
+// A Fix is one thing to do. It lets in nobody but the machines of the token's app, and
+// takes nothing out of the policy but the mistake that it repairs. Its fields are set as
+// its Kind says.
 type Fix struct {
 	Kind FixKind
-	// Before is the policy as it is; nil when there is none.
-	Before, Policy *trustpolicy.Policy
-	// Role is the role's name; "" when not known.
-	Role                          string
-	ProviderARN, Issuer, Audience string
-	RoleARN                       string
-	// NewOrg says that the fix gives an organisation, that of Issuer, its first access
-	// to a role that trusts only others. A token that nobody expected is better refused.
+	// Setup is what to give to fly-aws setup.
+	Setup *Setup
+	// Index is the place of a statement in the policy, from 0; Before is the statement as
+	// it is, nil for one to be added.
+	Index         int
+	Before, After *trustpolicy.Statement
+	Audience      string
+	RoleARN       string
+	// NewOrg says, of FixOwnRole, that the role asked for trusts other organizations
+	// alone: a token that nobody expected is better refused.
 	NewOrg bool
-	// OverridesDeny says that Policy makes an exception from a statement that denies.
-	// Somebody had a reason for that statement.
-	OverridesDeny bool
-	// AlsoAccepts are subjects of other apps that Policy lets in and Before does not,
-	// examples of each kind. It is not empty for a fix that is too broad.
-	AlsoAccepts []string
-	// Warnings are the errors that Lint finds in the statements of Policy that let the
-	// token in.
-	Warnings []Reason
 }
 
-// TooBroad says whether the fix lets in more than the request's own app.
-func (f Fix) TooBroad() bool { return len(f.AlsoAccepts) > 0 }
+// Setup holds the flags for fly-aws setup; those that are empty are omitted.
+type Setup struct {
+	Org, App string
+	// Role is the role's name and Path its path, Shared the name of a role that apps
+	// share. All are empty for the app's role under its default name.
+	Role, Path, Shared string
+	Audience           string
+	// AllMachines lifts the limit to machines that are named.
+	AllMachines bool
+	Adopt       bool
+}

@@ -1,16 +1,19 @@
-// Package explain says what STS answers to a token, why, and what is the least
-// that has to change for the token to be accepted. AWS itself says "Not authorized
-// to perform sts:AssumeRoleWithWebIdentity" and no more.
+// Package explain says what STS answers to a token, why, and what to do about it. AWS
+// itself says "Not authorized to perform sts:AssumeRoleWithWebIdentity" and no more.
 //
 // [Explain] goes through what STS checks, in order: the form of the token, the
 // provider of its issuer, the signature, the claims that must be there, the expiry,
 // the audience, the role's ARN if it is known, and at last the role's trust policy,
 // which package trustpolicy evaluates. Everything comes in as a [Case], nothing is
 // looked up. What a Case leaves open is taken to be in order; the step that would
-// have looked at it is then undecided, and the verdict tells of the rest.
+// have looked at it is then undecided, and the verdict depends on the rest.
 //
-// A fix opens a role to organisations of Fly's alone, says so when one is new to it,
-// and takes access from nobody.
+// A [Fix] is one thing to do, and a safe one. For a role that fly-aws set up it is
+// fly-aws setup; for a statement that breaks a rule of package trustpolicy's, the
+// repair of that rule; for a role that is for other apps, a role of the app's own;
+// otherwise our statement beside those that are there. None opens a role to anybody but
+// the machines of the token's app, goes past what a statement denies or asks for
+// besides, or replaces a policy.
 //
 // [ErrorText] reads an error message of AWS's the other way round.
 //

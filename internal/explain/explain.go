@@ -12,50 +12,37 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// Explain says what STS answers to a request.
+// Explain says what STS answers to a request, why, and what to do about it.
 func Explain(c Case) Explanation {
 	e := newExplainer(c)
-	e.token()
-	e.provider()
-	e.signature()
-	e.claims()
-	e.expiry()
-	e.audience()
-	e.role()
-	e.policy()
-	e.fix()
-	reasons := e.out.Reasons
-	sort.SliceStable(reasons, func(i, j int) bool { return telling(reasons[i].Code) > telling(reasons[j].Code) })
+	e.answer()
+	e.explainFix()
 	return e.out
 }
 
 // An explainer works on one case.
 type explainer struct {
 	Case
-	path string // of the issuer: "oidc.fly.io/acme"
-	org  string // the slug in the issuer, if that is an organisation's of Fly's
-	arn  string // of the issuer's provider, as far as it is known
-	out  Explanation
-	// fixes are of what comes before the policy; wanted is the audience of the token when
-	// they are made.
-	fixes    []Fix
-	wanted   string
-	hopeless bool // no fix of the policy can help
-	guarded  bool // something refuses on purpose
-	alias    bool // the claims are of the alias "personal"
+	path    string          // of the issuer: "oidc.fly.io/acme"
+	org     string          // the slug in the issuer; "" if that is not a Fly organization's
+	subject flyname.Subject // zero when the subject has another form
+	arn     string          // of the issuer's provider, as far as it is known
+	out     Explanation
+	// audience is that of the token, or the one that it should have.
+	audience string
+	// hasCondition says that a statement for the token's organization asks for something
+	// other than its audience and subject.
+	hasCondition bool
 }
 
 func newExplainer(c Case) *explainer {
-	e := &explainer{Case: c}
+	e := &explainer{Case: c, audience: flyname.AudienceAWS}
 	e.out.Verdict = Accepted
 	e.path = strings.TrimPrefix(c.Claims.Issuer, "https://")
-	slug, isFly := strings.CutPrefix(c.Claims.Issuer, flyname.Issuer(""))
-	switch {
-	case isFly && (slug == flyname.Personal || flyname.CheckOrg(slug) == nil):
-		e.org = slug
-	case c.Claims.Issuer != "":
-		// Whoever it is, a suggestion of ours is no reason to let them in.
-		e.hopeless, e.out.Obstacle = true, ObstacleIssuer
+	e.org, _ = flyname.IssuerOrg(c.Claims.Issuer)
+	e.subject, _ = flyname.ParseSubject(c.Claims.Subject)
+	if have := present(c.Claims.Audience); len(have) > 0 {
+		e.audience = have[0]
 	}
 	e.locate()
 	shown := e.Account
@@ -69,6 +56,30 @@ func newExplainer(c Case) *explainer {
 	return e
 }
 
+// answer goes through the steps of STS.
+func (e *explainer) answer() {
+	e.token()
+	e.provider()
+	e.signature()
+	e.claims()
+	e.expiry()
+	e.audienceStep()
+	e.role()
+	e.policy()
+	reasons := e.out.Reasons
+	sort.SliceStable(reasons, func(i, j int) bool { return specificity(reasons[i].Code) > specificity(reasons[j].Code) })
+}
+
+// isAlias says whether the claims are of the alias "personal", which no token carries.
+func (e *explainer) isAlias() bool {
+	return e.org == flyname.Personal || e.subject.Org == flyname.Personal
+}
+
+// claimsDisagree says whether issuer and subject are of different organizations.
+func (e *explainer) claimsDisagree() bool {
+	return e.org != "" && e.subject.Org != "" && e.subject.Org != e.org
+}
+
 // locate finds partition and account where the case does not name them.
 func (e *explainer) locate() {
 	names := append([]string{e.Provider.ARN}, e.Provider.Others...)
@@ -79,9 +90,6 @@ func (e *explainer) locate() {
 				names = append(names, s.Principal.Federated...)
 			}
 		}
-	}
-	if e.Policy == nil && len(e.Text) <= maxText {
-		names = append(names, strings.Split(string(e.Text), `"`)...)
 	}
 	rank := func(i int) int {
 		switch {
@@ -110,10 +118,6 @@ func (e *explainer) locate() {
 	}
 }
 
-// maxText is the most of a document that is no policy that is looked at: as much
-// as IAM would (CreateRole, AssumeRolePolicyDocument).
-const maxText = 131072
-
 // accountOf reads partition and account from the ARN of an IAM resource.
 func accountOf(arn string) (partition, account string, ok bool) {
 	f := strings.SplitN(arn, ":", 6)
@@ -123,10 +127,10 @@ func accountOf(arn string) (partition, account string, ok bool) {
 	return f[1], f[4], true
 }
 
-// step notes what came of one; of those that failed the first gives AWS's error.
-func (e *explainer) step(code StepCode, outcome trustpolicy.Match, failure *Error) {
-	e.out.Steps = append(e.out.Steps, Step{Code: code, Match: outcome})
-	if outcome == trustpolicy.DoesNotMatch {
+// step notes the result of one; of those that failed the first gives AWS's error.
+func (e *explainer) step(code StepCode, result StepResult, failure *STSError) {
+	e.out.Steps = append(e.out.Steps, Step{Code: code, Result: result})
+	if result == StepFailed {
 		e.out.Verdict = Refused
 		if e.out.Error == nil {
 			e.out.Error = failure
@@ -145,19 +149,18 @@ func (e *explainer) add(r Reason) {
 	}
 }
 
-func invalidToken(format string, args ...any) *Error {
-	return &Error{Code: "InvalidIdentityToken", Message: fmt.Sprintf(format, args...)}
+func invalidToken(format string, args ...any) *STSError {
+	return &STSError{Code: "InvalidIdentityToken", Message: fmt.Sprintf(format, args...)}
 }
 
 func (e *explainer) token() {
 	missing := map[string]bool{
 		"iss": e.Claims.Issuer == "", "sub": e.Claims.Subject == "", "aud": len(present(e.Claims.Audience)) == 0,
 	}
-	if e.TokenError == nil || missing[e.TokenRule] { // of which the step claims tells
-		e.step(StepToken, trustpolicy.Matches, nil)
+	if e.TokenError == nil || missing[e.TokenRule] { // the step claims reports it
+		e.step(StepToken, StepPassed, nil)
 		return
 	}
-	e.freshToken()
 	code, failure := ReasonTokenForm, invalidToken(
 		"The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)")
 	switch e.TokenRule {
@@ -168,7 +171,7 @@ func (e *explainer) token() {
 		if e.TokenRule == "size" {
 			bound = "less than or equal to 20000"
 		}
-		failure = &Error{
+		failure = &STSError{
 			Code:    "ValidationError",
 			Message: "1 validation error detected: Value at 'webIdentityToken' failed to satisfy constraint: Member must have length " + bound,
 		}
@@ -180,54 +183,37 @@ func (e *explainer) token() {
 		e.undecided(StepToken, "")
 		return
 	}
-	e.step(StepToken, trustpolicy.DoesNotMatch, failure)
+	e.step(StepToken, StepFailed, failure)
 }
 
 // undecided notes a step on which the verdict depends.
 func (e *explainer) undecided(code StepCode, note string) {
-	e.step(code, trustpolicy.MatchUndecided, nil)
+	e.step(code, StepUndecided, nil)
 	e.out.Steps[len(e.out.Steps)-1].Note = note
 	if e.out.Verdict == Accepted {
 		e.out.Verdict = Undecided
 	}
 }
 
-func (e *explainer) freshToken() {
-	if !slices.ContainsFunc(e.fixes, func(f Fix) bool { return f.Kind == FixRequestToken }) {
-		e.fixes = append(e.fixes, Fix{Kind: FixRequestToken})
-	}
-}
-
 func (e *explainer) provider() {
 	issuer := e.Claims.Issuer
-	org, _, isMachine := subjectParts(e.Claims.Subject)
 	switch {
 	case issuer == "":
-		e.step(StepProvider, trustpolicy.MatchUndecided, nil) // a missing claim, said later
-		e.hopeless = true
+		e.step(StepProvider, StepUndecided, nil) // the step claims reports it
 		return
-	case e.org == flyname.Personal || isMachine && org == flyname.Personal:
+	case e.isAlias():
 		have := issuer
 		if e.org != flyname.Personal {
 			have = e.Claims.Subject
 		}
 		e.because(ReasonClaimsPersonal, have, "")
-		e.alias = true
-		e.fixes = append(e.fixes, Fix{Kind: FixRawSlug, Issuer: issuer})
-		e.hopeless = true
-	case e.org != "" && isMachine && org != e.org:
+	case e.claimsDisagree():
 		e.because(ReasonClaimsDisagree, e.Claims.Subject, issuer)
-		e.hopeless = true
 	}
 	// IAM knows a provider by its https URL alone.
-	isURL := strings.HasPrefix(issuer, "https://")
-	if e.Provider.Presence == Absent || !isURL || e.org == flyname.Personal {
-		e.hopeless = e.hopeless || !isURL
+	if e.Provider.Presence == Absent || !strings.HasPrefix(issuer, "https://") || e.org == flyname.Personal {
 		e.because(ReasonProviderAbsent, issuer, "")
-		e.step(StepProvider, trustpolicy.DoesNotMatch, invalidToken("No OpenIDConnect provider found in your account for %s", issuer))
-		if !e.hopeless {
-			e.fixes = append(e.fixes, Fix{Kind: FixCreateProvider, Issuer: issuer, Audience: flyname.AudienceAWS})
-		}
+		e.step(StepProvider, StepFailed, invalidToken("No OpenIDConnect provider found in your account for %s", issuer))
 		if e.org != "" && e.org != flyname.Personal {
 			e.personalProvider(e.Provider.Others)
 		}
@@ -245,12 +231,12 @@ func (e *explainer) personalProvider(arns []string) {
 	}
 }
 
-// known is the outcome of a step that found nothing wrong.
-func known(looked bool) trustpolicy.Match {
+// known is the result of a step that found nothing wrong.
+func known(looked bool) StepResult {
 	if looked {
-		return trustpolicy.Matches
+		return StepPassed
 	}
-	return trustpolicy.MatchUndecided
+	return StepUndecided
 }
 
 func (e *explainer) signature() {
@@ -262,9 +248,8 @@ func (e *explainer) signature() {
 		return
 	}
 	e.because(ReasonSignature, "", e.Claims.Issuer)
-	e.step(StepSignature, trustpolicy.DoesNotMatch, invalidToken(
+	e.step(StepSignature, StepFailed, invalidToken(
 		"Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements"))
-	e.freshToken()
 }
 
 func (e *explainer) claims() {
@@ -285,12 +270,10 @@ func (e *explainer) claims() {
 		}
 	}
 	if missing == "" {
-		e.step(StepClaims, trustpolicy.Matches, nil)
+		e.step(StepClaims, StepPassed, nil)
 		return
 	}
-	e.step(StepClaims, trustpolicy.DoesNotMatch, invalidToken("Missing a required claim: %s", missing))
-	e.freshToken()
-	e.hopeless = e.hopeless || e.Claims.Subject == ""
+	e.step(StepClaims, StepFailed, invalidToken("Missing a required claim: %s", missing))
 }
 
 // present drops empty strings, which are no audiences.
@@ -302,20 +285,18 @@ func (e *explainer) expiry() {
 	exp, nbf := e.Claims.Expiry, e.Claims.NotBefore
 	switch {
 	case e.Now.IsZero() || exp.IsZero() && nbf.IsZero():
-		e.step(StepExpiry, trustpolicy.MatchUndecided, nil)
+		e.step(StepExpiry, StepUndecided, nil)
 	case !exp.IsZero() && !e.Now.Before(exp.Add(Grace)):
 		e.because(ReasonExpired, timestamp(exp), timestamp(e.Now))
-		e.step(StepExpiry, trustpolicy.DoesNotMatch, &Error{
+		e.step(StepExpiry, StepFailed, &STSError{
 			Code: "ExpiredTokenException",
 			Message: fmt.Sprintf("Token expired: current date/time %d must be before the expiration date/time %d",
 				e.Now.Unix(), exp.Unix()),
 		})
-		e.freshToken()
 	case !nbf.IsZero() && e.Now.Add(Grace).Before(nbf):
 		// AWS documents no grace before nbf; that after exp is taken for it too.
 		e.because(ReasonNotYetValid, timestamp(nbf), timestamp(e.Now))
-		e.step(StepExpiry, trustpolicy.DoesNotMatch, invalidToken("Some claims are invalid"))
-		e.freshToken()
+		e.step(StepExpiry, StepFailed, invalidToken("Some claims are invalid"))
 	default:
 		e.step(StepExpiry, known(!exp.IsZero()), nil)
 	}
@@ -323,48 +304,26 @@ func (e *explainer) expiry() {
 
 func timestamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-func (e *explainer) audience() {
+func (e *explainer) audienceStep() {
 	have := present(e.Claims.Audience)
-	if len(have) > 0 {
-		e.wanted = have[0]
-	}
-	listed := func(s string) bool { return slices.Contains(e.Provider.Audiences, s) }
 	looked := e.Provider.Presence == Present && e.Provider.Audiences != nil
 	switch {
 	case len(have) == 0:
-		e.step(StepAudience, trustpolicy.MatchUndecided, nil) // a missing claim, said already
-		e.wanted = flyname.AudienceAWS
-	case looked && !slices.ContainsFunc(have, listed):
+		e.step(StepAudience, StepUndecided, nil) // the step claims reports it
+	case looked && !slices.ContainsFunc(have, e.isListed):
 		e.because(ReasonAudienceUnlisted, join(have), join(e.Provider.Audiences))
-		e.step(StepAudience, trustpolicy.DoesNotMatch, invalidToken("Incorrect token audience"))
-		if e.mistaken(e.wanted) || listed(flyname.AudienceAWS) {
-			e.requestAudience()
-			return
-		}
+		e.step(StepAudience, StepFailed, invalidToken("Incorrect token audience"))
 	case len(have) > 1:
 		e.because(ReasonManyAudiences, join(have), "")
-		e.step(StepAudience, trustpolicy.MatchUndecided, nil)
+		e.step(StepAudience, StepUndecided, nil)
 	default:
 		e.step(StepAudience, known(looked), nil)
 	}
-	if len(have) > 1 || len(have) == 1 && flyname.CheckAudience(have[0]) != nil {
-		e.requestAudience() // one of which it is certain what AWS makes of it
-	}
 }
 
-// mistaken says whether an audience is one of Fly's own, which no role is likely
-// to want.
-func (e *explainer) mistaken(audience string) bool {
-	return audience == e.org || strings.HasPrefix(audience, "https://fly.io/") || strings.HasPrefix(audience, "urn:fly:")
-}
-
-// requestAudience makes the token one for AWS.
-func (e *explainer) requestAudience() {
-	if e.org == "" {
-		return // how others mint theirs is not known here
-	}
-	e.wanted = flyname.AudienceAWS
-	e.fixes = append(e.fixes, Fix{Kind: FixRequestAudience, Audience: e.wanted})
+// isListed says whether the provider is known to list an audience.
+func (e *explainer) isListed(audience string) bool {
+	return slices.Contains(e.Provider.Audiences, audience)
 }
 
 func join(list []string) string { return strings.Join(list, ", ") }
@@ -424,10 +383,9 @@ func (e *explainer) decide(p *trustpolicy.Policy, audiences ...string) (assume, 
 	return assume, tag
 }
 
-// accepts says whether a policy accepts the request once the token is as it has to
-// be.
-func (e *explainer) accepts(p *trustpolicy.Policy) bool {
-	assume, tag := e.decide(p, e.wanted)
+// allows says whether a policy allows a token as this one, for an audience.
+func (e *explainer) allows(p *trustpolicy.Policy, audience string) bool {
+	assume, tag := e.decide(p, audience)
 	return assume.Decision == trustpolicy.Allowed && tag.Decision == trustpolicy.Allowed
 }
 
@@ -437,16 +395,15 @@ func (e *explainer) role() {
 		return
 	}
 	if e.WantedRole == e.RoleARN {
-		e.step(StepRole, trustpolicy.Matches, nil)
+		e.step(StepRole, StepPassed, nil)
 		return
 	}
 	e.because(ReasonRoleARN, e.WantedRole, e.RoleARN)
-	e.step(StepRole, trustpolicy.DoesNotMatch, notAuthorized())
-	e.fixes = append(e.fixes, Fix{Kind: FixRoleARN, RoleARN: e.RoleARN})
+	e.step(StepRole, StepFailed, notAuthorized())
 }
 
-func notAuthorized() *Error {
-	return &Error{Code: "AccessDenied", Message: "Not authorized to perform " + trustpolicy.AssumeAction}
+func notAuthorized() *STSError {
+	return &STSError{Code: "AccessDenied", Message: "Not authorized to perform " + trustpolicy.AssumeAction}
 }
 
 // policy is the last step.
@@ -455,7 +412,7 @@ func (e *explainer) policy() {
 	case e.PolicyError != nil && e.Policy == nil:
 		// IAM takes no such document, so no role has it.
 		e.because(ReasonPolicySyntax, e.PolicyError.Error(), "")
-		e.step(StepPolicy, trustpolicy.DoesNotMatch, &Error{Code: "MalformedPolicyDocument", Message: "This policy contains invalid Json"})
+		e.step(StepPolicy, StepFailed, &STSError{Code: "MalformedPolicyDocument", Message: "This policy contains invalid Json"})
 		return
 	case e.Policy == nil:
 		e.because(ReasonPolicyUnknown, "", "")
@@ -466,17 +423,17 @@ func (e *explainer) policy() {
 	e.out.Statements = assume.Statements
 	switch {
 	case assume.Decision.Denied() || tag.Decision.Denied():
-		e.step(StepPolicy, trustpolicy.DoesNotMatch, notAuthorized())
+		e.step(StepPolicy, StepFailed, notAuthorized())
 	case assume.Decision == trustpolicy.Undecided || tag.Decision == trustpolicy.Undecided:
 		e.undecided(StepPolicy, "")
 	default:
-		e.step(StepPolicy, trustpolicy.Matches, nil)
+		e.step(StepPolicy, StepPassed, nil)
 		if len(present(e.Claims.Audience)) > 1 && e.out.Verdict == Accepted {
 			e.out.Verdict = Undecided
 		}
 	}
 	switch {
-	case e.alias: // the policy never sees such claims
+	case e.isAlias(): // the policy never sees such claims
 	case assume.Decision != trustpolicy.Allowed:
 		e.policyReasons(assume)
 	case tag.Decision != trustpolicy.Allowed:
@@ -501,5 +458,4 @@ func (e *explainer) tagReasons(d trustpolicy.Evaluation) {
 // denies notes a statement that denies the request.
 func (e *explainer) denies(s trustpolicy.StatementResult) {
 	e.add(Reason{Code: ReasonDenied, Statement: s.Index, Sid: s.Sid})
-	e.guarded = true
 }

@@ -22,7 +22,7 @@ const (
 
 var noon = time.Date(2026, 8, 21, 12, 0, 0, 0, time.UTC)
 
-// statement is one that trusts the organisation acme on conditions.
+// statement is one that trusts the organization acme on conditions.
 func statement(effect, conditions string) string {
 	return `{"Effect":"` + effect + `","Principal":{"Federated":"` + provider + `"},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{` + conditions + `}}`
 }
@@ -50,11 +50,17 @@ func machine(p *trustpolicy.Policy) Case {
 	c := Case{
 		Policy: p, Role: "web",
 		Provider:  Provider{Presence: Present, ARN: provider, Audiences: []string{"sts.amazonaws.com"}},
-		Claims:    MachineClaims(subject, "sts.amazonaws.com"),
+		Claims:    claimsOf(subject),
 		Signature: Verified, Now: noon,
 	}
 	c.Claims.Expiry = noon.Add(10 * time.Minute)
 	return c
+}
+
+// claimsOf are the claims of a machine's token for AWS.
+func claimsOf(sub string) flyname.Claims {
+	s, _ := flyname.ParseSubject(sub)
+	return flyname.MachineClaims(s, flyname.AudienceAWS)
 }
 
 // Sources of the expectations: pages of the IAM User Guide, and of the STS API
@@ -83,7 +89,7 @@ var policyCases = []struct {
 	page, name, version, statements string
 	tags                            bool
 	verdict                         Verdict
-	reason                          string // the most telling; "" when accepted
+	reason                          string // the most specific; "" when accepted
 	fix                             FixKind
 }{
 	{pageOperators, "as it should be", "2012-10-17", statement("Allow", aud+","+sub), false, "accepted", "", ""},
@@ -91,19 +97,19 @@ var policyCases = []struct {
 	{pageOperators, "wildcard across the colons", "2012-10-17", statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":"acme:*"}`), false, "accepted", "", ""},
 	{pageOperators, "one character", "2012-10-17", statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":"acme:w?b:*"}`), false, "accepted", "", ""},
 	{pageOperators, "prefix lets in a longer name", "2012-10-17", statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":"acme:we*"}`), false, "accepted", "", ""},
-	{pageOperators, "wildcard under StringEquals", "2012-10-17", statement("Allow", `"StringEquals":{"oidc.fly.io/acme:aud":"sts.amazonaws.com","oidc.fly.io/acme:sub":"acme:web:*"}`), false, "refused", "wildcard-literal", FixEditStatement},
-	{pageOperators, "no wildcard at the end", "2012-10-17", statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":"acme:web"}`), false, "refused", "subject-parts", FixEditStatement},
-	{pageOperators, "another app", "2012-10-17", statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":"acme:db:*"}`), false, "refused", "app-differs", FixEditStatement},
-	{pageOperators, "an app with a suffix", "2012-10-17", statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":"acme:web-staging:*"}`), false, "refused", "app-suffix", FixEditStatement},
-	{pageOperators, "another machine", "2012-10-17", statement("Allow", aud+`,"StringEqualsIgnoreCase":{"oidc.fly.io/acme:sub":"acme:web:warm-shape-2008"}`), false, "refused", "machine-differs", FixEditStatement},
-	{pageOperators, "case of a subject", "2012-10-17", statement("Allow", audAnd(`"oidc.fly.io/acme:sub":"acme:web:Cold-Shape-2007"`)), false, "refused", "case-differs", FixEditStatement},
+	{pageOperators, "wildcard under StringEquals", "2012-10-17", statement("Allow", `"StringEquals":{"oidc.fly.io/acme:aud":"sts.amazonaws.com","oidc.fly.io/acme:sub":"acme:web:*"}`), false, "refused", "wildcard-literal", FixRepairStatement},
+	{pageOperators, "no wildcard at the end", "2012-10-17", statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":"acme:web"}`), false, "refused", "subject-parts", FixRepairStatement},
+	{pageOperators, "another app", "2012-10-17", statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":"acme:db:*"}`), false, "refused", "app-differs", FixOwnRole},
+	{pageOperators, "an app with a suffix", "2012-10-17", statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":"acme:web-staging:*"}`), false, "refused", "app-suffix", FixOwnRole},
+	{pageOperators, "another machine", "2012-10-17", statement("Allow", aud+`,"StringEqualsIgnoreCase":{"oidc.fly.io/acme:sub":"acme:web:warm-shape-2008"}`), false, "refused", "machine-differs", FixAdopt},
+	{pageOperators, "case of a subject", "2012-10-17", statement("Allow", audAnd(`"oidc.fly.io/acme:sub":"acme:web:Cold-Shape-2007"`)), false, "refused", "case-differs", FixAdopt},
 	{pageOperators, "case ignored", "2012-10-17", statement("Allow", aud+`,"StringEqualsIgnoreCase":{"oidc.fly.io/acme:sub":"ACME:WEB:cold-shape-2007"}`), false, "accepted", "", ""},
-	{pageOperators, "case of an audience", "2012-10-17", statement("Allow", `"StringEquals":{"oidc.fly.io/acme:aud":"STS.amazonaws.com"},`+sub), false, "refused", "case-differs", FixEditStatement},
+	{pageOperators, "case of an audience", "2012-10-17", statement("Allow", `"StringEquals":{"oidc.fly.io/acme:aud":"STS.amazonaws.com"},`+sub), false, "refused", "case-differs", FixAdopt},
 	{pageOperators, "case of a key does not count", "2012-10-17", statement("Allow", `"StringEquals":{"OIDC.fly.io/ACME:AUD":"sts.amazonaws.com"},`+sub), false, "accepted", "", ""},
-	{pageOperators, "another audience", "2012-10-17", statement("Allow", `"StringEquals":{"oidc.fly.io/acme:aud":"vault"},`+sub), false, "refused", "audience-differs", FixEditStatement},
+	{pageOperators, "another audience", "2012-10-17", statement("Allow", `"StringEquals":{"oidc.fly.io/acme:aud":"vault"},`+sub), false, "refused", "audience-differs", FixAdopt},
 	{pageOperators, "kept out", "2012-10-17", statement("Allow", aud+`,"StringNotLike":{"oidc.fly.io/acme:sub":"acme:web:*"}`), false, "refused", "condition-failed", ""},
 	{pageOperators, "others kept out", "2012-10-17", statement("Allow", aud+`,"StringNotLike":{"oidc.fly.io/acme:sub":"acme:db:*"}`), false, "accepted", "", ""},
-	{pageOperators, "a number", "2012-10-17", statement("Allow", aud+`,"NumericEquals":{"oidc.fly.io/acme:sub":"1"}`), false, "refused", "operator-type", FixEditStatement},
+	{pageOperators, "a number", "2012-10-17", statement("Allow", aud+`,"NumericEquals":{"oidc.fly.io/acme:sub":"1"}`), false, "refused", "operator-type", FixAdopt},
 	{pageOperators, "an address that is not known", "2012-10-17", statement("Allow", aud+","+sub+`,"IpAddress":{"aws:SourceIp":"203.0.113.0/24"}`), false, "undecided", "condition-unknown", ""},
 	{pageOperators, "a date", "2012-10-17", statement("Allow", aud+","+sub+`,"DateLessThan":{"aws:CurrentTime":"2026-08-21T12:00:01Z"}`), false, "accepted", "", ""},
 	{pageOperators, "a date that is over", "2012-10-17", statement("Allow", aud+","+sub+`,"DateLessThan":{"aws:CurrentTime":"2026-08-21T12:00:00Z"}`), false, "refused", "condition-failed", ""},
@@ -112,21 +118,21 @@ var policyCases = []struct {
 	{pageGlobal, "no external ID comes with a token", "2012-10-17", statement("Allow", audAnd(`"sts:ExternalId":"x"`)+","+sub), false, "refused", "key-missing", ""},
 
 	{pageLogic, "one of several values", "2012-10-17", statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":["acme:db:*","acme:web:*"]}`), false, "accepted", "", ""},
-	{pageLogic, "none of several values", "2012-10-17", statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":["acme:db:*","acme:api:*"]}`), false, "refused", "app-differs", FixEditStatement},
-	{pageLogic, "one of two keys", "2012-10-17", statement("Allow", `"StringEquals":{"oidc.fly.io/acme:aud":"x","oidc.fly.io/acme:sub":"`+subject+`"}`), false, "refused", "audience-differs", FixEditStatement},
-	{pageLogic, "both wrong", "2012-10-17", statement("Allow", `"StringEquals":{"oidc.fly.io/acme:aud":"x"},"StringLike":{"oidc.fly.io/acme:sub":"acme:db:*"}`), false, "refused", "app-differs", FixEditStatement},
+	{pageLogic, "none of several values", "2012-10-17", statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":["acme:db:*","acme:api:*"]}`), false, "refused", "app-differs", FixOwnRole},
+	{pageLogic, "one of two keys", "2012-10-17", statement("Allow", `"StringEquals":{"oidc.fly.io/acme:aud":"x","oidc.fly.io/acme:sub":"`+subject+`"}`), false, "refused", "audience-differs", FixAdopt},
+	{pageLogic, "both wrong", "2012-10-17", statement("Allow", `"StringEquals":{"oidc.fly.io/acme:aud":"x"},"StringLike":{"oidc.fly.io/acme:sub":"acme:db:*"}`), false, "refused", "app-differs", FixOwnRole},
 
-	{pageKeys, "a claim that IAM does not see", "2012-10-17", statement("Allow", audAnd(`"oidc.fly.io/acme:app_name":"web"`)), false, "refused", "claim-unseen", FixEditStatement},
-	{pageKeys, "a claim that IAM does not see beside one that it does", "2012-10-17", statement("Allow", audAnd(`"oidc.fly.io/acme:org_name":"acme"`)+","+sub), false, "refused", "claim-unseen", FixEditStatement},
-	{pageKeys, "another organisation's key", "2012-10-17", statement("Allow", `"StringEquals":{"oidc.fly.io/acme:aud":"sts.amazonaws.com"},"StringLike":{"oidc.fly.io/other:sub":"acme:web:*"}`), false, "refused", "key-prefix", FixEditStatement},
+	{pageKeys, "a claim that IAM does not see", "2012-10-17", statement("Allow", audAnd(`"oidc.fly.io/acme:app_name":"web"`)), false, "refused", "claim-unseen", FixAdopt},
+	{pageKeys, "a claim that IAM does not see beside one that it does", "2012-10-17", statement("Allow", audAnd(`"oidc.fly.io/acme:org_name":"acme"`)+","+sub), false, "refused", "claim-unseen", FixRepairStatement},
+	{pageKeys, "another organization's key", "2012-10-17", statement("Allow", `"StringEquals":{"oidc.fly.io/acme:aud":"sts.amazonaws.com"},"StringLike":{"oidc.fly.io/other:sub":"acme:web:*"}`), false, "refused", "key-prefix", FixRepairStatement},
 	{pageKeys, "another provider's key", "2012-10-17", statement("Allow", `"StringEquals":{"token.actions.githubusercontent.com:aud":"sts.amazonaws.com"},`+sub), false, "refused", "key-prefix", ""},
-	{pageKeys, "a key with a scheme", "2012-10-17", statement("Allow", aud+`,"StringLike":{"https://oidc.fly.io/acme:sub":"acme:web:*"}`), false, "refused", "key-prefix", FixEditStatement},
+	{pageKeys, "a key with a scheme", "2012-10-17", statement("Allow", aud+`,"StringLike":{"https://oidc.fly.io/acme:sub":"acme:web:*"}`), false, "refused", "key-prefix", FixRepairStatement},
 	{pageExists, "IfExists on a key that is never there", "2012-10-17", statement("Allow", aud+","+sub+`,"StringEqualsIfExists":{"oidc.fly.io/acme:app_name":"db"}`), false, "accepted", "", ""},
-	{pageExists, "IfExists on a key that is there", "2012-10-17", statement("Allow", aud+`,"StringLikeIfExists":{"oidc.fly.io/acme:sub":"acme:db:*"}`), false, "refused", "app-differs", FixEditStatement},
+	{pageExists, "IfExists on a key that is there", "2012-10-17", statement("Allow", aud+`,"StringLikeIfExists":{"oidc.fly.io/acme:sub":"acme:db:*"}`), false, "refused", "app-differs", FixOwnRole},
 	{pageOperators, "a negated test of a missing key", "2012-10-17", statement("Allow", aud+","+sub+`,"StringNotEquals":{"oidc.fly.io/acme:app_name":"web"}`), false, "accepted", "", ""},
 	{pageNull, "absence of a missing key", "2012-10-17", statement("Allow", aud+","+sub+`,"Null":{"oidc.fly.io/acme:app_name":"true"}`), false, "accepted", "", ""},
 	{pageNull, "presence of sub", "2012-10-17", statement("Allow", aud+","+sub+`,"Null":{"oidc.fly.io/acme:sub":"false"}`), false, "accepted", "", ""},
-	{pageNull, "presence of a missing key", "2012-10-17", statement("Allow", aud+","+sub+`,"Null":{"oidc.fly.io/acme:org_id":"false"}`), false, "refused", "claim-unseen", FixEditStatement},
+	{pageNull, "presence of a missing key", "2012-10-17", statement("Allow", aud+","+sub+`,"Null":{"oidc.fly.io/acme:org_id":"false"}`), false, "refused", "claim-unseen", ""},
 	{pageSets, "ForAllValues of no values", "2012-10-17", statement("Allow", aud+","+sub+`,"ForAllValues:StringEquals":{"aws:TagKeys":"team"}`), false, "accepted", "", ""},
 	{pageSets, "ForAnyValue of no values", "2012-10-17", statement("Allow", aud+","+sub+`,"ForAnyValue:StringEquals":{"aws:TagKeys":"team"}`), false, "refused", "key-missing", ""},
 	{pageSets, "ForAnyValue of one value", "2012-10-17", statement("Allow", aud+`,"ForAnyValue:StringLike":{"oidc.fly.io/acme:sub":"acme:web:*"}`), false, "accepted", "", ""},
@@ -137,24 +143,24 @@ var policyCases = []struct {
 	{pageVersion, "a variable in the old version", "2008-10-17", statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":"acme:${aws:username}:*"}`), false, "refused", "variable-text", ""},
 	{pageVersion, "no version", "", statement("Allow", aud+","+sub), false, "accepted", "", ""},
 
-	{pageDecision, "explicit deny", "2012-10-17", statement("Allow", aud+","+sub) + "," + statement("Deny", sub), false, "refused", "denied", FixEditStatement},
-	{pageDecision, "deny with an exception", "2012-10-17", statement("Allow", aud+","+sub) + "," + statement("Deny", `"StringNotLike":{"oidc.fly.io/acme:sub":"acme:db:*"}`), false, "refused", "denied", FixEditStatement},
+	{pageDecision, "explicit deny", "2012-10-17", statement("Allow", aud+","+sub) + "," + statement("Deny", sub), false, "refused", "denied", ""},
+	{pageDecision, "deny with an exception", "2012-10-17", statement("Allow", aud+","+sub) + "," + statement("Deny", `"StringNotLike":{"oidc.fly.io/acme:sub":"acme:db:*"}`), false, "refused", "denied", ""},
 	{pageDecision, "a deny that does not apply", "2012-10-17", statement("Allow", aud+","+sub) + "," + statement("Deny", `"StringLike":{"oidc.fly.io/acme:sub":"acme:db:*"}`), false, "accepted", "", ""},
 	{pageDecision, "a deny that may apply", "2012-10-17", statement("Allow", aud+","+sub) + "," + statement("Deny", `"StringEquals":{"aws:PrincipalOrgID":"o-1"}`), false, "undecided", "condition-unknown", ""},
-	{pageDecision, "denied and not allowed", "2012-10-17", statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":"acme:db:*"}`) + "," + statement("Deny", sub), false, "refused", "denied", FixEditStatement},
+	{pageDecision, "denied and not allowed", "2012-10-17", statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":"acme:db:*"}`) + "," + statement("Deny", sub), false, "refused", "denied", ""},
 	{pageDecision, "one of two statements", "2012-10-17", statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":"acme:db:*"}`) + "," + statement("Allow", aud+","+sub), false, "accepted", "", ""},
 
-	{pagePrincipal, "a service only", "2012-10-17", `{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}`, false, "refused", "no-statement", FixAddStatement},
-	{pagePrincipal, "the account only", "2012-10-17", `{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"sts:AssumeRole"}`, false, "refused", "no-statement", FixAddStatement},
-	{pagePrincipal, "another organisation only", "2012-10-17", strings.ReplaceAll(statement("Allow", aud+","+sub), "acme", "globex"), false, "refused", "no-statement", FixAddStatement},
-	{pagePrincipal, "a URL for a principal", "2012-10-17", strings.Replace(statement("Allow", aud+","+sub), provider, "https://oidc.fly.io/acme", 1), false, "refused", "provider-form", FixEditStatement},
-	{pagePrincipal, "a provider of another account", "2012-10-17", strings.Replace(statement("Allow", aud+","+sub), account, "444455556666", 1), false, "refused", "provider-account", FixEditStatement},
-	{pagePrincipal, "the provider as an AWS principal", "2012-10-17", strings.Replace(statement("Allow", aud+","+sub), "Federated", "AWS", 1), false, "refused", "provider-kind", FixEditStatement},
+	{pagePrincipal, "a service only", "2012-10-17", `{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}`, false, "refused", "no-statement", FixAdopt},
+	{pagePrincipal, "the account only", "2012-10-17", `{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"sts:AssumeRole"}`, false, "refused", "no-statement", FixAdopt},
+	{pagePrincipal, "another organization only", "2012-10-17", strings.ReplaceAll(statement("Allow", aud+","+sub), "acme", "globex"), false, "refused", "no-statement", FixOwnRole},
+	{pagePrincipal, "a URL for a principal", "2012-10-17", strings.Replace(statement("Allow", aud+","+sub), provider, "https://oidc.fly.io/acme", 1), false, "refused", "provider-form", FixRepairStatement},
+	{pagePrincipal, "a provider of another account", "2012-10-17", strings.Replace(statement("Allow", aud+","+sub), account, "444455556666", 1), false, "refused", "provider-account", FixRepairStatement},
+	{pagePrincipal, "the provider as an AWS principal", "2012-10-17", strings.Replace(statement("Allow", aud+","+sub), "Federated", "AWS", 1), false, "refused", "provider-kind", FixRepairStatement},
 	{pageChecks, "anybody", "2012-10-17", strings.Replace(statement("Allow", aud+","+sub), `{"Federated":"`+provider+`"}`, `"*"`, 1), false, "undecided", "principal-any", ""},
-	{pageNot, "all but the provider", "2012-10-17", strings.Replace(statement("Allow", aud+","+sub), "Principal", "NotPrincipal", 1), false, "refused", "not-principal", FixAddStatement},
-	{pageAction, "the action of AWS principals", "2012-10-17", strings.Replace(statement("Allow", aud+","+sub), "WithWebIdentity", "", 1), false, "refused", "action-missing", FixEditStatement},
+	{pageNot, "all but the provider", "2012-10-17", strings.Replace(statement("Allow", aud+","+sub), "Principal", "NotPrincipal", 1), false, "refused", "not-principal", FixAdopt},
+	{pageAction, "the action of AWS principals", "2012-10-17", strings.Replace(statement("Allow", aud+","+sub), "WithWebIdentity", "", 1), false, "refused", "action-missing", FixRepairStatement},
 	{pageAction, "all actions of STS", "2012-10-17", strings.Replace(statement("Allow", aud+","+sub), "AssumeRoleWithWebIdentity", "*", 1), false, "accepted", "", ""},
-	{pageTags, "session tags that nobody allows", "2012-10-17", statement("Allow", aud+","+sub), true, "refused", "tag-session", FixEditStatement},
+	{pageTags, "session tags that nobody allows", "2012-10-17", statement("Allow", aud+","+sub), true, "refused", "tag-session", FixAddStatement},
 	{pageTags, "session tags that are denied", "2012-10-17", strings.Replace(statement("Allow", aud+","+sub), "AssumeRoleWithWebIdentity", "*", 1) + "," + strings.Replace(statement("Deny", sub), "AssumeRoleWithWebIdentity", "TagSession", 1), true, "refused", "denied", ""},
 	{pageTags, "session tags that are allowed", "2012-10-17", statement("Allow", aud+","+sub) + "," + strings.Replace(statement("Allow", aud+","+sub), "AssumeRoleWithWebIdentity", "TagSession", 1), true, "accepted", "", ""},
 	{pageTags, "a condition on a tag", "2012-10-17", strings.Replace(statement("Allow", audAnd(`"aws:RequestTag/Team":"x"`)+","+sub), "AssumeRoleWithWebIdentity", "*", 1), true, "accepted", "", ""},
@@ -183,159 +189,175 @@ func TestPolicies(t *testing.T) {
 			if (len(got.Reasons) == 0) != (tt.verdict == Accepted) {
 				t.Errorf("reasons %+v of %s", got.Reasons, got.Verdict)
 			}
-			if got.Complete != (tt.fix != "") {
+			if got.Complete != (tt.fix != "" && tt.fix != FixOwnRole) {
 				t.Errorf("complete: %t", got.Complete)
 			}
-			if kinds(got) != string(tt.fix) {
-				t.Errorf("fixes %q, want %q: %+v", kinds(got), tt.fix, got.Reasons)
+			if kind(got) != tt.fix {
+				t.Errorf("fix %q, want %q: %+v", kind(got), tt.fix, got.Reasons)
 			}
-			checkFixes(t, c, got)
+			checkFix(t, c, got)
 		})
 	}
 }
 
-func kinds(e Explanation) string {
-	var out []string
-	for _, f := range e.Fixes {
-		out = append(out, string(f.Kind))
+// kind returns the kind of the fix, "" for none.
+func kind(e Explanation) FixKind {
+	if e.Fix == nil {
+		return ""
 	}
-	return strings.Join(out, " ")
+	return e.Fix.Kind
 }
 
-// apply does what fixes say, where a test can.
-func apply(c Case, fixes []Fix) (Case, bool) {
-	for _, f := range fixes {
-		switch f.Kind {
-		case FixEditStatement, FixAddStatement, FixReplacePolicy:
-			c.Policy, c.PolicyError = f.Policy, nil
-		case FixCreateProvider:
-			c.Provider = Provider{Presence: Present, Audiences: []string{f.Audience}}
-		case FixAddAudience:
-			c.Provider.Audiences = append(slices.Clone(c.Provider.Audiences), f.Audience)
-		case FixRequestAudience:
-			c.Claims.Audience = []string{f.Audience}
-			c.Claims.Expiry, c.Claims.NotBefore, c.Signature, c.TokenError = time.Time{}, time.Time{}, Verified, nil
-		case FixRoleARN:
-			c.WantedRole = f.RoleARN
-		case FixRequestToken:
-			c.Claims.Expiry, c.Claims.NotBefore, c.Signature, c.TokenError = time.Time{}, time.Time{}, Verified, nil
-			// A fresh token has all claims.
-			if len(present(c.Claims.Audience)) == 0 {
-				c.Claims.Audience = []string{flyname.AudienceAWS}
-			}
-			if c.Claims.Subject == "" || c.Claims.Issuer == "" {
-				c.Claims.Subject, c.Claims.Issuer = subject, "https://oidc.fly.io/acme"
-			}
-		case FixRawSlug:
-			return c, false
-		}
-	}
-	return c, true
-}
-
-// checkFixes holds a refusal's fixes to their promise: what they make of the case
-// is accepted, other apps gain nothing unless the fix says so, and nobody who was
-// let in before is shut out.
-func checkFixes(t *testing.T, c Case, e Explanation) {
+// repaired returns the policy as a fix makes it, by hand or by fly-aws setup.
+func repaired(t *testing.T, c Case, f Fix) *trustpolicy.Policy {
 	t.Helper()
-	if len(e.Fixes) == 0 {
+	p := c.Policy.Clone()
+	switch f.Kind {
+	case FixRepairStatement:
+		if !p.Statements[f.Index].Equal(*f.Before) {
+			t.Fatalf("statement %d is not as the fix says it is", f.Index)
+		}
+		p.Statements[f.Index] = *f.After
+	case FixAddStatement:
+		if f.Index != len(p.Statements) || f.Before != nil {
+			t.Fatalf("a new statement has the place %d, before %v", f.Index, f.Before)
+		}
+		p.Statements = append(p.Statements, *f.After)
+	case FixSetup, FixAdopt:
+		issuer, _ := flyname.IssuerOrg(c.Claims.Issuer)
+		s, err := trustpolicy.Build(trustpolicy.AppAccess{Partition: "aws", Account: account, Org: issuer, Apps: []string{f.Setup.App}, Audience: f.Setup.Audience})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, taken := p.Statement(s.Sid); taken && f.Kind == FixAdopt {
+			t.Errorf("to adopt the role replaces the statement %s", s.Sid)
+		}
+		p = p.Merge(s)
+	}
+	return p
+}
+
+// checkFix holds a fix to its promise: it lets in no other app and nobody of another
+// organization, drops no statement, and leads to a policy that can be read.
+func checkFix(t *testing.T, c Case, e Explanation) {
+	t.Helper()
+	switch {
+	case e.Fix == nil:
+		if e.Complete {
+			t.Error("complete without a fix")
+		}
+		return
+	case e.Verdict == Accepted:
+		t.Fatalf("a fix of what is accepted: %+v", e.Fix)
+	case c.Policy == nil:
+		if e.Fix.Before != nil || e.Fix.After != nil {
+			t.Errorf("a fix of a policy that is not known: %+v", e.Fix)
+		}
 		return
 	}
-	if e.Verdict == Accepted {
-		t.Fatalf("fixes of what is accepted: %+v", e.Fixes)
+	org, isFly := flyname.IssuerOrg(c.Claims.Issuer)
+	if isSetup := e.Fix.Setup != nil; isSetup && (!isFly || e.Fix.Setup.Org != org) || (e.Fix.After != nil) && !isFly {
+		t.Errorf("%+v for the issuer %q", e.Fix, c.Claims.Issuer)
 	}
-	fixed, _ := apply(c, e.Fixes)
-	for _, f := range e.Fixes {
-		if org := strings.TrimPrefix(c.Claims.Issuer, "https://oidc.fly.io/"); flyname.CheckOrg(org) != nil && c.Claims.Issuer != "" &&
-			!slices.Contains([]FixKind{FixRequestToken, FixRequestAudience, FixRawSlug, FixRoleARN}, f.Kind) {
-			t.Errorf("%s for the issuer %q", f.Kind, c.Claims.Issuer)
-		}
-		if f.Policy == nil {
-			continue
-		}
-		if _, err := trustpolicy.Parse([]byte(f.Policy.String())); err != nil {
-			t.Errorf("the new policy is none: %v\n%s", err, f.Policy)
-		}
-		if f.Before == nil {
-			continue
-		}
-		for _, app := range []string{"web-staging", "webx", "we", "db", "api", "another-app", "zzz"} {
-			if strings.HasPrefix(c.Claims.Subject, "acme:"+app+":") {
-				continue
-			}
-			probe := fixed
-			probe.Claims.Subject = "acme:" + app + ":m"
-			before := probe
-			before.Policy = f.Before
-			was, is := Explain(before).Verdict, Explain(probe).Verdict
-			if is == Accepted && was != Accepted && !f.TooBroad() {
-				t.Errorf("%s gets in too, unsaid:\n%s", probe.Claims.Subject, f.Policy.Indent())
-			}
-			if was == Accepted && is != Accepted {
-				t.Errorf("%s is shut out:\n%s", probe.Claims.Subject, f.Policy.Indent())
-			}
+	fixed := repaired(t, c, *e.Fix)
+	again, err := trustpolicy.Parse([]byte(fixed.String()))
+	if err != nil || !again.Equal(fixed) {
+		t.Errorf("the new policy cannot be read: %v\n%s", err, fixed.Indent())
+	}
+	changed := 0
+	for i, s := range c.Policy.Statements {
+		if len(fixed.Statements) <= i || !fixed.Statements[i].Equal(s) {
+			changed++
 		}
 	}
-	for _, f := range e.Fixes {
-		if f.Policy != nil && f.Before != nil {
-			checkNobodyLoses(t, f.Before, f.Policy, c.Claims.Issuer)
+	if changed > 1 || changed == 1 && e.Fix.Kind != FixRepairStatement && e.Fix.Kind != FixSetup {
+		t.Errorf("%s changes %d statements:\n%s", e.Fix.Kind, changed, fixed.Indent())
+	}
+	subject, _ := flyname.ParseSubject(c.Claims.Subject)
+	for _, r := range requests(c.Policy, fixed) {
+		was, is := c.Policy.Evaluate(r).Decision, fixed.Evaluate(r).Decision
+		_, path, _ := strings.Cut(r.Federated, ":oidc-provider/")
+		sub := r.Context[path+":sub"][0]
+		if is == trustpolicy.Allowed && was != is && (path != "oidc.fly.io/"+org || !strings.HasPrefix(sub, org+":"+subject.App+":")) {
+			t.Errorf("%s gets in too, by %s:\n%s", sub, path, fixed.Indent())
 		}
 	}
-	if !e.Complete {
-		return
-	}
-	if got := Explain(fixed); got.Verdict != Accepted {
-		t.Errorf("after the fixes %s: %s, %+v", kinds(e), got.Verdict, got.Reasons)
+	if e.Complete {
+		c.Policy = fixed
+		checkComplete(t, c, *e.Fix)
 	}
 }
 
-// checkNobodyLoses holds a fix to leaving other organisations the access that they
-// have: that of every literal subject and audience to every provider.
-func checkNobodyLoses(t *testing.T, before, after *trustpolicy.Policy, issuer string) {
+// checkComplete does the rest of what a fix says and expects the request to be accepted.
+func checkComplete(t *testing.T, c Case, f Fix) {
 	t.Helper()
-	var providers, subjects []string
-	audiences := []string{"sts.amazonaws.com"}
-	for _, s := range before.Statements {
-		if s.Principal != nil {
-			providers = append(providers, s.Principal.Federated...)
+	switch f.Kind {
+	case FixSetup, FixAdopt:
+		c.Provider = Provider{Presence: Present, Audiences: []string{c.Claims.Audience[0]}}
+	case FixRequestAudience:
+		c.Claims.Audience = []string{f.Audience}
+		fallthrough
+	case FixRequestToken:
+		c.Claims.Expiry, c.Claims.NotBefore, c.Signature, c.TokenError = time.Time{}, time.Time{}, Verified, nil
+		if len(c.Claims.Audience) == 0 || c.Claims.Audience[0] == "" {
+			c.Claims.Audience = []string{flyname.AudienceAWS}
 		}
-		for _, c := range s.Conditions {
-			switch {
-			case s.Effect != trustpolicy.Allow:
-			case strings.HasSuffix(c.Key, ":sub"):
-				subjects = append(subjects, c.Values...)
-			case strings.HasSuffix(c.Key, ":aud"):
-				audiences = append(audiences, c.Values...)
+	case FixRoleARN:
+		c.WantedRole = f.RoleARN
+	}
+	if got := Explain(c); got.Verdict != Accepted {
+		t.Errorf("after %s: %s, %+v", f.Kind, got.Verdict, got.Reasons)
+	}
+}
+
+// requests returns requests of many others: for every provider that one of the policies
+// trusts, subjects and audiences that they name, and some that they do not.
+func requests(policies ...*trustpolicy.Policy) (out []trustpolicy.AssumeRequest) {
+	arns := []string{provider, strings.Replace(provider, "acme", "beta", 1)}
+	audiences := []string{"sts.amazonaws.com", "https://fly.io/acme", "other"}
+	var subjects []string
+	for _, org := range []string{"acme", "beta"} {
+		for _, app := range []string{"web", "web-staging", "webx", "we", "db", "api", "zzz"} {
+			subjects = append(subjects, org+":"+app+":m", org+":"+app+":cold-shape-2007")
+		}
+	}
+	for _, p := range policies {
+		for _, s := range p.Statements {
+			if s.Principal != nil {
+				arns = append(arns, s.Principal.Federated[:min(len(s.Principal.Federated), 4)]...)
+			}
+			for _, c := range s.Conditions {
+				for _, v := range c.Values[:min(len(c.Values), 16)] {
+					v = strings.NewReplacer("*", "m", "?", "m").Replace(v)
+					switch {
+					case strings.HasSuffix(strings.ToLower(c.Key), ":sub"):
+						subjects = append(subjects, v, v+":m")
+					case len(audiences) < 8:
+						audiences = append(audiences, v)
+					}
+				}
 			}
 		}
 	}
-	if len(providers)*(len(subjects)+1)*len(audiences) > 512 {
-		return // slow, and no other than a smaller policy
+	for _, list := range []*[]string{&arns, &subjects, &audiences} {
+		slices.Sort(*list)
+		*list = slices.Compact(*list)
 	}
-	for _, arn := range providers {
+	if len(arns)*len(subjects)*len(audiences) > 4096 {
+		return nil // slow, and no other than a smaller policy
+	}
+	for _, arn := range arns {
 		_, path, _ := strings.Cut(arn, ":oidc-provider/")
-		org, isFly := strings.CutPrefix(path, "oidc.fly.io/")
-		if !isFly || flyname.CheckOrg(org) != nil || "https://"+path == issuer {
-			continue
-		}
-		for _, sub := range append([]string{org + ":some-app:m"}, subjects...) {
-			sub = strings.NewReplacer("*", "m", "?", "m").Replace(sub)
-			if slug, _, ok := subjectParts(sub); !ok || slug != org {
-				continue
-			}
+		for _, sub := range subjects {
 			for _, audience := range audiences {
-				if strings.ContainsAny(audience, "*?") {
-					continue
-				}
 				context := trustpolicy.WebIdentityContext(path, audience, sub)
+				context[path+":sub"] = []string{sub}
 				context["aws:SecureTransport"] = []string{"true"}
-				r := trustpolicy.AssumeRequest{Action: trustpolicy.AssumeAction, Federated: arn, Context: context}
-				if before.Evaluate(r).Decision == trustpolicy.Allowed && after.Evaluate(r).Decision != trustpolicy.Allowed {
-					t.Errorf("%s loses access with the audience %q:\n%s", sub, audience, after.Indent())
-				}
+				out = append(out, trustpolicy.AssumeRequest{Action: trustpolicy.AssumeAction, Federated: arn, Context: context})
 			}
 		}
 	}
+	return out
 }
 
 // TestSteps are requests that STS answers before it looks at the policy.
@@ -348,11 +370,11 @@ func TestSteps(t *testing.T) {
 		code    string // of AWS's error
 		reason  ReasonCode
 		step    StepCode // the first that failed
-		fixes   string
+		fix     FixKind
 	}{
 		{"all in order", func(*Case) {}, "accepted", "", "", "", ""},
 		{"nothing known but the claims", func(c *Case) {
-			*c = Case{Policy: c.Policy, Claims: MachineClaims(subject, "sts.amazonaws.com")}
+			*c = Case{Policy: c.Policy, Claims: claimsOf(subject)}
 		}, "accepted", "", "", "", ""},
 		{
 			"not a token", func(c *Case) { c.TokenError, c.TokenRule = errors.New("it has one part, not three"), "parts" },
@@ -377,17 +399,17 @@ func TestSteps(t *testing.T) {
 			c.Claims.Issuer, c.Provider = "https://evil.example", Provider{Presence: Absent}
 		}, "refused", "InvalidIdentityToken", ReasonProviderAbsent, StepProvider, ""},
 		{"a slug in capitals", func(c *Case) {
-			c.Claims, c.Provider = MachineClaims("Acme:web:m", "sts.amazonaws.com"), Provider{Presence: Absent}
+			c.Claims, c.Provider = claimsOf("Acme:web:m"), Provider{Presence: Absent}
 		}, "refused", "InvalidIdentityToken", ReasonProviderAbsent, StepProvider, ""},
 		{
 			"no provider", func(c *Case) { c.Provider = Provider{Presence: Absent} },
-			"refused", "InvalidIdentityToken", ReasonProviderAbsent, StepProvider, "create-provider",
+			"refused", "InvalidIdentityToken", ReasonProviderAbsent, StepProvider, "adopt",
 		},
 		{"no provider but that of the alias", func(c *Case) {
 			c.Provider = Provider{Presence: Absent, Others: []string{strings.Replace(provider, "acme", "personal", 1)}}
-		}, "refused", "InvalidIdentityToken", ReasonProviderPersonal, StepProvider, "create-provider"},
+		}, "refused", "InvalidIdentityToken", ReasonProviderPersonal, StepProvider, "adopt"},
 		{
-			"claims of the alias", func(c *Case) { c.Claims = MachineClaims("personal:web:m", "sts.amazonaws.com") },
+			"claims of the alias", func(c *Case) { c.Claims = claimsOf("personal:web:m") },
 			"refused", "InvalidIdentityToken", ReasonClaimsPersonal, StepProvider, "raw-slug",
 		},
 		{
@@ -395,7 +417,7 @@ func TestSteps(t *testing.T) {
 			"refused", "InvalidIdentityToken", ReasonProviderAbsent, StepProvider, "",
 		},
 		{
-			"subject of another organisation", func(c *Case) { c.Claims.Subject = "globex:web:m" },
+			"subject of another organization", func(c *Case) { c.Claims.Subject = "globex:web:m" },
 			"refused", "AccessDenied", ReasonClaimsDisagree, StepPolicy, "",
 		},
 		{
@@ -426,7 +448,7 @@ func TestSteps(t *testing.T) {
 		{"no time", func(c *Case) { c.Now, c.Claims.Expiry = time.Time{}, noon.Add(-time.Hour) }, "accepted", "", "", "", ""},
 		{
 			"audience that the provider does not list", func(c *Case) { c.Provider.Audiences = []string{"vault"} },
-			"refused", "InvalidIdentityToken", ReasonAudienceUnlisted, StepAudience, "add-audience",
+			"refused", "InvalidIdentityToken", ReasonAudienceUnlisted, StepAudience, "adopt",
 		},
 		{
 			"audience of Fly's default", func(c *Case) { c.Claims.Audience = []string{"https://fly.io/acme"} },
@@ -446,12 +468,12 @@ func TestSteps(t *testing.T) {
 		},
 		{
 			"expired and no provider", func(c *Case) { c.Claims.Expiry, c.Provider = noon.Add(-time.Hour), Provider{Presence: Absent} },
-			"refused", "InvalidIdentityToken", ReasonProviderAbsent, StepProvider, "create-provider request-token",
+			"refused", "InvalidIdentityToken", ReasonProviderAbsent, StepProvider, "adopt",
 		},
 		{"no policy", func(c *Case) { c.Policy = nil }, "undecided", "", ReasonPolicyUnknown, "", ""},
 		{"another app and an audience that is not listed", func(c *Case) {
 			c.Claims.Subject, c.Provider.Audiences = "acme:db:m", []string{"vault"}
-		}, "refused", "InvalidIdentityToken", ReasonAudienceUnlisted, StepAudience, "add-audience edit-statement"},
+		}, "refused", "InvalidIdentityToken", ReasonAudienceUnlisted, StepAudience, "own-role"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -467,10 +489,10 @@ func TestSteps(t *testing.T) {
 			if first := firstFailed(got); first != tt.step {
 				t.Errorf("the step %q failed first, want %q", first, tt.step)
 			}
-			if kinds(got) != tt.fixes {
-				t.Errorf("fixes %q, want %q", kinds(got), tt.fixes)
+			if kind(got) != tt.fix {
+				t.Errorf("fix %q, want %q", kind(got), tt.fix)
 			}
-			checkFixes(t, c, got)
+			checkFix(t, c, got)
 		})
 	}
 }
@@ -478,7 +500,7 @@ func TestSteps(t *testing.T) {
 // firstFailed returns the first step that failed, "" if none did.
 func firstFailed(e Explanation) StepCode {
 	for _, s := range e.Steps {
-		if s.Match == trustpolicy.DoesNotMatch {
+		if s.Result == StepFailed {
 			return s.Code
 		}
 	}

@@ -3,289 +3,361 @@ package explain
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// fix finds the least that makes the request accepted.
-func (e *explainer) fix() {
+// explainFix adds to the answer what to do about it.
+func (e *explainer) explainFix() {
 	if e.out.Verdict == Accepted {
 		// What would explain a refusal is only strange then.
-		e.out.Warnings, e.out.Reasons = slices.Concat(e.out.Reasons, e.leaves(e.Policy)), nil
+		e.out.Warnings, e.out.Reasons = slices.Concat(e.out.Reasons, e.lintWarnings()), nil
 		return
 	}
-	policy, fixed := e.policyFix()
-	if p := e.Provider; p.Presence == Present && p.Audiences != nil && !slices.Contains(p.Audiences, e.wanted) && !e.hopeless {
-		fix := Fix{Kind: FixAddAudience, Audience: e.wanted}
-		if e.Account != "" {
-			fix.ProviderARN = e.arn
-		}
-		e.fixes = append(e.fixes, fix)
+	e.out.Fix = e.fix()
+	if f := e.out.Fix; f == nil || f.Kind != FixRepairStatement && (f.Kind != FixSetup || f.Setup.AllMachines) {
+		e.out.Intended = e.intended()
 	}
-	isNew := e.newOrg()
-	for i, f := range e.fixes {
-		if f.Kind == FixCreateProvider {
-			e.fixes[i].Audience, e.fixes[i].NewOrg = e.wanted, isNew
+	if e.out.Fix != nil {
+		if c, ok := e.after(*e.out.Fix); ok {
+			then := newExplainer(c)
+			then.answer()
+			e.out.Complete = then.out.Verdict == Accepted
 		}
 	}
-	if slices.ContainsFunc(e.fixes, func(f Fix) bool { return f.Kind == FixRequestAudience }) {
-		// A token for another audience is a fresh one.
-		e.fixes = slices.DeleteFunc(e.fixes, func(f Fix) bool { return f.Kind == FixRequestToken })
+	if e.Policy != nil && e.allows(e.Policy, e.audience) {
+		e.out.Warnings = e.lintWarnings()
 	}
-	if fixed {
-		policy.Role = e.Role
-		if isNew {
-			policy.NewOrg, policy.Issuer = true, e.Claims.Issuer
-		}
-		policy.Warnings = e.leaves(policy.Policy)
-		e.fixes = append(e.fixes, policy)
-	}
-	e.out.Fixes = e.fixes
-	fits := !fixed && !e.hopeless && e.Policy != nil && e.accepts(e.Policy)
-	e.out.Complete = len(e.fixes) > 0 && !e.hopeless && (fixed || fits)
-	if fits {
-		e.out.Warnings = e.leaves(e.Policy)
-	}
-	if e.guarded && !e.hopeless && !e.out.Complete {
-		e.out.Obstacle = ObstacleOnPurpose
-	}
-	e.out.MeantFor = e.meantFor()
 }
 
-// policyFix decides for which audience the token has to be, and returns the least
-// change of the policy that accepts it then.
-func (e *explainer) policyFix() (Fix, bool) {
+// fix returns the next thing to do: about the first step that failed, but first of all
+// about a token that is not as its issuer made it.
+func (e *explainer) fix() *Fix {
+	freshToken := &Fix{Kind: FixRequestToken}
 	switch {
-	case e.hopeless, e.Policy == nil && e.PolicyError == nil:
-		return Fix{}, false
-	case e.Policy == nil:
-		if e.mistaken(e.wanted) {
-			e.requestAudience()
-		}
-		ours, err := e.build()
-		if err != nil {
-			return Fix{}, false
-		}
-		fix := Fix{Kind: FixReplacePolicy, Policy: trustpolicy.New(ours)}
-		return fix, e.accepts(fix.Policy)
-	case e.accepts(e.Policy):
-		return Fix{}, false
+	case e.isAlias():
+		return &Fix{Kind: FixRawSlug}
+	case e.hasFailed(StepToken), e.hasFailed(StepSignature), e.hasFailed(StepClaims), e.hasReason(ReasonTokenRule):
+		return freshToken
+	case e.org == "":
+		e.out.Obstacle = ObstacleIssuer
+		return nil
+	case e.claimsDisagree():
+		return nil
+	case e.hasFailed(StepProvider):
+		return e.accountFix()
+	case e.hasFailed(StepExpiry):
+		return freshToken
+	case e.hasFailed(StepAudience) && (e.isForeignAudience(e.audience) || e.isListed(flyname.AudienceAWS)), e.hasReason(ReasonManyAudiences):
+		return &Fix{Kind: FixRequestAudience, Audience: flyname.AudienceAWS}
+	case e.hasFailed(StepAudience):
+		return e.accountFix()
+	case e.hasFailed(StepRole):
+		return &Fix{Kind: FixRoleARN, RoleARN: e.RoleARN}
 	}
-	if before := e.wanted; before != flyname.AudienceAWS {
-		e.wanted = flyname.AudienceAWS
-		switch fits := e.accepts(e.Policy); {
-		case fits:
-			e.requestAudience()
-			return Fix{}, false
-		case e.mistaken(before):
-			e.requestAudience()
-		default:
-			e.wanted = before
-		}
-	}
-	assume, _ := e.decide(e.Policy, e.wanted)
-	if assume.Decision == trustpolicy.Undecided || e.Policy.Size() > trustpolicy.MaxSizeQuota {
-		return Fix{}, false // what is not known cannot be fixed, nor what no role can have
-	}
-	return e.best(e.candidates(assume))
+	return e.accountFix()
 }
 
-// build returns our own statement for the token's app.
-func (e *explainer) build() (trustpolicy.Statement, error) {
-	_, app, _ := subjectParts(e.Claims.Subject)
-	s, err := trustpolicy.Build(trustpolicy.AppAccess{
-		Partition: e.Partition, Account: e.Account, Org: e.org, Apps: []string{app}, Audience: e.wanted,
-	})
-	if err == nil && len(e.Claims.Tags) > 0 {
-		s.Action = append(s.Action, trustpolicy.TagSessionAction)
-	}
-	return s, err
+func (e *explainer) hasFailed(code StepCode) bool {
+	return slices.ContainsFunc(e.out.Steps, func(s Step) bool { return s.Code == code && s.Result == StepFailed })
 }
 
-// pattern is what a policy should say of the token's subject: every machine of the
-// app.
-func (e *explainer) pattern() (string, bool) {
-	org, app, ok := subjectParts(e.Claims.Subject)
-	ok = ok && org == e.org && flyname.CheckOrg(org) == nil && flyname.CheckApp(app) == nil
-	return flyname.Subject{Org: org, App: app, Machine: "*"}.String(), ok
+func (e *explainer) hasReason(codes ...ReasonCode) bool {
+	return slices.ContainsFunc(e.out.Reasons, func(r Reason) bool { return slices.Contains(codes, r.Code) })
 }
 
-// maxEdits is how many statements are tried to be fixed. A policy within IAM's
-// quota has about as many.
-const maxEdits = 16
-
-// candidates returns changed policies, the smaller changes first. That they accept
-// the request is not certain.
-//
-// A statement that fails on something else than the token, such as an address, is
-// left as it is, and none is added that would let the request past it.
-func (e *explainer) candidates(d trustpolicy.Evaluation) []Fix {
-	pattern, ok := e.pattern()
-	if !ok {
+// accountFix returns what to do in the role's account.
+func (e *explainer) accountFix() *Fix {
+	noProvider := e.hasFailed(StepProvider)
+	incomplete := noProvider || e.hasFailed(StepAudience)
+	if e.Policy == nil {
+		switch {
+		case e.PolicyError != nil:
+			e.out.Obstacle = ObstacleSyntax
+		case incomplete:
+			return e.ownRole()
+		}
 		return nil
 	}
-	base, overrides := e.Policy, false
-	for i, result := range d.Statements {
-		if result.Effect == trustpolicy.Deny && result.Match == trustpolicy.Matches {
-			base = base.Clone()
-			except(&base.Statements[i], e.path+":sub", pattern)
-			overrides = true
+	if audience, ok := e.otherAudience(); ok {
+		if !noProvider {
+			return &Fix{Kind: FixRequestAudience, Audience: audience}
+		}
+		e.audience = audience
+	} else if e.isForeignAudience(e.audience) {
+		e.audience = flyname.AudienceAWS
+	}
+	assume, tag := e.decide(e.Policy, e.audience)
+	switch {
+	case assume.Decision == trustpolicy.ExplicitlyDenied, tag.Decision == trustpolicy.ExplicitlyDenied:
+		e.out.Obstacle = ObstacleDenied
+		return nil
+	case assume.Decision == trustpolicy.Undecided, tag.Decision == trustpolicy.Undecided:
+		return nil // what is not known cannot be repaired
+	case assume.Decision == trustpolicy.Allowed && tag.Decision == trustpolicy.Allowed:
+		return e.setup()
+	case assume.Decision == trustpolicy.Allowed:
+		return e.allowTags()
+	}
+	if e.isOwn() && !e.hasCondition {
+		return e.setup()
+	}
+	if !incomplete {
+		if f := e.repair(assume); f != nil {
+			return f
 		}
 	}
-	edited := func(p *trustpolicy.Policy) Fix {
-		return Fix{Kind: FixEditStatement, Before: e.Policy, Policy: p, OverridesDeny: overrides}
+	switch {
+	case e.isForOthers():
+		f := e.ownRole()
+		if f != nil {
+			f.NewOrg = e.trustsOtherOrgs()
+		}
+		return f
+	case e.hasCondition:
+		e.out.Obstacle = ObstacleCondition
+		return nil
 	}
-	var out []Fix
-	if overrides {
-		out = append(out, edited(base))
-	}
-	if len(e.Claims.Tags) > 0 {
-		p := base.Clone()
-		for i, result := range d.Statements {
-			if s := &p.Statements[i]; result.Effect == trustpolicy.Allow && result.Match == trustpolicy.Matches && s.NotAction == nil {
-				s.Action = append(s.Action, trustpolicy.TagSessionAction)
+	return e.setup()
+}
+
+// isForOthers says whether the role is for other apps or organizations than the
+// token's.
+func (e *explainer) isForOthers() bool {
+	return e.Managed != nil && !e.isOwn() || e.trustsOtherOrgs() || e.hasReason(ReasonAppDiffers, ReasonAppSuffix, ReasonOrgDiffers)
+}
+
+// trustsOtherOrgs says whether the policy trusts Fly organizations, and not the
+// token's.
+func (e *explainer) trustsOtherOrgs() bool {
+	others := false
+	for _, s := range e.Policy.Statements {
+		if s.Effect != trustpolicy.Allow || s.Principal == nil {
+			continue
+		}
+		for _, name := range slices.Concat(s.Principal.Federated, s.Principal.AWS, s.Principal.Service) {
+			_, issuer, _ := strings.Cut(name, ":oidc-provider/")
+			org, isFly := flyname.IssuerOrg("https://" + issuer)
+			switch {
+			case !isFly || org == flyname.Personal:
+			case org == e.org:
+				return false
+			default:
+				others = true
 			}
 		}
-		out = append(out, edited(p))
 	}
-	kept := false // somebody's restriction
-	for _, narrow := range []bool{false, true} {
-		edits := 0
-		for i, result := range d.Statements {
-			if edits == maxEdits {
+	return others
+}
+
+// otherAudience returns an audience for which the policy allows the token, where it does
+// not for its own, and that the provider lists, as far as that is known.
+func (e *explainer) otherAudience() (string, bool) {
+	if e.allows(e.Policy, e.audience) {
+		return "", false
+	}
+	audiences := []string{flyname.AudienceAWS}
+	for _, s := range e.Policy.Statements {
+		for _, c := range s.Conditions {
+			if strings.EqualFold(c.Key, e.path+":aud") {
+				audiences = append(audiences, c.Values[:min(len(c.Values), maxAlike)]...)
+			}
+		}
+	}
+	for _, audience := range audiences {
+		if audience == e.audience || flyname.CheckAudience(audience) != nil || e.isForeignAudience(audience) ||
+			e.Provider.Audiences != nil && !e.isListed(audience) {
+			continue
+		}
+		if e.allows(e.Policy, audience) {
+			return audience, true
+		}
+	}
+	return "", false
+}
+
+// isOwn says whether the role is one that fly-aws set up for the token's app, alone or
+// with others.
+func (e *explainer) isOwn() bool {
+	switch {
+	case e.Managed == nil || e.Managed.Org != e.org:
+		return false
+	case e.Managed.App != "":
+		return e.Managed.App == e.subject.App
+	}
+	s, ok := e.Policy.Statement(trustpolicy.Sid(e.org))
+	return ok && slices.ContainsFunc(s.Conditions, func(c trustpolicy.Condition) bool {
+		return slices.ContainsFunc(c.Values, func(v string) bool {
+			subject, ok := flyname.ParseSubject(v)
+			return ok && subject.Org == e.org && subject.App == e.subject.App
+		})
+	})
+}
+
+// setup returns the fix that runs fly-aws setup for the role: on one of its own again,
+// on another so that it adds its statement beside what is there. Where the role is not
+// known, that is the statement itself.
+func (e *explainer) setup() *Fix {
+	ours, err := e.statement()
+	if err != nil {
+		return nil
+	}
+	s := &Setup{Org: e.org, App: e.subject.App, Path: e.rolePath()}
+	if e.audience != flyname.AudienceAWS {
+		s.Audience = e.audience
+	}
+	_, taken := e.Policy.Statement(ours.Sid)
+	switch {
+	case e.isOwn():
+		if e.Managed.App == "" {
+			s.Shared = e.Role
+		} else {
+			s.Role = e.Role
+		}
+		s.AllMachines = e.hasReason(ReasonMachineDiffers)
+		return &Fix{Kind: FixSetup, Setup: s}
+	case e.Managed != nil || taken:
+		return e.ownRole() // setup would rewrite what lets others in
+	case e.Role == "" && e.allows(e.Policy, e.audience):
+		return e.ownRole()
+	case e.Role == "":
+		return e.addStatement(ours)
+	}
+	s.Role, s.Adopt = e.Role, true
+	return &Fix{Kind: FixAdopt, Setup: s}
+}
+
+// rolePath returns the path of the role; "" for the default, and when not known.
+func (e *explainer) rolePath() string {
+	_, name, _ := strings.Cut(e.RoleARN, ":role")
+	path := name[:strings.LastIndexByte(name, '/')+1]
+	if path == "/" {
+		return ""
+	}
+	return path
+}
+
+// ownRole returns the fix that gives the token's app a role of its own.
+func (e *explainer) ownRole() *Fix {
+	if flyname.CheckOrg(e.org) != nil || flyname.CheckApp(e.subject.App) != nil {
+		return nil
+	}
+	return &Fix{Kind: FixOwnRole, Setup: &Setup{Org: e.org, App: e.subject.App}}
+}
+
+// statement returns our own statement for the token's app.
+func (e *explainer) statement() (trustpolicy.Statement, error) {
+	return trustpolicy.Build(trustpolicy.AppAccess{
+		Partition: e.Partition, Account: e.Account, Org: e.org, Apps: []string{e.subject.App}, Audience: e.audience,
+	})
+}
+
+func (e *explainer) addStatement(s trustpolicy.Statement) *Fix {
+	return &Fix{Kind: FixAddStatement, Index: len(e.Policy.Statements), After: &s}
+}
+
+// allowTags returns the fix that lets a token with session tags bring them, where its
+// app is allowed to assume the role.
+func (e *explainer) allowTags() *Fix {
+	for _, s := range e.Policy.Statements {
+		if s.Effect == trustpolicy.Allow && e.isForToken(s) && e.asksForMore(s) {
+			e.out.Obstacle = ObstacleCondition
+			return nil
+		}
+	}
+	s, err := e.statement()
+	if err != nil {
+		return nil
+	}
+	s.Sid, s.Action = "", []string{trustpolicy.TagSessionAction}
+	return e.addStatement(s)
+}
+
+// maxRepairs is how many rules a statement may break to be repaired.
+const maxRepairs = 8
+
+// repair returns the first statement that lets the token in once the rules of Lint
+// that keep it from doing so are followed, and that lets in no other app.
+func (e *explainer) repair(d trustpolicy.Evaluation) *Fix {
+	if e.Policy.Size() > trustpolicy.MaxSizeQuota {
+		return nil // no role has it
+	}
+	for i, result := range d.Statements {
+		if result.Effect != trustpolicy.Allow || !e.isForToken(e.Policy.Statements[i]) {
+			continue
+		}
+		p := e.Policy
+		for range maxRepairs {
+			var ok bool
+			if p, ok = e.repairOne(p, i); !ok {
 				break
 			}
-			if result.Effect != trustpolicy.Allow || result.Match == trustpolicy.Matches || !e.aimed(e.Policy.Statements[i]) {
-				continue
+			after := p.Statements[i]
+			if e.allows(p, e.audience) && after.OnlyApp(e.org, e.subject.App) {
+				return &Fix{Kind: FixRepairStatement, Index: i, Before: &e.Policy.Statements[i], After: &after}
 			}
-			p := base.Clone()
-			r := repair{explainer: e, statement: &p.Statements[i], pattern: pattern, narrow: narrow}
-			edits++
-			if r.run(result) {
-				out = append(out, edited(p))
-			}
-			kept = kept || r.restricted
 		}
 	}
-	if kept {
-		e.guarded = true
-		return out
-	}
-	ours, err := e.build()
-	if err != nil {
-		return out
-	}
-	if _, taken := base.Statement(ours.Sid); taken {
-		ours.Sid = "" // it is what gives other apps their access
-	}
-	return append(out, Fix{Kind: FixAddStatement, Before: e.Policy, Policy: base.Merge(ours), OverridesDeny: overrides})
+	return nil
 }
 
-// except makes an exception of subjects from a statement that denies.
-func except(s *trustpolicy.Statement, key, pattern string) {
-	for i, c := range s.Conditions {
-		if strings.EqualFold(c.Operator, "StringNotLike") && strings.EqualFold(c.Key, key) {
-			s.Conditions[i].Values = slices.Concat(c.Values, []string{pattern})
-			return
+// repairOne follows one rule of Lint about an element of a statement that does not
+// match.
+func (e *explainer) repairOne(p *trustpolicy.Policy, i int) (*trustpolicy.Policy, bool) {
+	assume, _ := e.decide(p, e.audience)
+	result := assume.Statements[i]
+	for _, f := range e.errorsIn(p, i) {
+		matches := result.Principal.Match == trustpolicy.Matches && result.Action.Match == trustpolicy.Matches
+		if f.Key != "" {
+			matches = slices.ContainsFunc(result.Conditions, func(c trustpolicy.Comparison) bool {
+				return c.Operator == f.Operator && c.Key == f.Key && c.Match == trustpolicy.Matches
+			})
 		}
-	}
-	s.Conditions = append(s.Conditions, trustpolicy.Condition{Operator: "StringNotLike", Key: key, Values: []string{pattern}})
-}
-
-// best returns the first of the fixes that is accepted and lets nothing else in,
-// else the first that lets in only what the policy names itself, else the first.
-// An edit that shuts somebody out is none of them.
-func (e *explainer) best(fixes []Fix) (Fix, bool) {
-	found, cost := Fix{}, 3
-	before := map[string]bool{} // subjects, and whether the present policy accepts them
-	shutsOut := e.guard()
-	for _, f := range fixes {
-		if cost == 0 {
-			break
-		}
-		if !e.accepts(f.Policy) || f.Kind == FixEditStatement && shutsOut(f.Policy) {
+		if want, ok := flyname.ParseSubject(f.Want); matches || ok && want.App != e.subject.App {
 			continue
 		}
-		var undeclared bool
-		f.AlsoAccepts, undeclared = e.alsoAccepts(f.Policy, before)
-		c := 0
-		switch {
-		case undeclared:
-			c = 2
-		case f.TooBroad():
-			c = 1
-		}
-		// That the policy names other apps itself is no reason for a statement more.
-		if c == 1 && f.Kind == FixEditStatement {
-			c = 0
-		}
-		if c < cost {
-			found, cost = f, c
+		if repaired, ok := p.Repair(f, e.expected()); ok {
+			return repaired, true
 		}
 	}
-	return found, cost < 3
+	return nil, false
 }
 
-const (
-	// maxExamples is how many subjects a Fix names.
-	maxExamples = 8
-	// maxProbes is how many subjects are tried: more than a policy within IAM's
-	// quota can name.
-	maxProbes = 1024
-)
+// after returns the case as it is once a fix was made, if that is known.
+func (e *explainer) after(f Fix) (Case, bool) {
+	c := e.Case
+	switch f.Kind {
+	case FixSetup, FixAdopt:
+		c.Provider = Provider{Presence: Present, Audiences: []string{e.audience}}
+		if s, err := e.statement(); err == nil && !e.allows(c.Policy, e.audience) {
+			c.Policy = c.Policy.Merge(s)
+		}
+	case FixRepairStatement:
+		c.Policy = c.Policy.Clone()
+		c.Policy.Statements[f.Index] = *f.After
+	case FixAddStatement:
+		c.Policy = c.Policy.Clone()
+		c.Policy.Statements = append(c.Policy.Statements, *f.After)
+	case FixRequestAudience:
+		c.Claims.Audience = []string{f.Audience}
+		c.mint()
+	case FixRequestToken:
+		if len(present(c.Claims.Audience)) == 0 {
+			c.Claims.Audience = []string{flyname.AudienceAWS}
+		}
+		c.mint()
+	case FixRoleARN:
+		c.WantedRole = f.RoleARN
+	default:
+		return Case{}, false
+	}
+	return c, true
+}
 
-// alsoAccepts tries subjects of other apps on a policy and returns those that it
-// accepts and the present one does not. declared are those that a value of the
-// policy names; undeclared says that there are others. before keeps what the present
-// policy makes of a subject.
-func (e *explainer) alsoAccepts(p *trustpolicy.Policy, before map[string]bool) (subjects []string, undeclared bool) {
-	type probe struct {
-		subject  string
-		declared bool
-	}
-	var probes []probe
-	org, app, _ := subjectParts(e.Claims.Subject)
-	machine := e.Claims.Subject[strings.LastIndexByte(e.Claims.Subject, ':')+1:]
-	for _, neighbour := range []string{app + "-staging", app + "x", "another-app"} {
-		if neighbour != app {
-			probes = append(probes, probe{flyname.Subject{Org: org, App: neighbour, Machine: machine}.String(), false})
-		}
-	}
-	for _, s := range p.Statements {
-		for _, c := range s.Conditions {
-			if !strings.EqualFold(c.Key, e.path+":sub") || s.Effect != trustpolicy.Allow {
-				continue
-			}
-			for _, v := range c.Values {
-				subject, ok := machineOf(org, v)
-				_, probeApp, _ := subjectParts(subject)
-				if _, named, _ := subjectParts(v); ok && probeApp != app {
-					probes = append(probes, probe{subject, named == probeApp})
-				}
-			}
-		}
-	}
-	neighbour := *e
-	for _, pr := range probes[:min(len(probes), maxProbes)] {
-		if undeclared && len(subjects) == maxExamples {
-			break
-		}
-		neighbour.Claims.Subject = pr.subject
-		if slices.Contains(subjects, pr.subject) {
-			continue
-		}
-		had, known := before[pr.subject]
-		if !known {
-			had = neighbour.accepts(e.Policy)
-			before[pr.subject] = had
-		}
-		if !had && neighbour.accepts(p) {
-			undeclared = undeclared || !pr.declared
-			if len(subjects) < maxExamples {
-				subjects = append(subjects, pr.subject)
-			}
-		}
-	}
-	return subjects, undeclared
+// mint makes the token a fresh one.
+func (c *Case) mint() {
+	c.Claims.Expiry, c.Claims.NotBefore = time.Time{}, time.Time{}
+	c.Signature, c.TokenError, c.TokenRule = Verified, nil, ""
 }

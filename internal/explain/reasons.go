@@ -9,9 +9,9 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// telling ranks a code: those of first are the most telling, in their order, those
-// of last the least, and all others stand between them.
-func telling(code ReasonCode) int {
+// specificity ranks a code: those of first say most, in their order, those of last
+// least, and all others stand between them.
+func specificity(code ReasonCode) int {
 	first := []ReasonCode{
 		ReasonTokenForm, ReasonClaimsPersonal, ReasonProviderPersonal, reason(trustpolicy.FindingAliasPersonal),
 		ReasonProviderAbsent, ReasonClaimsDisagree, ReasonSignature, ReasonClaimMissing, ReasonExpired, ReasonNotYetValid,
@@ -32,25 +32,17 @@ func telling(code ReasonCode) int {
 
 func reason(code trustpolicy.FindingCode) ReasonCode { return ReasonCode(code) }
 
-// subjectParts takes a machine's subject apart.
-func subjectParts(subject string) (org, app string, ok bool) {
-	parts := strings.Split(subject, ":")
-	if len(parts) != 3 || slices.Contains(parts, "") {
-		return "", "", false
-	}
-	return parts[0], parts[1], true
-}
-
-// ours says whether a principal or key is about the token's issuer, or meant to be.
-func (e *explainer) ours(name string) bool {
+// mentionsIssuer says whether a principal or key is about the token's issuer, or meant
+// to be.
+func (e *explainer) mentionsIssuer(name string) bool {
 	name = strings.ToLower(name)
 	return e.path != "" && strings.Contains(name, strings.ToLower(e.path)) ||
 		e.org != "" && strings.Contains(name, flyname.IssuerHost)
 }
 
-// aimed says whether a statement is meant to let the token in: it is about Fly, and
-// not about other organisations alone.
-func (e *explainer) aimed(s trustpolicy.Statement) bool {
+// isForToken says whether a statement is meant for tokens such as this one: it is about
+// Fly, and not about other organizations alone.
+func (e *explainer) isForToken(s trustpolicy.Statement) bool {
 	var names []string
 	for _, who := range []*trustpolicy.Principal{s.Principal, s.NotPrincipal} {
 		if who != nil {
@@ -68,8 +60,10 @@ func (e *explainer) aimed(s trustpolicy.Statement) bool {
 			names = append(names, c.Key[:i])
 		}
 	}
-	names = slices.DeleteFunc(names, func(name string) bool { return !e.ours(name) })
 	for _, name := range names {
+		if !e.mentionsIssuer(name) {
+			continue
+		}
 		slug := name[strings.LastIndexByte(name, '/')+1:]
 		isARN := strings.Contains(name, ":oidc-provider/"+flyname.IssuerHost+"/")
 		isKey := strings.HasPrefix(name, flyname.IssuerHost+"/")
@@ -80,11 +74,83 @@ func (e *explainer) aimed(s trustpolicy.Statement) bool {
 	return false
 }
 
+// expected is what is known of the statement that should let the token in.
+func (e *explainer) expected() trustpolicy.AppAccess {
+	expected := trustpolicy.AppAccess{Partition: e.Partition, Account: e.Account, Audience: e.audience}
+	if flyname.CheckOrg(e.org) == nil {
+		expected.Org = e.org
+	}
+	if flyname.CheckApp(e.subject.App) == nil && !e.claimsDisagree() {
+		expected.Apps = []string{e.subject.App}
+	}
+	if e.isForeignAudience(e.audience) {
+		expected.Audience = "" // a mistake of the token's is no expectation
+	}
+	return expected
+}
+
+// isForeignAudience says whether an audience is one of Fly's own, not for AWS.
+func (e *explainer) isForeignAudience(audience string) bool {
+	return audience == e.org || strings.HasPrefix(audience, "https://fly.io/") || strings.HasPrefix(audience, "urn:fly:")
+}
+
+// errorsIn returns the errors of Lint about one statement of a policy.
+func (e *explainer) errorsIn(p *trustpolicy.Policy, statement int) []trustpolicy.Finding {
+	return slices.DeleteFunc(p.Lint(e.expected()), func(f trustpolicy.Finding) bool {
+		return f.Statement != statement || f.Severity != trustpolicy.SeverityError
+	})
+}
+
+// lintWarnings returns the errors of Lint in the statements of the policy that let the
+// token in.
+func (e *explainer) lintWarnings() (out []Reason) {
+	assume, _ := e.decide(e.Policy, e.audience)
+	alike := map[trustpolicy.FindingCode]int{}
+	for _, f := range e.Policy.Lint(e.expected()) {
+		if f.Severity != trustpolicy.SeverityError || f.Statement < 0 || alike[f.Code] == maxAlike {
+			continue
+		}
+		if s := assume.Statements[f.Statement]; s.Effect == trustpolicy.Allow && s.Match == trustpolicy.Matches {
+			out = append(out, findingReason(f))
+			alike[f.Code]++
+		}
+	}
+	return out
+}
+
+func findingReason(f trustpolicy.Finding) Reason {
+	return Reason{
+		Code: reason(f.Code), Statement: f.Statement, Sid: f.Sid,
+		Operator: f.Operator, Key: f.Key, Have: f.Have, Want: f.Want,
+	}
+}
+
+// intended returns the subjects of the conditions that refuse the token for being of
+// another organization, app or machine.
+func (e *explainer) intended() (out []string) {
+	for _, r := range e.out.Reasons {
+		switch r.Code {
+		case ReasonAppDiffers, ReasonAppSuffix, ReasonOrgDiffers, ReasonMachineDiffers:
+		default:
+			continue
+		}
+		for _, c := range e.Policy.Statements[r.Statement].Conditions {
+			if c.Operator != r.Operator || c.Key != r.Key {
+				continue
+			}
+			for _, v := range c.Values {
+				if _, ok := flyname.ParseSubject(v); ok && !slices.Contains(out, v) {
+					out = append(out, v)
+				}
+			}
+		}
+	}
+	return out
+}
+
 // policyReasons says why a decision is what it is.
 func (e *explainer) policyReasons(d trustpolicy.Evaluation) {
-	grant := trustpolicy.AppAccess{Partition: e.Partition, Account: e.Account}
-	findings := e.Policy.Lint(grant)
-	aimed, allowed := false, false
+	found, allowed := false, false
 	for i, result := range d.Statements {
 		s := e.Policy.Statements[i]
 		switch {
@@ -106,23 +172,46 @@ func (e *explainer) policyReasons(d trustpolicy.Evaluation) {
 	}
 	for i, result := range d.Statements {
 		s := e.Policy.Statements[i]
-		if s.Effect != trustpolicy.Allow || !e.aimed(s) {
+		if s.Effect != trustpolicy.Allow || !e.isForToken(s) {
 			continue
 		}
-		aimed = true
-		e.statementReasons(s, result, slices.DeleteFunc(slices.Clone(findings), func(f trustpolicy.Finding) bool {
-			return f.Statement != i || f.Severity != trustpolicy.SeverityError
-		}))
+		found = true
+		e.hasCondition = e.hasCondition || e.asksForMore(s)
+		e.statementReasons(s, result, e.errorsIn(e.Policy, i))
 	}
-	if !aimed {
+	if !found {
 		e.because(ReasonNoStatement, e.arn, "")
 	}
+}
+
+// asksForMore says whether a statement has a condition on something other than what our
+// own statement asks for: on a key of AWS's, on a claim other than aud and sub, on
+// another issuer's key, or one that keeps subjects out.
+func (e *explainer) asksForMore(s trustpolicy.Statement) bool {
+	return slices.ContainsFunc(s.Conditions, func(c trustpolicy.Condition) bool {
+		i := strings.LastIndexByte(c.Key, ':')
+		claim := strings.ToLower(c.Key[i+1:])
+		switch {
+		case i < 0 || !e.mentionsIssuer(c.Key[:i]):
+			return true
+		case claim == "iss":
+			return !slices.Contains(c.Values, e.Claims.Issuer)
+		case claim == "org_name":
+			return !slices.Contains(c.Values, e.org)
+		case claim == "app_name":
+			return !slices.Contains(c.Values, e.subject.App)
+		case claim != "aud" && claim != "sub":
+			return true
+		}
+		return strings.Contains(strings.ToLower(c.Operator), "not") ||
+			slices.ContainsFunc(c.Values, func(v string) bool { return strings.Contains(v, "${") })
+	})
 }
 
 // maxAlike is how many values of a condition are called wrong one by one.
 const maxAlike = 3
 
-// statementReasons says of each test of a statement that did not hold why.
+// statementReasons says why each element of a statement that does not match does not.
 // findings are the errors of Lint's about the statement.
 func (e *explainer) statementReasons(s trustpolicy.Statement, result trustpolicy.StatementResult, findings []trustpolicy.Finding) {
 	base := Reason{Statement: result.Index, Sid: result.Sid}
@@ -141,15 +230,13 @@ func (e *explainer) statementReasons(s trustpolicy.Statement, result trustpolicy
 				values = append(values, f.Have)
 			}
 		}
-		// Of many values alike those tell most that have the token's app in them.
-		_, app, _ := subjectParts(e.Claims.Subject)
+		// Of many values alike those come first that have the token's app in them.
+		app := e.subject.App
 		sort.SliceStable(list, func(i, j int) bool {
 			return strings.Contains(list[i].Have, app) && !strings.Contains(list[j].Have, app)
 		})
 		for _, f := range list[:min(len(list), maxAlike)] {
-			r := base
-			r.Code, r.Operator, r.Key, r.Have, r.Want = reason(f.Code), f.Operator, f.Key, f.Have, f.Want
-			e.add(r)
+			e.add(findingReason(f))
 		}
 		return values
 	}
@@ -196,8 +283,8 @@ func (e *explainer) statementReasons(s trustpolicy.Statement, result trustpolicy
 	}
 }
 
-// difference tells what is different between a presented value and those that
-// are wanted, and which of these is the closest; all of them where none is.
+// difference says how a presented value differs from those that are wanted, and which
+// of these is the closest; all of them where none is.
 func (e *explainer) difference(c trustpolicy.Comparison, wanted []string) (code ReasonCode, closest string) {
 	all := join(wanted)
 	isVariable := func(w string) bool { return strings.Contains(w, "${") }
@@ -220,24 +307,24 @@ func (e *explainer) difference(c trustpolicy.Comparison, wanted []string) (code 
 	case !strings.EqualFold(c.Key, e.path+":sub"):
 		return ReasonConditionFailed, all
 	}
-	org, app, ok := subjectParts(c.Presented[0])
+	have, ok := flyname.ParseSubject(c.Presented[0])
 	if !ok {
 		return ReasonConditionFailed, all
 	}
 	code, closest = ReasonAppDiffers, all
 	for _, w := range wanted {
-		wantOrg, wantApp, ok := subjectParts(w)
+		want, ok := flyname.ParseSubject(w)
 		found := ReasonAppDiffers
 		switch {
 		case !ok:
-		case wantOrg != org && !strings.ContainsAny(wantOrg, "*?"):
+		case want.Org != have.Org && !strings.ContainsAny(want.Org, "*?"):
 			found = ReasonOrgDiffers
-		case wantApp == app:
+		case want.App == have.App:
 			found = ReasonMachineDiffers
-		case strings.HasPrefix(app, wantApp) || strings.HasPrefix(wantApp, app):
+		case strings.HasPrefix(have.App, want.App) || strings.HasPrefix(want.App, have.App):
 			found = ReasonAppSuffix
 		}
-		if telling(found) > telling(code) {
+		if specificity(found) > specificity(code) {
 			code, closest = found, w
 		}
 	}

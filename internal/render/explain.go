@@ -3,10 +3,10 @@ package render
 import (
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/fly-aws/fly-aws/internal/explain"
+	"github.com/fly-aws/fly-aws/internal/text"
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
@@ -18,7 +18,7 @@ func Explanation(w io.Writer, e explain.Explanation, style Style) {
 	p := printer{w, style}
 	p.verdict(e)
 	if e.Verdict == explain.Accepted {
-		p.warnings("  ! ", e.Warnings)
+		p.warnings(e.Warnings)
 	}
 	p.steps(e.Steps)
 	for _, s := range e.Statements {
@@ -26,26 +26,19 @@ func Explanation(w io.Writer, e explain.Explanation, style Style) {
 		p.statement(s)
 	}
 	p.reasons(e.Reasons)
-	if note, command := meantWords(e); note != "" {
+	if note := intendedWords(e); note != "" {
 		p.line("")
 		p.prose("", note)
-		if command != "" {
-			p.line("  %s", command)
-		}
 	}
-	p.fixes(e.Fixes, e.Complete)
+	p.fix(e)
 	if e.Verdict != explain.Accepted {
-		p.warnings("  ! ", e.Warnings)
-	}
-	if !e.Complete && e.Verdict == explain.Refused {
-		p.line("")
-		p.prose("", obstacleWords(e))
+		p.warnings(e.Warnings)
 	}
 }
 
-func (p printer) warnings(lead string, warnings []explain.Reason) {
+func (p printer) warnings(warnings []explain.Reason) {
 	for _, r := range warnings {
-		p.prose(lead, reasonWords(r))
+		p.prose("  ! ", reasonWords(r))
 	}
 }
 
@@ -53,19 +46,19 @@ func (p printer) warnings(lead string, warnings []explain.Reason) {
 func Meaning(w io.Writer, m explain.Meaning, style Style) {
 	p := printer{w, style}
 	if m.AWSCode != "" {
-		p.line("%s", p.paint(bold, Clean(m.AWSCode)))
+		p.line("%s", p.paint(bold, text.Name(m.AWSCode)))
 	}
 	for _, sentence := range meaningText(m) {
 		p.prose("", sentence)
 	}
 }
 
-// prose writes text in lines of at most 80 columns, as far as its words allow,
+// prose writes words in lines of at most 80 columns, as far as its words allow,
 // all but the first behind as many spaces as the first has before its text.
-func (p printer) prose(lead, text string) {
+func (p printer) prose(lead, words string) {
 	width := len([]rune(lead))
 	line, n := lead, width
-	for i, word := range strings.Fields(text) {
+	for i, word := range strings.Fields(words) {
 		size := len([]rune(word))
 		switch {
 		case i == 0:
@@ -82,8 +75,8 @@ func (p printer) prose(lead, text string) {
 
 func (s Style) unsure() string { return s.paint(yellow, "?") }
 
-func (p printer) outcome(o trustpolicy.Match) string {
-	switch o {
+func (p printer) match(m trustpolicy.Match) string {
+	switch m {
 	case trustpolicy.Matches:
 		return p.ok()
 	case trustpolicy.DoesNotMatch:
@@ -92,18 +85,28 @@ func (p printer) outcome(o trustpolicy.Match) string {
 	return p.unsure()
 }
 
+func (p printer) result(r explain.StepResult) string {
+	switch r {
+	case explain.StepPassed:
+		return p.ok()
+	case explain.StepFailed:
+		return p.bad()
+	}
+	return p.unsure()
+}
+
 func (p printer) verdict(e explain.Explanation) {
 	switch e.Verdict {
 	case explain.Accepted:
-		gives := "STS gives credentials for this token"
-		if slices.ContainsFunc(e.Steps, func(s explain.Step) bool { return s.Match == trustpolicy.MatchUndecided }) {
+		gives := "STS issues credentials for this token"
+		if slices.ContainsFunc(e.Steps, func(s explain.Step) bool { return s.Result == explain.StepUndecided }) {
 			gives += ", as far as is known here"
 		}
 		p.line("%s %s: %s", p.ok(), p.paint(bold, "accepted"), gives)
 	case explain.Refused:
 		p.line("%s %s", p.bad(), p.paint(bold, "refused"))
 		if e.Error != nil {
-			p.prose("  ", Clean(e.Error.Code)+": "+Clean(e.Error.Message))
+			p.prose("  ", text.Name(e.Error.Code)+": "+text.Line(e.Error.Message))
 		}
 	default:
 		p.line("%s %s: it depends on what is not known here", p.unsure(), p.paint(bold, "undecided"))
@@ -115,39 +118,39 @@ func (p printer) steps(steps []explain.Step) {
 	p.line("%s", p.paint(bold, "What STS checks, in order"))
 	for _, s := range steps {
 		note := ""
-		if s.Match == trustpolicy.MatchUndecided {
+		if s.Result == explain.StepUndecided {
 			note = ": not known here"
 			if s.Note != "" {
-				note += ": " + Clean(s.Note)
+				note += ": " + text.Line(s.Note)
 			}
 		}
-		p.line("  %s %s%s", p.outcome(s.Match), stepWords(s.Code), note)
+		p.line("  %s %s%s", p.result(s.Result), stepWords(s.Code), note)
 	}
 }
 
-// statement shows every test of one.
+// statement shows every element of one.
 func (p printer) statement(s trustpolicy.StatementResult) {
 	does := map[trustpolicy.Match]string{
 		trustpolicy.Matches: "applies", trustpolicy.DoesNotMatch: "does not apply", trustpolicy.MatchUndecided: "may apply",
 	}[s.Match]
-	p.line("%s, %s: it %s", p.paint(bold, statementName(s.Index, s.Sid)), Clean(string(s.Effect)), does)
-	p.test("principal", s.Principal)
-	p.test("action", s.Action)
+	p.line("%s, %s: it %s", p.paint(bold, statementName(s.Index, s.Sid)), text.Name(string(s.Effect)), does)
+	p.element("principal", s.Principal)
+	p.element("action", s.Action)
 	for _, c := range s.Conditions {
-		p.test(Clean(c.Operator)+" "+Clean(c.Key), c)
+		p.element(text.Name(c.Operator)+" "+text.Name(c.Key), c)
 	}
 }
 
 func statementName(index int, sid string) string {
 	name := "Statement " + number(index+1)
 	if sid != "" {
-		name += " (" + Clean(sid) + ")"
+		name += " (" + text.Name(sid) + ")"
 	}
 	return name
 }
 
-func (p printer) test(name string, c trustpolicy.Comparison) {
-	p.line("  %s %s", p.outcome(c.Match), name)
+func (p printer) element(name string, c trustpolicy.Comparison) {
+	p.line("  %s %s", p.match(c.Match), name)
 	p.values("wanted", c.Wanted)
 	if c.Presented == nil {
 		p.line("      presented  nothing")
@@ -155,11 +158,11 @@ func (p printer) test(name string, c trustpolicy.Comparison) {
 		p.values("presented", c.Presented)
 	}
 	if c.Match != trustpolicy.Matches || c.Reason != trustpolicy.ReasonMatched {
-		p.prose("      ", checkWords(c))
+		p.prose("      ", comparisonWords(c))
 	}
 }
 
-// maxValues is how many values of a test are shown.
+// maxValues is how many values of an element are shown.
 const maxValues = 10
 
 func (p printer) values(name string, values []string) {
@@ -171,7 +174,7 @@ func (p printer) values(name string, values []string) {
 			p.line("      %-9s  and %d more", name, len(values)-i)
 			return
 		}
-		p.line("      %-9s  %s", name, strconv.Quote(v))
+		p.line("      %-9s  %s", name, text.Quote(v))
 		name = "or"
 	}
 }
@@ -187,83 +190,73 @@ func (p printer) reasons(reasons []explain.Reason) {
 	}
 }
 
-func (p printer) fixes(fixes []explain.Fix, complete bool) {
-	if len(fixes) == 0 {
+// fix shows what to do, or why nothing is suggested.
+func (p printer) fix(e explain.Explanation) {
+	if e.Verdict == explain.Accepted || e.Fix == nil && e.Verdict != explain.Refused {
 		return
 	}
 	p.line("")
-	title := "What makes it accepted"
+	if e.Fix == nil {
+		p.prose("", obstacleWords(e.Obstacle))
+		return
+	}
+	f, title := *e.Fix, "What to do first"
 	switch {
-	case !complete:
-		title = "What has to change first"
-	case len(fixes) > 1:
-		title += ", all of it"
+	case e.Complete:
+		title = "What makes it accepted"
+	case f.Kind == explain.FixOwnRole:
+		title = "What to do"
 	}
 	p.line("%s", p.paint(bold, title))
-	if i := slices.IndexFunc(fixes, func(f explain.Fix) bool { return f.NewOrg }); i >= 0 {
-		p.prose("  ! ", newOrgWords(fixes[i]))
+	if f.NewOrg {
+		p.prose("  ! ", newOrgWords(f))
 	}
-	for _, f := range fixes {
-		command := FixCommand(f)
-		words := fixWords(f)
-		if command != "" {
-			words += ":"
+	command, words := FixCommand(f), fixWords(f)
+	if command != "" || f.After != nil {
+		words += ":"
+	} else {
+		words += "."
+	}
+	p.prose("  ", words)
+	if f.After != nil {
+		before := ""
+		if f.Before != nil {
+			before = f.Before.Indent() + "\n"
 		}
-		p.prose("  - ", words)
-		if f.Before != nil && f.Policy != nil {
-			p.lines("      ", "  ", false, f.Before.Indent()+"\n", f.Policy.Indent()+"\n")
-		}
-		for line := range strings.Lines(command) {
-			p.line("    %s", strings.TrimSuffix(line, "\n"))
-		}
-		for _, warning := range fixWarnings(f) {
-			p.prose("    ! ", warning)
-		}
-		p.warnings("    ! ", f.Warnings)
+		p.lines("    ", "  ", false, before, f.After.Indent()+"\n")
+	}
+	if command != "" {
+		p.line("    %s", command)
 	}
 }
 
-// FixCommand returns a command of the AWS CLI that does what a fix says, ready for
-// a POSIX shell; "" when none can, or when a name in it holds what no terminal
-// should get. ROLE stands for a role whose name is not known.
+// FixCommand returns the command that does what a fix says, for a POSIX shell; "" when
+// none can, or when a name in it holds what no terminal should get.
 func FixCommand(f explain.Fix) string {
-	for _, name := range []string{f.Role, f.ProviderARN, f.Issuer, f.Audience} {
-		if Clean(name) != name {
+	if f.Kind == explain.FixRawSlug {
+		return "fly orgs replay-sources list -o personal"
+	}
+	s := f.Setup
+	if s == nil {
+		return ""
+	}
+	command := "fly-aws setup"
+	for _, flag := range []struct{ name, value string }{
+		{"--org", s.Org}, {"--app", s.App}, {"--role-name", s.Role}, {"--shared-role", s.Shared}, {"--path", s.Path},
+		{"--audience", s.Audience},
+	} {
+		if text.Clean(flag.value) != flag.value {
 			return ""
 		}
-	}
-	switch f.Kind {
-	case explain.FixEditStatement, explain.FixAddStatement, explain.FixReplacePolicy:
-		role := f.Role
-		if role == "" {
-			role = "ROLE"
+		if flag.value != "" {
+			command += " " + flag.name + " " + text.ShellWord(flag.value)
 		}
-		return "aws iam update-assume-role-policy --role-name " + shellWord(role) +
-			" \\\n  --policy-document " + shellQuote(f.Policy.Indent())
-	case explain.FixCreateProvider:
-		return "aws iam create-open-id-connect-provider --url " + shellWord(f.Issuer) +
-			" \\\n  --client-id-list " + shellWord(f.Audience)
-	case explain.FixAddAudience:
-		if f.ProviderARN == "" {
-			return ""
-		}
-		return "aws iam add-client-id-to-open-id-connect-provider \\\n  --open-id-connect-provider-arn " + shellWord(f.ProviderARN) +
-			" \\\n  --client-id " + shellWord(f.Audience)
 	}
-	return ""
+	if s.AllMachines {
+		command += " --machine " + text.ShellWord("*")
+	}
+	if s.Adopt {
+		command += " --adopt"
+	}
+	return command
 }
-
-// shellWord leaves a word alone that a shell takes for itself.
-func shellWord(s string) string {
-	safe := func(r rune) bool {
-		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("_@%+=:,./-", r)
-	}
-	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !safe(r) }) < 0 && s[0] != '-' {
-		return s
-	}
-	return shellQuote(s)
-}
-
-// shellQuote quotes a word. A policy needs no cleaning: as it is printed, control
-// characters and all above U+00FF are escaped.
-func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/fly-aws/fly-aws/internal/explain"
@@ -22,13 +23,14 @@ type ExplainDocument struct {
 	Steps      []ExplainStep       `json:"steps"`
 	Statements []StatementDocument `json:"statements"`
 	Reasons    []ReasonDocument    `json:"reasons"`
-	// MeantFor holds the subjects that the policy names where it refuses the token for
+	// Intended holds the subjects that the policy names where it refuses the token for
 	// being none of them, and Note says so in words.
-	MeantFor []string      `json:"meant_for,omitempty"`
-	Note     string        `json:"note,omitempty"`
-	Fixes    []FixDocument `json:"fixes"`
-	// Complete says that with all the fixes the request is accepted; Obstacle what else
-	// stands in the way: "on-purpose" or "issuer", absent if that is not known.
+	Intended []string `json:"intended,omitempty"`
+	Note     string   `json:"note,omitempty"`
+	// Fix is the next thing to do, null when nothing is suggested.
+	Fix *FixDocument `json:"fix"`
+	// Complete says that with the fix the request is accepted; Obstacle why the policy is
+	// left alone: "denied", "condition", "issuer" or "syntax", absent if that is not known.
 	Complete bool             `json:"complete"`
 	Obstacle explain.Obstacle `json:"obstacle,omitempty"`
 	// Warnings are errors in the statements of the present policy that let the token in.
@@ -43,32 +45,32 @@ type ExplainError struct {
 
 // An ExplainStep is a step of STS.
 type ExplainStep struct {
-	Code    explain.StepCode  `json:"code"`
-	Match trustpolicy.Match `json:"match"`
-	// Note says why the outcome is undecided.
+	Code   explain.StepCode   `json:"code"`
+	Result explain.StepResult `json:"result"`
+	// Note says why the result is undecided.
 	Note string `json:"note,omitempty"`
 }
 
-// A StatementDocument is a statement and how its tests went.
+// A StatementDocument is a statement and how it compares with the request.
 type StatementDocument struct {
 	// Index counts from 0.
-	Index      int                `json:"index"`
-	Sid        string             `json:"sid,omitempty"`
-	Effect     trustpolicy.Effect `json:"effect"`
-	Match    trustpolicy.Match  `json:"match"`
-	Principal  CheckDocument      `json:"principal"`
-	Action     CheckDocument      `json:"action"`
-	Conditions []CheckDocument    `json:"conditions"`
+	Index      int                  `json:"index"`
+	Sid        string               `json:"sid,omitempty"`
+	Effect     trustpolicy.Effect   `json:"effect"`
+	Match      trustpolicy.Match    `json:"match"`
+	Principal  ComparisonDocument   `json:"principal"`
+	Action     ComparisonDocument   `json:"action"`
+	Conditions []ComparisonDocument `json:"conditions"`
 }
 
-// A CheckDocument is a test of a statement. Presented is null when the request has
+// A ComparisonDocument is an element of a statement. Presented is null when the request has
 // nothing to present, or it is not known; Reason tells which.
-type CheckDocument struct {
+type ComparisonDocument struct {
 	Operator  string            `json:"operator,omitempty"`
 	Key       string            `json:"key,omitempty"`
 	Wanted    []string          `json:"wanted"`
 	Presented []string          `json:"presented"`
-	Match   trustpolicy.Match `json:"match"`
+	Match     trustpolicy.Match `json:"match"`
 	Reason    string            `json:"reason"`
 }
 
@@ -86,24 +88,27 @@ type ReasonDocument struct {
 	Text string `json:"text"`
 }
 
-// A FixDocument is one thing to do. All of them are needed, in their order.
+// A FixDocument is one thing to do.
 type FixDocument struct {
 	Kind explain.FixKind `json:"kind"`
 	Text string          `json:"text"`
-	// Command is one of the AWS CLI for a POSIX shell.
-	Command       string              `json:"command,omitempty"`
-	Policy        *trustpolicy.Policy `json:"policy,omitempty"`
-	ProviderARN   string              `json:"provider_arn,omitempty"`
-	Issuer        string              `json:"issuer,omitempty"`
-	Audience      string              `json:"audience,omitempty"`
-	RoleARN       string              `json:"role_arn,omitempty"`
-	NewOrg        bool                `json:"new_org"`
-	OverridesDeny bool                `json:"overrides_deny"`
-	TooBroad      bool                `json:"too_broad"`
-	// AlsoAccepts are examples of what else a fix that is too broad lets in.
-	AlsoAccepts []string `json:"also_accepts,omitempty"`
-	// Warnings are errors in the statements of Policy that let the token in.
-	Warnings []ReasonDocument `json:"warnings"`
+	// Command is one for a POSIX shell.
+	Command string `json:"command,omitempty"`
+	// Statement is the one to change or to add.
+	Statement *StatementFix `json:"statement,omitempty"`
+	Audience  string        `json:"audience,omitempty"`
+	RoleARN   string        `json:"role_arn,omitempty"`
+	// NewOrg says that the role asked for trusts other organizations alone.
+	NewOrg bool `json:"new_org"`
+}
+
+// A StatementFix is a statement as it is and as it should be.
+type StatementFix struct {
+	// Index is its place in the policy, from 0.
+	Index int `json:"index"`
+	// Before is null for a statement to be added.
+	Before json.RawMessage `json:"before"`
+	After  json.RawMessage `json:"after"`
 }
 
 // An ExplainErrorDocument is what explain prints of an error message of AWS's.
@@ -122,14 +127,10 @@ type ExplainErrorDocument struct {
 
 // NewExplain makes the document of an explanation.
 func NewExplain(e explain.Explanation) ExplainDocument {
-	note, command := meantWords(e)
-	if command != "" {
-		note += " " + command
-	}
 	doc := ExplainDocument{
 		Schema: ExplainSchema, Verdict: e.Verdict, Complete: e.Complete, Obstacle: e.Obstacle,
-		MeantFor: e.MeantFor, Note: note,
-		Steps: []ExplainStep{}, Statements: []StatementDocument{}, Fixes: []FixDocument{},
+		Intended: e.Intended, Note: intendedWords(e), Fix: newFix(e.Fix),
+		Steps: []ExplainStep{}, Statements: []StatementDocument{},
 		Reasons: newReasons(e.Reasons), Warnings: newReasons(e.Warnings),
 	}
 	if e.Error != nil {
@@ -141,19 +142,29 @@ func NewExplain(e explain.Explanation) ExplainDocument {
 	for _, s := range e.Statements {
 		statement := StatementDocument{
 			Index: s.Index, Sid: s.Sid, Effect: s.Effect, Match: s.Match,
-			Principal: newCheck(s.Principal), Action: newCheck(s.Action), Conditions: []CheckDocument{},
+			Principal: newComparison(s.Principal), Action: newComparison(s.Action), Conditions: []ComparisonDocument{},
 		}
 		for _, c := range s.Conditions {
-			statement.Conditions = append(statement.Conditions, newCheck(c))
+			statement.Conditions = append(statement.Conditions, newComparison(c))
 		}
 		doc.Statements = append(doc.Statements, statement)
 	}
-	for _, f := range e.Fixes {
-		doc.Fixes = append(doc.Fixes, FixDocument{
-			Kind: f.Kind, Text: fixWords(f), Command: FixCommand(f), Policy: f.Policy,
-			ProviderARN: f.ProviderARN, Issuer: f.Issuer, Audience: f.Audience, RoleARN: f.RoleARN, NewOrg: f.NewOrg,
-			OverridesDeny: f.OverridesDeny, TooBroad: f.TooBroad(), AlsoAccepts: f.AlsoAccepts, Warnings: newReasons(f.Warnings),
-		})
+	return doc
+}
+
+func newFix(f *explain.Fix) *FixDocument {
+	if f == nil {
+		return nil
+	}
+	doc := &FixDocument{
+		Kind: f.Kind, Text: fixWords(*f), Command: FixCommand(*f),
+		Audience: f.Audience, RoleARN: f.RoleARN, NewOrg: f.NewOrg,
+	}
+	if f.After != nil {
+		doc.Statement = &StatementFix{Index: f.Index, After: json.RawMessage(f.After.Indent())}
+		if f.Before != nil {
+			doc.Statement.Before = json.RawMessage(f.Before.Indent())
+		}
 	}
 	return doc
 }
@@ -171,12 +182,12 @@ func newReasons(reasons []explain.Reason) []ReasonDocument {
 	return out
 }
 
-func newCheck(c trustpolicy.Comparison) CheckDocument {
+func newComparison(c trustpolicy.Comparison) ComparisonDocument {
 	wanted := c.Wanted
 	if wanted == nil {
 		wanted = []string{}
 	}
-	return CheckDocument{Operator: c.Operator, Key: c.Key, Wanted: wanted, Presented: c.Presented, Match: c.Match, Reason: c.Reason}
+	return ComparisonDocument{Operator: c.Operator, Key: c.Key, Wanted: wanted, Presented: c.Presented, Match: c.Match, Reason: c.Reason}
 }
 
 // NewExplainError makes the document of an error's meaning.

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/fly-aws/fly-aws/internal/explain"
+	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
@@ -72,6 +73,11 @@ const (
 	servicePolicy = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}`
 )
 
+func claimsOf(sub string) flyname.Claims {
+	subject, _ := flyname.ParseSubject(sub)
+	return flyname.MachineClaims(subject, flyname.AudienceAWS)
+}
+
 func explainCases(t *testing.T) map[string]explain.Case {
 	t.Helper()
 	now := time.Date(2026, 8, 21, 12, 0, 0, 0, time.UTC)
@@ -79,16 +85,19 @@ func explainCases(t *testing.T) map[string]explain.Case {
 		c := explain.Case{
 			Role: "web", Account: "111122223333", Now: now, Signature: explain.Verified,
 			Provider: explain.Provider{Presence: explain.Present, Audiences: []string{"sts.amazonaws.com"}},
-			Claims:   explain.MachineClaims(subject, "sts.amazonaws.com"),
+			Claims:   claimsOf(subject),
 		}
 		c.Claims.Expiry = now.Add(10 * time.Minute)
 		if policy != "" {
 			c.Policy = parse(t, policy)
 		}
+		if strings.Contains(policy, "FlyAwsAcme") {
+			c.Managed = &explain.Managed{Org: "acme"}
+		}
 		return c
 	}
 	unknown := func(policy, subject string) explain.Case {
-		return explain.Case{Policy: parse(t, policy), Claims: explain.MachineClaims(subject, "sts.amazonaws.com")}
+		return explain.Case{Policy: parse(t, policy), Claims: claimsOf(subject)}
 	}
 	many := known(rightPolicy, "acme:web:m1")
 	many.Provider = explain.Provider{Presence: explain.Absent, Others: []string{"arn:aws:iam::111122223333:oidc-provider/oidc.fly.io/personal"}}
@@ -118,6 +127,14 @@ func explainCases(t *testing.T) map[string]explain.Case {
 	form.TokenError, form.TokenRule = errors.New("it has two parts, not three"), "parts"
 	address := known(undecidedPolicy, "acme:web:m1")
 	address.Context = map[string][]string{"aws:SourceIp": {"198.51.100.1"}}
+	pinned := known(strings.Replace(rightPolicy, "acme:web:*", "acme:web:m2", 1), "acme:web:m1")
+	unlisted.Managed = &explain.Managed{Org: "acme", App: "web"}
+	own := known(strings.Replace(rightPolicy, "acme:web:*", "acme:web", 1), "acme:web:m1")
+	own.Managed = &explain.Managed{Org: "acme", App: "web"}
+	offline := known(servicePolicy, "acme:web:m1")
+	offline.Role = ""
+	tags := known(rightPolicy, "acme:web:m1")
+	tags.Claims.Tags = map[string]string{"team": "x"}
 	return map[string]explain.Case{
 		"open":      open,
 		"nosub":     noSub,
@@ -128,10 +145,14 @@ func explainCases(t *testing.T) map[string]explain.Case {
 		"rule":      rule,
 		"form":      form,
 		"address":   address,
-		"machine":   known(strings.Replace(rightPolicy, "acme:web:*", "acme:web:m2", 1), "acme:web:m1"),
+		"machine":   pinned,
 		"accepted":  unknown(rightPolicy, "acme:web:cold-shape-2007"),
+		"repair":    known(strings.Replace(wildcardPolicy, `["acme:web:*","acme:db:*"]`, `"acme:web:*"`, 1), "acme:web:m1"),
+		"own":       own,
+		"offline":   offline,
+		"tags":      tags,
 		"wildcard":  known(wildcardPolicy, "acme:web:cold-shape-2007"),
-		"neighbour": known(rightPolicy, "acme:web-staging:m1"),
+		"neighbor":  known(rightPolicy, "acme:web-staging:m1"),
 		"denied":    known(deniedPolicy, "acme:web:m1"),
 		"undecided": unknown(undecidedPolicy, "acme:web:m1"),
 		"service":   known(servicePolicy, "acme:web:m1"),
@@ -149,7 +170,7 @@ func TestExplanation(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e := explain.Explain(c)
-			var text, colour, doc bytes.Buffer
+			var text, color, doc bytes.Buffer
 			Explanation(&text, e, Style{})
 			golden(t, "explain_"+name+".txt", text.Bytes())
 			if err := JSON(&doc, NewExplain(e)); err != nil {
@@ -168,13 +189,13 @@ func TestExplanation(t *testing.T) {
 					t.Errorf("longer than %d columns: %q", columns, line)
 				}
 			}
-			Explanation(&colour, e, Style{Color: true})
-			plain := colour.String()
+			Explanation(&color, e, Style{Color: true})
+			plain := color.String()
 			for _, code := range []string{"0", "1", "2", "31", "32", "33"} {
 				plain = strings.ReplaceAll(plain, "\x1b["+code+"m", "")
 			}
 			if plain != text.String() {
-				t.Errorf("colour changes the text:\n%s", plain)
+				t.Errorf("color changes the text:\n%s", plain)
 			}
 		})
 	}
@@ -197,10 +218,10 @@ func TestEveryCodeHasWords(t *testing.T) {
 		}
 	}
 	for _, kind := range []explain.FixKind{
-		explain.FixEditStatement, explain.FixAddStatement, explain.FixReplacePolicy, explain.FixCreateProvider, explain.FixAddAudience,
+		explain.FixSetup, explain.FixAdopt, explain.FixOwnRole, explain.FixRepairStatement, explain.FixAddStatement,
 		explain.FixRequestAudience, explain.FixRequestToken, explain.FixRawSlug, explain.FixRoleARN,
 	} {
-		if got := fixWords(explain.Fix{Kind: kind}); got == string(kind) {
+		if got := fixWords(explain.Fix{Kind: kind, Before: &trustpolicy.Statement{}}); got == string(kind) {
 			t.Errorf("%s has no words", kind)
 		}
 	}
@@ -272,40 +293,57 @@ func TestUnknownMeaning(t *testing.T) {
 	}
 }
 
-// TestMeantWords: a role that names many apps is not listed whole, and an app of a
-// strange name gets no command.
-func TestMeantWords(t *testing.T) {
+// TestIntendedWords: a role that names many apps is not listed whole.
+func TestIntendedWords(t *testing.T) {
 	t.Parallel()
 	e := explain.Explanation{Reasons: []explain.Reason{{Code: explain.ReasonAppDiffers, Have: "acme:Web:m"}}}
 	for _, app := range []string{"a", "b", "c", "d", "e", "f", "g"} {
-		e.MeantFor = append(e.MeantFor, "acme:"+app+":*")
+		e.Intended = append(e.Intended, "acme:"+app+":*")
 	}
-	words, command := meantWords(e)
-	if !strings.HasPrefix(words, "The role is for a, b, c, d, e and 2 more only. If Web should") || command != "" {
-		t.Errorf("%q, %q", words, command)
+	if words := intendedWords(e); !strings.HasPrefix(words, "The role is for a, b, c, d, e and 2 more. If Web should") {
+		t.Errorf("%q", words)
 	}
-	e.MeantFor = []string{"beta:web:*"}
-	if words, _ := meantWords(e); !strings.HasPrefix(words, "The role is for beta:web:* only. If acme:Web:m should") {
+	e.Intended = []string{"beta:web:*"}
+	if words := intendedWords(e); !strings.HasPrefix(words, "The role is for beta:web:*. If acme:Web:m should") {
 		t.Errorf("%q", words)
 	}
 }
 
-// TestObstacleWords: what is left of a refusal is said by its cause.
-func TestObstacleWords(t *testing.T) {
+// TestFixCommand: every value is a word for a shell, and one that no terminal should get
+// is in no command.
+func TestFixCommand(t *testing.T) {
 	t.Parallel()
-	fixes := []explain.Fix{{Kind: explain.FixRequestToken}}
 	for _, tt := range []struct {
-		e    explain.Explanation
+		fix  explain.Fix
 		want string
 	}{
-		{explain.Explanation{}, "No change is suggested."},
-		{explain.Explanation{Fixes: fixes}, "These steps alone are not enough."},
-		{explain.Explanation{Fixes: fixes, Steps: []explain.Step{{Code: explain.StepPolicy, Match: trustpolicy.MatchUndecided}}}, "Whether these steps are enough depends on what is not known here."},
-		{explain.Explanation{Fixes: fixes, Obstacle: explain.ObstacleIssuer}, "No change is suggested: the issuer is not that of a Fly organisation."},
-		{explain.Explanation{Fixes: fixes, Obstacle: explain.ObstacleOnPurpose}, "No change that is known here makes it accepted without undoing what somebody asked for on purpose."},
+		{explain.Fix{Kind: explain.FixRequestToken}, ""},
+		{explain.Fix{Kind: explain.FixRawSlug}, "fly orgs replay-sources list -o personal"},
+		{explain.Fix{Setup: &explain.Setup{Org: "acme", App: "web"}}, "fly-aws setup --org acme --app web"},
+		{explain.Fix{Setup: &explain.Setup{Org: "acme", App: "web", Shared: "r", AllMachines: true}}, "fly-aws setup --org acme --app web --shared-role r --machine '*'"},
+		{
+			explain.Fix{Setup: &explain.Setup{Org: "acme", App: "web", Role: "$(reboot)", Path: "/a b/", Audience: "-a", Adopt: true}},
+			"fly-aws setup --org acme --app web --role-name '$(reboot)' --path '/a b/' --audience '-a' --adopt",
+		},
+		{explain.Fix{Setup: &explain.Setup{Org: "acme", App: "web", Role: "r\x1b[2J"}}, ""},
 	} {
-		if got := obstacleWords(tt.e); got != tt.want {
+		if got := FixCommand(tt.fix); got != tt.want {
 			t.Errorf("%q, want %q", got, tt.want)
 		}
+	}
+}
+
+// TestObstacleWords: why nothing is suggested is said by its cause.
+func TestObstacleWords(t *testing.T) {
+	t.Parallel()
+	seen := map[string]explain.Obstacle{}
+	for _, o := range []explain.Obstacle{
+		explain.ObstacleNone, explain.ObstacleDenied, explain.ObstacleCondition, explain.ObstacleIssuer, explain.ObstacleSyntax,
+	} {
+		words := obstacleWords(o)
+		if other, twice := seen[words]; twice {
+			t.Errorf("%q and %q have the same words", o, other)
+		}
+		seen[words] = o
 	}
 }

@@ -1,14 +1,13 @@
 package render
 
 import (
-	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/fly-aws/fly-aws/internal/explain"
 	"github.com/fly-aws/fly-aws/internal/flyname"
+	"github.com/fly-aws/fly-aws/internal/text"
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
@@ -27,38 +26,38 @@ func stepWords(code explain.StepCode) string {
 	case explain.StepAudience:
 		return "the provider lists its audience"
 	case explain.StepRole:
-		return "the role has the ARN that was asked for"
+		return "the role has the requested ARN"
 	case explain.StepPolicy:
 		return "the role's trust policy allows it"
 	}
-	return Clean(string(code))
+	return text.Name(string(code))
 }
 
-// checkWords says why a test went as it did.
-func checkWords(c trustpolicy.Comparison) string {
+// comparisonWords says why an element of a statement matches or not.
+func comparisonWords(c trustpolicy.Comparison) string {
 	switch c.Reason {
 	case trustpolicy.ReasonMatched:
-		return "it matches, which this operator forbids"
+		return "a value matches, which this operator excludes"
 	case trustpolicy.ReasonNoMatch:
 		if c.Match == trustpolicy.Matches {
-			return "it does not match, as this test wants it"
+			return "no value matches, as this operator requires"
 		}
-		return "it does not match"
+		return "no value matches"
 	case trustpolicy.ReasonCaseDiffers:
-		return "only upper and lower case differ, which count"
+		return "only the case differs, and case counts"
 	case trustpolicy.ReasonWildcardLiteral:
-		return "* and ? are no wildcards under this operator"
+		return "* and ? are not wildcards under this operator"
 	case trustpolicy.ReasonBadValue:
-		return "a value is not of the kind that the operator compares"
+		return "a value is not of the type that this operator compares"
 	case trustpolicy.ReasonUnresolvedVariable:
-		return "the request has no value for a policy variable, so that it matches nothing"
+		return "the request has no value for a policy variable, so it matches nothing"
 	case trustpolicy.ReasonMissingKey, trustpolicy.ReasonOtherProvider:
 		why := "the request does not have this key"
 		if c.Reason == trustpolicy.ReasonOtherProvider {
 			why = "the request has no keys of this provider"
 		}
 		if c.Match == trustpolicy.Matches {
-			return why + ", and without it this operator holds"
+			return why + ", and without it this operator matches"
 		}
 		return why
 	case trustpolicy.ReasonEmptyValue:
@@ -66,33 +65,38 @@ func checkWords(c trustpolicy.Comparison) string {
 	case trustpolicy.ReasonNoValues:
 		return "the policy lists no values here"
 	case trustpolicy.ReasonNullQuantified:
-		return "Null under ForAllValues always holds, under ForAnyValue never"
+		return "Null always matches under ForAllValues, and does not under ForAnyValue"
 	case trustpolicy.ReasonUnknownKey:
-		return "AWS fills this key, and its value is not known here"
+		return "AWS sets this key, and its value is not known here"
 	case trustpolicy.ReasonUnknownVariable:
-		return "AWS fills a policy variable here, and its value is not known"
+		return "AWS sets a policy variable here, and its value is not known"
 	case trustpolicy.ReasonUnclearVariable:
-		return "AWS does not say what this policy variable stands for"
+		return "AWS does not document what this policy variable stands for"
 	case trustpolicy.ReasonManyValues:
-		return "the key has several values, for which the operator is not made"
+		return "the key has several values, which this operator does not take"
 	case trustpolicy.ReasonWildcardPrincipal:
-		return "whether * covers the holder of a token AWS does not say"
+		return "AWS does not document whether * covers a token"
 	}
-	return Clean(c.Reason)
+	return text.Name(c.Reason)
 }
 
 // reasonWords puts a reason into one sentence.
 func reasonWords(r explain.Reason) string {
-	have, want := strconv.Quote(r.Have), strconv.Quote(r.Want) // which cleans, too
+	have, want := text.Quote(r.Have), text.Quote(r.Want)
 	var where string
 	if r.Statement >= 0 {
-		where = strings.ToLower(statementName(r.Statement, "")[:1]) + statementName(r.Statement, r.Sid)[1:]
+		where = placeWords(r.Statement, r.Sid)
 		if r.Key != "" {
-			where += ", " + Clean(r.Operator) + " " + Clean(r.Key)
+			where += ", " + text.Line(r.Operator) + " " + text.Line(r.Key)
 		}
 		where += ": "
 	}
 	return where + sentence(r, have, want)
+}
+
+// placeWords names a statement within a sentence.
+func placeWords(index int, sid string) string {
+	return "s" + strings.TrimPrefix(statementName(index, sid), "S")
 }
 
 // sentence says what is wrong; have and want are quoted.
@@ -102,73 +106,73 @@ func sentence(r explain.Reason, have, want string) string {
 	}
 	switch r.Code {
 	case explain.ReasonTokenForm:
-		return "this is not a token: " + Clean(r.Have)
+		return "this is not a token: " + text.Line(r.Have)
 	case explain.ReasonTokenRule:
-		return "the token breaks a rule whose effect AWS does not document: " + Clean(r.Have)
+		return "the token breaks a rule, and AWS does not document what it does then: " + text.Line(r.Have)
 	case explain.ReasonRoleARN:
-		return "the role's ARN is " + want + ", and " + have + " was asked for; AWS answers AccessDenied for any other"
+		return "the role's ARN is " + want + ", and the request is for " + have + "; AWS answers AccessDenied"
 	case explain.ReasonProviderAbsent:
 		return "the account has no OIDC provider for the issuer " + have
 	case explain.ReasonProviderPersonal:
-		return "there is a provider for " + have + ", but \"personal\" is an alias that only Fly's tools use; this token comes from " + want
+		return "there is a provider " + have + ", but \"personal\" is an alias in Fly's tools; this token comes from " + want
 	case explain.ReasonClaimsPersonal:
-		return have + " names the organisation by the alias \"personal\", which no token carries; the raw slug is in the iss of a real token"
+		return have + " names the organization by the alias \"personal\"; tokens carry its raw slug instead"
 	case explain.ReasonClaimsDisagree:
-		return "the subject " + have + " is not of the organisation of the issuer " + want + "; Fly signs no such token"
+		return "the subject " + have + " is not of the organization of the issuer " + want
 	case explain.ReasonSignature:
-		return "the keys that " + want + " publishes did not sign this token"
+		return "this token is not signed with the keys that " + want + " publishes"
 	case explain.ReasonClaimMissing:
-		return "the token has no " + Clean(r.Want)
+		return "the token has no " + text.Line(r.Want)
 	case explain.ReasonExpired:
-		return "the token expired at " + Clean(r.Have) + " and it is " + Clean(r.Want) + ", past AWS's grace of five minutes"
+		return "the token expired at " + text.Line(r.Have) + "; it is " + text.Line(r.Want) + ", more than AWS's five minutes of grace later"
 	case explain.ReasonNotYetValid:
-		return "the token is valid from " + Clean(r.Have) + " and it is " + Clean(r.Want)
+		return "the token is not valid before " + text.Line(r.Have) + "; it is " + text.Line(r.Want)
 	case explain.ReasonAudienceUnlisted:
 		if r.Want == "" {
-			return "the provider lists no audience, so not " + have
+			return "the token is for " + have + ", and the provider lists no audience"
 		}
-		return "the token is for " + have + ", and the provider lists only " + want
+		return "the token is for " + have + ", and the provider lists " + want
 	case explain.ReasonManyAudiences:
-		return "the token is for several audiences, " + have + ", and AWS does not say which counts"
+		return "the token is for several audiences, " + have + ", and AWS does not document which of them counts"
 	case explain.ReasonPolicyUnknown:
 		return "the role's trust policy is not known"
 	case explain.ReasonPolicySyntax:
-		return "IAM rejects this policy: " + Clean(r.Have)
+		return "IAM rejects this policy: " + text.Line(r.Have)
 	case explain.ReasonDenied:
-		return "it denies the request, which outweighs every statement that allows it"
+		return "it denies the request; an explicit deny overrides any allow"
 	case explain.ReasonNoStatement:
-		return "no statement allows anything to the provider " + have
+		return "no statement trusts the provider " + have
 	case explain.ReasonPrincipalDiffers:
 		return "it trusts " + want + ", but the token's provider is " + have
 	case explain.ReasonPrincipalUnknown:
-		return "AWS does not say whether " + want + " covers " + have
+		return "AWS does not document whether " + want + " covers " + have
 	case explain.ReasonOrgDiffers:
-		return "it allows another organisation, " + want + "; the token is from " + have
+		return "it allows another organization, " + want + "; the token is from " + have
 	case explain.ReasonAppSuffix:
-		return "the app in " + have + " is not that of " + want + "; one name begins with the other"
+		return have + " is not of the app in " + want + "; one app's name begins with the other's"
 	case explain.ReasonAppDiffers:
-		return "it allows only other apps; the token is from " + have
+		return "it allows other apps, not that of " + have
 	case explain.ReasonMachineDiffers:
-		return "of this app it allows only the machine " + want + "; the token is from " + have
+		return "it allows another machine of this app, " + want + ", not " + have
 	case explain.ReasonAudienceDiffers:
-		return "it wants the audience " + want + ", and the token is for " + have
+		return "it requires the audience " + want + "; the token is for " + have
 	case explain.ReasonCaseDiffers:
 		return have + " and " + want + " differ in case, which counts"
 	case explain.ReasonVariableText:
-		return "policy variables such as the one in " + want + " exist in Version 2012-10-17 only; here they are text"
+		return "the variable in " + want + " is plain text here: policy variables need Version 2012-10-17"
 	case explain.ReasonKeyMissing:
-		return "the request does not have this key, so that the condition cannot hold"
+		return "the request does not have this key, so the condition does not match"
 	case explain.ReasonTagSession:
-		return "the token has session tags, and no statement allows it " + Clean(r.Want)
+		return "the token has session tags, and no statement allows it " + text.Line(r.Want)
 	case explain.ReasonConditionFailed:
 		if r.Have == "" {
-			return "it wants " + want + ", which the request is not"
+			return "it requires " + want + ", which the request does not have"
 		}
-		return "the request has " + have + ", which does not satisfy " + want
+		return "it requires " + want + "; the request has " + have
 	case explain.ReasonConditionUnknown:
-		return checkWords(trustpolicy.Comparison{Reason: r.Have, Match: trustpolicy.MatchUndecided})
+		return comparisonWords(trustpolicy.Comparison{Reason: r.Have, Match: trustpolicy.MatchUndecided})
 	}
-	return Clean(string(r.Code))
+	return text.Name(string(r.Code))
 }
 
 // findingWords puts a finding about a policy into a sentence; "" for a code that
@@ -180,199 +184,160 @@ func findingWords(code trustpolicy.FindingCode, r explain.Reason, have, want str
 	}
 	switch code {
 	case trustpolicy.FindingProviderForm:
-		return have + " is not the ARN of a provider of Fly's" + instead
+		return have + " is not the ARN of a Fly provider" + instead
 	case trustpolicy.FindingProviderKind:
-		return have + " is a provider and belongs under Federated"
+		return have + " is an identity provider and belongs under Federated"
 	case trustpolicy.FindingProviderAccount:
 		return "the provider " + have + " is of another account or partition" + instead
 	case trustpolicy.FindingPrincipalAny:
-		return "the principal * is anybody; IAM does not take it for a provider"
+		return "the principal * is anyone; name the provider"
 	case trustpolicy.FindingNotPrincipal:
-		return "NotPrincipal allows everybody but those it names; IAM refuses it in a trust policy"
+		return "NotPrincipal with Allow lets in everyone except those it names"
 	case trustpolicy.FindingActionMissing:
-		return "it allows " + have + ", but a token needs " + Clean(r.Want)
+		return "it allows " + have + "; a token needs " + text.Line(r.Want)
 	case trustpolicy.FindingNotAction:
-		return "NotAction does not allow " + Clean(r.Want)
+		return "NotAction allows everything but " + have + "; name " + text.Line(r.Want)
 	case trustpolicy.FindingActionWildcard:
-		return have + " allows more than " + Clean(r.Want) + ", the only action that a token needs"
+		return have + " allows more than " + text.Line(r.Want) + ", which is all that a token needs"
 	case trustpolicy.FindingActionOther:
-		return have + " is of no use to a token" + instead
+		return have + " does not take a token" + instead
 	case trustpolicy.FindingConditionOptional:
-		return "this operator does not require the claim to have a certain value" + instead
+		return "this operator also matches without the claim, or with other values" + instead
 	case trustpolicy.FindingAudienceMissing:
-		return "it has no condition on aud, so it also accepts tokens that were made for something else than AWS; ask for " + want
+		return "it has no condition on aud, so it also accepts tokens made for other services; require " + want
 	case trustpolicy.FindingAudienceWildcard:
-		return "it accepts every audience like " + have + instead
+		return "it accepts any audience that matches " + have + instead
 	case trustpolicy.FindingSubjectMissing:
-		return "it has no condition on sub, so it also accepts every machine of the organisation; ask for " + want
+		return "it has no condition on sub, so it accepts every machine of the organization; require " + want
 	case trustpolicy.FindingSubjectAny:
 		if strings.Trim(r.Have, "*:") == "" {
-			return "it also accepts every machine of the organisation: the subject is " + have + instead
+			return "it accepts every machine of the organization: the subject is " + have + instead
 		}
-		return "the organisation in " + have + " is a pattern" + instead
+		return "the organization in " + have + " is a pattern" + instead
 	case trustpolicy.FindingSubjectPrefix:
-		return "it also accepts other apps: " + have + " ends within the app's name" + instead
+		return "it also accepts other apps whose names begin so: " + have + instead
 	case trustpolicy.FindingAliasPersonal:
-		return have + " holds \"personal\", an alias that only Fly's tools use; tokens carry the organisation's raw slug"
+		return have + " uses \"personal\", an alias in Fly's tools; tokens carry the organization's raw slug" + instead
 	case trustpolicy.FindingKeyPrefix:
-		return "the key is not one of this statement's provider, so that the request never has it" + instead
+		return "the key is not one of this statement's provider, so the request does not have it" + instead
 	case trustpolicy.FindingClaimUnseen:
-		return "IAM cannot see this claim: of Fly's tokens a trust policy can test aud and sub only"
+		return "IAM has no condition key for this claim; of Fly's tokens, a trust policy can test aud and sub"
 	case trustpolicy.FindingOperatorType:
 		return have + " does not compare strings" + instead
 	case trustpolicy.FindingWildcardLiteral:
-		return "* and ? are no wildcards under this operator, so that " + have + " never matches; StringLike has them"
+		return "* and ? are not wildcards under this operator, so " + have + " matches no token; use StringLike"
 	case trustpolicy.FindingAudienceWrong:
 		return have + " is not the audience of a token for AWS" + instead
 	case trustpolicy.FindingSubjectOrg:
-		return have + " does not begin with the organisation's slug, as every subject does" + instead
+		return have + " does not begin with the organization's slug, as subjects do" + instead
 	case trustpolicy.FindingSubjectParts:
-		return have + " does not have the three parts of a subject, <org>:<app>:<machine>, so that it never matches" + instead
+		return have + " does not have the form <org>:<app>:<machine>, so it matches no token" + instead
 	case trustpolicy.FindingSubjectApp:
-		return have + " does not hold the name of an app, which takes lower-case letters, digits and dashes" + instead
+		return have + " has an app name that Fly does not allow: names are lower-case letters, digits and dashes" + instead
 	}
 	return ""
 }
 
 // fixWords says what to do.
 func fixWords(f explain.Fix) string {
-	whole := ""
-	if f.Policy != nil && FixCommand(f) != "" {
-		whole = "; the command replaces the whole trust policy"
-	}
 	switch f.Kind {
-	case explain.FixEditStatement:
-		return "change a statement of the trust policy" + whole
+	case explain.FixSetup:
+		return "fly-aws set this role up. Run setup again; it shows what it repairs and asks"
+	case explain.FixAdopt:
+		return "Set the role up for this app. It keeps the statements that it has; setup shows what it adds and asks"
+	case explain.FixOwnRole:
+		return "Give the app a role of its own; this role stays as it is"
+	case explain.FixRepairStatement:
+		return "Change " + placeWords(f.Index, f.Before.Sid) + " of the trust policy, and no other"
 	case explain.FixAddStatement:
-		return "add a statement to the trust policy" + whole
-	case explain.FixReplacePolicy:
-		return "use this trust policy" + whole
-	case explain.FixCreateProvider:
-		return "create the provider of the issuer in the role's account"
-	case explain.FixAddAudience:
-		return "add the audience to the provider"
+		return "Add a statement to the trust policy, beside those that it has"
 	case explain.FixRequestAudience:
-		return "mint the token for the audience " + Clean(f.Audience) + ", which Fly does by itself in a machine with AWS_ROLE_ARN"
+		return "Request a token for the audience " + text.Name(f.Audience) + audienceWords(f.Audience)
 	case explain.FixRequestToken:
-		return "mint a fresh token, and read its file anew for every exchange"
+		return "Request a fresh token, and read its file again before each exchange"
 	case explain.FixRawSlug:
-		return "put the organisation's raw slug in the place of \"personal\""
+		return "Use the organization's raw slug in place of \"personal\". This prints it"
 	case explain.FixRoleARN:
-		return "ask for the role by its ARN, " + Clean(f.RoleARN)
+		return "Use the role's own ARN, " + text.Name(f.RoleARN)
 	}
-	return Clean(string(f.Kind))
+	return text.Name(string(f.Kind))
 }
 
-// newOrgWords warns of a fix that lets in another organisation.
+func audienceWords(audience string) string {
+	if audience == flyname.AudienceAWS {
+		return ". Fly does so in a machine that has AWS_ROLE_ARN"
+	}
+	return ""
+}
+
+// newOrgWords warns of a token that nobody may have expected.
 func newOrgWords(f explain.Fix) string {
-	return "This lets another Fly organisation (" + Clean(strings.TrimPrefix(f.Issuer, flyname.Issuer(""))) +
-		") into this AWS account. If you did not expect this token, the refusal is right."
+	return "The role trusts other Fly organizations. If you did not expect a token of " + text.Name(f.Setup.Org) +
+		" in this AWS account, the refusal is right."
 }
 
-// fixWarnings says what is dangerous about a fix.
-func fixWarnings(f explain.Fix) []string {
-	var out []string
-	if f.OverridesDeny {
-		out = append(out, "This makes an exception from a statement that denies. Ask whoever wrote it.")
-	}
-	if f.TooBroad() {
-		names := make([]string, len(f.AlsoAccepts))
-		for i, s := range f.AlsoAccepts {
-			names[i] = Clean(s)
-		}
-		out = append(out, "This lets in more than this app: "+strings.Join(names, ", "))
-	}
-	if f.Policy != nil {
-		if size := f.Policy.Size(); size > trustpolicy.DefaultSizeQuota {
-			out = append(out, fmt.Sprintf("The policy has %d characters; an account takes %d unless its quota was raised.", size, trustpolicy.DefaultSizeQuota))
-		}
-	}
-	return out
-}
+// maxIntended is how many apps a role is said to be for.
+const maxIntended = 5
 
-// maxMeant is how many apps a role is said to be for.
-const maxMeant = 5
-
-// meantWords says that a refusal may be right, and what else there is to do; "" where
-// the policy does not tell whom it is for. The words end before the command, if there
-// is one.
-func meantWords(e explain.Explanation) (words, command string) {
-	subject := ""
-	for _, r := range e.Reasons {
+// intendedWords says that a refusal may be right; "" where the policy does not tell whom
+// it is for.
+func intendedWords(e explain.Explanation) string {
+	i := slices.IndexFunc(e.Reasons, func(r explain.Reason) bool {
 		switch r.Code {
 		case explain.ReasonAppDiffers, explain.ReasonAppSuffix, explain.ReasonOrgDiffers, explain.ReasonMachineDiffers:
-			if subject == "" {
-				subject = r.Have
-			}
+			return true
 		}
+		return false
+	})
+	if i < 0 || len(e.Intended) == 0 {
+		return ""
 	}
-	org, app := subjectApp(subject)
-	var names []string
-	short := true
-	for _, s := range e.MeantFor {
-		meantOrg, meantApp := subjectApp(s)
-		short = short && meantOrg == org && meantApp != app
-		names = append(names, meantApp)
+	have, _ := flyname.ParseSubject(e.Reasons[i].Have)
+	who, names, short := have.App, []string(nil), true
+	for _, s := range e.Intended {
+		subject, _ := flyname.ParseSubject(s)
+		short = short && subject.Org == have.Org && subject.App != have.App
+		names = append(names, subject.App)
 	}
-	who := app
 	if !short { // the app's name alone does not tell them apart
-		who, names = subject, slices.Clone(e.MeantFor)
+		who, names = have.String(), slices.Clone(e.Intended)
 	}
 	names = slices.Compact(names)
 	for i := range names {
-		names[i] = Clean(names[i])
+		names[i] = text.Name(names[i])
 	}
-	if subject == "" || len(names) == 0 {
-		return "", ""
-	}
-	if more := len(names) - maxMeant; more > 0 {
-		names = append(names[:maxMeant], number(more)+" more")
+	if more := len(names) - maxIntended; more > 0 {
+		names = append(names[:maxIntended], number(more)+" more")
 	}
 	last := len(names) - 1
 	list := names[last]
 	if last > 0 {
 		list = strings.Join(names[:last], ", ") + " and " + list
 	}
-	words = "The role is for " + list + " only. If " + Clean(who) + " should not have its permissions, this refusal is right"
-	if short && flyname.CheckApp(app) == nil {
-		return words + "; give it a role of its own:", "fly-aws setup --app " + shellWord(app)
-	}
-	return words + ".", ""
+	return "The role is for " + list + ". If " + text.Name(who) + " should not have its permissions, this refusal is right."
 }
 
-// subjectApp returns the organisation and the app of a subject.
-func subjectApp(subject string) (org, app string) {
-	parts := strings.SplitN(subject, ":", 3)
-	if len(parts) < 3 {
-		return "", ""
-	}
-	return parts[0], parts[1]
-}
-
-// obstacleWords says of a refusal that the fixes do not overcome why there is no more
-// to do.
-func obstacleWords(e explain.Explanation) string {
-	switch {
-	case e.Obstacle == explain.ObstacleOnPurpose:
-		return "No change that is known here makes it accepted without undoing what somebody asked for on purpose."
-	case e.Obstacle == explain.ObstacleIssuer:
-		return "No change is suggested: the issuer is not that of a Fly organisation."
-	case len(e.Fixes) == 0:
-	case slices.Contains(e.Steps, explain.Step{Code: explain.StepPolicy, Match: trustpolicy.MatchUndecided}),
-		slices.ContainsFunc(e.Fixes, func(f explain.Fix) bool { return f.Kind == explain.FixRawSlug }):
-		return "Whether these steps are enough depends on what is not known here."
-	default:
-		return "These steps alone are not enough."
+// obstacleWords says of a refusal why nothing is suggested.
+func obstacleWords(o explain.Obstacle) string {
+	switch o {
+	case explain.ObstacleDenied:
+		return "No change is suggested: someone put that Deny there. Ask them."
+	case explain.ObstacleCondition:
+		return "No change is suggested: the statement requires more than audience and subject, and a change would be a way around that. Meet the condition, or ask who wrote it."
+	case explain.ObstacleIssuer:
+		return "No change is suggested: the issuer is not that of a Fly organization."
+	case explain.ObstacleSyntax:
+		return "Correct the document first: IAM accepts no such policy."
 	}
 	return "No change is suggested."
 }
 
-// meaningText is what is shown of a meaning: its words, or that there are none.
+// meaningText returns the words of a meaning, or that it is not known.
 func meaningText(m explain.Meaning) []string {
 	if words := MeaningWords(m); words != nil {
 		return words
 	}
-	return []string{"This is none of the errors that AWS gives for a token."}
+	return []string{"Not an AWS error that fly-aws knows."}
 }
 
 // MeaningWords says what an error of AWS's means, a sentence each; nothing for an
@@ -380,60 +345,60 @@ func meaningText(m explain.Meaning) []string {
 func MeaningWords(m explain.Meaning) []string {
 	switch m.Code {
 	case explain.MeaningNotAuthorized:
-		action := Clean(m.Action)
+		action := text.Name(m.Action)
 		if action == "" {
 			action = "this"
 		}
 		return []string{
 			"The role does not allow " + action + ", or does not exist; AWS does not say which.",
-			"A condition of its trust policy may not hold, a statement may deny it, the token may have session tags that nobody allows, or the role may be some seconds old.",
+			"A condition of its trust policy may not match, a statement may deny it, the token may have session tags that no statement allows, or the role may be a few seconds old.",
 		}
 	case explain.MeaningAssumeRole:
 		return []string{
-			"The wrong action is in use: sts:AssumeRole is for who has credentials already.",
-			"A token takes sts:AssumeRoleWithWebIdentity, in the role's trust policy and in the call.",
+			"The wrong action is in use: sts:AssumeRole is for callers that already have AWS credentials.",
+			"A token needs sts:AssumeRoleWithWebIdentity, in the role's trust policy and in the call.",
 		}
 	case explain.MeaningPermission:
 		return []string{
-			"The credentials work; the role's permissions do not allow " + Clean(m.Action) + ".",
-			"Attach a policy: fly-aws setup … --policy",
+			"The credentials work, but no policy allows them " + text.Name(m.Action) + ", or one denies it.",
+			"If the role lacks the permission, attach a policy: fly-aws setup … --policy",
 		}
 	case explain.MeaningAccessDenied:
 		return []string{
-			"AWS refused a call; it is not known which.",
-			"If it was AssumeRoleWithWebIdentity, look at the role's trust policy; otherwise at the role's permissions.",
+			"AWS refused a call; the text does not say which.",
+			"If it was AssumeRoleWithWebIdentity, check the role's trust policy; otherwise its permissions.",
 		}
 	case explain.MeaningSessionExpired:
-		return []string{"The credentials that STS gave for a token have expired. Exchange a fresh token for new ones; the AWS SDKs do so by themselves."}
+		return []string{"The credentials that STS issued for a token have expired. Exchange a fresh token for new ones; AWS's own SDKs do this by themselves."}
 	case explain.MeaningProviderAbsent:
 		out := []string{"The role's account has no OIDC provider for the token's issuer" + named(m.Issuer) + "."}
 		if m.Issuer != "" {
-			out = append(out, "The issuer must be that of a provider letter by letter. It holds the organisation's raw slug, never \"personal\".")
+			out = append(out, "The provider's URL must be exactly the issuer, which has the organization's raw slug, not \"personal\".")
 		}
 		return out
 	case explain.MeaningAudience:
 		return []string{"The provider does not list the token's audience. For AWS it is " + flyname.AudienceAWS + "."}
 	case explain.MeaningKeys:
-		return []string{"STS could not get the issuer's keys, or they did not sign the token. Try again; if it keeps failing, the token is not the issuer's."}
+		return []string{"STS could not get the issuer's keys, or they did not sign the token. Try again; if it keeps failing, check who issued the token."}
 	case explain.MeaningThumbprint:
-		return []string{"The provider holds the thumbprint of another certificate. A provider for Fly needs none: let IAM find it."}
+		return []string{"The provider's pinned thumbprint does not match the issuer's certificate. A provider for Fly needs no thumbprint of yours: IAM sets it."}
 	case explain.MeaningClaimMissing:
-		return []string{"The token lacks a claim" + named(m.Claim) + ". It is not a token of a Fly machine as it was minted."}
+		return []string{"The token lacks a claim" + named(m.Claim) + ". Tokens of Fly machines have it: check that this is one, unchanged."}
 	case explain.MeaningTokenForm:
-		return []string{"What was sent is not a JWT: an empty file, say, or a token in quotation marks."}
+		return []string{"What was sent is not a JWT: perhaps an empty file, or a token in quotation marks."}
 	case explain.MeaningToken:
-		return []string{"STS does not take the token. The rest of its message says why."}
+		return []string{"STS rejects the token. The rest of its message says why."}
 	case explain.MeaningExpired:
-		s := "The token has expired. Fly's tokens are valid for ten minutes: read the token file anew for every exchange."
+		s := "The token has expired. Fly's tokens are valid for ten minutes: read the token file again before each exchange."
 		if !m.Now.IsZero() && !m.Expiry.IsZero() {
-			s = "The token expired " + m.Now.Sub(m.Expiry).String() + " earlier, at " + m.Expiry.Format(time.RFC3339) +
-				". Read the token file anew for every exchange."
+			s = "The token had expired " + m.Now.Sub(m.Expiry).String() + " earlier, at " + m.Expiry.Format(time.RFC3339) +
+				". Read the token file again before each exchange."
 		}
 		return []string{s}
 	case explain.MeaningDuration:
-		return []string{"The session asked for is longer than the role's maximum session duration."}
+		return []string{"The requested session is longer than the role's maximum session duration."}
 	case explain.MeaningRoleARN:
-		return []string{"What was given is not the ARN of a role: look at AWS_ROLE_ARN."}
+		return []string{"The value is not the ARN of a role: check AWS_ROLE_ARN."}
 	case explain.MeaningIssuerUnreachable:
 		return []string{"STS could not reach the issuer. Try again."}
 	case explain.MeaningRejected:
@@ -445,9 +410,9 @@ func MeaningWords(m explain.Meaning) []string {
 	case explain.MeaningPolicyForm:
 		return []string{"IAM rejects this policy."}
 	case explain.MeaningPolicySize:
-		return []string{"The trust policy is larger than the quota L-C07B4B0D allows."}
+		return []string{"The trust policy is larger than IAM's quota L-C07B4B0D."}
 	case explain.MeaningThrottled:
-		return []string{"There were too many requests. Wait a little."}
+		return []string{"AWS is throttling requests. Try again later."}
 	}
 	return nil
 }
@@ -456,5 +421,5 @@ func named(s string) string {
 	if s == "" {
 		return ""
 	}
-	return ", " + Clean(s)
+	return ", " + text.Name(s)
 }

@@ -1,0 +1,253 @@
+package explain
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestFixForRole: which fix there is depends on whose the role is.
+func TestFixForRole(t *testing.T) {
+	t.Parallel()
+	ours := func(conditions string) string {
+		return strings.Replace(statement("Allow", conditions), "{", `{"Sid":"FlyAwsAcme",`, 1)
+	}
+	right, db := ours(aud+","+sub), ours(aud+","+strings.Replace(sub, "web", "db", 1))
+	broken := ours(aud + `,"StringLike":{"oidc.fly.io/acme:sub":"acme:web"}`)
+	pinned := ours(aud + `,"StringLike":{"oidc.fly.io/acme:sub":"acme:web:m"}`)
+	service := `{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}`
+	beta := strings.ReplaceAll(statement("Allow", aud+","+sub), "acme", "beta")
+	own, shared, other := &Managed{Org: "acme", App: "web"}, &Managed{Org: "acme"}, &Managed{Org: "acme", App: "db"}
+	absent, unlisted := Provider{Presence: Absent}, Provider{Presence: Present, Audiences: []string{"vault"}}
+	present := Provider{Presence: Present, Audiences: []string{"sts.amazonaws.com"}}
+	for _, tt := range []struct {
+		name, statements string
+		role             string
+		managed          *Managed
+		provider         Provider
+		kind             FixKind
+		want             Setup
+	}{
+		{"own role, broken", broken, "r", own, present, FixSetup, Setup{Role: "r"}},
+		{"own role, and a condition that somebody added", strings.Replace(right, `"StringLike"`, `"IpAddress":{"aws:SourceIp":"203.0.113.0/24"},"StringLike"`, 1), "r", own, present, "", Setup{}},
+		{"own role, of another machine", pinned, "r", own, present, FixSetup, Setup{Role: "r", AllMachines: true}},
+		{"own role, without our statement", service, "r", own, present, FixSetup, Setup{Role: "r"}},
+		{"own role, no provider", right, "r", own, absent, FixSetup, Setup{Role: "r"}},
+		{"own role, audience not listed", right, "r", own, unlisted, FixSetup, Setup{Role: "r"}},
+		{"own role, denied", right + "," + statement("Deny", sub), "r", own, present, "", Setup{}},
+		{"shared role, broken", broken[:strings.LastIndex(broken, `"acme:web"`)] + `["acme:web:m2","acme:web"]}}}`, "r", shared, present, FixSetup, Setup{Shared: "r", AllMachines: true}},
+		{"shared role of others", db, "r", shared, present, FixOwnRole, Setup{}},
+		{"another app's role", db, "r", other, present, FixOwnRole, Setup{}},
+		{"another app's role, no provider", db, "r", other, absent, FixOwnRole, Setup{}},
+		{"another organization's role", beta, "r", &Managed{Org: "beta", App: "web"}, present, FixOwnRole, Setup{}},
+		{"a role of somebody's, for others", statement("Allow", aud+","+strings.Replace(sub, "web", "db", 1)), "r", nil, present, FixOwnRole, Setup{}},
+		{"a role of somebody's, no provider", statement("Allow", aud+","+sub), "r", nil, absent, FixAdopt, Setup{Role: "r", Adopt: true}},
+		{"a role of somebody's, nothing of Fly", service, "r", nil, present, FixAdopt, Setup{Role: "r", Adopt: true}},
+		{"a role without tags with our Sid", right, "r", nil, absent, FixOwnRole, Setup{}},
+		{"no role, nothing of Fly", service, "", nil, present, FixAddStatement, Setup{}},
+		{"no role, no provider", statement("Allow", aud+","+sub), "", nil, absent, FixOwnRole, Setup{}},
+	} {
+		c := machine(policyOf(t, "2012-10-17", tt.statements))
+		c.Role, c.Managed, c.Provider, c.Account = tt.role, tt.managed, tt.provider, account
+		got := Explain(c)
+		if kind(got) != tt.kind {
+			t.Errorf("%s: fix %+v, want %q", tt.name, got.Fix, tt.kind)
+			continue
+		}
+		checkFix(t, c, got)
+		if tt.kind == "" || tt.kind == FixAddStatement {
+			continue
+		}
+		tt.want.Org, tt.want.App = "acme", "web"
+		if *got.Fix.Setup != tt.want {
+			t.Errorf("%s: %+v, want %+v", tt.name, *got.Fix.Setup, tt.want)
+		}
+		if got.Complete != (tt.kind != FixOwnRole) {
+			t.Errorf("%s: complete %t", tt.name, got.Complete)
+		}
+	}
+}
+
+// TestSetupFlags: a role's path and an audience of one's own are part of the command.
+func TestSetupFlags(t *testing.T) {
+	t.Parallel()
+	c := machine(policyOf(t, "2012-10-17", strings.Replace(statement("Allow", aud+","+sub), "sts.amazonaws.com", "vault", 1)))
+	c.RoleARN, c.Claims.Audience, c.Provider.Audiences = "arn:aws:iam::111122223333:role/fly/team/web", []string{"vault"}, []string{"other"}
+	got := Explain(c)
+	if want := (Setup{Org: "acme", App: "web", Role: "web", Path: "/fly/team/", Audience: "vault", Adopt: true}); got.Fix == nil || *got.Fix.Setup != want {
+		t.Errorf("%+v, want %+v", got.Fix, want)
+	}
+	checkFix(t, c, got)
+}
+
+// TestNewOrg: a role that trusts other organizations only is not opened to another one.
+func TestNewOrg(t *testing.T) {
+	t.Parallel()
+	acme := statement("Allow", aud+","+sub)
+	betaDB := func(effect string) string {
+		return acme + "," + strings.ReplaceAll(statement(effect, aud+`,"StringLike":{"oidc.fly.io/acme:sub":"acme:db:*"}`), "acme", "beta")
+	}
+	for _, tt := range []struct {
+		name, statements string
+		presence         Presence
+		want             bool
+		fix              FixKind
+	}{
+		{"no provider either", acme, Absent, true, FixOwnRole},
+		{"a provider that others use", acme, Present, true, FixOwnRole},
+		{"another app of the organization is there", betaDB("Allow"), Absent, false, FixOwnRole},
+		{"no organization is there", `{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}`, Absent, false, FixAdopt},
+		{"only denied", betaDB("Deny"), Absent, true, FixOwnRole},
+	} {
+		c := machine(policyOf(t, "2012-10-17", tt.statements))
+		c.Claims = claimsOf("beta:web:m1")
+		c.Provider, c.Account = Provider{Presence: tt.presence}, account
+		got := Explain(c)
+		if kind(got) != tt.fix || got.Fix.NewOrg != tt.want || got.Fix.Setup.Org != "beta" {
+			t.Errorf("%s: %+v", tt.name, got.Fix)
+		}
+		checkFix(t, c, got)
+	}
+}
+
+// TestSharedStatements: a statement that lets in others too is not edited.
+func TestSharedStatements(t *testing.T) {
+	t.Parallel()
+	beta := strings.Replace(provider, "acme", "beta", 1)
+	shared := func(federated, conditions string) string {
+		return strings.Replace(statement("Allow", conditions), `"`+provider+`"`, `[`+federated+`]`, 1)
+	}
+	both := `"` + provider + `","` + beta + `"`
+	betaAud := strings.Replace(aud, "acme", "beta", 1)
+	equals := func(values string) string {
+		return statement("Allow", `"StringEquals":{"oidc.fly.io/acme:aud":"sts.amazonaws.com","oidc.fly.io/acme:sub":[`+values+`]}`)
+	}
+	for _, tt := range []struct {
+		name, statements string
+		fix              FixKind
+	}{
+		{"conditions of the other one's", shared(both, betaAud+`,"StringLike":{"oidc.fly.io/beta:sub":"beta:api:*"}`), FixAdopt},
+		{"the audience of the other one's", shared(both, betaAud+","+sub), FixAdopt},
+		{"another app whose pattern has no effect", equals(`"acme:web:*","acme:db:*"`), FixAdopt},
+		{"the whole organization, without effect", equals(`"acme:web:*","acme:*"`), FixAdopt},
+		{"apps that begin alike, without effect", equals(`"acme:web*"`), FixAdopt},
+		{"an external ID", strings.Replace(shared(both, betaAud+`,"StringEquals":{"sts:ExternalId":"x"}`), `},"StringEquals":{"sts`, `,"sts`, 1), ""},
+		{"the app as a claim", statement("Allow", audAnd(`"oidc.fly.io/acme:app_name":"db"`)), ""},
+		{"both operators on the subject", statement("Allow", `"StringEquals":{"oidc.fly.io/acme:aud":"sts.amazonaws.com","oidc.fly.io/acme:sub":"acme:web:*"},"StringLike":{"oidc.fly.io/acme:sub":"acme:web:c*"}`), FixAdopt},
+	} {
+		c := machine(policyOf(t, "2012-10-17", tt.statements))
+		got := Explain(c)
+		if got.Verdict != Refused || kind(got) != tt.fix {
+			t.Errorf("%s: %s, fix %+v, want %q", tt.name, got.Verdict, got.Fix, tt.fix)
+		}
+		checkFix(t, c, got)
+	}
+}
+
+// TestWarnings: what is wrong with a statement that lets the token in is said, be the
+// token accepted or not.
+func TestWarnings(t *testing.T) {
+	t.Parallel()
+	warnings := func(reasons []Reason) string {
+		var out []string
+		for _, r := range reasons {
+			out = append(out, string(r.Code)+" "+r.Want)
+		}
+		return strings.Join(out, ", ")
+	}
+	db := strings.ReplaceAll(sub, "web", "db")
+	for _, tt := range []struct {
+		name, statements string
+		present          Presence
+		want             string
+	}{
+		{"as it should be", statement("Allow", aud+","+sub), Present, ""},
+		{"no conditions", strings.Replace(statement("Allow", ""), `,"Condition":{}`, "", 1), Present, "audience-missing sts.amazonaws.com, subject-missing acme:web:*"},
+		{"any subject", statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":"*"}`), Present, "subject-any acme:web:*"},
+		{"the statement that holds", statement("Allow", aud+","+sub) + "," + statement("Allow", db), Present, ""},
+		{"no provider", statement("Allow", sub), Absent, "audience-missing sts.amazonaws.com"},
+	} {
+		c := machine(policyOf(t, "2012-10-17", tt.statements))
+		if c.Provider.Presence = tt.present; tt.present == Absent {
+			c.Provider.ARN = ""
+		}
+		if got := warnings(Explain(c).Warnings); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestAcceptedDisagreement: claims that no token has are accepted where the policy
+// asks for no more, with a warning instead of a reason.
+func TestAcceptedDisagreement(t *testing.T) {
+	t.Parallel()
+	c := machine(policyOf(t, "2012-10-17", statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":"*"}`)))
+	c.Claims.Subject = "beta:web:m1"
+	got := Explain(c)
+	if got.Verdict != Accepted || got.Reasons != nil || len(got.Warnings) != 2 || got.Warnings[0].Code != ReasonClaimsDisagree {
+		t.Errorf("%s, reasons %+v, warnings %+v", got.Verdict, got.Reasons, got.Warnings)
+	}
+}
+
+// TestIntended: a refusal that may be right says whom the policy names.
+func TestIntended(t *testing.T) {
+	t.Parallel()
+	like := func(values string) string {
+		return statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":[`+values+`]}`)
+	}
+	for _, tt := range []struct {
+		name, statements string
+		want             string
+		reason           ReasonCode
+	}{
+		{"another app", like(`"acme:db:*"`), "acme:db:*", ReasonAppDiffers},
+		{"two statements", like(`"acme:db:*"`) + "," + like(`"acme:web-staging:*","acme:db:*"`), "acme:web-staging:* acme:db:*", ReasonAppSuffix},
+		{"another machine", like(`"acme:web:m"`), "acme:web:m", ReasonMachineDiffers},
+		{"a pattern for the organization", like(`"*:db:*"`), "*:db:*", ReasonAppDiffers},
+		{"a mistake", like(`"acme:web"`), "", "subject-parts"},
+		{"no conditions on the subject", strings.ReplaceAll(statement("Allow", sub), "acme", "globex"), "", ReasonNoStatement},
+	} {
+		got := Explain(machine(policyOf(t, "2012-10-17", tt.statements)))
+		if s := strings.Join(got.Intended, " "); s != tt.want || got.Reasons[0].Code != tt.reason {
+			t.Errorf("%s: %q for %s, want %q for %s", tt.name, s, got.Reasons[0].Code, tt.want, tt.reason)
+		}
+	}
+}
+
+// TestObstacle: why a policy is left alone is said.
+func TestObstacle(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, statements string
+		change           func(*Case)
+		want             Obstacle
+	}{
+		{"a fix", statement("Allow", aud), func(c *Case) { c.Claims.Audience = []string{"vault"} }, ObstacleNone},
+		{"another condition", statement("Allow", audAnd(`"sts:ExternalId":"x"`)+","+sub), func(*Case) {}, ObstacleCondition},
+		{"session tags denied", strings.Replace(statement("Allow", aud+","+sub), "AssumeRoleWithWebIdentity", "*", 1) + "," + strings.Replace(statement("Deny", sub), "AssumeRoleWithWebIdentity", "TagSession", 1), func(c *Case) { c.Claims.Tags = map[string]string{"a": "b"} }, ObstacleDenied},
+		{"session tags under a condition", strings.Replace(statement("Allow", audAnd(`"aws:RequestTag/Team":"x"`)+","+sub), "AssumeRoleWithWebIdentity", "TagSession", 1) + "," + statement("Allow", aud+","+sub), func(c *Case) { c.Claims.Tags = map[string]string{"a": "b"} }, ObstacleCondition},
+		{"a denial", statement("Allow", aud+","+sub) + "," + statement("Deny", sub), func(*Case) {}, ObstacleDenied},
+		{"the alias", statement("Allow", aud+","+sub), func(c *Case) { c.Claims = claimsOf("personal:web:m") }, ObstacleNone},
+		{"another issuer", statement("Allow", aud+","+sub), func(c *Case) { c.Claims.Issuer = "https://evil.example" }, ObstacleIssuer},
+		{"no issuer", statement("Allow", aud+","+sub), func(c *Case) { c.Claims.Issuer = "" }, ObstacleNone},
+	} {
+		c := machine(policyOf(t, "2012-10-17", tt.statements))
+		tt.change(&c)
+		if got := Explain(c); got.Obstacle != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got.Obstacle, tt.want)
+		}
+	}
+}
+
+// TestSignatureNote: why a signature is not known goes with its step alone.
+func TestSignatureNote(t *testing.T) {
+	t.Parallel()
+	for signature, want := range map[Signature]string{Unverified: "no network", Verified: "", Forged: ""} {
+		c := machine(policyOf(t, "2012-10-17", statement("Allow", aud+","+sub)))
+		c.Signature, c.SignatureNote = signature, "no network"
+		i := slices.IndexFunc(Explain(c).Steps, func(s Step) bool { return s.Note != "" })
+		if (i < 0) != (want == "") || i >= 0 && Explain(c).Steps[i] != (Step{StepSignature, StepUndecided, want}) {
+			t.Errorf("%q: step %d of %+v", signature, i, Explain(c).Steps)
+		}
+	}
+}
