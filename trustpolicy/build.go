@@ -11,14 +11,14 @@ import (
 	"github.com/fly-aws/fly-aws/internal/text"
 )
 
-// A AppAccess is what a statement of ours gives: the machines of some apps of an
-// organisation may assume the role.
+// An AppAccess is what a statement of ours gives: the machines of some apps of an
+// organization may assume the role.
 type AppAccess struct {
 	// Partition is "aws", "aws-cn", "aws-us-gov" or another of AWS's.
 	Partition string
 	// Account is the 12-digit account ID that holds the provider.
 	Account string
-	// Org is the organisation's raw slug.
+	// Org is the organization's raw slug.
 	Org string
 	// Apps are the names of one app or more, in any order.
 	Apps []string
@@ -29,7 +29,7 @@ type AppAccess struct {
 	Audience string
 }
 
-// Build returns the statement for g: Sid(g.Org), the organisation's provider as
+// Build returns the statement for g: Sid(g.Org), the organization's provider as
 // the principal, the audience under StringEquals and the subjects under
 // StringLike, sorted and each once. It fails with a *NameError for a name or
 // audience that would mean something else in a policy, and with a plain error for

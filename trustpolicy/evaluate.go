@@ -326,7 +326,7 @@ func (op operator) test(wanted []expansion, values []string) (truth, string) {
 }
 
 // matchAny compares one presented value with all that are wanted, and names the
-// most telling reason.
+// most specific reason.
 func (op operator) matchAny(wanted []expansion, value string) (truth, string) {
 	s := subject{text: value}
 	if op.family == familyStringLike {
@@ -343,15 +343,15 @@ func (op operator) matchAny(wanted []expansion, value string) (truth, string) {
 	return result, reason
 }
 
-// either is the OR of two results; of two that failed the more telling reason stays.
+// either is the OR of two results; of two that failed the more specific reason stays.
 func either(t truth, reason string, u truth, other string) (truth, string) {
-	if u > t || u == t && telling(other) > telling(reason) {
+	if u > t || u == t && specificity(other) > specificity(reason) {
 		return u, other
 	}
 	return t, reason
 }
 
-func telling(reason string) int {
+func specificity(reason string) int {
 	switch reason {
 	case ReasonCaseDiffers:
 		return 4

@@ -13,8 +13,8 @@ type Severity string
 
 // The severities.
 const (
-	// SeverityError: the statement never applies to a token of Fly's, applies to
-	// more than anybody can have meant, or IAM refuses it.
+	// SeverityError: the statement applies to no token of Fly's, or to more than it can
+	// have been meant for, or IAM refuses it.
 	SeverityError Severity = "error"
 	// SeverityWarning: it works, but trusts more than most roles need, or will
 	// break.
@@ -27,7 +27,7 @@ type FindingCode string
 // Errors in whom a statement trusts, and what for. The forms of principals are
 // those of reference_policies_elements_principal.html.
 const (
-	// FindingProviderForm: Have is meant as a provider of Fly's, but is not
+	// FindingProviderForm: Have is meant as a Fly provider, but is not
 	// arn:<partition>:iam::<account>:oidc-provider/oidc.fly.io/<org>.
 	FindingProviderForm FindingCode = "provider-form"
 	// FindingProviderKind: the provider Have is listed as a principal other than
@@ -46,7 +46,7 @@ const (
 	FindingActionMissing FindingCode = "action-missing"
 	// FindingActionWildcard: the action Have is a pattern and allows more than Want.
 	FindingActionWildcard FindingCode = "action-wildcard"
-	// FindingActionOther: the action Have is useless to who comes with a token.
+	// FindingActionOther: the action Have does not take a token.
 	FindingActionOther FindingCode = "action-other"
 	// FindingNotAction: the statement allows all but some actions.
 	FindingNotAction FindingCode = "not-action"
@@ -58,7 +58,7 @@ const (
 // Errors in the conditions of a statement.
 const (
 	// FindingKeyPrefix: the prefix of the key is not the path of the statement's
-	// provider, so that the request never has it; Want is the key with that path.
+	// provider, so that no request has it; Want is the key with that path.
 	FindingKeyPrefix FindingCode = "key-prefix"
 	// FindingClaimUnseen: IAM fills no condition key from that claim, or Fly's tokens
 	// do not have it (reference_policies_iam-condition-keys.html lists the keys).
@@ -70,7 +70,7 @@ const (
 	// FindingOperatorType: the operator compares something else than strings.
 	FindingOperatorType FindingCode = "operator-type"
 	// FindingWildcardLiteral: * or ? in Have under an operator for which they are
-	// characters like any other, so that Have never matches.
+	// characters like any other, so that Have matches no token.
 	FindingWildcardLiteral FindingCode = "wildcard-literal"
 	// FindingAudienceMissing: no condition on aud.
 	FindingAudienceMissing FindingCode = "audience-missing"
@@ -141,8 +141,8 @@ type Finding struct {
 
 // Lint returns what is wrong with the statements that trust Fly, in their order,
 // and then with the policy as a whole. A statement trusts Fly when a principal or
-// a condition key of it holds "oidc.fly.io", or when it allows anybody to come
-// with a token; all other statements are nobody's business here.
+// a condition key of it holds "oidc.fly.io", or when it lets anyone
+// bring a token; all other statements are ignored.
 //
 // The fields of expected that are not zero are compared with what the policy
 // says; Machines are not. A zero AppAccess expects nothing.
@@ -165,7 +165,7 @@ func (p *Policy) Lint(expected AppAccess) []Finding {
 	return l.findings
 }
 
-// trustsFly says whether a statement is about tokens of Fly's.
+// trustsFly says whether a statement is about Fly's tokens.
 func (s Statement) trustsFly() bool {
 	for _, who := range []*Principal{s.Principal, s.NotPrincipal} {
 		if who != nil && slices.ContainsFunc(who.names(), mentionsFly) {
@@ -175,8 +175,8 @@ func (s Statement) trustsFly() bool {
 	if slices.ContainsFunc(s.Conditions, func(c Condition) bool { return mentionsFly(c.Key) }) {
 		return true
 	}
-	anybody := s.NotPrincipal != nil || s.Principal != nil && slices.Contains(s.Principal.names(), "*")
-	return s.Effect == Allow && anybody && s.allows(AssumeAction)
+	anyone := s.NotPrincipal != nil || s.Principal != nil && slices.Contains(s.Principal.names(), "*")
+	return s.Effect == Allow && anyone && s.allows(AssumeAction)
 }
 
 // allows says whether the statement's actions cover one.

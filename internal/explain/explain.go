@@ -30,9 +30,6 @@ type explainer struct {
 	out     Explanation
 	// audience is that of the token, or the one that it should have.
 	audience string
-	// hasCondition says that a statement for the token's organization asks for something
-	// other than its audience and subject.
-	hasCondition bool
 }
 
 func newExplainer(c Case) *explainer {

@@ -96,12 +96,14 @@ func (e *explainer) accountFix() *Fix {
 		return nil
 	case assume.Decision == trustpolicy.Undecided, tag.Decision == trustpolicy.Undecided:
 		return nil // what is not known cannot be repaired
+	case assume.Decision == trustpolicy.Allowed && tag.Decision == trustpolicy.Allowed && e.hasCondition():
+		return e.ownRole() // setup makes the provider for it
 	case assume.Decision == trustpolicy.Allowed && tag.Decision == trustpolicy.Allowed:
 		return e.setup()
 	case assume.Decision == trustpolicy.Allowed:
 		return e.allowTags()
 	}
-	if e.isOwn() && !e.hasCondition {
+	if e.isOwn() && !e.hasCondition() {
 		return e.setup()
 	}
 	if !incomplete {
@@ -116,7 +118,7 @@ func (e *explainer) accountFix() *Fix {
 			f.NewOrg = e.trustsOtherOrgs()
 		}
 		return f
-	case e.hasCondition:
+	case e.hasCondition():
 		e.out.Obstacle = ObstacleCondition
 		return nil
 	}
@@ -241,6 +243,10 @@ func (e *explainer) rolePath() string {
 
 // ownRole returns the fix that gives the token's app a role of its own.
 func (e *explainer) ownRole() *Fix {
+	if e.Policy != nil && e.isOwn() {
+		e.out.Obstacle = ObstacleCondition // this is that role, and setup would undo the condition
+		return nil
+	}
 	if flyname.CheckOrg(e.org) != nil || flyname.CheckApp(e.subject.App) != nil {
 		return nil
 	}
@@ -261,11 +267,9 @@ func (e *explainer) addStatement(s trustpolicy.Statement) *Fix {
 // allowTags returns the fix that lets a token with session tags bring them, where its
 // app is allowed to assume the role.
 func (e *explainer) allowTags() *Fix {
-	for _, s := range e.Policy.Statements {
-		if s.Effect == trustpolicy.Allow && e.isForToken(s) && e.asksForMore(s) {
-			e.out.Obstacle = ObstacleCondition
-			return nil
-		}
+	if e.hasCondition() {
+		e.out.Obstacle = ObstacleCondition
+		return nil
 	}
 	s, err := e.statement()
 	if err != nil {
@@ -315,7 +319,7 @@ func (e *explainer) repairOne(p *trustpolicy.Policy, i int) (*trustpolicy.Policy
 				return c.Operator == f.Operator && c.Key == f.Key && c.Match == trustpolicy.Matches
 			})
 		}
-		if want, ok := flyname.ParseSubject(f.Want); matches || ok && want.App != e.subject.App {
+		if matches {
 			continue
 		}
 		if repaired, ok := p.Repair(f, e.expected()); ok {

@@ -29,7 +29,9 @@ func TestFixForRole(t *testing.T) {
 		want             Setup
 	}{
 		{"own role, broken", broken, "r", own, present, FixSetup, Setup{Role: "r"}},
-		{"own role, and a condition that somebody added", strings.Replace(right, `"StringLike"`, `"IpAddress":{"aws:SourceIp":"203.0.113.0/24"},"StringLike"`, 1), "r", own, present, "", Setup{}},
+		{"own role, and a condition that somebody added", strings.Replace(broken, `"StringLike"`, `"IpAddress":{"aws:SourceIp":"203.0.113.0/24"},"StringLike"`, 1), "r", own, present, "", Setup{}},
+		{"own role, and a condition that somebody added, no provider", strings.Replace(right, `"StringLike"`, `"DateGreaterThan":{"aws:CurrentTime":"2020-01-01T00:00:00Z"},"StringLike"`, 1), "r", own, absent, "", Setup{}},
+		{"a role of somebody's, with a condition, no provider", strings.Replace(statement("Allow", aud+","+sub), `"StringLike"`, `"DateGreaterThan":{"aws:CurrentTime":"2020-01-01T00:00:00Z"},"StringLike"`, 1), "r", nil, absent, FixOwnRole, Setup{}},
 		{"own role, of another machine", pinned, "r", own, present, FixSetup, Setup{Role: "r", AllMachines: true}},
 		{"own role, without our statement", service, "r", own, present, FixSetup, Setup{Role: "r"}},
 		{"own role, no provider", right, "r", own, absent, FixSetup, Setup{Role: "r"}},
@@ -78,6 +80,46 @@ func TestSetupFlags(t *testing.T) {
 		t.Errorf("%+v, want %+v", got.Fix, want)
 	}
 	checkFix(t, c, got)
+}
+
+// TestOtherAudience: a token for another service is no reason to let that service's
+// tokens in.
+func TestOtherAudience(t *testing.T) {
+	t.Parallel()
+	right := statement("Allow", aud+","+sub)
+	vault := strings.Replace(right, "sts.amazonaws.com", "vault", 1)
+	service := `{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}`
+	for _, tt := range []struct {
+		name, statements, audience string
+		provider                   Provider
+		fix                        FixKind
+		want                       string // the audience in the fix
+		complete                   bool
+	}{
+		{"Fly's own", right, "https://fly.io/acme", Provider{}, FixRequestAudience, "sts.amazonaws.com", true},
+		{"Fly's own, no provider", right, "https://fly.io/acme", Provider{Presence: Absent}, FixAdopt, "", false},
+		{"Fly's own, nothing of Fly", service, "https://fly.io/acme", Provider{}, FixAdopt, "", false},
+		{"the policy's", vault, "sts.amazonaws.com", Provider{}, FixRequestAudience, "vault", true},
+		{"the policy's, which the provider does not list", vault, "sts.amazonaws.com", Provider{Presence: Present, Audiences: []string{"sts.amazonaws.com"}}, FixAdopt, "", true},
+		{"a mistake in the policy", strings.Replace(right, "sts.amazonaws.com", "https://fly.io/acme", 1), "sts.amazonaws.com", Provider{}, FixRepairStatement, "", true},
+		{"a mistake in the policy, no provider", strings.Replace(right, "sts.amazonaws.com", "https://fly.io/acme", 1), "sts.amazonaws.com", Provider{Presence: Absent}, FixAdopt, "", true},
+	} {
+		c := machine(policyOf(t, "2012-10-17", tt.statements))
+		c.Claims.Audience, c.Provider, c.Account = []string{tt.audience}, tt.provider, account
+		got := Explain(c)
+		if kind(got) != tt.fix || got.Complete != tt.complete {
+			t.Errorf("%s: %+v, complete %t", tt.name, got.Fix, got.Complete)
+			continue
+		}
+		audience := got.Fix.Audience
+		if got.Fix.Setup != nil {
+			audience = got.Fix.Setup.Audience
+		}
+		if audience != tt.want {
+			t.Errorf("%s: the audience %q, want %q", tt.name, audience, tt.want)
+		}
+		checkFix(t, c, got)
+	}
 }
 
 // TestNewOrg: a role that trusts other organizations only is not opened to another one.

@@ -176,7 +176,6 @@ func (e *explainer) policyReasons(d trustpolicy.Evaluation) {
 			continue
 		}
 		found = true
-		e.hasCondition = e.hasCondition || e.asksForMore(s)
 		e.statementReasons(s, result, e.errorsIn(e.Policy, i))
 	}
 	if !found {
@@ -184,8 +183,16 @@ func (e *explainer) policyReasons(d trustpolicy.Evaluation) {
 	}
 }
 
-// asksForMore says whether a statement has a condition on something other than what our
-// own statement asks for: on a key of AWS's, on a claim other than aud and sub, on
+// hasCondition says whether a statement for tokens such as this one asks for more than
+// our own statement does, which would be a way past it.
+func (e *explainer) hasCondition() bool {
+	return slices.ContainsFunc(e.Policy.Statements, func(s trustpolicy.Statement) bool {
+		return s.Effect == trustpolicy.Allow && e.isForToken(s) && e.asksForMore(s)
+	})
+}
+
+// asksForMore says whether a statement has a condition on something other than
+// audience and subject: on a key of AWS's, on a claim other than aud and sub, on
 // another issuer's key, or one that keeps subjects out.
 func (e *explainer) asksForMore(s trustpolicy.Statement) bool {
 	return slices.ContainsFunc(s.Conditions, func(c trustpolicy.Condition) bool {
