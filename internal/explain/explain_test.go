@@ -109,7 +109,7 @@ var policyCases = []struct {
 	{pageOperators, "another audience", "2012-10-17", statement("Allow", `"StringEquals":{"oidc.fly.io/acme:aud":"vault"},`+sub), false, "refused", "audience-differs", FixAdopt},
 	{pageOperators, "kept out", "2012-10-17", statement("Allow", aud+`,"StringNotLike":{"oidc.fly.io/acme:sub":"acme:web:*"}`), false, "refused", "condition-failed", ""},
 	{pageOperators, "others kept out", "2012-10-17", statement("Allow", aud+`,"StringNotLike":{"oidc.fly.io/acme:sub":"acme:db:*"}`), false, "accepted", "", ""},
-	{pageOperators, "a number", "2012-10-17", statement("Allow", aud+`,"NumericEquals":{"oidc.fly.io/acme:sub":"1"}`), false, "refused", "operator-type", FixAdopt},
+	{pageOperators, "a number", "2012-10-17", statement("Allow", aud+`,"NumericEquals":{"oidc.fly.io/acme:sub":"1"}`), false, "refused", "operator-type", FixOwnRole},
 	{pageOperators, "an address that is not known", "2012-10-17", statement("Allow", aud+","+sub+`,"IpAddress":{"aws:SourceIp":"203.0.113.0/24"}`), false, "undecided", "condition-unknown", ""},
 	{pageOperators, "a date", "2012-10-17", statement("Allow", aud+","+sub+`,"DateLessThan":{"aws:CurrentTime":"2026-08-21T12:00:01Z"}`), false, "accepted", "", ""},
 	{pageOperators, "a date that is over", "2012-10-17", statement("Allow", aud+","+sub+`,"DateLessThan":{"aws:CurrentTime":"2026-08-21T12:00:00Z"}`), false, "refused", "condition-failed", ""},

@@ -128,7 +128,42 @@ func (e *explainer) accountFix() *Fix {
 // isForOthers says whether the role is for other apps or organizations than the
 // token's.
 func (e *explainer) isForOthers() bool {
-	return e.Managed != nil && !e.isOwn() || e.trustsOtherOrgs() || e.hasReason(ReasonAppDiffers, ReasonAppSuffix, ReasonOrgDiffers)
+	return e.Managed != nil && !e.isOwn() || e.trustsOtherOrgs() || e.namesOthers()
+}
+
+// namesOthers says whether the statements for tokens such as this one name subjects, and
+// none that is meant for the token's app, right or wrong.
+func (e *explainer) namesOthers() bool {
+	others := false
+	for _, s := range e.Policy.Statements {
+		if s.Effect != trustpolicy.Allow || !e.isForToken(s) {
+			continue
+		}
+		for _, c := range s.Conditions {
+			if !strings.HasSuffix(strings.ToLower(c.Key), ":sub") {
+				continue
+			}
+			if slices.ContainsFunc(c.Values, e.isForApp) {
+				return false
+			}
+			others = true
+		}
+	}
+	return others
+}
+
+// isForApp says whether a subject in a policy is meant for the token's app: whether it
+// names the app, or is a pattern that matches the token. A variable may stand for the
+// app.
+func (e *explainer) isForApp(v string) bool {
+	if strings.Contains(v, "${") || slices.Contains(strings.Split(strings.ToLower(v), ":"), e.subject.App) {
+		return true
+	}
+	pattern := trustpolicy.New(trustpolicy.Statement{
+		Effect: trustpolicy.Allow, Principal: &trustpolicy.Principal{Federated: []string{e.arn}}, Action: []string{"*"},
+		Conditions: []trustpolicy.Condition{{Operator: "StringLike", Key: e.path + ":sub", Values: []string{v}}},
+	})
+	return e.allows(pattern, e.audience)
 }
 
 // trustsOtherOrgs says whether the policy trusts Fly organizations, and not the

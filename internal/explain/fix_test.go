@@ -43,6 +43,9 @@ func TestFixForRole(t *testing.T) {
 		{"another app's role, no provider", db, "r", other, absent, FixOwnRole, Setup{}},
 		{"another organization's role", beta, "r", &Managed{Org: "beta", App: "web"}, present, FixOwnRole, Setup{}},
 		{"a role of somebody's, for others", statement("Allow", aud+","+strings.Replace(sub, "web", "db", 1)), "r", nil, present, FixOwnRole, Setup{}},
+		{"a role of somebody's, for others by a mistake", statement("Allow", `"StringEquals":{"oidc.fly.io/acme:aud":"sts.amazonaws.com","oidc.fly.io/acme:sub":"acme:db:*"}`), "r", nil, present, FixOwnRole, Setup{}},
+		{"a role of somebody's, for others without a machine", statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":["acme:db","app:api"]}`), "r", nil, present, FixOwnRole, Setup{}},
+		{"a role of somebody's, for apps whose names begin so", statement("Allow", `"StringEquals":{"oidc.fly.io/acme:aud":"sts.amazonaws.com","oidc.fly.io/acme:sub":"acme:web-*"}`), "r", nil, present, FixOwnRole, Setup{}},
 		{"a role of somebody's, no provider", statement("Allow", aud+","+sub), "r", nil, absent, FixAdopt, Setup{Role: "r", Adopt: true}},
 		{"a role of somebody's, nothing of Fly", service, "r", nil, present, FixAdopt, Setup{Role: "r", Adopt: true}},
 		{"a role without tags with our Sid", right, "r", nil, absent, FixOwnRole, Setup{}},
@@ -168,7 +171,7 @@ func TestSharedStatements(t *testing.T) {
 		name, statements string
 		fix              FixKind
 	}{
-		{"conditions of the other one's", shared(both, betaAud+`,"StringLike":{"oidc.fly.io/beta:sub":"beta:api:*"}`), FixAdopt},
+		{"conditions of the other one's", shared(both, betaAud+`,"StringLike":{"oidc.fly.io/beta:sub":"beta:api:*"}`), FixOwnRole},
 		{"the audience of the other one's", shared(both, betaAud+","+sub), FixAdopt},
 		{"another app whose pattern has no effect", equals(`"acme:web:*","acme:db:*"`), FixAdopt},
 		{"the whole organization, without effect", equals(`"acme:web:*","acme:*"`), FixAdopt},
