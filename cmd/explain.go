@@ -277,7 +277,7 @@ func (o explainOptions) readPolicy(ctx context.Context, sys System, c *explain.C
 }
 
 // readRole reads the role and the provider of the token's issuer from IAM. unread is
-// told why the provider is not known, where the role is.
+// called with the reason where the role can be read and the provider cannot.
 func readRole(ctx context.Context, account *awsapi.Account, role string, c *explain.Case, unread func(error)) error {
 	const hint = "give the role's name, or its full ARN"
 	name := role[strings.LastIndexByte(role, '/')+1:]

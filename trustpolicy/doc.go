@@ -19,6 +19,6 @@
 //
 // [Policy.Evaluate] works with three values. What AWS fills into a request but
 // the caller of Evaluate did not state, and what AWS does not document, is
-// undecided rather than guessed; see [Request] for how to state that a key is
+// undecided rather than guessed; see [AssumeRequest] for how to state that a key is
 // absent.
 package trustpolicy

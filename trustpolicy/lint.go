@@ -357,7 +357,7 @@ func splitProviderARN(arn string) (partition, account, org string, ok bool) {
 }
 
 // providerARN returns the ARN that should stand for a principal, as far as the
-// expectation and the principal itself tell it; else "".
+// expectation and the principal itself say it; else "".
 func (l *linter) providerARN(have string) string {
 	partition, account, org := l.expected.Partition, l.expected.Account, orElse(orgIn(have), orElse(l.org, l.expected.Org))
 	if head, rest, ok := strings.Cut(strings.TrimPrefix(have, "arn:"), ":iam::"); ok && partitionForm.MatchString(head) {

@@ -62,5 +62,3 @@ func Sid(org string) string {
 // A NameError says why a name cannot stand in a trust policy. Kind is "org",
 // "app", "machine" or "audience".
 type NameError = flyname.NameError
-
-func isDigit(c byte) bool { return '0' <= c && c <= '9' }

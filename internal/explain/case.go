@@ -314,9 +314,8 @@ const (
 	FixRoleARN FixKind = "role-arn"
 )
 
-// A Fix is one thing to do. It lets in nobody but the machines of the token's app, and
-// takes nothing out of the policy but the mistake that it repairs. Its fields are set as
-// its Kind says.
+// A Fix is one thing to do. It lets in only the machines of the token's app, and drops no
+// statement. Its fields are set as its Kind says.
 type Fix struct {
 	Kind FixKind
 	// Setup is what to give to fly-aws setup.
@@ -328,7 +327,7 @@ type Fix struct {
 	Audience      string
 	RoleARN       string
 	// NewOrg says, of FixOwnRole, that the role asked for trusts other organizations
-	// alone: a token that nobody expected is better refused.
+	// alone: a token that was not expected is better refused.
 	NewOrg bool
 }
 

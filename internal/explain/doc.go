@@ -11,9 +11,9 @@
 // A [Fix] is one thing to do, and a safe one. For a role that fly-aws set up it is
 // fly-aws setup; for a statement that breaks a rule of package trustpolicy's, the
 // repair of that rule; for a role that is for other apps, a role of the app's own;
-// otherwise our statement beside those that are there. None opens a role to anybody but
-// the machines of the token's app, goes past what a statement denies or asks for
-// besides, or replaces a policy.
+// otherwise our statement beside those that are there. A fix opens a role only to the
+// machines of the token's app, is no way around what a statement denies or requires
+// besides, and does not replace a policy.
 //
 // [ErrorText] reads an error message of AWS's the other way round.
 //

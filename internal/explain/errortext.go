@@ -34,8 +34,8 @@ const (
 	MeaningAudience MeaningCode = "audience"
 	// MeaningKeys: STS could not get the issuer's keys, or they did not sign the token.
 	MeaningKeys MeaningCode = "keys"
-	// MeaningThumbprint: the issuer's certificate is not the one that the provider
-	// was told of.
+	// MeaningThumbprint: the issuer's certificate does not match the thumbprint of the
+	// provider.
 	MeaningThumbprint MeaningCode = "thumbprint"
 	// MeaningClaimMissing: the token lacks a claim.
 	MeaningClaimMissing MeaningCode = "claim-missing"
@@ -67,7 +67,7 @@ const (
 	MeaningThrottled MeaningCode = "throttled"
 )
 
-// A Meaning is what an error message of AWS's means here, with what it tells.
+// A Meaning is what an AWS error message means, with what it names.
 // Text in it is raw.
 type Meaning struct {
 	Code MeaningCode

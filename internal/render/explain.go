@@ -242,7 +242,11 @@ func FixCommand(f explain.Fix) string {
 	}
 	command := "fly-aws setup"
 	for _, flag := range []struct{ name, value string }{
-		{"--org", s.Org}, {"--app", s.App}, {"--role-name", s.Role}, {"--shared-role", s.Shared}, {"--path", s.Path},
+		{"--org", s.Org},
+		{"--app", s.App},
+		{"--role-name", s.Role},
+		{"--shared-role", s.Shared},
+		{"--path", s.Path},
 		{"--audience", s.Audience},
 	} {
 		if text.Clean(flag.value) != flag.value {

@@ -64,7 +64,7 @@ type StatementDocument struct {
 }
 
 // A ComparisonDocument is an element of a statement. Presented is null when the request has
-// nothing to present, or it is not known; Reason tells which.
+// nothing to present, or it is not known; Reason says which.
 type ComparisonDocument struct {
 	Operator  string            `json:"operator,omitempty"`
 	Key       string            `json:"key,omitempty"`

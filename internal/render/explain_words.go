@@ -279,7 +279,7 @@ func newOrgWords(f explain.Fix) string {
 // maxIntended is how many apps a role is said to be for.
 const maxIntended = 5
 
-// intendedWords says that a refusal may be right; "" where the policy does not tell whom
+// intendedWords says that a refusal may be right; "" where the policy does not say whom
 // it is for.
 func intendedWords(e explain.Explanation) string {
 	i := slices.IndexFunc(e.Reasons, func(r explain.Reason) bool {
@@ -299,7 +299,7 @@ func intendedWords(e explain.Explanation) string {
 		short = short && subject.Org == have.Org && subject.App != have.App
 		names = append(names, subject.App)
 	}
-	if !short { // the app's name alone does not tell them apart
+	if !short { // the app's name alone does not distinguish them
 		who, names = have.String(), slices.Clone(e.Intended)
 	}
 	names = slices.Compact(names)
