@@ -11,8 +11,8 @@ import (
 	"github.com/fly-aws/fly-aws/internal/text"
 )
 
-// An AppAccess is what a statement of ours gives: the machines of some apps of an
-// organization may assume the role.
+// An AppAccess names the machines that a statement made by Build lets assume a
+// role: those of some apps of an organization.
 type AppAccess struct {
 	// Partition is "aws", "aws-cn", "aws-us-gov" or another of AWS's.
 	Partition string
@@ -22,8 +22,8 @@ type AppAccess struct {
 	Org string
 	// Apps are the names of one app or more, in any order.
 	Apps []string
-	// Machines are names of machines, the same for each of the apps; empty for
-	// every machine.
+	// Machines are the names of the machines, the same for each app; empty for every
+	// machine.
 	Machines []string
 	// Audience is the audience of the tokens; "" for flyname.AudienceAWS.
 	Audience string
@@ -31,9 +31,9 @@ type AppAccess struct {
 
 // Build returns the statement for g: Sid(g.Org), the organization's provider as
 // the principal, the audience under StringEquals and the subjects under
-// StringLike, sorted and each once. It fails with a *NameError for a name or
-// audience that would mean something else in a policy, and with a plain error for
-// anything else that is missing.
+// StringLike, sorted and without repetitions. The error is a *NameError for a name
+// or audience that cannot stand in a policy, and a plain error for a bad partition
+// or account, or when there are no apps.
 func Build(g AppAccess) (Statement, error) {
 	if !partitionForm.MatchString(g.Partition) {
 		return Statement{}, fmt.Errorf("partition %s is not one of AWS's, such as aws or aws-us-gov", text.Quote(g.Partition))

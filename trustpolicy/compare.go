@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// A subject is a presented value.
-type subject struct {
+// A presentedValue is a value of the request.
+type presentedValue struct {
 	text  string
-	runes []rune // where wildcards have to match
+	runes []rune // set for operators with wildcards
 }
 
 // match compares a wanted value with a presented one, before any negation. Where
 // a value is not of the operator's type "the data type won't match"
 // (access-analyzer-reference-policy-checks.html, invalid condition data type);
 // what that means for a negated operator AWS does not say.
-func (op operator) match(w expansion, value subject) (truth, string) {
+func (op operator) match(w expansion, value presentedValue) (truth, string) {
 	if w.state != yes {
 		return w.state, w.reason
 	}
@@ -30,7 +30,7 @@ func (op operator) match(w expansion, value subject) (truth, string) {
 	return t, reason
 }
 
-func (op operator) compare(w expansion, s subject) (truth, string) {
+func (op operator) compare(w expansion, s presentedValue) (truth, string) {
 	value := s.text
 	switch op.family {
 	case familyString:
@@ -107,10 +107,10 @@ func compareBool(wanted, value string) (truth, string) {
 
 // parseNumber reads an integer or decimal number, without exponent.
 func parseNumber(s string) (*big.Rat, bool) {
-	const most = 64 // more digits than any number AWS gives
+	const maxLength = 64 // no number of AWS's is that long
 	digits := strings.TrimLeft(s, "+-")
 	whole, fraction, point := strings.Cut(digits, ".")
-	if len(s) > most || len(s)-len(digits) > 1 || !isNumber(whole) || point && !isNumber(fraction) {
+	if len(s) > maxLength || len(s)-len(digits) > 1 || !isNumber(whole) || point && !isNumber(fraction) {
 		return nil, false
 	}
 	return new(big.Rat).SetString(s)
@@ -119,7 +119,7 @@ func parseNumber(s string) (*big.Rat, bool) {
 func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
 func (op operator) compareDate(wanted, value string) (truth, string) {
-	// Four digits are a year after ISO 8601 and also seconds of the epoch.
+	// Four digits can be a year of ISO 8601 or seconds since 1970.
 	for _, s := range []string{wanted, value} {
 		if len(s) == 4 && isNumber(s) {
 			return unknown, ReasonBadValue
@@ -133,14 +133,14 @@ func (op operator) compareDate(wanted, value string) (truth, string) {
 	return matched(op.relation.holds(a.Compare(b)))
 }
 
-// parseDate reads a date in one of the forms of https://www.w3.org/TR/NOTE-datetime,
-// or as seconds since 1970.
+// parseDate reads a date in one of the formats of
+// https://www.w3.org/TR/NOTE-datetime, or as seconds since 1970.
 func parseDate(s string) (time.Time, bool) {
 	if n, ok := parseNumber(s); ok && len(s) <= 18 && n.IsInt() {
 		return time.Unix(n.Num().Int64(), 0), true
 	}
 	for _, layout := range []string{"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04Z07:00", "2006-01-02", "2006-01"} {
-		// A fraction of a second is read after the seconds of any layout.
+		// time.Parse accepts a fraction of a second where a layout ends in seconds.
 		if t, err := time.Parse(layout, s); err == nil {
 			return t, true
 		}
@@ -213,9 +213,9 @@ func splitRunes(s []rune, sep rune, n int) [][]rune {
 	return append(out, s)
 }
 
-// The wildcards of a pattern, no characters of any text.
+// The wildcards of a pattern, which no text can hold.
 const (
-	anyRun  rune = -1 // "*": any run of characters, also none
+	anyRun  rune = -1 // "*": zero or more characters
 	anyRune rune = -2 // "?": one character
 )
 
@@ -233,8 +233,8 @@ func pattern(s string) []rune {
 	return out
 }
 
-// glob says whether a pattern matches the whole of s. It goes back to the last
-// "*" only, so that its time is at most the product of the lengths.
+// glob says whether a pattern matches all of s. It backtracks only to the last
+// "*", so its time is at most the product of the lengths.
 func glob(pattern, s []rune) bool {
 	return globFunc(pattern, s, func(a, b rune) bool { return a == b })
 }

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// Equal compares by meaning. Order and repetition of statements, actions,
-// principals, conditions and values do not count, nor does the case of
-// operators, keys and actions; an absent version is Version2008. Sids and the
-// policy's ID count. The principals "*" and {"AWS": "*"} differ.
+// Equal compares by meaning. It ignores the order and repetition of statements,
+// actions, principals, conditions and values, and the case of operators, keys and
+// actions; an absent version is Version2008. Sids and the policy's ID must be the
+// same. The principals "*" and {"AWS": "*"} differ.
 func (p *Policy) Equal(q *Policy) bool {
 	if p == nil || q == nil {
 		return p == q
@@ -35,9 +35,8 @@ func canonicalStatements(list []Statement) []string {
 	return set(out)
 }
 
-// canonical returns a text that two statements share exactly when they mean the
-// same: the printed statement with everything sorted and in lower case where
-// case does not count.
+// canonical returns the same text for two statements exactly when they mean the
+// same: the printed statement, sorted, and in lower case where IAM ignores case.
 func (s Statement) canonical() string {
 	s = s.clone()
 	s.Principal.sort()
@@ -67,7 +66,7 @@ func (p *Principal) sort() {
 	}
 	for _, e := range p.entries() {
 		if len(*e.list) == 0 {
-			*e.list = nil // an empty list names nobody, as an absent one
+			*e.list = nil // it names nobody, as an absent list does
 		}
 		*e.list = set(*e.list)
 	}
@@ -87,7 +86,7 @@ func lowerAll(list []string) []string {
 }
 
 // lower maps ASCII letters to lower case and leaves the rest alone, unlike
-// strings.ToLower, for which the Kelvin sign is a k.
+// strings.ToLower, which turns the Kelvin sign into a k.
 func lower(s string) string {
 	if strings.IndexFunc(s, func(r rune) bool { return 'A' <= r && r <= 'Z' }) < 0 {
 		return s

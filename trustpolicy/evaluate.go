@@ -317,7 +317,7 @@ func (op operator) test(wanted []expansion, values []string) (truth, string) {
 		if op.negated {
 			t = t.not()
 		}
-		// The reason is that of the value which settled the result.
+		// The reason is that of the value that decides the result.
 		if i == 0 || op.quantifier == anyValue && t > result || op.quantifier == allValues && t < result {
 			result, reason = t, why
 		}
@@ -328,7 +328,7 @@ func (op operator) test(wanted []expansion, values []string) (truth, string) {
 // matchAny compares one presented value with all that are wanted, and names the
 // most specific reason.
 func (op operator) matchAny(wanted []expansion, value string) (truth, string) {
-	s := subject{text: value}
+	s := presentedValue{text: value}
 	if op.family == familyStringLike {
 		s.runes = []rune(value)
 	}

@@ -12,7 +12,7 @@ const (
 	allValues                   // ForAllValues:
 )
 
-// A family is a kind of comparison, without its negation and its direction
+// A family is a kind of comparison, apart from its negation and direction
 // (reference_policies_elements_condition_operators.html).
 type family uint8
 
@@ -54,7 +54,7 @@ func (r relation) holds(order int) bool {
 	return order == 0
 }
 
-// An operator is a condition operator taken apart.
+// An operator is a parsed condition operator.
 type operator struct {
 	quantifier quantifier
 	family     family
@@ -100,14 +100,14 @@ func parseOperator(name string) (operator, bool) {
 		op.family, op.negated = familyARN, true
 	case "null":
 		op.family = familyNull
-		return op, !op.ifExists // the one operator that takes no IfExists
+		return op, !op.ifExists // Null does not take IfExists
 	default:
 		return op.ordered(name)
 	}
 	return op, true
 }
 
-// ordered reads the operators of numbers and dates.
+// ordered parses the name of an operator for numbers or dates.
 func (op operator) ordered(name string) (operator, bool) {
 	if rest, ok := strings.CutPrefix(name, "numeric"); ok {
 		op.family, name = familyNumeric, rest
@@ -135,7 +135,7 @@ func (op operator) ordered(name string) (operator, bool) {
 	return op, true
 }
 
-// wildcards says whether * and ? stand for other characters in the values.
+// wildcards says whether * and ? are wildcards in the values.
 func (op operator) wildcards() bool {
 	return op.family == familyStringLike || op.family == familyARN
 }

@@ -3,10 +3,10 @@ package trustpolicy
 import "slices"
 
 // A Policy is a trust policy. Its zero value has no statements, which IAM does
-// not accept; New makes a policy.
+// not accept; see New.
 type Policy struct {
 	// Version is Version2012, Version2008, or "" when the document has none, which
-	// IAM takes for Version2008.
+	// means Version2008.
 	Version string
 	// ID is the document's Id, "" when it has none.
 	ID string
@@ -26,14 +26,14 @@ const (
 // A Statement is one statement of a trust policy. It has either Principal or
 // NotPrincipal, and either Action or NotAction.
 type Statement struct {
-	// Sid is made of ASCII letters and digits and unique within its policy; "" for
-	// none.
+	// Sid consists of ASCII letters and digits and is unique within its policy; ""
+	// when absent.
 	Sid                     string
 	Effect                  Effect
 	Principal, NotPrincipal *Principal
 	Action, NotAction       []string
-	// Conditions are in the order of the document. No two share operator and key,
-	// ignoring case.
+	// Conditions are in the order of the document. No two have the same operator and
+	// key, ignoring case.
 	Conditions []Condition
 }
 
@@ -41,23 +41,23 @@ type Statement struct {
 type Principal struct {
 	// Any is the principal "*". The principal {"AWS": "*"} is AWS: ["*"].
 	Any bool
-	// AWS holds accounts, users, roles and sessions; Federated identity providers;
-	// Service AWS services; CanonicalUser canonical user ids.
+	// AWS holds accounts, users, roles and sessions; Federated holds identity
+	// providers, Service AWS services and CanonicalUser canonical user IDs.
 	AWS, Federated, Service, CanonicalUser []string
 }
 
 // A Condition is one key under one operator.
 type Condition struct {
-	// Operator is as written, with its prefix and suffix:
+	// Operator is as written, with prefix and suffix:
 	// "ForAnyValue:StringLikeIfExists".
 	Operator string
-	// Key is as written, with its prefix: "oidc.fly.io/acme:sub".
+	// Key is as written: "oidc.fly.io/acme:sub".
 	Key string
-	// Values are the values of which one has to match.
+	// Values are alternatives: one must match, or none under a negated operator.
 	Values []string
 }
 
-// New returns a policy of Version2012 that holds the statements.
+// New returns a policy of Version2012 with copies of the statements.
 func New(statements ...Statement) *Policy {
 	p := &Policy{Version: Version2012}
 	for _, s := range statements {
@@ -103,8 +103,8 @@ func (p *Principal) clone() *Principal {
 	}
 }
 
-// Statement returns the statement with that Sid. There is none for "" and none
-// in a nil policy.
+// Statement returns a copy of the statement with that Sid. It is not ok when there
+// is none, for "", and for a nil policy.
 func (p *Policy) Statement(sid string) (Statement, bool) {
 	if i := p.index(sid); i >= 0 {
 		return p.Statements[i].clone(), true
@@ -119,10 +119,9 @@ func (p *Policy) index(sid string) int {
 	return slices.IndexFunc(p.Statements, func(s Statement) bool { return s.Sid == sid })
 }
 
-// Merge returns p with each of the statements in the place of the one with its
-// Sid, or at the end where there is none or it has no Sid. Everything else stays
-// as it is, the version too. A nil p is an empty policy of Version2012. p itself
-// is not changed.
+// Merge returns a copy of p in which each of the statements replaces the one with
+// its Sid, or is added at the end where no statement has its Sid. Everything else
+// stays as it is, the version too. A nil p is an empty policy of Version2012.
 func (p *Policy) Merge(statements ...Statement) *Policy {
 	if p == nil {
 		p = New()
@@ -138,8 +137,8 @@ func (p *Policy) Merge(statements ...Statement) *Policy {
 	return q
 }
 
-// Without returns p without the statement of that Sid; nil for nil. It may be
-// left with no statements, which IAM does not accept. p itself is not changed.
+// Without returns a copy of p without the statement with that Sid; nil for nil. It
+// may have no statements left, which IAM does not accept.
 func (p *Policy) Without(sid string) *Policy {
 	q := p.Clone()
 	if i := q.index(sid); i >= 0 {

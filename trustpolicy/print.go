@@ -6,24 +6,24 @@ import (
 	"unicode/utf8"
 )
 
-// String returns the document without white space. The same policy always
-// prints to the same bytes, and Parse of them gives the same policy. Characters
-// that IAM does not take in a document, those above U+00FF, are escaped
-// (CreateRole, AssumeRolePolicyDocument).
+// String returns the document without white space. The same policy always prints
+// to the same bytes, and Parse reads the same policy from them. Characters above
+// U+00FF, which IAM refuses in a document, are escaped (CreateRole,
+// AssumeRolePolicyDocument).
 func (p *Policy) String() string { return p.print(false) }
 
-// Indent returns the document of String with two spaces a level, without a line
-// feed at the end.
+// Indent returns the document of String with two spaces per level and no line feed
+// at the end.
 func (p *Policy) Indent() string { return p.print(true) }
 
 // Size returns the number of characters that IAM counts against the quota of a
 // trust policy. "Policy size calculations do not include white space characters"
-// (reference_policies_grammar.html); whether that holds inside strings is not
-// documented, so white space there is counted and Size is never too small.
+// (reference_policies_grammar.html). Whether that includes white space inside
+// strings is not documented; Size counts it, so as not to be too small.
 func (p *Policy) Size() int { return utf8.RuneCountInString(p.String()) }
 
-// MarshalJSON returns the document of String. It fails when Parse would refuse
-// that document, so that nothing is saved which cannot be read again.
+// MarshalJSON returns the document of String. It fails when Parse would refuse the
+// document, so that a saved policy can be read again.
 func (p *Policy) MarshalJSON() ([]byte, error) {
 	doc := []byte(p.String())
 	if _, err := Parse(doc); err != nil {
@@ -32,8 +32,8 @@ func (p *Policy) MarshalJSON() ([]byte, error) {
 	return doc, nil
 }
 
-// UnmarshalJSON reads a document as Parse does. As is the custom of
-// encoding/json, null changes nothing.
+// UnmarshalJSON reads a document as Parse does. As usual with encoding/json, null
+// changes nothing.
 func (p *Policy) UnmarshalJSON(b []byte) error {
 	if string(b) == "null" {
 		return nil
@@ -59,12 +59,12 @@ func (p *Policy) print(indent bool) string {
 	return string(w.b)
 }
 
-// A printer writes JSON. Commas and line breaks are its own affair.
+// A printer writes JSON and keeps track of commas and line breaks.
 type printer struct {
 	b      []byte
 	indent bool
 	depth  int
-	first  bool // nothing was written yet into the innermost object or list
+	first  bool // the innermost object or list is empty so far
 }
 
 func (w *printer) document(d *document) {
@@ -126,7 +126,7 @@ func (w *printer) principal(p *Principal) {
 	w.close('}')
 }
 
-// conditions writes each operator once, where it first stands.
+// conditions writes each operator once, in the place of its first condition.
 func (w *printer) conditions(list []Condition) {
 	w.open('{')
 	for i, c := range list {
@@ -155,7 +155,7 @@ func hasOperator(list []Condition, operator string) bool {
 	return false
 }
 
-// element writes a list that is there, be it empty.
+// element writes a list unless it is nil; an empty one is written.
 func (w *printer) element(name string, list []string) {
 	if list != nil {
 		w.key(name)
@@ -217,8 +217,8 @@ func (w *printer) key(name string) {
 	}
 }
 
-// string writes a JSON string. Control characters are escaped, and what lies
-// above U+00FF because IAM refuses it raw. Invalid UTF-8 becomes U+FFFD.
+// string writes a JSON string. Control characters are escaped, and so is what IAM
+// refuses raw: characters above U+00FF. Invalid UTF-8 becomes U+FFFD.
 func (w *printer) string(s string) {
 	w.b = append(w.b, '"')
 	for _, r := range s {

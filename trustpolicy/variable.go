@@ -2,15 +2,15 @@ package trustpolicy
 
 import "strings"
 
-// An expansion is a wanted value after its policy variables were replaced.
+// An expansion is a wanted value with its policy variables replaced.
 type expansion struct {
-	// text is the value for operators without wildcards, pattern that for those with.
+	// text is for operators without wildcards, pattern for those with wildcards.
 	text    string
 	pattern []rune
-	// shown is the value for people.
+	// shown is the value as people see it.
 	shown string
-	// state is yes when the value can be compared; no when it matches nothing and
-	// unknown when that cannot be told, both with a reason.
+	// state is yes when the value can be compared, no when it matches nothing, and
+	// unknown when it is unclear what it matches; the latter two have a reason.
 	state  truth
 	reason string
 }
@@ -52,7 +52,7 @@ func (x *expander) policy(s string) {
 	}
 }
 
-// literal adds text in which * and ? are no wildcards.
+// literal adds text in which * and ? are not wildcards.
 func (x *expander) literal(s, shown string) {
 	x.text.WriteString(s)
 	x.shown.WriteString(shown)
@@ -61,7 +61,8 @@ func (x *expander) literal(s, shown string) {
 	}
 }
 
-// stop marks the value; that it matches nothing outweighs that it is unclear.
+// stop records why the value cannot be compared. That it matches nothing takes
+// precedence over that it is unclear.
 func (x *expander) stop(raw string, state truth, reason string) {
 	x.shown.WriteString(raw)
 	if state < x.state {
@@ -110,7 +111,7 @@ func (x *expander) variable(v variable, raw string) {
 	}
 }
 
-// substitute adds what stands for a variable. AWS does not say whether * and ?
+// substitute adds the value of a variable. AWS does not document whether * and ?
 // in it are wildcards.
 func (x *expander) substitute(s, raw string) {
 	if x.wildcards && strings.ContainsAny(s, "*?") {
@@ -128,7 +129,7 @@ type variable struct {
 	defaultText string
 }
 
-// parseVariable reads what follows "${" and returns how many bytes it took.
+// parseVariable reads what follows "${" and returns its length in bytes.
 func parseVariable(s string) (v variable, n int, ok bool) {
 	if len(s) >= 2 && s[1] == '}' && strings.IndexByte("*?$", s[0]) >= 0 {
 		return variable{special: s[:1]}, 2, true

@@ -72,7 +72,7 @@ func TestTrailingComma(t *testing.T) {
 	}
 	got := Explain(Case{PolicyError: err, Claims: claimsOf(subject), Account: account, Role: "web"})
 	if got.Verdict != Refused || got.Error.Code != "MalformedPolicyDocument" || got.Reasons[0].Code != ReasonPolicySyntax ||
-		!strings.Contains(got.Reasons[0].Have, "a comma stands before the closing '}'") {
+		!strings.Contains(got.Reasons[0].Have, "there is a comma before the closing '}'") {
 		t.Errorf("%+v", got)
 	}
 	if got.Fix != nil || got.Obstacle != ObstacleSyntax {
