@@ -363,7 +363,7 @@ func mintHint(e *flyoidc.MintError) string {
 		return "run it in a Fly Machine: fly ssh console"
 	case flyoidc.MintNotAllowed:
 		return "the socket belongs to root: run it as root, or use the token file that Fly keeps when AWS_ROLE_ARN is set"
-	case flyoidc.MintUnheard, flyoidc.MintTimeout:
+	case flyoidc.MintConnectionRefused, flyoidc.MintTimeout:
 		return "try again in some seconds; a machine that has just booted may not be ready"
 	case flyoidc.MintNotSocket:
 		return "leave --socket away, or name the machine's API socket"

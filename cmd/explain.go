@@ -230,11 +230,11 @@ func signature(ctx context.Context, sys System, token string) (s explain.Signatu
 	for _, check := range checks {
 		var keys *flyoidc.KeysError
 		switch {
-		case check.Name == flyoidc.CheckSignature && check.Outcome == flyoidc.OK:
+		case check.Name == flyoidc.StepSignature && check.Result == flyoidc.Passed:
 			return explain.Verified, "", nil
-		case check.Name == flyoidc.CheckSignature && check.Outcome == flyoidc.Failed:
+		case check.Name == flyoidc.StepSignature && check.Result == flyoidc.Failed:
 			return explain.Forged, "", nil
-		case check.Name == flyoidc.CheckKeys && errors.As(check.Err, &keys):
+		case check.Name == flyoidc.StepKeys && errors.As(check.Err, &keys):
 			if keys.Kind == flyoidc.KeysUnknown || keys.Kind == flyoidc.KeysTooMany {
 				return explain.Forged, "", nil // STS refuses it too
 			}

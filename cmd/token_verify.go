@@ -81,7 +81,7 @@ func runTokenVerify(ctx context.Context, sys System, o verifyOptions) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	passed := flyoidc.Passed(checks)
+	passed := flyoidc.Verified(checks)
 	doc := verifyDocument{Schema: render.VerifySchema, Verified: passed, Checks: []render.Check{}}
 	for _, c := range checks {
 		doc.Checks = append(doc.Checks, verifyCheck(c))
@@ -105,12 +105,12 @@ func runTokenVerify(ctx context.Context, sys System, o verifyOptions) error {
 
 // undecided says whether nothing but the way to the issuer's keys failed, which
 // tells nothing of the token.
-func undecided(checks []flyoidc.Check) bool {
+func undecided(checks []flyoidc.Step) bool {
 	found := false
 	for _, c := range checks {
 		var keys *flyoidc.KeysError
 		switch {
-		case c.Outcome != flyoidc.Failed:
+		case c.Result != flyoidc.Failed:
 		case !errors.As(c.Err, &keys):
 			return false
 		case keys.Kind == flyoidc.KeysUnknown, keys.Kind == flyoidc.KeysTooMany, keys.Kind == flyoidc.KeysIssuer:
@@ -122,9 +122,9 @@ func undecided(checks []flyoidc.Check) bool {
 	return found
 }
 
-func verifyCheck(c flyoidc.Check) render.Check {
+func verifyCheck(c flyoidc.Step) render.Check {
 	out := render.Check{Name: c.Name, Detail: render.Clean(c.Detail), Level: render.Good}
-	switch c.Outcome {
+	switch c.Result {
 	case flyoidc.Failed:
 		out.Level = render.Bad
 	case flyoidc.Skipped:

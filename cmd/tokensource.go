@@ -44,7 +44,7 @@ func (s tokenSource) read(ctx context.Context, sys System) (text string, fellBac
 				return text, failure, nil
 			}
 		}
-		passing := failure.Kind == flyoidc.MintNoSocket || failure.Kind == flyoidc.MintUnheard || failure.Kind == flyoidc.MintNotAllowed
+		passing := failure.Kind == flyoidc.MintNoSocket || failure.Kind == flyoidc.MintConnectionRefused || failure.Kind == flyoidc.MintNotAllowed
 		if !passing || !onMachine(sys) || sys.Now().Add(pollPause).After(deadline) {
 			return "", nil, err
 		}

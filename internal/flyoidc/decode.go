@@ -4,17 +4,19 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/fly-aws/fly-aws/internal/flyname"
+	"github.com/fly-aws/fly-aws/internal/text"
 )
 
-// A Rule is one that a token has to keep. Its text is a stable code.
+// A Rule is a requirement that a token must meet. Its text is a stable code.
 type Rule string
 
 // The rules about the text of a token (RFC 7515, section 7.1).
 const (
-	// RuleEmpty: there has to be something.
+	// RuleEmpty: the text is not empty.
 	RuleEmpty Rule = "empty"
 	// RuleSize: no more than MaxSize characters.
 	RuleSize Rule = "size"
@@ -22,13 +24,13 @@ const (
 	RuleBOM Rule = "byte-order-mark"
 	// RuleWhiteSpace: no white space inside.
 	RuleWhiteSpace Rule = "white-space"
-	// RuleParts: three parts with dots between them.
+	// RuleParts: three parts separated by dots.
 	RuleParts Rule = "parts"
-	// RuleEncrypted: signed, not encrypted; an encrypted token has five parts.
+	// RuleEncrypted: signed, not encrypted. An encrypted token has five parts.
 	RuleEncrypted Rule = "encrypted"
 	// RuleBase64: each part in base64url, without padding and in canonical form.
 	RuleBase64 Rule = "base64url"
-	// RuleSignature: a signature, as long as the algorithm makes it.
+	// RuleSignature: a signature, of the length that the algorithm produces.
 	RuleSignature Rule = "signature"
 )
 
@@ -36,52 +38,52 @@ const (
 const (
 	// RuleUTF8: valid UTF-8.
 	RuleUTF8 Rule = "utf-8"
-	// RuleJSON: one JSON object and nothing behind it.
+	// RuleJSON: one JSON object and nothing after it.
 	RuleJSON Rule = "json"
-	// RuleNesting: no more than 32 objects and lists inside one another.
+	// RuleNesting: objects and lists nested at most 32 deep.
 	RuleNesting Rule = "nesting"
 	// RuleDuplicate: no name twice in an object.
 	RuleDuplicate Rule = "duplicate"
-	// RuleCase: no two names that differ in case only: some readers take them for
-	// the same.
+	// RuleCase: no two names that differ only in case; some readers treat them as
+	// the same name.
 	RuleCase Rule = "case"
 )
 
 // The rules about members of the header and claims, named for them.
 const (
-	// RuleAlgorithm: one of RS256, RS384, RS512, ES256, ES384 and ES512, which are
-	// those that STS accepts
+	// RuleAlgorithm: one of RS256, RS384, RS512, ES256, ES384 and ES512, which STS
+	// accepts
 	// (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc.html).
 	RuleAlgorithm Rule = "alg"
-	// RuleKeyID: a string that is not empty. Without it a verifier would have to
-	// try every key.
+	// RuleKeyID: a non-empty string. Without it a verifier would have to try every
+	// key.
 	RuleKeyID Rule = "kid"
-	// RuleCritical: absent, since every extension it could name is unknown.
+	// RuleCritical: absent, since this package knows no extensions.
 	RuleCritical Rule = "crit"
-	// RuleType: a string, if it is there.
+	// RuleType: a string, if present.
 	RuleType Rule = "typ"
-	// RuleIssuer and RuleSubject: a string that is not empty.
+	// RuleIssuer and RuleSubject: a non-empty string.
 	RuleIssuer  Rule = "iss"
 	RuleSubject Rule = "sub"
-	// RuleAudience: a string that is not empty; from other issuers than Fly also a
-	// list of such strings.
+	// RuleAudience: a non-empty string or, from issuers other than Fly, a list of
+	// such strings.
 	RuleAudience Rule = "aud"
 	// RuleExpiry and RuleIssuedAt: a whole number of seconds from 1970 to the year
 	// 9999, without fraction or exponent.
 	RuleExpiry   Rule = "exp"
 	RuleIssuedAt Rule = "iat"
-	// RuleNotBefore: the same, if it is there.
+	// RuleNotBefore: the same, if present.
 	RuleNotBefore Rule = "nbf"
 )
 
 // A Violation is a rule that a token breaks.
 type Violation struct {
 	Rule Rule
-	// Reason is a clause in words, fit for a terminal.
+	// Reason is a clause that is safe to show on a terminal.
 	Reason string
 }
 
-// A DecodeError says that a token is refused, and for what.
+// A DecodeError says why Decode refused a token.
 type DecodeError struct {
 	Violation
 }
@@ -89,8 +91,8 @@ type DecodeError struct {
 func (e *DecodeError) Error() string { return "not a usable token: " + e.Reason }
 
 // algorithms are those that STS accepts, with the length of their signatures in
-// bytes: an RSA key has at least 2048 bits, an ECDSA signature is two numbers of
-// the curve's size (RFC 7518, sections 3.3 and 3.4).
+// bytes: an RSA key has at least 2048 bits, and an ECDSA signature is two numbers
+// of the curve's size (RFC 7518, sections 3.3 and 3.4).
 var algorithms = [...]struct {
 	name  string
 	bytes int
@@ -104,24 +106,23 @@ var algorithms = [...]struct {
 	{"ES512", 132, true},
 }
 
-// ReadText reads the text of a token, as from a file. It stops at a size that no
-// token has and returns a *DecodeError with RuleSize; other errors are r's. White
-// space around the token is cut off. The text is not looked at otherwise.
+// ReadText reads the text of a token, such as a file, and trims white space. It
+// does not check the text, except that a size no token has is a *DecodeError with
+// RuleSize. Other errors are those of r.
 func ReadText(r io.Reader) (string, error) {
-	// More than a token has, for the line ends and spaces of whoever wrote the file.
-	const most = MaxSize + 4096
-	text, err := io.ReadAll(io.LimitReader(r, most+1))
+	const limit = MaxSize + 4096 // leaves room for white space around the token
+	b, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err != nil {
 		return "", fmt.Errorf("reading a token: %w", err)
 	}
-	if len(text) > most {
+	if len(b) > limit {
 		return "", &DecodeError{tooLarge()}
 	}
-	return trim(string(text)), nil
+	return trim(string(b)), nil
 }
 
-// Decode reads a token strictly, without verifying it. White space around it is
-// ignored. The error is a *DecodeError with the first rule that is broken.
+// Decode reads a token strictly, without verifying it. It ignores white space
+// around the token. The error is a *DecodeError with the first rule broken.
 func Decode(text string) (*Token, error) {
 	t, broken := Inspect(text)
 	if len(broken) > 0 {
@@ -131,9 +132,9 @@ func Decode(text string) (*Token, error) {
 }
 
 // Inspect reads what can be read of a token and returns every rule that it
-// breaks, in the order in which they were found. The token is nil when neither
-// header nor claims could be read; what else could not is zero. A token that
-// breaks no rule is the one that Decode returns.
+// breaks, in the order found. The token is nil when neither header nor claims can
+// be read; a part that cannot be read is zero. Decode accepts the tokens that break
+// no rule.
 func Inspect(text string) (*Token, []Violation) {
 	var in inspection
 	t := in.token(trim(text))
@@ -143,10 +144,10 @@ func Inspect(text string) (*Token, []Violation) {
 	return t, in.broken
 }
 
-// InspectClaims reads claims that are not in a token but stand alone, as a JSON
-// object, by the same rules; MaxSize counts its bytes. The claims are zero when
-// the text is no such object. Claims that are written by hand to try a policy may
-// well lack some that a token must have.
+// InspectClaims reads claims that are not part of a token, as a JSON object of at
+// most MaxSize bytes, by the same rules. The claims are zero when the text is not
+// such an object. Claims written by hand to try a policy may lack some that a token
+// must have.
 func InspectClaims(text string) (Claims, []Violation) {
 	text = trim(text)
 	switch {
@@ -163,10 +164,10 @@ func InspectClaims(text string) (Claims, []Violation) {
 func trim(text string) string { return strings.Trim(text, " \t\r\n") }
 
 func tooLarge() Violation {
-	return Violation{RuleSize, fmt.Sprintf("the text has more than the %d characters that STS takes", MaxSize)}
+	return Violation{RuleSize, fmt.Sprintf("the text has more than the %d characters that STS accepts", MaxSize)}
 }
 
-// An inspection collects what is wrong with one token.
+// An inspection collects the rules that one token breaks.
 type inspection struct {
 	broken []Violation
 }
@@ -175,8 +176,8 @@ func (in *inspection) breaks(rule Rule, format string, args ...any) {
 	in.broken = append(in.broken, Violation{rule, fmt.Sprintf(format, args...)})
 }
 
-// token reads a token. Where a rule is broken but what was meant is plain, it
-// goes on with that, so that a person can see the rest.
+// token reads a token. Where a rule is broken but the meaning is clear, it
+// continues, so that a person can see the rest.
 func (in *inspection) token(text string) *Token {
 	t := &Token{}
 	switch {
@@ -187,20 +188,20 @@ func (in *inspection) token(text string) *Token {
 		in.broken = append(in.broken, tooLarge())
 		return t
 	case strings.HasPrefix(text, "\xff\xfe"), strings.HasPrefix(text, "\xfe\xff"):
-		in.breaks(RuleBOM, "the text is in UTF-16, which it begins by saying; a token is plain ASCII")
+		in.breaks(RuleBOM, "the text begins with a UTF-16 byte order mark; a token is plain ASCII")
 		return t
 	}
 	if rest, marked := strings.CutPrefix(text, "\ufeff"); marked {
-		in.breaks(RuleBOM, "a byte order mark stands before the token")
+		in.breaks(RuleBOM, "there is a byte order mark before the token")
 		text = rest
 	}
 	parts := strings.Split(text, ".")
 	switch {
 	case strings.HasPrefix(text, "{"):
-		in.breaks(RuleParts, "the text is JSON, not a token of three parts with dots between them")
+		in.breaks(RuleParts, "the text is JSON, not a token of three parts separated by dots")
 		return t
 	case len(parts) != 3 && len(parts) != 5:
-		in.breaks(RuleParts, "the text has %s, a token has three with dots between them", count(len(parts), "part"))
+		in.breaks(RuleParts, "the text has %s; a token has three, separated by dots", count(len(parts), "part"))
 		return t
 	}
 	if strings.ContainsAny(text, " \t\r\n") {
@@ -211,8 +212,8 @@ func (in *inspection) token(text string) *Token {
 	}
 	if len(parts) == 5 {
 		in.breaks(RuleEncrypted, "the token has five parts: it is encrypted (JWE), not signed")
-		var aside inspection // what holds for a signed token does not for this
-		t.Header = aside.header(parts[0])
+		var ignored inspection // the rules are for signed tokens
+		t.Header = ignored.header(parts[0])
 		return t
 	}
 	t.Header = in.header(parts[0])
@@ -224,15 +225,15 @@ func (in *inspection) token(text string) *Token {
 }
 
 func (in *inspection) header(part string) (h Header) {
-	text, ok := in.part("the header part", part)
+	source, ok := in.part("the header part", part)
 	if !ok {
 		return h
 	}
-	o, ok := in.object("the header part", text)
+	o, ok := in.object("the header part", source)
 	if !ok {
 		return h
 	}
-	h = Header{Members: o.members, JSON: string(text)}
+	h = Header{Members: o.members, JSON: string(source)}
 	h.Algorithm = o.text(in, RuleAlgorithm)
 	if h.Algorithm != "" {
 		in.algorithm(h.Algorithm)
@@ -246,7 +247,7 @@ func (in *inspection) header(part string) (h Header) {
 		if h.Critical == nil {
 			h.Critical = []string{}
 		}
-		in.breaks(RuleCritical, "crit demands extensions that are not known: %s", quote(value))
+		in.breaks(RuleCritical, "crit requires extensions that are not supported: %s", text.Quote(value))
 	}
 	return h
 }
@@ -258,18 +259,18 @@ func (in *inspection) algorithm(name string) {
 		}
 	}
 	if strings.EqualFold(name, "none") {
-		in.breaks(RuleAlgorithm, "alg is %s: the token is not signed", quote(name))
+		in.breaks(RuleAlgorithm, "alg is %s: the token is not signed", text.Quote(name))
 		return
 	}
-	in.breaks(RuleAlgorithm, "alg is %s, which STS does not accept; it accepts RS256 to RS512 and ES256 to ES512", quote(name))
+	in.breaks(RuleAlgorithm, "alg is %s, which STS does not accept; it accepts RS256 to RS512 and ES256 to ES512", text.Quote(name))
 }
 
-func (in *inspection) claims(what string, text []byte) (c Claims) {
-	o, ok := in.object(what, text)
+func (in *inspection) claims(what string, source []byte) (c Claims) {
+	o, ok := in.object(what, source)
 	if !ok {
 		return c
 	}
-	c = Claims{Members: o.members, JSON: string(text)}
+	c = Claims{Members: o.members, JSON: string(source)}
 	c.Issuer = o.text(in, RuleIssuer)
 	c.Subject = o.text(in, RuleSubject)
 	c.Audience = o.audience(in, strings.HasPrefix(c.Issuer, flyname.Issuer("")))
@@ -301,7 +302,7 @@ func (in *inspection) claims(what string, text []byte) (c Claims) {
 	return c
 }
 
-// signature checks the form of a signature: that it is whole.
+// signature checks that a signature is there and has the right length.
 func (in *inspection) signature(part, algorithm string) {
 	if part == "" {
 		in.breaks(RuleSignature, "the signature is missing")
@@ -313,43 +314,51 @@ func (in *inspection) signature(part, algorithm string) {
 	}
 	for _, a := range algorithms {
 		if a.name == algorithm && (len(signature) < a.bytes || a.exact && len(signature) > a.bytes) {
-			in.breaks(RuleSignature, "the signature has %s, which %s never has: the token may have been cut off",
+			in.breaks(RuleSignature, "the signature has %s, which %s does not produce: the token may have been cut off",
 				count(len(signature), "byte"), a.name)
 		}
 	}
 }
 
-// part decodes one of the parts. It is not ok when nothing could be made of it.
-func (in *inspection) part(what, text string) ([]byte, bool) {
-	if text == "" {
+// part decodes one of the parts. It is not ok when there is nothing to go on with.
+func (in *inspection) part(what, part string) ([]byte, bool) {
+	if part == "" {
 		in.breaks(RuleBase64, "%s is empty", what)
 		return nil, false
 	}
-	decoded, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	decoded, err := base64.RawURLEncoding.Strict().DecodeString(part)
 	if err == nil {
 		return decoded, true
 	}
-	in.breaks(RuleBase64, "%s", notBase64(what, text))
-	lenient := strings.NewReplacer("+", "-", "/", "_", "=", "").Replace(text)
+	in.breaks(RuleBase64, "%s", notBase64(what, part))
+	lenient := strings.NewReplacer("+", "-", "/", "_", "=", "").Replace(part)
 	decoded, err = base64.RawURLEncoding.DecodeString(lenient)
 	return decoded, err == nil
 }
 
-// notBase64 says why text is not base64url.
-func notBase64(what, text string) string {
-	for i, c := range text {
+// notBase64 says why a part is not base64url.
+func notBase64(what, part string) string {
+	for i, c := range part {
 		switch {
 		case 'A' <= c && c <= 'Z', 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-', c == '_':
 		case c == '=':
-			return what + " is padded with \"=\", which base64url in a token must not be"
+			return what + " is padded with \"=\"; a token has base64url without padding"
 		case c == '+', c == '/':
-			return fmt.Sprintf("%s is in plain base64 (its character %d is %q), not in base64url", what, i+1, c)
+			return fmt.Sprintf("%s is in standard base64 (its character %d is %q), not in base64url", what, i+1, c)
 		default:
 			return fmt.Sprintf("%s is not base64url: its character %d is %+q", what, i+1, c)
 		}
 	}
-	if len(text)%4 == 1 {
+	if len(part)%4 == 1 {
 		return what + " is not base64url: it ends in the middle of a byte"
 	}
-	return what + " is not canonical base64url: its last character has bits that mean nothing"
+	return what + " is not canonical base64url: the unused bits of its last character are not zero"
+}
+
+// count puts a number before a noun: "1 key", "2 keys".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return strconv.Itoa(n) + " " + noun + "s"
 }

@@ -132,7 +132,7 @@ func broken(t testing.TB) map[string]struct {
 		"prose":                     {"This is. Not a token.", "white-space base64url utf-8 base64url signature"},
 		"one dot":                   {"a.b", "parts"},
 		"four parts":                {"a.b.c.d", "parts"},
-		"JSON serialisation":        {`{"payload":"e30","signatures":[]}`, "parts"},
+		"JSON serialization":        {`{"payload":"e30","signatures":[]}`, "parts"},
 		"a JSON answer with dots":   {`{"a":"b.c.d"}`, "parts"},
 		"binary":                    {"\x7fELF\x02\x01\x01\x00\x00", "parts"},
 		"encrypted":                 {base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"RSA-OAEP","enc":"A256GCM"}`)) + ".a.b.c.d", "encrypted"},
@@ -166,7 +166,8 @@ func broken(t testing.TB) map[string]struct {
 		"trailing comma":           {claims(strings.TrimSuffix(goodClaims, "}") + ",}"), "json"},
 		"data behind the claims":   {claims(goodClaims + "{}"), "json"},
 		"nested lists":             {claims(add(`"x":` + strings.Repeat("[", 32) + strings.Repeat("]", 32))), "nesting"},
-		"7,000 nested lists":       {claims(strings.Repeat("[", 7000)), "nesting"},
+		"7,000 nested lists":       {claims(add(`"x":` + strings.Repeat("[", 7000) + strings.Repeat("]", 7000))), "nesting"},
+		"10,000 lists, not closed": {claims(`{"x":` + strings.Repeat("[", 10000)), "json"},
 		"claim twice":              {claims(add(`"sub":"acme:web:other"`)), "duplicate"},
 		"claim twice by an escape": {claims(add(`"su\u0062":"acme:web:other"`)), "duplicate"},
 		"claim twice inside":       {claims(add(`"x":{"a":1,"a":2}`)), "duplicate"},
@@ -262,7 +263,7 @@ func TestPrefixes(t *testing.T) {
 	}
 }
 
-// checkWords checks that a text is fit for one line of a terminal.
+// checkWords steps that a text is fit for one line of a terminal.
 func checkWords(t testing.TB, s string) {
 	t.Helper()
 	if s == "" || len(s) > 4*1024 {
@@ -311,7 +312,7 @@ func TestInspectBestEffort(t *testing.T) {
 	readable("7,000 nested lists", true, false)
 	readable("no header", false, true)
 	readable("header not UTF-8", false, true)
-	for _, name := range []string{"empty", "20 MB", "UTF-16", "not a token", "JSON serialisation"} {
+	for _, name := range []string{"empty", "20 MB", "UTF-16", "not a token", "JSON serialization"} {
 		if token, _ := flyoidc.Inspect(cases[name].text); token != nil {
 			t.Errorf("%s: got %+v", name, token)
 		}

@@ -8,10 +8,10 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
-	"unicode/utf8"
 )
 
 // Root may use every socket, and tests often run as root: the error is made here
@@ -19,8 +19,8 @@ import (
 func TestNotAllowed(t *testing.T) {
 	t.Parallel()
 	for _, errno := range []syscall.Errno{syscall.EACCES, syscall.EPERM} {
-		x := exchange{socket: DefaultSocket}
-		e := x.unanswered(&url.Error{Op: "Post", URL: mintURL, Err: &net.OpError{
+		c := mintCall{socket: DefaultSocket}
+		e := c.connectionError(&url.Error{Op: "Post", URL: mintURL, Err: &net.OpError{
 			Op: "dial", Net: "unix", Err: os.NewSyscallError("connect", errno),
 		}})
 		if e.Kind != MintNotAllowed || !errors.Is(e, fs.ErrPermission) {
@@ -38,28 +38,48 @@ func TestKeysErrorRoots(t *testing.T) {
 	}
 }
 
-func TestClean(t *testing.T) {
+// TestObject steps what is said of a text as the JSON object of a token.
+func TestObject(t *testing.T) {
 	t.Parallel()
-	for in, want := range map[string]string{
-		"":                             "",
-		"plain words":                  "plain words",
-		" a\r\n\tb ":                   "a b",
-		"\x1b[31mred\x1b[0m":           "[31mred [0m",
-		"\u202egnp.exe\u2028":          "gnp.exe",
-		"\x9b\xff":                     "\uFFFD",
-		"a eyJhbGciOiJ9.eyJ9.sig-_= b": "a [token] b",
-		"(eyJ)(eyJ.x)":                 "([token])([token])",
-		strings.Repeat("é", 300):       strings.Repeat("é", 200) + "…",
-	} {
-		if got := clean(in); got != want {
-			t.Errorf("clean(%q) = %q, want %q", in, got, want)
-		}
+	nested := func(depth int) string {
+		return `{"a":` + strings.Repeat("[", depth-1) + strings.Repeat("]", depth-1) + "}"
 	}
-}
+	for text, want := range map[string][]Violation{
+		`{}`:                         nil,
+		` {"a":1e999,"b":[true]} `:   nil,
+		`{"a":"\ud83d\ude00\u00e9"}`: nil,
+		nested(maxNesting):           nil,
+		`{"a":[{"b":1},{"b":2}]}`:    nil,
 
-func TestQuoteCuts(t *testing.T) {
-	t.Parallel()
-	if got := quote(strings.Repeat("\x00", 10000)); !utf8.ValidString(got) || len(got) > 1000 {
-		t.Errorf("%d bytes: %q", len(got), got)
+		"{\"a\":\"\xff\"}":         {{RuleUTF8, `it is not valid UTF-8`}},
+		"{\"a\":\"\xed\xa0\x80\"}": {{RuleUTF8, `it is not valid UTF-8`}},
+		nested(maxNesting + 1):     {{RuleNesting, `it has objects and lists nested more than 32 deep`}},
+
+		``:                              {{RuleJSON, `it is not valid JSON: it ends in the middle`}},
+		`{"a":"b`:                       {{RuleJSON, `it is not valid JSON: it ends in the middle`}},
+		`{"a":[{"b":1`:                  {{RuleJSON, `it is not valid JSON: it ends in the middle`}},
+		`[{}]`:                          {{RuleJSON, `it is JSON, but not an object`}},
+		`1e999`:                         {{RuleJSON, `it is JSON, but not an object`}},
+		`{"a":1} {`:                     {{RuleJSON, `it has more text after the end of its JSON object`}},
+		`{"a" 1}`:                       {{RuleJSON, `it is not valid JSON: invalid character '1' after object name (expecting ':'), at byte 6`}},
+		`{"a":1,}`:                      {{RuleJSON, `it is not valid JSON: invalid character ',' at start of value, at byte 7`}},
+		`{a:1}`:                         {{RuleJSON, `it is not valid JSON: invalid character 'a' at start of value, at byte 2`}},
+		`{"a":01}`:                      {{RuleJSON, `it is not valid JSON: invalid character '1' after object value (expecting ',' or '}'), at byte 7`}},
+		`{"a":"\x"}`:                    {{RuleJSON, "it is not valid JSON: invalid escape sequence `\\x` in string, at byte 7"}},
+		`{"a":"\ud800"}`:                {{RuleJSON, "it is not valid JSON: invalid surrogate pair `\\ud800\"}` in string, at byte 7"}},
+		`{"a":["\\\ude00\ud83d"]}`:      {{RuleJSON, "it is not valid JSON: invalid surrogate pair `\\ude00\\ud83d` in string, at byte 10"}},
+		"{\"a\":[1,2],\n\u202e\"b\":1}": {{RuleJSON, `it is not valid JSON: invalid character '\u202e' at start of value, at byte 13`}},
+
+		`{"a":1,"\u0061":2,"a":3}`:   {{RuleDuplicate, `it has the name "a" twice`}, {RuleDuplicate, `it has the name "a" twice`}},
+		`{"a":[{"b":1,"\u0062":2}]}`: {{RuleDuplicate, `it has a name twice in the value of "a"`}},
+		`{"sub":1,"Sub":2}`:          {{RuleCase, `it has the names "sub" and "Sub", which differ only in case`}},
+		`{"sub":1,"ſub":2}`:          {{RuleCase, `it has the names "sub" and "ſub", which differ only in case`}},
+		`{"kid":1,"\u212aid":2}`:     {{RuleCase, `it has the names "kid" and "Kid", which differ only in case`}},
+	} {
+		var in inspection
+		in.object("it", []byte(text))
+		if !slices.Equal(in.broken, want) {
+			t.Errorf("%s: got %+v, want %+v", text, in.broken, want)
+		}
 	}
 }

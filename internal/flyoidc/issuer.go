@@ -16,64 +16,65 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 
 	"github.com/fly-aws/fly-aws/internal/flyname"
+	"github.com/fly-aws/fly-aws/internal/text"
 )
 
-// maxDocument bounds what an issuer answers: 1,000 keys of 4096 bits take less
+// maxDocument bounds a response of an issuer: 1,000 keys of 4096 bits take less
 // than half of it.
 const maxDocument = 2 << 20
 
-// maxRedirects bounds how often an issuer may send us on within its host.
+// maxRedirects bounds how many redirects within its host an issuer may send.
 const maxRedirects = 5
 
-// A KeysKind says what kept the key from being had.
+// A KeysKind says why the key of a token is not available.
 type KeysKind string
 
-// The kinds of a KeysError. With KeysUnknown and KeysTooMany STS would refuse the
-// token; with the others it stays undecided whether the token is good.
+// The kinds of a KeysError. STS refuses a token with KeysUnknown and KeysTooMany;
+// with the others, whether STS accepts the token is unknown.
 const (
-	// KeysIssuer: the issuer is not an https URL that could be asked.
+	// KeysIssuer: the issuer is not an https URL to fetch keys from.
 	KeysIssuer KeysKind = "issuer"
-	// KeysUnreachable: no connection, or it broke.
+	// KeysUnreachable: there was no connection, or it broke.
 	KeysUnreachable KeysKind = "unreachable"
-	// KeysTimeout: no answer came in time.
+	// KeysTimeout: the issuer did not respond in time.
 	KeysTimeout KeysKind = "timeout"
-	// KeysCanceled: the context was cancelled.
+	// KeysCanceled: the context was canceled.
 	KeysCanceled KeysKind = "canceled"
-	// KeysNoRoots: this system has no certificates of certificate authorities, as in
-	// an image made from scratch.
+	// KeysNoRoots: this system has no root certificates, like a container image built
+	// from scratch.
 	KeysNoRoots KeysKind = "no-roots"
 	// KeysCertificate: the issuer's certificate is not trusted.
 	KeysCertificate KeysKind = "certificate"
-	// KeysRedirect: the issuer sends us to another host, or around in circles.
+	// KeysRedirect: the issuer redirects to another host, or too often.
 	KeysRedirect KeysKind = "redirect"
-	// KeysStatus: the answer has a status other than 200, which is in Status.
+	// KeysStatus: the status of the response, which is in Status, is not 200.
 	KeysStatus KeysKind = "status"
-	// KeysNotJSON: the answer is not the JSON that it has to be.
+	// KeysNotJSON: the response is not the expected JSON.
 	KeysNotJSON KeysKind = "not-json"
-	// KeysTooLarge: the answer, or the file, is larger than 2 MiB.
+	// KeysTooLarge: the response, or Options.Keys, is larger than 2 MiB.
 	KeysTooLarge KeysKind = "too-large"
-	// KeysMismatch: the discovery document is that of another issuer.
+	// KeysMismatch: the discovery document is for another issuer.
 	KeysMismatch KeysKind = "mismatch"
-	// KeysAddress: the discovery document has no address of keys that may be used.
+	// KeysAddress: the discovery document has no usable jwks_uri.
 	KeysAddress KeysKind = "address"
 	// KeysNone: the set has no key for signatures.
 	KeysNone KeysKind = "none"
-	// KeysTooMany: the set has more keys than STS reads.
+	// KeysTooMany: the set has more keys than STS accepts.
 	KeysTooMany KeysKind = "too-many"
 	// KeysUnknown: no key of the set has the token's key ID and is for its algorithm.
 	KeysUnknown KeysKind = "unknown"
 )
 
-// KeysError says why an issuer's keys are of no use.
+// A KeysError says why the key of a token is not available.
 type KeysError struct {
 	Kind KeysKind
-	// URL is what was asked; "" for keys that were given. It may hold text from a
-	// token: quote it.
+	// URL is what was fetched; "" for Options.Keys. It can hold text from a token:
+	// quote it.
 	URL string
 	// Status is the HTTP status for KeysStatus, else 0.
 	Status int
-	// Reason is a clause that says more than Kind, fit for a terminal; "" when there
-	// is no more.
+	// Reason is a clause with more detail, safe to show on a terminal; "" when Kind
+	// says everything.
 	Reason string
 	// Err is the cause, nil when there is none.
 	Err error
@@ -83,33 +84,33 @@ func (e *KeysError) Error() string {
 	var s string
 	switch e.Kind {
 	case KeysIssuer:
-		s = "the issuer cannot be asked for keys"
+		s = "keys cannot be fetched from this issuer"
 	case KeysTimeout:
-		s = "the issuer did not answer in time"
+		s = "the issuer did not respond in time"
 	case KeysCanceled:
-		s = "asking the issuer was interrupted"
+		s = "fetching the issuer's keys was interrupted"
 	case KeysNoRoots:
-		s = "the issuer's certificate cannot be checked: this system has no root certificates (CA bundle)"
+		s = "the issuer's certificate cannot be verified: this system has no root certificates (CA bundle)"
 	case KeysCertificate:
 		s = "the issuer's certificate is not trusted"
 	case KeysRedirect:
-		s = "the issuer redirects elsewhere"
+		s = "the issuer's redirect is not followed"
 	case KeysStatus:
-		s = fmt.Sprintf("the issuer answered with status %d", e.Status)
+		s = fmt.Sprintf("the issuer responded with status %d", e.Status)
 	case KeysNotJSON:
-		s = "this is not the JSON that was expected"
+		s = "the keys or the discovery document are not the expected JSON"
 	case KeysTooLarge:
-		s = fmt.Sprintf("this is larger than %d bytes", maxDocument)
+		s = fmt.Sprintf("the keys or the discovery document are larger than %d bytes", maxDocument)
 	case KeysMismatch:
-		s = "the discovery document is that of another issuer"
+		s = "the discovery document is for another issuer"
 	case KeysAddress:
-		s = "the discovery document does not say where usable keys are"
+		s = "the discovery document has no usable jwks_uri"
 	case KeysNone:
-		s = "there are no keys"
+		s = "there are no usable keys"
 	case KeysTooMany:
 		s = "there are too many keys"
 	case KeysUnknown:
-		s = "the token's key is not there"
+		s = "the token's key is not among them"
 	default:
 		s = "the issuer could not be reached"
 	}
@@ -117,30 +118,29 @@ func (e *KeysError) Error() string {
 	case e.Reason != "":
 		s += ": " + e.Reason
 	case e.Err != nil && (e.Kind == KeysUnreachable || e.Kind == KeysCertificate):
-		s += ": " + clean(e.Err.Error())
+		s += ": " + text.Line(e.Err.Error())
 	}
 	if e.URL != "" {
-		s += " (" + quote(e.URL) + ")"
+		s += " (" + text.Quote(e.URL) + ")"
 	}
 	return s
 }
 
 func (e *KeysError) Unwrap() error { return e.Err }
 
-// fetchKeys asks the issuer for its keys. It returns the text of the set and
-// where it came from.
+// fetchKeys fetches the issuer's keys. It returns the text of the set and its URL.
 func (v *verification) fetchKeys(ctx context.Context) (set []byte, from string, failure *KeysError) {
 	issuer := v.token.Claims.Issuer
 	base, err := url.Parse(issuer)
 	if err != nil || base.Scheme != "https" || base.Host == "" || base.User != nil || base.RawQuery != "" || base.ForceQuery ||
 		strings.Contains(issuer, "#") {
 		return nil, "", &KeysError{
-			Kind: KeysIssuer, URL: issuer, Reason: "it has to be an https URL without user, query and fragment",
+			Kind: KeysIssuer, URL: issuer, Reason: "it must be an https URL without user, query and fragment",
 		}
 	}
 	limited, cancel := context.WithTimeout(ctx, v.options.Timeout)
 	defer cancel()
-	client := guarded(v.options.Client)
+	client := restrict(v.options.Client)
 	fail := func(what string, err error) (set []byte, from string, failure *KeysError) {
 		return nil, "", keysError(ctx, limited, what, err)
 	}
@@ -162,9 +162,9 @@ func (v *verification) fetchKeys(ctx context.Context) (set []byte, from string, 
 	case from == "":
 		reason = "it has no jwks_uri"
 	case err != nil || address.Scheme != "https" || address.Host == "" || address.User != nil:
-		reason = fmt.Sprintf("its jwks_uri %s is not an https URL", quote(from))
+		reason = fmt.Sprintf("its jwks_uri %s is not an https URL", text.Quote(from))
 	case strings.HasPrefix(issuer, flyname.Issuer("")) && address.Host != base.Host:
-		reason = fmt.Sprintf("its jwks_uri %s is on another host", quote(from))
+		reason = fmt.Sprintf("its jwks_uri %s is on another host", text.Quote(from))
 	}
 	if reason != "" {
 		return nil, "", &KeysError{Kind: KeysAddress, URL: issuer, Reason: reason}
@@ -184,38 +184,38 @@ func (v *verification) fetchKeys(ctx context.Context) (set []byte, from string, 
 	return set, from, nil
 }
 
-// guarded returns a client that stays on its host and whose answers are JSON of
-// bounded size.
-func guarded(c *http.Client) *http.Client {
-	var g http.Client
+// restrict returns a copy of a client that follows redirects only within a host and
+// accepts only responses with status 200 and a bounded size.
+func restrict(c *http.Client) *http.Client {
+	var restricted http.Client
 	if c != nil {
-		g = *c
+		restricted = *c
 	}
-	if g.Transport == nil {
-		g.Transport = http.DefaultTransport
+	if restricted.Transport == nil {
+		restricted.Transport = http.DefaultTransport
 	}
-	g.Transport = guard{g.Transport}
-	g.CheckRedirect = func(r *http.Request, via []*http.Request) error {
+	restricted.Transport = boundedTransport{restricted.Transport}
+	restricted.CheckRedirect = func(r *http.Request, via []*http.Request) error {
 		switch {
 		case r.URL.Scheme != "https" || r.URL.Host != via[0].URL.Host:
-			return &KeysError{Kind: KeysRedirect, Reason: "to " + quote(r.URL.Redacted())}
+			return &KeysError{Kind: KeysRedirect, Reason: "it leads to " + text.Quote(r.URL.Redacted())}
 		case len(via) > maxRedirects:
-			return &KeysError{Kind: KeysRedirect, Reason: fmt.Sprintf("more than %d times", maxRedirects)}
+			return &KeysError{Kind: KeysRedirect, Reason: fmt.Sprintf("it is one of more than %d", maxRedirects)}
 		}
 		return nil
 	}
-	return &g
+	return &restricted
 }
 
-// guard reads answers whole, so that every failure with one is an error of the
-// request, with its type.
-type guard struct {
+// A boundedTransport reads a response to its end, so that every failure is a typed
+// error of the request.
+type boundedTransport struct {
 	base http.RoundTripper
 }
 
-// RoundTrip does the request. A redirect is left to the client.
-func (g guard) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := g.base.RoundTrip(r)
+// RoundTrip implements http.RoundTripper. It leaves redirects to the client.
+func (t boundedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := t.base.RoundTrip(r)
 	if err != nil {
 		return nil, err
 	}
@@ -228,7 +228,7 @@ func (g guard) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
 	if err == nil {
-		// A server that sees us hang up may still end its answer properly.
+		// A server that sees a canceled request may end its response without an error.
 		err = r.Context().Err()
 	}
 	switch {
@@ -243,7 +243,7 @@ func (g guard) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// keysError gives an error of a request to the issuer its kind.
+// keysError is the KeysError for an error of a request to the issuer.
 func keysError(caller, limited context.Context, what string, err error) *KeysError {
 	e := &KeysError{URL: what}
 	var typed *KeysError
@@ -257,7 +257,7 @@ func keysError(caller, limited context.Context, what string, err error) *KeysErr
 	case errors.As(err, &typed):
 		e.Kind, e.Status, e.Reason = typed.Kind, typed.Status, typed.Reason
 	case errors.As(err, &mismatch):
-		e.Kind, e.Reason = KeysMismatch, "it names "+quote(mismatch.Discovered)
+		e.Kind, e.Reason = KeysMismatch, "it names "+text.Quote(mismatch.Discovered)
 	case errors.Is(caller.Err(), context.Canceled):
 		e.Kind, e.Err = KeysCanceled, context.Canceled
 	case limited.Err() != nil, errors.As(err, &timeout) && timeout.Timeout():
@@ -268,14 +268,14 @@ func keysError(caller, limited context.Context, what string, err error) *KeysErr
 		e.Kind, e.Err = KeysCertificate, certificate.Err
 	case errors.As(err, &wrapped):
 		e.Kind, e.Err = KeysUnreachable, wrapped.Err
-	default: // an answer came, which go-oidc could not read
+	default: // go-oidc could not read the response
 		e.Kind = KeysNotJSON
 	}
 	return e
 }
 
-// noSystemRoots reports whether this system has no root certificates: crypto/x509
-// says SystemRootsError only when it could not read those that there are.
+// noSystemRoots reports whether this system has no root certificates. crypto/x509
+// returns a SystemRootsError only when it cannot read existing ones.
 func noSystemRoots() bool {
 	roots, err := x509.SystemCertPool()
 	return err != nil || roots.Equal(x509.NewCertPool())

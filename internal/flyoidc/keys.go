@@ -10,14 +10,16 @@ import (
 	"fmt"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/fly-aws/fly-aws/internal/text"
 )
 
-// maxKeysOfAKind is how many RSA keys, and how many EC keys, a set may have for
-// STS to take a token signed by that kind
+// maxKeysPerType is how many RSA keys, and how many EC keys, a set may have for STS
+// to accept a token signed by a key of that type
 // (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc.html).
-const maxKeysOfAKind = 100
+const maxKeysPerType = 100
 
-// signature adds the checks of keys and signature. It asks the issuer only if
+// signature adds the steps of keys and signature. It connects to the issuer only if
 // it is the expected one.
 func (v *verification) signature(ctx context.Context, expected bool) {
 	var set []byte
@@ -26,8 +28,8 @@ func (v *verification) signature(ctx context.Context, expected bool) {
 	case v.options.Keys != nil:
 		set = v.options.Keys
 	case !expected:
-		v.add(CheckKeys, Skipped, "the issuer is not asked, since it is not the expected one")
-		v.add(CheckSignature, Skipped, "there are no keys")
+		v.add(StepKeys, Skipped, "not fetched, since the issuer is not the expected one")
+		v.add(StepSignature, Skipped, "there are no keys")
 		return
 	default:
 		var err *KeysError
@@ -44,43 +46,43 @@ func (v *verification) signature(ctx context.Context, expected bool) {
 	}
 	if err := keys.tooMany(v.token.Header.Algorithm); err != nil {
 		err.URL = from
-		v.checks = append(v.checks, Check{Name: CheckKeys, Outcome: Failed, Detail: err.Error(), Err: err})
+		v.fail(StepKeys, err)
 	} else {
-		v.add(CheckKeys, OK, "%s is one of %s", quote(v.token.Header.KeyID), count(keys.total, "key"))
+		v.add(StepKeys, Passed, "%s is one of %s", text.Quote(v.token.Header.KeyID), count(keys.total, "key"))
 	}
 	if err := keys.verify(v.text, v.token); err != "" {
-		v.add(CheckSignature, Failed, "%s", err)
+		v.add(StepSignature, Failed, "%s", err)
 		return
 	}
-	v.add(CheckSignature, OK, "made by key %s", quote(v.token.Header.KeyID))
+	v.add(StepSignature, Passed, "made with the key %s", text.Quote(v.token.Header.KeyID))
 }
 
 func (v *verification) noKeys(err *KeysError) {
-	v.checks = append(v.checks, Check{Name: CheckKeys, Outcome: Failed, Detail: err.Error(), Err: err})
-	v.add(CheckSignature, Skipped, "there is no key to check it with")
+	v.fail(StepKeys, err)
+	v.add(StepSignature, Skipped, "there is no key to verify it with")
 }
 
 // keySet is what a JSON Web Key Set has for one token.
 type keySet struct {
 	// total counts all keys; rsa and ec those for signatures.
 	total, rsa, ec int
-	// fitting are the public keys with the token's key ID that can be used with its
+	// candidates are the public keys with the token's key ID that are for its
 	// algorithm.
-	fitting []any
+	candidates []any
 }
 
-// parseKeys reads a key set. Keys that are not known or not for signatures are
-// passed over, as RFC 7517 wants it in section 5. So are RSA keys of more than
-// jose.MaxRSAModulusBits: the work grows with the cube of a modulus, which the
-// issuer chooses.
-func parseKeys(text []byte, h Header) (*keySet, *KeysError) {
-	if len(text) > maxDocument {
+// parseKeys reads a key set. It ignores keys of unknown types and keys that are not
+// for signatures, as section 5 of RFC 7517 says, and RSA keys of more than
+// jose.MaxRSAModulusBits: the work grows with the cube of the size, which the issuer
+// chooses.
+func parseKeys(source []byte, h Header) (*keySet, *KeysError) {
+	if len(source) > maxDocument {
 		return nil, &KeysError{Kind: KeysTooLarge}
 	}
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
-	if err := json.Unmarshal(text, &set); err != nil {
+	if err := json.Unmarshal(source, &set); err != nil {
 		return nil, &KeysError{Kind: KeysNotJSON, Reason: "it is not a JSON Web Key Set"}
 	}
 	if set.Keys == nil {
@@ -107,7 +109,7 @@ func parseKeys(text []byte, h Header) (*keySet, *KeysError) {
 		}
 		named = true
 		if (key.Algorithm == "" || key.Algorithm == h.Algorithm) && usable(public, h.Algorithm) {
-			s.fitting = append(s.fitting, public)
+			s.candidates = append(s.candidates, public)
 		}
 	}
 	switch {
@@ -115,16 +117,16 @@ func parseKeys(text []byte, h Header) (*keySet, *KeysError) {
 		return nil, &KeysError{Kind: KeysNone, Reason: "the set of keys is empty"}
 	case s.rsa+s.ec == 0:
 		return nil, &KeysError{Kind: KeysNone, Reason: fmt.Sprintf(
-			"of %s none is an RSA key of up to %d bits, or an EC key, for signatures", count(s.total, "key"), jose.MaxRSAModulusBits)}
+			"of %s, none is an RSA key of up to %d bits or an EC key for signatures", count(s.total, "key"), jose.MaxRSAModulusBits)}
 	case !named:
-		return nil, &KeysError{Kind: KeysUnknown, Reason: fmt.Sprintf("of %s none has the ID %s", count(s.total, "key"), quote(h.KeyID))}
-	case len(s.fitting) == 0:
-		return nil, &KeysError{Kind: KeysUnknown, Reason: fmt.Sprintf("the key %s is not for %s", quote(h.KeyID), h.Algorithm)}
+		return nil, &KeysError{Kind: KeysUnknown, Reason: fmt.Sprintf("of %s, none has the ID %s", count(s.total, "key"), text.Quote(h.KeyID))}
+	case len(s.candidates) == 0:
+		return nil, &KeysError{Kind: KeysUnknown, Reason: fmt.Sprintf("the key %s is not for %s", text.Quote(h.KeyID), h.Algorithm)}
 	}
 	return s, nil
 }
 
-// usable reports whether a key is of the kind that an algorithm needs (RFC 7518,
+// usable reports whether a key is of the type that an algorithm needs (RFC 7518,
 // section 3.1).
 func usable(key any, algorithm string) bool {
 	switch k := key.(type) {
@@ -143,32 +145,32 @@ func usable(key any, algorithm string) bool {
 	return false
 }
 
-// tooMany is the error of a set that STS does not read, for its size.
+// tooMany is the error for a set with more keys than STS accepts, else nil.
 func (s *keySet) tooMany(algorithm string) *KeysError {
-	kind, n := "RSA", s.rsa
+	keyType, n := "RSA", s.rsa
 	if algorithm[0] == 'E' {
-		kind, n = "EC", s.ec
+		keyType, n = "EC", s.ec
 	}
-	if n <= maxKeysOfAKind {
+	if n <= maxKeysPerType {
 		return nil
 	}
 	return &KeysError{
 		Kind:   KeysTooMany,
-		Reason: fmt.Sprintf("there are %d %s keys, and STS refuses tokens of an issuer with more than %d", n, kind, maxKeysOfAKind),
+		Reason: fmt.Sprintf("there are %d %s keys, and STS refuses tokens of an issuer with more than %d", n, keyType, maxKeysPerType),
 	}
 }
 
-// verify says why the signature is not by one of the keys; "" when it is.
-func (s *keySet) verify(text string, t *Token) string {
-	jws, err := jose.ParseSignedCompact(text, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(t.Header.Algorithm)})
+// verify says why none of the keys made the signature; "" when one did.
+func (s *keySet) verify(token string, t *Token) string {
+	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(t.Header.Algorithm)})
 	if err != nil {
-		return "the token cannot be read for its signature: " + clean(err.Error())
+		return "the token cannot be parsed: " + text.Line(err.Error())
 	}
-	for _, key := range s.fitting {
+	for _, key := range s.candidates {
 		payload, err := jws.Verify(key)
 		if err == nil && bytes.Equal(payload, []byte(t.Claims.JSON)) {
 			return ""
 		}
 	}
-	return fmt.Sprintf("it was not made by the key %s, or the token was changed since", quote(t.Header.KeyID))
+	return fmt.Sprintf("it was not made with the key %s, or the token was changed afterwards", text.Quote(t.Header.KeyID))
 }

@@ -11,22 +11,24 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/fly-aws/fly-aws/internal/text"
 )
 
-// DefaultSocket is the unix socket of Fly's API in a machine
-// (https://fly.io/docs/security/openid-connect/). It belongs to root.
+// DefaultSocket is the Unix socket of Fly's API in a machine
+// (https://fly.io/docs/security/openid-connect/). Its owner is root.
 const DefaultSocket = "/.fly/api"
 
 const (
 	mintTimeout = 10 * time.Second
-	// maxAnswer is far more than a token, or an error, needs.
-	maxAnswer = 64 << 10
-	// mintURL names the endpoint; the host in it means nothing on a socket.
+	// maxResponse bounds a response, at far more than a token or an error needs.
+	maxResponse = 64 << 10
+	// mintURL is the endpoint. Its host is ignored.
 	mintURL = "http://localhost/v1/tokens/oidc"
 )
 
-// A Minter asks Fly for tokens of the machine that it runs in. Its zero value is
-// ready to use, also from several goroutines.
+// A Minter gets tokens for the Fly Machine it runs in. Its zero value is ready to
+// use. A Minter is safe for concurrent use.
 type Minter struct {
 	// Socket is the path of the socket; "" is DefaultSocket.
 	Socket string
@@ -34,25 +36,24 @@ type Minter struct {
 	Timeout time.Duration
 }
 
-// A MintRequest says what token is wanted.
+// A MintRequest says what the token must be like.
 type MintRequest struct {
-	// Audience is the claim aud; "" leaves it to Fly, which takes
-	// https://fly.io/<org slug>. For AWS it is AudienceAWS.
+	// Audience is the claim aud: flyname.AudienceAWS for AWS. With "" Fly uses
+	// https://fly.io/<org slug>.
 	Audience string
 	// PrincipalTags asks for AWS session tags in the token (aws_principal_tags in
-	// the OpenAPI document of Fly's Machines API). Every role that is reached with
-	// such a token has to allow sts:TagSession as well.
+	// the OpenAPI document of Fly's Machines API). The trust policy of a role that is
+	// assumed with such a token must allow sts:TagSession too.
 	PrincipalTags bool
 }
 
-// Mint asks Fly for a token and returns its text. It makes sure that a whole
-// token came, but leaves the rules about claims to Decode, since it is for the
-// one who takes the token to judge it. Errors are *MintError; one that comes of
-// ctx also matches ctx.Err().
+// Mint gets a token and returns its text. It checks that the token is complete, but
+// not its claims: see Decode. Errors are *MintError; one caused by ctx also matches
+// ctx.Err().
 func (m *Minter) Mint(ctx context.Context, r MintRequest) (string, error) {
-	x := exchange{socket: m.Socket}
-	if x.socket == "" {
-		x.socket = DefaultSocket
+	c := mintCall{socket: m.Socket}
+	if c.socket == "" {
+		c.socket = DefaultSocket
 	}
 	timeout := m.Timeout
 	if timeout == 0 {
@@ -60,7 +61,7 @@ func (m *Minter) Mint(ctx context.Context, r MintRequest) (string, error) {
 	}
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	token, err := x.mint(limited, r)
+	token, err := c.do(limited, r)
 	if err != nil {
 		err.withContext(ctx, limited)
 		return "", err
@@ -68,96 +69,96 @@ func (m *Minter) Mint(ctx context.Context, r MintRequest) (string, error) {
 	return token, nil
 }
 
-// An exchange is one request to the token endpoint and its answer.
-type exchange struct {
+// A mintCall is one request to the token endpoint and its response.
+type mintCall struct {
 	socket    string
 	status    int
 	requestID string
 }
 
-func (x *exchange) fail(kind MintKind, reason string, err error) *MintError {
+func (c *mintCall) fail(kind MintKind, reason string, err error) *MintError {
 	return &MintError{
-		Kind: kind, Socket: x.socket, Status: x.status, RequestID: x.requestID, Reason: reason, Err: err,
+		Kind: kind, Socket: c.socket, Status: c.status, RequestID: c.requestID, Reason: reason, Err: err,
 	}
 }
 
-func (x *exchange) mint(ctx context.Context, r MintRequest) (string, *MintError) {
+func (c *mintCall) do(ctx context.Context, r MintRequest) (string, *MintError) {
 	body, err := json.Marshal(struct {
 		Audience      string `json:"aud,omitempty"`
 		PrincipalTags bool   `json:"aws_principal_tags,omitempty"`
 	}{r.Audience, r.PrincipalTags})
 	if err != nil {
-		return "", x.fail(MintFailed, "the request could not be written as JSON", err)
+		return "", c.fail(MintFailed, "the request could not be written as JSON", err)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, mintURL, bytes.NewReader(body))
 	if err != nil {
-		return "", x.fail(MintFailed, "the request could not be made", err)
+		return "", c.fail(MintFailed, "the request could not be made", err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := x.client().Do(req)
+	resp, err := c.client().Do(req)
 	if err != nil {
-		return "", x.unanswered(err)
+		return "", c.connectionError(err)
 	}
 	defer resp.Body.Close()
-	x.status, x.requestID = resp.StatusCode, resp.Header.Get("Fly-Request-Id")
+	c.status, c.requestID = resp.StatusCode, resp.Header.Get("Fly-Request-Id")
 
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	body, err = io.ReadAll(io.LimitReader(resp.Body, maxResponse+1))
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return "", x.fail(MintCutOff, "the connection ended before the answer did", err)
+		return "", c.fail(MintCutOff, "the connection ended before the response did", err)
 	case err != nil:
-		return "", x.fail(MintFailed, "the answer could not be read", err)
-	case len(answer) > maxAnswer:
-		return "", x.fail(MintTooLarge, "the answer is far longer than a token", nil)
+		return "", c.fail(MintFailed, "the response could not be read", err)
+	case len(body) > maxResponse:
+		return "", c.fail(MintTooLarge, "the response is far longer than a token", nil)
 	}
-	return x.token(resp, trim(string(answer)))
+	return c.token(resp, trim(string(body)))
 }
 
-// client talks to the socket, once, and goes nowhere else.
-func (x *exchange) client() *http.Client {
+// client connects to the socket and nothing else, for one request.
+func (c *mintCall) client() *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
 			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 				var d net.Dialer
-				return d.DialContext(ctx, "unix", x.socket)
+				return d.DialContext(ctx, "unix", c.socket)
 			},
 			DisableKeepAlives:      true,
 			DisableCompression:     true,
-			MaxResponseHeaderBytes: maxAnswer,
+			MaxResponseHeaderBytes: maxResponse,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
-// token finds the token in an answer: the text of it, according to Fly's
-// documentation; a JSON string, or an object with the token in it, would do.
-func (x *exchange) token(resp *http.Response, answer string) (string, *MintError) {
+// token returns the token in a response. Fly documents a response that is the token
+// itself; a JSON string and an object with a token in it are accepted too.
+func (c *mintCall) token(resp *http.Response, body string) (string, *MintError) {
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return "", x.refused(resp, answer)
+		return "", c.refused(resp, body)
 	}
-	token := answer
+	token := body
 	switch {
-	case answer == "":
-		return "", x.fail(MintNotToken, "the answer is empty", nil)
-	case isHTML(resp, answer):
-		return "", x.fail(MintNotToken, "the answer is a web page", nil)
-	case answer[0] == '"':
-		if err := json.Unmarshal([]byte(answer), &token); err != nil {
-			return "", x.notToken(err)
+	case body == "":
+		return "", c.fail(MintNotToken, "the response is empty", nil)
+	case isHTML(resp, body):
+		return "", c.fail(MintNotToken, "the response is a web page", nil)
+	case body[0] == '"':
+		if err := json.Unmarshal([]byte(body), &token); err != nil {
+			return "", c.notToken(err)
 		}
-	case answer[0] == '{':
+	case body[0] == '{':
 		var object struct {
 			Token string `json:"token"`
 			Error string `json:"error"`
 		}
-		err := json.Unmarshal([]byte(answer), &object)
+		err := json.Unmarshal([]byte(body), &object)
 		switch {
 		case err != nil:
-			return "", x.notToken(err)
+			return "", c.notToken(err)
 		case object.Token == "" && object.Error != "":
-			return "", x.refused(resp, answer)
+			return "", c.refused(resp, body)
 		case object.Token == "":
-			return "", x.fail(MintNotToken, "the answer is a JSON object without a token in it", nil)
+			return "", c.fail(MintNotToken, "the response is a JSON object without a token", nil)
 		}
 		token = object.Token
 	}
@@ -166,50 +167,50 @@ func (x *exchange) token(resp *http.Response, answer string) (string, *MintError
 	for _, v := range broken {
 		switch v.Rule {
 		case RuleSize:
-			return "", x.fail(MintTooLarge, v.Reason, nil)
+			return "", c.fail(MintTooLarge, v.Reason, nil)
 		case RuleParts, RuleBase64, RuleUTF8, RuleJSON, RuleSignature:
 			if strings.HasPrefix(token, "eyJ") { // {" in base64, as every token begins
-				return "", x.fail(MintCutOff, v.Reason, nil)
+				return "", c.fail(MintCutOff, v.Reason, nil)
 			}
-			return "", x.fail(MintNotToken, v.Reason, nil)
+			return "", c.fail(MintNotToken, v.Reason, nil)
 		case RuleEmpty, RuleBOM, RuleWhiteSpace, RuleEncrypted:
-			return "", x.fail(MintNotToken, v.Reason, nil)
+			return "", c.fail(MintNotToken, v.Reason, nil)
 		}
 	}
 	return token, nil
 }
 
-// notToken is the failure of an answer that begins as JSON and is none. The
-// error of the JSON reader may repeat what it read and is not kept.
-func (x *exchange) notToken(err error) *MintError {
+// notToken is the error for a response that begins like JSON and is not JSON. It
+// leaves out the error of encoding/json, which can repeat what it read.
+func (c *mintCall) notToken(err error) *MintError {
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) && syntax.Error() == "unexpected end of JSON input" {
-		return x.fail(MintCutOff, "the answer is JSON that ends in the middle", nil)
+		return c.fail(MintCutOff, "the response is JSON that ends in the middle", nil)
 	}
-	return x.fail(MintNotToken, "the answer is not JSON, although it begins as such", nil)
+	return c.fail(MintNotToken, "the response begins like JSON and is not JSON", nil)
 }
 
-// refused is the failure of an answer that says so, by its status or as an
-// error object {"error": …, "message": …} of Fly's Machines API.
-func (x *exchange) refused(resp *http.Response, answer string) *MintError {
+// refused is the error for a response that says so, by its status or with an error
+// object {"error": …, "message": …} of Fly's Machines API.
+func (c *mintCall) refused(resp *http.Response, body string) *MintError {
 	var object struct {
 		Error   string `json:"error"`
 		Message string `json:"message"`
 	}
-	e := x.fail(MintRefused, "", nil)
-	if json.Unmarshal([]byte(answer), &object) == nil {
-		e.Code, e.Message = clean(object.Error), clean(object.Message)
+	e := c.fail(MintRefused, "", nil)
+	if json.Unmarshal([]byte(body), &object) == nil {
+		e.Code, e.Message = text.Line(object.Error), text.Line(object.Message)
 	}
 	if e.Code == "" && e.Message == "" {
-		e.Reason = "the answer does not say why"
-		if isHTML(resp, answer) {
-			e.Reason = "the answer is a web page"
+		e.Reason = "the response does not say why"
+		if isHTML(resp, body) {
+			e.Reason = "the response is a web page"
 		}
 	}
 	return e
 }
 
-func isHTML(resp *http.Response, answer string) bool {
+func isHTML(resp *http.Response, body string) bool {
 	mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	return mediaType == "text/html" || strings.HasPrefix(answer, "<")
+	return mediaType == "text/html" || strings.HasPrefix(body, "<")
 }

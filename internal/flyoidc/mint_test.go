@@ -163,7 +163,7 @@ func TestMintAnswers(t *testing.T) {
 		"a token too large":     {200, "text/plain", strings.Repeat("e", flyoidc.MaxSize+1), flyoidc.MintTooLarge, "", ""},
 		"an answer too large":   {200, "text/plain", strings.Repeat("e", 20<<20), flyoidc.MintTooLarge, "", ""},
 		"an error too large":    {500, "text/plain", strings.Repeat("e", 1<<20), flyoidc.MintTooLarge, "", ""},
-		"an error object":       {403, "application/json", `{"error":"unauthorized","message":"no \u001b[31mway"}`, flyoidc.MintRefused, "unauthorized", "no [31mway"},
+		"an error object":       {403, "application/json", `{"error":"unauthorized","message":"no \u001b[31mway"}`, flyoidc.MintRefused, "unauthorized", "no \\x1b[31mway"},
 		"only an error":         {404, "application/json", `{"error":"not found"}`, flyoidc.MintRefused, "not found", ""},
 		"an error with 200":     {200, "application/json", `{"error":"not today"}`, flyoidc.MintRefused, "not today", ""},
 		"an error of no JSON":   {502, "text/plain", "bad gateway", flyoidc.MintRefused, "", ""},
@@ -206,7 +206,7 @@ func TestMintAnswers(t *testing.T) {
 	}
 }
 
-// minted checks that err is a MintError of that kind, fit to be shown and
+// minted steps that err is a MintError of that kind, fit to be shown and
 // without a token in it.
 func minted(t testing.TB, err error, kind flyoidc.MintKind) *flyoidc.MintError {
 	t.Helper()
@@ -250,7 +250,7 @@ func TestMintNoSocket(t *testing.T) {
 	l, path := listen(t)
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	l.Close()
-	minted(t, mint(path), flyoidc.MintUnheard)
+	minted(t, mint(path), flyoidc.MintConnectionRefused)
 }
 
 func TestMintNotAllowed(t *testing.T) {

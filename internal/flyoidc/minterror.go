@@ -12,57 +12,59 @@ import (
 	"os"
 	"strings"
 	"syscall"
+
+	"github.com/fly-aws/fly-aws/internal/text"
 )
 
-// A MintKind says what kept a token from being minted.
+// A MintKind says why a token could not be minted.
 type MintKind string
 
-// The kinds of a MintError. Those up to MintUnheard may pass when the machine has
-// only just booted.
+// The kinds of a MintError. Of these, MintNoSocket and MintConnectionRefused can go
+// away by themselves in a machine that is still booting.
 const (
-	// MintNoSocket: there is no such socket (ENOENT). This is not a Fly Machine, or
-	// one that is only just booting; a Sprite has no socket either.
+	// MintNoSocket: there is no such socket (ENOENT). This is not a Fly Machine, or it
+	// is still booting; a Sprite has no socket either.
 	MintNoSocket MintKind = "no-socket"
-	// MintUnheard: nobody listens on the socket (ECONNREFUSED).
-	MintUnheard MintKind = "unheard"
-	// MintNotAllowed: the process may not use the socket (EACCES or EPERM), which
-	// belongs to root.
+	// MintConnectionRefused: no process listens on the socket (ECONNREFUSED).
+	MintConnectionRefused MintKind = "connection-refused"
+	// MintNotAllowed: the process may not use the socket (EACCES or EPERM), whose
+	// owner is root.
 	MintNotAllowed MintKind = "not-allowed"
-	// MintNotSocket: there is something else at that path.
+	// MintNotSocket: the path is not a socket.
 	MintNotSocket MintKind = "not-a-socket"
-	// MintTimeout: no answer came in time.
+	// MintTimeout: no response came in time.
 	MintTimeout MintKind = "timeout"
-	// MintCanceled: the context was cancelled.
+	// MintCanceled: the context was canceled.
 	MintCanceled MintKind = "canceled"
-	// MintRefused: Fly answered with an error. Status is set, Code and Message are
-	// if the answer had them.
+	// MintRefused: Fly responded with an error. Status is set, and so are Code and
+	// Message if the response has them.
 	MintRefused MintKind = "refused"
-	// MintNotToken: the answer is something else than a token.
+	// MintNotToken: the response is not a token.
 	MintNotToken MintKind = "not-a-token"
-	// MintCutOff: the answer is only the beginning of a token, or of an answer.
+	// MintCutOff: the response is only the beginning of a token or of a response.
 	MintCutOff MintKind = "cut-off"
-	// MintTooLarge: the answer is larger than any token.
+	// MintTooLarge: the response is larger than any token.
 	MintTooLarge MintKind = "too-large"
 	// MintFailed is any other failure.
 	MintFailed MintKind = "failed"
 )
 
-// MintError says why there is no token. It never holds one.
+// A MintError says why there is no token. It does not hold a token.
 type MintError struct {
 	Kind MintKind
-	// Socket is the path that was asked.
+	// Socket is the path of the socket.
 	Socket string
-	// Status is the HTTP status of the answer; 0 when none came.
+	// Status is the HTTP status of the response; 0 when there was none.
 	Status int
-	// Code and Message are error and message of Fly's answer, without control
-	// characters; "" when absent.
+	// Code and Message are error and message of Fly's response, safe to show on a
+	// terminal; "" when absent.
 	Code, Message string
-	// RequestID is the answer's fly-request-id, as Fly's support wants it; "" when
-	// absent. It is as it came: quote it.
+	// RequestID is the fly-request-id of the response, for Fly's support; "" when
+	// absent. Quote it before showing it.
 	RequestID string
-	// Reason is a clause that says more than Kind; "" when there is no more.
+	// Reason is a clause with more detail; "" when Kind says everything.
 	Reason string
-	// Err is the cause; nil when it lies in the answer.
+	// Err is the cause; nil when the response is to blame.
 	Err error
 }
 
@@ -71,44 +73,44 @@ func (e *MintError) Error() string {
 	switch e.Kind {
 	case MintNoSocket:
 		s = "there is no socket %s: this is not a Fly Machine, or it is still booting"
-	case MintUnheard:
-		s = "nobody listens on the socket %s"
+	case MintConnectionRefused:
+		s = "connection refused: no process listens on the socket %s"
 	case MintNotAllowed:
-		s = "this process may not use the socket %s, which belongs to root"
+		s = "this process may not use the socket %s, whose owner is root"
 	case MintNotSocket:
 		s = "%s is not a socket"
 	case MintTimeout:
-		s = "the socket %s did not answer in time"
+		s = "the socket %s did not respond in time"
 	case MintCanceled:
 		s = "minting a token over %s was interrupted"
 	case MintRefused:
 		s = "Fly refused to mint a token over %s"
 	case MintNotToken:
-		s = "the socket %s answered with something else than a token"
+		s = "the response of the socket %s is not a token"
 	case MintCutOff:
-		s = "the socket %s answered with half a token"
+		s = "the response of the socket %s is only part of a token"
 	case MintTooLarge:
-		s = "the socket %s answered with too much"
+		s = "the response of the socket %s is too large"
 	default:
 		s = "minting a token over %s failed"
 	}
-	s = fmt.Sprintf(s, quote(e.Socket))
-	said := false
+	s = fmt.Sprintf(s, text.Quote(e.Socket))
+	detailed := false
 	for _, part := range []string{e.Code, e.Message, e.Reason} {
 		if part != "" {
 			s += ": " + part
-			said = true
+			detailed = true
 		}
 	}
-	if !said && e.Kind == MintFailed && e.Err != nil {
-		s += ": " + clean(e.Err.Error())
+	if !detailed && e.Kind == MintFailed && e.Err != nil {
+		s += ": " + text.Line(e.Err.Error())
 	}
 	var more []string
 	if e.Status != 0 && e.Status != http.StatusOK {
 		more = append(more, fmt.Sprintf("status %d", e.Status))
 	}
 	if e.RequestID != "" {
-		more = append(more, "request "+quote(e.RequestID))
+		more = append(more, "request "+text.Quote(e.RequestID))
 	}
 	if len(more) > 0 {
 		s += " (" + strings.Join(more, ", ") + ")"
@@ -118,11 +120,12 @@ func (e *MintError) Error() string {
 
 func (e *MintError) Unwrap() error { return e.Err }
 
-// withContext gives the end of a context as the cause of what failed by it.
+// withContext makes the end of a context the cause of a failure that it brought
+// about.
 func (e *MintError) withContext(caller, limited context.Context) {
 	switch {
 	case e.Status != 0 && e.Err == nil:
-		return // the whole answer was there
+		return // the whole response was there
 	case errors.Is(caller.Err(), context.Canceled):
 		e.Kind, e.Reason, e.Err = MintCanceled, "", context.Canceled
 	case limited.Err() != nil:
@@ -130,35 +133,35 @@ func (e *MintError) withContext(caller, limited context.Context) {
 	}
 }
 
-// unanswered is the failure of a request that got no answer.
-func (x *exchange) unanswered(err error) *MintError {
+// connectionError is the error for a request without a response.
+func (c *mintCall) connectionError(err error) *MintError {
 	var wrapped *url.Error
-	if errors.As(err, &wrapped) { // it adds a URL that means nothing
+	if errors.As(err, &wrapped) { // its URL is meaningless
 		err = wrapped.Err
 	}
 	var errno syscall.Errno
-	if errors.As(err, &errno) { // what the net package adds repeats the path
+	if errors.As(err, &errno) { // the net package adds the path, which is in the error already
 		err = errno
 	}
 	var timeout net.Error
 	switch {
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return x.fail(MintTimeout, "", context.DeadlineExceeded)
+		return c.fail(MintTimeout, "", context.DeadlineExceeded)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
-		return x.fail(MintNoSocket, "", err)
+		return c.fail(MintNoSocket, "", err)
 	case errors.Is(err, fs.ErrPermission):
-		return x.fail(MintNotAllowed, "", err)
+		return c.fail(MintNotAllowed, "", err)
 	case errors.Is(err, syscall.ECONNREFUSED):
-		// So does a path that is no socket answer.
-		if info, statErr := os.Stat(x.socket); statErr == nil && info.Mode().Type() != fs.ModeSocket {
-			return x.fail(MintNotSocket, "", err)
+		// A path that is not a socket gives the same error.
+		if info, statErr := os.Stat(c.socket); statErr == nil && info.Mode().Type() != fs.ModeSocket {
+			return c.fail(MintNotSocket, "", err)
 		}
-		return x.fail(MintUnheard, "", err)
+		return c.fail(MintConnectionRefused, "", err)
 	case errno != 0:
-		return x.fail(MintFailed, "", err)
+		return c.fail(MintFailed, "", err)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return x.fail(MintFailed, "the connection ended without an answer", err)
+		return c.fail(MintFailed, "the connection ended without a response", err)
 	}
-	// The error may repeat what came, so only its cleaned text is kept.
-	return x.fail(MintFailed, clean(err.Error()), nil)
+	// The error can repeat the response, so only its redacted text is kept.
+	return c.fail(MintFailed, text.Line(err.Error()), nil)
 }

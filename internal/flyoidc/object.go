@@ -2,146 +2,121 @@ package flyoidc
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/fly-aws/fly-aws/internal/text"
 )
 
-// maxNesting is how deep objects and lists may be inside one another. Fly's
-// tokens nest four deep, with session tags.
+// JSON is read with jsontext, which refuses half surrogate pairs and tells
+// duplicate names. Go 1.27 has the same API in its standard library, as
+// encoding/json/jsontext: switch to it when go.mod moves there.
+
+// maxNesting is how deep objects and lists may be nested. Fly's tokens are four
+// deep, with session tags.
 const maxNesting = 32
 
-// maxTime is the last second of the year 9999, the last that RFC 3339 can write.
+// maxTime is the last second of the year 9999, the last year of RFC 3339.
 const maxTime = 253402300799
 
-// An object is a JSON object as it stands in a token.
+// An object is the JSON object of a header or of claims.
 type object struct {
-	members []Member
-	twice   map[string]bool // names that occur twice
+	members  []Member
+	repeated map[string]bool // names that occur more than once
 }
 
-// object reads a JSON object. It is not ok when the text is none.
-func (in *inspection) object(what string, text []byte) (o object, ok bool) {
-	if !utf8.Valid(text) {
+// object reads a JSON object. It is not ok when there is none to be read.
+func (in *inspection) object(what string, source []byte) (o object, ok bool) {
+	if !utf8.Valid(source) {
 		in.breaks(RuleUTF8, "%s is not valid UTF-8", what)
 		return o, false
 	}
-	if nesting(text) > maxNesting {
-		in.breaks(RuleNesting, "%s has more than %d objects and lists inside one another", what, maxNesting)
-		return o, false
-	}
-	dec := decoder(text)
-	brace, err := dec.Token()
-	if err == nil && brace != json.Delim('{') {
+	dec := jsontext.NewDecoder(bytes.NewBuffer(source), jsontext.AllowDuplicateNames(true)) // checkNames lists them
+	begin, err := dec.ReadToken()
+	if err == nil && begin.Kind() != jsontext.KindBeginObject {
 		in.breaks(RuleJSON, "%s is JSON, but not an object", what)
 		return o, false
 	}
-	for err == nil && dec.More() {
-		var name json.Token
-		var value json.RawMessage
-		if name, err = dec.Token(); err != nil {
-			break
-		}
-		if err = dec.Decode(&value); err != nil {
-			break
-		}
-		m := Member{Value: string(value)}
-		m.Name, _ = name.(string)
-		o.members = append(o.members, m)
-	}
 	if err == nil {
-		_, err = dec.Token()
+		o.members, err = readMembers(dec)
 	}
 	if err != nil {
-		in.breaks(RuleJSON, "%s is not valid JSON: %s", what, jsonReason(text, err))
+		in.breaks(RuleJSON, "%s is not valid JSON: %s", what, jsonReason(err))
 		return object{}, false
 	}
-	if i := halfPair(text[:dec.InputOffset()]); i >= 0 {
-		in.breaks(RuleJSON, "%s is not valid JSON: %s stands for half a character, at byte %d", what, quote(string(text[i:i+6])), i+1)
-		return object{}, false
+	for _, m := range o.members {
+		if 1+nesting(m.Value) > maxNesting {
+			in.breaks(RuleNesting, "%s has objects and lists nested more than %d deep", what, maxNesting)
+			return object{}, false
+		}
 	}
-	if rest := bytes.Trim(text[dec.InputOffset():], " \t\r\n"); len(rest) > 0 {
-		in.breaks(RuleJSON, "%s goes on after the end of its JSON object", what)
+	if rest := bytes.Trim(source[dec.InputOffset():], " \t\r\n"); len(rest) > 0 {
+		in.breaks(RuleJSON, "%s has more text after the end of its JSON object", what)
 	}
-	o.names(in, what)
+	o.checkNames(in, what)
 	return o, true
 }
 
-// names looks for names that occur twice.
-func (o *object) names(in *inspection, what string) {
+// readMembers reads the members of an object and its end.
+func readMembers(dec *jsontext.Decoder) ([]Member, error) {
+	var members []Member
+	for dec.PeekKind() != jsontext.KindEndObject {
+		name, err := dec.ReadToken()
+		if err != nil {
+			return nil, err
+		}
+		m := Member{Name: name.String()} // the token is gone after the next read
+		value, err := dec.ReadValue()
+		if err != nil {
+			return nil, err
+		}
+		m.Value = string(value)
+		members = append(members, m)
+	}
+	_, err := dec.ReadToken()
+	return members, err
+}
+
+// nesting returns how deep objects and lists are nested in a value.
+func nesting(value string) int {
+	deepest := 0
+	dec := jsontext.NewDecoder(strings.NewReader(value), jsontext.AllowDuplicateNames(true))
+	for {
+		if _, err := dec.ReadToken(); err != nil {
+			return deepest
+		}
+		deepest = max(deepest, dec.StackDepth())
+	}
+}
+
+// checkNames looks for duplicate names, and names that differ only in case.
+func (o *object) checkNames(in *inspection, what string) {
 	seen := make(map[string]string, len(o.members)) // from folded name to name
 	for _, m := range o.members {
-		folded := fold(m.Name)
+		folded := strings.ToLower(strings.ToUpper(m.Name)) // "ſub" is "sub" to encoding/json
 		switch before, again := seen[folded]; {
 		case !again:
 			seen[folded] = m.Name
 		case before == m.Name:
-			in.breaks(RuleDuplicate, "%s has the name %s twice", what, quote(m.Name))
-			if o.twice == nil {
-				o.twice = map[string]bool{}
+			in.breaks(RuleDuplicate, "%s has the name %s twice", what, text.Quote(m.Name))
+			if o.repeated == nil {
+				o.repeated = map[string]bool{}
 			}
-			o.twice[m.Name] = true
+			o.repeated[m.Name] = true
 		default:
-			in.breaks(RuleCase, "%s has the names %s and %s, which differ in case only", what, quote(before), quote(m.Name))
+			in.breaks(RuleCase, "%s has the names %s and %s, which differ only in case", what, text.Quote(before), text.Quote(m.Name))
 		}
-		if (m.Value[0] == '{' || m.Value[0] == '[') && repeats(decoder([]byte(m.Value))) {
-			in.breaks(RuleDuplicate, "%s has a name twice inside of %s", what, quote(m.Name))
-		}
-	}
-}
-
-// decoder returns a reader of JSON which no number is too large for.
-func decoder(text []byte) *json.Decoder {
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.UseNumber()
-	return dec
-}
-
-// repeats reads a JSON value and reports whether an object within it has a name
-// twice. What cannot be read counts as such.
-func repeats(dec *json.Decoder) bool {
-	open, err := dec.Token()
-	if _, nested := open.(json.Delim); !nested || err != nil {
-		return err != nil
-	}
-	seen := map[string]bool{}
-	for dec.More() {
-		if open == json.Delim('{') {
-			t, err := dec.Token()
-			name, ok := t.(string)
-			if err != nil || !ok || seen[name] {
-				return true
-			}
-			seen[name] = true
-		}
-		if repeats(dec) {
-			return true
+		if !jsontext.Value(m.Value).IsValid() { // it refuses duplicate names
+			in.breaks(RuleDuplicate, "%s has a name twice in the value of %s", what, text.Quote(m.Name))
 		}
 	}
-	_, err = dec.Token()
-	return err != nil
-}
-
-// fold makes names that differ in case only equal, by the folding with which
-// encoding/json matches names.
-func fold(name string) string {
-	return strings.Map(func(r rune) rune {
-		least := r
-		for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
-			least = min(least, other)
-		}
-		if 'A' <= least && least <= 'Z' { // most names are in lower case and stay as they are
-			least += 'a' - 'A'
-		}
-		return least
-	}, name)
 }
 
 func (o object) has(name string) bool {
@@ -153,9 +128,10 @@ func (o object) has(name string) bool {
 	return false
 }
 
-// value returns the JSON text of a member; none when it is absent or ambiguous.
+// value returns the JSON text of a member. It is not ok when the member is absent
+// or there are several of the name.
 func (o object) value(name string) (value string, ok bool) {
-	if o.twice[name] {
+	if o.repeated[name] {
 		return "", false
 	}
 	for _, m := range o.members {
@@ -175,7 +151,7 @@ func (o object) required(in *inspection, rule Rule) (value string, ok bool) {
 	return value, ok
 }
 
-// text returns a member that has to be a string and not empty.
+// text returns a member that must be a string and not empty.
 func (o object) text(in *inspection, rule Rule) string {
 	value, ok := o.required(in, rule)
 	if !ok {
@@ -184,7 +160,7 @@ func (o object) text(in *inspection, rule Rule) string {
 	s, ok := unquote(value)
 	switch {
 	case !ok:
-		in.breaks(rule, "%s is %s, it has to be a string", rule, kindOf(value))
+		in.breaks(rule, "%s is %s, not a string", rule, kindName(value))
 	case s == "":
 		in.breaks(rule, "%s is empty", rule)
 	}
@@ -203,11 +179,11 @@ func (o object) audience(in *inspection, single bool) []string {
 	list, ok := textList(value)
 	switch {
 	case !ok:
-		in.breaks(RuleAudience, "aud is a list of something else than strings")
+		in.breaks(RuleAudience, "aud is a list that holds something other than strings")
 	case len(list) == 0:
 		in.breaks(RuleAudience, "aud is an empty list")
 	case single:
-		in.breaks(RuleAudience, "aud is a list, in a token of Fly's it is a string")
+		in.breaks(RuleAudience, "aud is a list; in Fly's tokens it is a string")
 	default:
 		for _, s := range list {
 			if s == "" {
@@ -219,135 +195,79 @@ func (o object) audience(in *inspection, single bool) []string {
 	return list
 }
 
-// time returns a member that has to be a whole number of seconds.
+// time returns a member that must be a whole number of seconds.
 func (o object) time(in *inspection, rule Rule) time.Time {
 	value, ok := o.required(in, rule)
 	if !ok {
 		return time.Time{}
 	}
-	if c := value[0]; c != '-' && (c < '0' || c > '9') {
-		in.breaks(rule, "%s is %s, it has to be a whole number of seconds", rule, kindOf(value))
+	if jsontext.Value(value).Kind() != jsontext.KindNumber {
+		in.breaks(rule, "%s is %s, not a whole number of seconds", rule, kindName(value))
 		return time.Time{}
 	}
 	if strings.ContainsAny(value, ".eE") {
-		in.breaks(rule, "%s is %s, it has to be a whole number of seconds without fraction or exponent", rule, quote(value))
+		in.breaks(rule, "%s is %s, not a whole number of seconds without fraction and exponent", rule, text.Quote(value))
 		return time.Time{}
 	}
 	seconds, err := strconv.ParseInt(value, 10, 64)
 	if err != nil || seconds < 0 || seconds > maxTime {
-		in.breaks(rule, "%s is %s, which is not between 1970 and the year 9999", rule, quote(value))
+		in.breaks(rule, "%s is %s, which is not between the years 1970 and 9999", rule, text.Quote(value))
 		return time.Time{}
 	}
 	return time.Unix(seconds, 0).UTC()
 }
 
-// unquote returns what a JSON string says.
-func unquote(value string) (text string, ok bool) {
-	if !strings.HasPrefix(value, `"`) || !utf8.ValidString(value) || halfPair([]byte(value)) >= 0 {
+// unquote returns the string that a JSON text is.
+func unquote(value string) (s string, ok bool) {
+	b, err := jsontext.AppendUnquote(nil, value)
+	if err != nil {
 		return "", false
 	}
-	err := json.Unmarshal([]byte(value), &text)
-	return text, err == nil
+	return string(b), true
 }
 
-// textList returns a list of strings; what there is of one before something else.
-func textList(value string) ([]string, bool) {
-	var values []json.RawMessage
-	if err := json.Unmarshal([]byte(value), &values); err != nil || !strings.HasPrefix(value, "[") {
+// textList returns the strings of a list. It is not ok when the list holds
+// anything else; then it returns the strings before that.
+func textList(value string) (list []string, ok bool) {
+	dec := jsontext.NewDecoder(strings.NewReader(value))
+	if begin, err := dec.ReadToken(); err != nil || begin.Kind() != jsontext.KindBeginArray {
 		return nil, false
 	}
-	list := []string{}
-	for _, v := range values {
-		s, ok := unquote(string(v))
-		if !ok {
+	list = []string{}
+	for dec.PeekKind() == jsontext.KindString {
+		s, err := dec.ReadToken()
+		if err != nil {
 			return list, false
 		}
-		list = append(list, s)
+		list = append(list, s.String())
 	}
-	return list, true
+	return list, dec.PeekKind() == jsontext.KindEndArray
 }
 
-func kindOf(value string) string {
-	switch value[0] {
-	case 'n':
+func kindName(value string) string {
+	switch jsontext.Value(value).Kind() {
+	case jsontext.KindNull:
 		return "null"
-	case '"':
+	case jsontext.KindString:
 		return "a string"
-	case '{':
+	case jsontext.KindBeginObject:
 		return "an object"
-	case '[':
+	case jsontext.KindBeginArray:
 		return "a list"
-	case 't', 'f':
+	case jsontext.KindTrue, jsontext.KindFalse:
 		return "a boolean"
 	}
 	return "a number"
 }
 
-// halfPair returns where JSON has an escape that is half of a surrogate pair, -1
-// when it has none. encoding/json replaces them by U+FFFD and goes on.
-func halfPair(text []byte) int {
-	for i := 0; i < len(text); i++ {
-		if text[i] != '\\' {
-			continue
-		}
-		if unit := utf16Unit(text[i:]); utf16.IsSurrogate(unit) {
-			if utf16.DecodeRune(unit, utf16Unit(text[i+6:])) == utf8.RuneError {
-				return i
-			}
-			i += 6
-		}
-		i++ // past what is escaped, which may be a backslash
-	}
-	return -1
-}
-
-// utf16Unit returns what text begins with as \uXXXX, -1 when it does not.
-func utf16Unit(text []byte) rune {
-	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
-		return -1
-	}
-	unit, err := strconv.ParseUint(string(text[2:6]), 16, 16)
-	if err != nil {
-		return -1
-	}
-	return rune(unit)
-}
-
-// nesting returns how deep brackets are inside one another in text that may or
-// may not be JSON.
-func nesting(text []byte) int {
-	var depth, deepest int
-	inString := false
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case inString && c == '\\':
-			i++
-		case c == '"':
-			inString = !inString
-		case inString:
-		case c == '{', c == '[':
-			depth++
-			deepest = max(deepest, depth)
-		case c == '}', c == ']':
-			depth--
-		}
-	}
-	return deepest
-}
-
-// jsonReason says what the JSON reader stumbled on, and where.
-func jsonReason(text []byte, err error) string {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+// jsonReason says what is wrong with a JSON text, and where.
+func jsonReason(err error) string {
+	var syntax *jsontext.SyntacticError
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "it ends in the middle"
+	case errors.As(err, &syntax):
+		return text.Line(fmt.Sprintf("%v, at byte %d", syntax.Err, syntax.ByteOffset+1))
 	}
-	// A decoder that reads tokens does not say where in the text it failed.
-	var syntax *json.SyntaxError
-	if !errors.As(json.Unmarshal(text, new(json.RawMessage)), &syntax) || syntax.Offset < 1 {
-		return "it cannot be read"
-	}
-	// It takes a byte for a character.
-	wrong := text[syntax.Offset-1:]
-	r, _ := utf8.DecodeRune(wrong)
-	reason := strings.TrimPrefix(syntax.Error(), fmt.Sprintf("invalid character %q", rune(wrong[0])))
-	return clean(fmt.Sprintf("invalid character %q%s, at byte %d", r, reason, syntax.Offset))
+	return text.Line(err.Error())
 }

@@ -27,11 +27,11 @@ const childURL = "FLYOIDC_TEST_URL"
 // system's once, so each case has a process of its own.
 func TestVerifyRoots(t *testing.T) {
 	if address := os.Getenv(childURL); address != "" {
-		checks := flyoidc.Verify(context.Background(), sign(t, "ES256", claimsOf(address)), flyoidc.Options{
+		steps := flyoidc.Verify(context.Background(), sign(t, "ES256", claimsOf(address)), flyoidc.Options{
 			Issuer: address, Now: func() time.Time { return clock },
 		})
-		outcomes(t, checks)
-		fmt.Printf("kind=%s\n", keysKind(t, checks))
+		results(t, steps)
+		fmt.Printf("kind=%s\n", keysKind(t, steps))
 		return
 	}
 	t.Parallel()

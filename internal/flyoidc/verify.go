@@ -9,96 +9,94 @@ import (
 	"time"
 
 	"github.com/fly-aws/fly-aws/internal/flyname"
+	"github.com/fly-aws/fly-aws/internal/text"
 )
 
-// The names of the checks, in the order in which Verify returns them.
+// The names of the steps of a verification, in order.
 const (
-	// CheckFormat: the token keeps every Rule.
-	CheckFormat = "format"
-	// CheckIssuer: iss is the issuer that is expected.
-	CheckIssuer = "issuer"
-	// CheckAudience: aud has the audience that is expected.
-	CheckAudience = "audience"
-	// CheckExpiry, CheckNotBefore and CheckIssuedAt: exp, nbf and iat fit the clock.
-	CheckExpiry    = "expiry"
-	CheckNotBefore = "not before"
-	CheckIssuedAt  = "issued at"
-	// CheckKeys: the issuer's keys were to be had, and one has the token's key ID.
-	CheckKeys = "keys"
-	// CheckSignature: that key has signed the token.
-	CheckSignature = "signature"
+	// StepFormat: the token breaks no Rule.
+	StepFormat = "format"
+	// StepIssuer: iss is the expected issuer.
+	StepIssuer = "issuer"
+	// StepAudience: aud has the expected audience.
+	StepAudience = "audience"
+	// StepExpiry, StepNotBefore and StepIssuedAt: exp, nbf and iat fit the clock.
+	StepExpiry    = "expiry"
+	StepNotBefore = "not before"
+	StepIssuedAt  = "issued at"
+	// StepKeys: the issuer's keys are available, and one has the token's key ID.
+	StepKeys = "keys"
+	// StepSignature: that key signed the token.
+	StepSignature = "signature"
 )
 
-// An Outcome says how a check ended.
-type Outcome string
+// A Result is how a step of a verification ended.
+type Result string
 
-// The outcomes of a Check.
+// The results.
 const (
-	OK     Outcome = "ok"
-	Failed Outcome = "failed"
-	// Skipped: there was nothing to check, or an earlier check had failed that this
-	// one rests on.
-	Skipped Outcome = "skipped"
+	Passed Result = "passed"
+	Failed Result = "failed"
+	// Skipped: the token has nothing to verify in this step, or a step that this one
+	// depends on failed.
+	Skipped Result = "skipped"
 )
 
-// A Check is one thing that was looked at.
-type Check struct {
-	// Name is one of the Check constants.
-	Name    string
-	Outcome Outcome
-	// Detail is a clause in words, fit for a terminal: what was found, and what was
-	// wanted if that is something else.
+// A Step is one step of a verification.
+type Step struct {
+	// Name is one of the constants named Step….
+	Name   string
+	Result Result
+	// Detail is a clause that is safe to show on a terminal: what was found and, if
+	// it differs, what was expected.
 	Detail string
-	// Err is the cause of a failure that has a type: *DecodeError for CheckFormat,
-	// *KeysError for CheckKeys. The kinds of the latter tell whether the token is to
-	// blame or the way to the issuer.
+	// Err is the cause of some failures: a *DecodeError in StepFormat, a *KeysError in
+	// StepKeys, whose Kind says whether the token or the connection is to blame.
 	Err error
 }
 
 const (
-	// ExpiryGrace is how long after exp STS still takes a token
+	// ExpiryGrace is how long after exp STS still accepts a token
 	// (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_oidc.html).
 	ExpiryGrace = 5 * time.Minute
-	// ClockSkew is how far in the future nbf and iat may lie. What STS allows is not
-	// documented; clocks that are kept by NTP differ by much less.
+	// ClockSkew is how far in the future nbf and iat may be. What STS allows is not
+	// documented; clocks synchronized by NTP differ by much less.
 	ClockSkew = time.Minute
 )
 
 const keysTimeout = 10 * time.Second
 
-// Options say what a token is verified against. The zero value is a token of
-// Fly's for AWS, now, with the keys that its issuer publishes.
+// Options say what a token is verified against. The zero value expects a token of
+// Fly's for AWS and verifies it now, by the keys that its issuer publishes.
 type Options struct {
-	// Issuer is the only issuer to accept: an https URL, compared with iss letter by
-	// letter. "" accepts flyname.Issuer("") with any raw slug.
+	// Issuer is the only issuer to accept: an https URL, compared with iss byte by
+	// byte. "" accepts the issuer of any Fly organization.
 	Issuer string
-	// Audience has to be among the token's; "" is AudienceAWS.
+	// Audience must be among the token's; "" is flyname.AudienceAWS.
 	Audience string
-	// Keys is a JSON Web Key Set (RFC 7517) to use instead of asking the issuer; nil
-	// asks it. At most 2 MiB.
+	// Keys is a JSON Web Key Set (RFC 7517) of at most 2 MiB to use instead of the
+	// issuer's; nil fetches those.
 	Keys []byte
-	// Client asks the issuer; nil is one with http.DefaultTransport. Its
-	// CheckRedirect is replaced: redirects to other hosts are not followed.
+	// Client fetches the keys; nil is a client with http.DefaultTransport. Its
+	// CheckRedirect is not used: redirects to other hosts are not followed.
 	Client *http.Client
-	// Timeout is how long asking the issuer may take in all; 0 is ten seconds.
+	// Timeout is how long fetching the keys may take in all; 0 is ten seconds.
 	Timeout time.Duration
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
 
-// Verify checks a token and returns all checks, always the same ones in the same
-// order. It does what STS does before it looks at a role, as far as that is
-// documented, and is strict where it is not.
+// Verify verifies a token and returns all steps, always the same ones in the same
+// order. It does what STS documents to do before it evaluates a role's trust
+// policy, and is strict where STS documents nothing.
 //
-// Keys come from the jwks_uri of the issuer's discovery document, which has to
-// name the same issuer (OpenID Connect Discovery 1.0, section 4.3). Only the
-// issuer that is expected is asked, over https; from an issuer of Fly's, keys of
-// another host are refused.
-//
-// Neither the alias "personal" nor an issuer that merely answers proves
-// anything; see the package documentation.
-func Verify(ctx context.Context, text string, o Options) []Check {
-	v := &verification{options: o, text: trim(text)}
+// Keys come from the jwks_uri of the issuer's discovery document, which must name
+// the same issuer (OpenID Connect Discovery 1.0, section 4.3). Verify connects only
+// to the expected issuer, over https, and refuses keys of a Fly issuer that are on
+// another host. It refuses the alias "personal" as an issuer; see the package
+// documentation.
+func Verify(ctx context.Context, token string, o Options) []Step {
+	v := &verification{options: o, text: trim(token)}
 	if v.options.Audience == "" {
 		v.options.Audience = flyname.AudienceAWS
 	}
@@ -112,26 +110,26 @@ func Verify(ctx context.Context, text string, o Options) []Check {
 
 	t, err := Decode(v.text)
 	if err != nil {
-		v.checks = append(v.checks, Check{Name: CheckFormat, Outcome: Failed, Detail: err.Error(), Err: err})
+		v.fail(StepFormat, err)
 		for _, name := range []string{
-			CheckIssuer, CheckAudience, CheckExpiry, CheckNotBefore, CheckIssuedAt, CheckKeys, CheckSignature,
+			StepIssuer, StepAudience, StepExpiry, StepNotBefore, StepIssuedAt, StepKeys, StepSignature,
 		} {
 			v.add(name, Skipped, "the token cannot be used")
 		}
-		return v.checks
+		return v.steps
 	}
 	v.token = t
-	v.add(CheckFormat, OK, "alg %s, kid %s", t.Header.Algorithm, quote(t.Header.KeyID))
+	v.add(StepFormat, Passed, "alg %s, kid %s", t.Header.Algorithm, text.Quote(t.Header.KeyID))
 	expected := v.issuer()
 	v.audience()
 	v.times()
 	v.signature(ctx, expected)
-	return v.checks
+	return v.steps
 }
 
-// Passed reports whether none of the checks failed.
-func Passed(checks []Check) bool {
-	return !slices.ContainsFunc(checks, func(c Check) bool { return c.Outcome == Failed })
+// Verified reports whether no step failed.
+func Verified(steps []Step) bool {
+	return !slices.ContainsFunc(steps, func(s Step) bool { return s.Result == Failed })
 }
 
 // A verification is the state of one Verify.
@@ -140,36 +138,40 @@ type verification struct {
 	text    string
 	token   *Token
 	now     func() time.Time
-	checks  []Check
+	steps   []Step
 }
 
-func (v *verification) add(name string, outcome Outcome, format string, args ...any) {
-	v.checks = append(v.checks, Check{Name: name, Outcome: outcome, Detail: fmt.Sprintf(format, args...)})
+func (v *verification) add(name string, result Result, format string, args ...any) {
+	v.steps = append(v.steps, Step{Name: name, Result: result, Detail: fmt.Sprintf(format, args...)})
 }
 
-// issuer reports whether the token is of the issuer that is expected.
+func (v *verification) fail(name string, err error) {
+	v.steps = append(v.steps, Step{Name: name, Result: Failed, Detail: err.Error(), Err: err})
+}
+
+// issuer reports whether the token is from the expected issuer.
 func (v *verification) issuer() bool {
 	have, want := v.token.Claims.Issuer, v.options.Issuer
 	if want != "" {
 		switch {
 		case have == want:
-			v.add(CheckIssuer, OK, "%s", quote(have))
+			v.add(StepIssuer, Passed, "%s", text.Quote(have))
 			return true
 		case strings.TrimSuffix(have, "/") == strings.TrimSuffix(want, "/"):
-			v.add(CheckIssuer, Failed, "%s differs from %s by a slash at the end, which makes it another issuer", quote(have), quote(want))
+			v.add(StepIssuer, Failed, "%s and %s differ in the slash at the end, so they are different issuers", text.Quote(have), text.Quote(want))
 		default:
-			v.add(CheckIssuer, Failed, "%s is not %s", quote(have), quote(want))
+			v.add(StepIssuer, Failed, "%s is not %s", text.Quote(have), text.Quote(want))
 		}
 		return false
 	}
 	slug, ok := flyname.IssuerOrg(have)
 	switch {
 	case !ok:
-		v.add(CheckIssuer, Failed, "%s is not an issuer of Fly's, which is %s and an organisation's slug", quote(have), flyname.Issuer(""))
+		v.add(StepIssuer, Failed, "%s is not an issuer of Fly's: %s followed by an organization's slug", text.Quote(have), flyname.Issuer(""))
 	case slug == flyname.Personal:
-		v.add(CheckIssuer, Failed, "%s has the alias personal, and Fly's tokens carry the raw slug", quote(have))
+		v.add(StepIssuer, Failed, "%s ends in the alias personal; Fly's tokens carry the raw slug", text.Quote(have))
 	default:
-		v.add(CheckIssuer, OK, "%s", quote(have))
+		v.add(StepIssuer, Passed, "%s", text.Quote(have))
 		return true
 	}
 	return false
@@ -179,17 +181,17 @@ func (v *verification) audience() {
 	have, want := v.token.Claims.Audience, v.options.Audience
 	quoted := make([]string, len(have))
 	for i, s := range have {
-		quoted[i] = quote(s)
+		quoted[i] = text.Quote(s)
 	}
 	list := strings.Join(quoted, ", ")
 	if len(have) > 10 {
 		list = strings.Join(quoted[:10], ", ") + " and more"
 	}
 	if slices.Contains(have, want) {
-		v.add(CheckAudience, OK, "%s", list)
+		v.add(StepAudience, Passed, "%s", list)
 		return
 	}
-	v.add(CheckAudience, Failed, "%s is not %s", list, quote(want))
+	v.add(StepAudience, Failed, "%s is not %s", list, text.Quote(want))
 }
 
 func (v *verification) times() {
@@ -197,33 +199,30 @@ func (v *verification) times() {
 	left := c.Expiry.Sub(now)
 	switch {
 	case left >= 0:
-		v.add(CheckExpiry, OK, "expires in %s", seconds(left))
+		v.add(StepExpiry, Passed, "expires in %s", seconds(left))
 	case left >= -ExpiryGrace:
-		v.add(CheckExpiry, OK, "expired %s ago, within the %s that STS still takes it", seconds(-left), seconds(ExpiryGrace))
+		v.add(StepExpiry, Passed, "expired %s ago, within the %s for which STS still accepts it", seconds(-left), seconds(ExpiryGrace))
 	default:
-		v.add(CheckExpiry, Failed, "expired %s ago, at %s", seconds(-left), c.Expiry.Format(time.RFC3339))
+		v.add(StepExpiry, Failed, "expired %s ago, at %s", seconds(-left), c.Expiry.Format(time.RFC3339))
 	}
 	if c.NotBefore.IsZero() {
-		v.add(CheckNotBefore, Skipped, "the token has no nbf")
+		v.add(StepNotBefore, Skipped, "the token has no nbf")
 	} else {
-		v.past(CheckNotBefore, "valid since", "valid only in", c.NotBefore.Sub(now))
+		v.past(StepNotBefore, "became valid %s ago", "not valid for another %s", c.NotBefore.Sub(now))
 	}
-	v.past(CheckIssuedAt, "issued", "issued in the future, in", c.IssuedAt.Sub(now))
+	v.past(StepIssuedAt, "issued %s ago", "issued %s in the future", c.IssuedAt.Sub(now))
 }
 
-// past adds the check of a time that has to lie in the past.
-func (v *verification) past(name, before, after string, ahead time.Duration) {
+// past adds the step of a time that must be in the past. The formats say how far it
+// is in the past or in the future.
+func (v *verification) past(name, past, future string, ahead time.Duration) {
 	switch {
 	case ahead <= 0:
-		if name == CheckNotBefore {
-			v.add(name, OK, "%s %s", before, seconds(-ahead))
-			return
-		}
-		v.add(name, OK, "%s %s ago", before, seconds(-ahead))
+		v.add(name, Passed, past, seconds(-ahead))
 	case ahead <= ClockSkew:
-		v.add(name, OK, "%s %s, which a clock may be wrong by", after, seconds(ahead))
+		v.add(name, Passed, future+", within the tolerance for clocks", seconds(ahead))
 	default:
-		v.add(name, Failed, "%s %s; is the clock right?", after, seconds(ahead))
+		v.add(name, Failed, future+"; is the clock right?", seconds(ahead))
 	}
 }
 

@@ -27,49 +27,49 @@ import (
 	"github.com/fly-aws/fly-aws/internal/sandbox"
 )
 
-// names are the checks that Verify always returns.
+// names are the steps that Verify always returns.
 var names = []string{
-	flyoidc.CheckFormat, flyoidc.CheckIssuer, flyoidc.CheckAudience, flyoidc.CheckExpiry, flyoidc.CheckNotBefore,
-	flyoidc.CheckIssuedAt, flyoidc.CheckKeys, flyoidc.CheckSignature,
+	flyoidc.StepFormat, flyoidc.StepIssuer, flyoidc.StepAudience, flyoidc.StepExpiry, flyoidc.StepNotBefore,
+	flyoidc.StepIssuedAt, flyoidc.StepKeys, flyoidc.StepSignature,
 }
 
-// outcomes writes the outcomes of checks as "format:ok issuer:failed …" for those
-// that are not ok, and checks the rest of them.
-func outcomes(t testing.TB, checks []flyoidc.Check) string {
+// results writes the results of steps as "format:failed issuer:skipped …" for those
+// that did not pass, and checks the form of all steps.
+func results(t testing.TB, steps []flyoidc.Step) string {
 	t.Helper()
-	if len(checks) != len(names) {
-		t.Fatalf("%d checks: %+v", len(checks), checks)
+	if len(steps) != len(names) {
+		t.Fatalf("%d steps: %+v", len(steps), steps)
 	}
 	var out []string
-	for i, c := range checks {
-		if c.Name != names[i] {
-			t.Errorf("check %d is %q, want %q", i, c.Name, names[i])
+	for i, s := range steps {
+		if s.Name != names[i] {
+			t.Errorf("step %d is %q, want %q", i, s.Name, names[i])
 		}
-		checkWords(t, c.Detail)
-		if strings.Contains(c.Detail, "eyJ") {
-			t.Errorf("a token is in %q", c.Detail)
+		checkWords(t, s.Detail)
+		if strings.Contains(s.Detail, "eyJ") {
+			t.Errorf("a token is in %q", s.Detail)
 		}
-		if (c.Err != nil) && c.Outcome != flyoidc.Failed {
-			t.Errorf("%s is %s with an error: %v", c.Name, c.Outcome, c.Err)
+		if (s.Err != nil) && s.Result != flyoidc.Failed {
+			t.Errorf("%s is %s with an error: %v", s.Name, s.Result, s.Err)
 		}
-		if c.Outcome != flyoidc.OK {
-			out = append(out, c.Name+":"+string(c.Outcome))
+		if s.Result != flyoidc.Passed {
+			out = append(out, s.Name+":"+string(s.Result))
 		}
 	}
-	if got, want := flyoidc.Passed(checks), !strings.Contains(strings.Join(out, " "), "failed"); got != want {
-		t.Errorf("Passed is %v", got)
+	if got, want := flyoidc.Verified(steps), !strings.Contains(strings.Join(out, " "), "failed"); got != want {
+		t.Errorf("Verified is %v", got)
 	}
 	return strings.Join(out, " ")
 }
 
-// keysKind returns the kind of the error of the check of the keys.
-func keysKind(t testing.TB, checks []flyoidc.Check) flyoidc.KeysKind {
+// keysKind returns the kind of the error of the step of the keys.
+func keysKind(t testing.TB, steps []flyoidc.Step) flyoidc.KeysKind {
 	t.Helper()
-	for _, c := range checks {
+	for _, s := range steps {
 		var e *flyoidc.KeysError
-		if errors.As(c.Err, &e) {
-			if c.Name != flyoidc.CheckKeys {
-				t.Errorf("a KeysError is at %s", c.Name)
+		if errors.As(s.Err, &e) {
+			if s.Name != flyoidc.StepKeys {
+				t.Errorf("a KeysError is at %s", s.Name)
 			}
 			return e.Kind
 		}
@@ -89,7 +89,7 @@ func TestVerifySandbox(t *testing.T) {
 	defer s.Close()
 	client := &http.Client{Transport: s.IssuerTransport()}
 	defer client.CloseIdleConnections()
-	verify := func(r sandbox.TokenRequest, o flyoidc.Options) []flyoidc.Check {
+	verify := func(r sandbox.TokenRequest, o flyoidc.Options) []flyoidc.Step {
 		t.Helper()
 		if r.Org == "" {
 			r.Org, r.App, r.Machine = "acme", "web", "quiet-sun-1234"
@@ -144,9 +144,9 @@ func TestVerifySandbox(t *testing.T) {
 		"not valid yet":            {request: claims("nbf", clock.Add(time.Hour).Unix()), want: "not before:failed"},
 		"everything wrong at once": {request: sandbox.TokenRequest{Unpublished: true, Audience: "x", Lifetime: -time.Hour}, want: "audience:failed expiry:failed signature:failed"},
 	} {
-		checks := verify(test.request, test.options)
-		if got := outcomes(t, checks); got != test.want {
-			t.Errorf("%s: %s\nwant %s\n%+v", name, got, test.want, checks)
+		steps := verify(test.request, test.options)
+		if got := results(t, steps); got != test.want {
+			t.Errorf("%s: %s\nwant %s\n%+v", name, got, test.want, steps)
 		}
 	}
 }
@@ -184,7 +184,7 @@ func (i *issuer) discovery() {
 	i.answer(discoveryPath, fmt.Sprintf(`{"issuer":%q,"jwks_uri":%q}`, i.URL, i.URL+keysPath))
 }
 
-func (i *issuer) verify(t testing.TB, text string) []flyoidc.Check {
+func (i *issuer) verify(t testing.TB, text string) []flyoidc.Step {
 	t.Helper()
 	return flyoidc.Verify(context.Background(), text, i.options())
 }
@@ -283,12 +283,12 @@ func TestVerifyKeys(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			check := func(how string, checks []flyoidc.Check) {
+			check := func(how string, steps []flyoidc.Step) {
 				t.Helper()
-				if got := outcomes(t, checks); got != test.want {
-					t.Errorf("%s: %s\nwant %s\n%+v", how, got, test.want, checks)
+				if got := results(t, steps); got != test.want {
+					t.Errorf("%s: %s\nwant %s\n%+v", how, got, test.want, steps)
 				}
-				if got := keysKind(t, checks); got != test.kind {
+				if got := keysKind(t, steps); got != test.kind {
 					t.Errorf("%s: got %q, want %q", how, got, test.kind)
 				}
 			}
@@ -321,11 +321,11 @@ func TestVerifyOffline(t *testing.T) {
 	t.Parallel()
 	text := sign(t, "RS256", claimsOf("https://issuer.example/x"))
 	o := flyoidc.Options{Keys: []byte(keySet(t, publicKey(t, "RS256", "k"))), Now: func() time.Time { return clock }, Client: forbidden(t)}
-	if got := outcomes(t, flyoidc.Verify(context.Background(), text, o)); got != "issuer:failed" {
+	if got := results(t, flyoidc.Verify(context.Background(), text, o)); got != "issuer:failed" {
 		t.Errorf("with keys: %s", got)
 	}
 	o.Keys = nil
-	if got := outcomes(t, flyoidc.Verify(context.Background(), text, o)); got != "issuer:failed keys:skipped signature:skipped" {
+	if got := results(t, flyoidc.Verify(context.Background(), text, o)); got != "issuer:failed keys:skipped signature:skipped" {
 		t.Errorf("without: %s", got)
 	}
 	// One claim changed after the signature was made.
@@ -334,7 +334,7 @@ func TestVerifyOffline(t *testing.T) {
 	_, forged, _ := strings.Cut(compact("{}", strings.Replace(claimsOf("https://issuer.example/x"), "acme:web", "acme:api", 1), 0), ".")
 	text = header + "." + strings.TrimSuffix(forged, ".") + "." + signature
 	o.Issuer, o.Keys = "https://issuer.example/x", []byte(keySet(t, publicKey(t, "RS256", "k")))
-	if got := outcomes(t, flyoidc.Verify(context.Background(), text, o)); got != "signature:failed" {
+	if got := results(t, flyoidc.Verify(context.Background(), text, o)); got != "signature:failed" {
 		t.Errorf("changed: %s", got)
 	}
 }
@@ -437,16 +437,16 @@ func TestVerifyFaults(t *testing.T) {
 			if test.kind == flyoidc.KeysTimeout {
 				o.Timeout = 100 * time.Millisecond
 			}
-			checks := flyoidc.Verify(context.Background(), sign(t, "RS256", claimsOf(i.URL)), o)
+			steps := flyoidc.Verify(context.Background(), sign(t, "RS256", claimsOf(i.URL)), o)
 			want := "keys:failed signature:skipped"
 			if test.kind == "" {
 				want = ""
 			}
-			if got := outcomes(t, checks); got != want {
-				t.Errorf("%s\nwant %s\n%+v", got, want, checks)
+			if got := results(t, steps); got != want {
+				t.Errorf("%s\nwant %s\n%+v", got, want, steps)
 			}
-			if got := keysKind(t, checks); got != test.kind {
-				t.Errorf("got %q, want %q: %+v", got, test.kind, checks)
+			if got := keysKind(t, steps); got != test.kind {
+				t.Errorf("got %q, want %q: %+v", got, test.kind, steps)
 			}
 		})
 	}
@@ -470,11 +470,11 @@ func TestVerifyKeysOnAnotherHost(t *testing.T) {
 			}
 			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
 		})}
-		checks := flyoidc.Verify(context.Background(), sign(t, "RS256", claimsOf(issuer)), flyoidc.Options{
+		steps := flyoidc.Verify(context.Background(), sign(t, "RS256", claimsOf(issuer)), flyoidc.Options{
 			Issuer: issuer, Client: client, Now: func() time.Time { return clock },
 		})
-		if got := keysKind(t, checks); got != want || (want == "") != flyoidc.Passed(checks) {
-			t.Errorf("%s: got %q, want %q: %+v", issuer, got, want, checks)
+		if got := keysKind(t, steps); got != want || (want == "") != flyoidc.Verified(steps) {
+			t.Errorf("%s: got %q, want %q: %+v", issuer, got, want, steps)
 		}
 	}
 }
@@ -491,9 +491,9 @@ func TestVerifyIssuerURL(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		checks := flyoidc.Verify(context.Background(), sign(t, "RS256", string(claims)), o)
-		if outcomes(t, checks); keysKind(t, checks) != flyoidc.KeysIssuer {
-			t.Errorf("%q: got %q: %+v", issuer, keysKind(t, checks), checks)
+		steps := flyoidc.Verify(context.Background(), sign(t, "RS256", string(claims)), o)
+		if results(t, steps); keysKind(t, steps) != flyoidc.KeysIssuer {
+			t.Errorf("%q: got %q: %+v", issuer, keysKind(t, steps), steps)
 		}
 	}
 }
@@ -506,13 +506,13 @@ func TestVerifyCanceled(t *testing.T) {
 		cancel()
 		<-r.Context().Done()
 	})
-	checks := flyoidc.Verify(ctx, sign(t, "RS256", claimsOf(i.URL)), i.options())
-	if got := keysKind(t, checks); got != flyoidc.KeysCanceled {
-		t.Errorf("got %q: %+v", got, checks)
+	steps := flyoidc.Verify(ctx, sign(t, "RS256", claimsOf(i.URL)), i.options())
+	if got := keysKind(t, steps); got != flyoidc.KeysCanceled {
+		t.Errorf("got %q: %+v", got, steps)
 	}
-	for _, c := range checks {
-		if c.Name == flyoidc.CheckKeys && !errors.Is(c.Err, context.Canceled) {
-			t.Errorf("%v is not context.Canceled", c.Err)
+	for _, s := range steps {
+		if s.Name == flyoidc.StepKeys && !errors.Is(s.Err, context.Canceled) {
+			t.Errorf("%v is not context.Canceled", s.Err)
 		}
 	}
 }
@@ -529,11 +529,11 @@ func TestVerifyCanceledInAnswer(t *testing.T) {
 		}))
 		return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(body), Request: r}, nil
 	})}
-	checks := flyoidc.Verify(ctx, sign(t, "RS256", claimsOf("https://oidc.fly.io/acme")), flyoidc.Options{
+	steps := flyoidc.Verify(ctx, sign(t, "RS256", claimsOf("https://oidc.fly.io/acme")), flyoidc.Options{
 		Client: client, Now: func() time.Time { return clock },
 	})
-	if got := keysKind(t, checks); got != flyoidc.KeysCanceled {
-		t.Errorf("got %q: %+v", got, checks)
+	if got := keysKind(t, steps); got != flyoidc.KeysCanceled {
+		t.Errorf("got %q: %+v", got, steps)
 	}
 }
 
@@ -550,8 +550,8 @@ func TestVerifyRedirects(t *testing.T) {
 		asked.Add(1)
 		http.Redirect(rw, r, discoveryPath, http.StatusFound)
 	})
-	checks := i.verify(t, sign(t, "RS256", claimsOf(i.URL)))
-	if got, n := keysKind(t, checks), asked.Load(); got != flyoidc.KeysRedirect || n > 10 {
+	steps := i.verify(t, sign(t, "RS256", claimsOf(i.URL)))
+	if got, n := keysKind(t, steps), asked.Load(); got != flyoidc.KeysRedirect || n > 10 {
 		t.Errorf("got %q after %d requests", got, n)
 	}
 }
@@ -564,8 +564,8 @@ func TestVerifyLeavesTheClient(t *testing.T) {
 	i.answer(keysPath, keySet(t, publicKey(t, "RS256", "k")))
 	client := i.Client()
 	before := client.Transport
-	if checks := i.verify(t, sign(t, "RS256", claimsOf(i.URL))); !flyoidc.Passed(checks) {
-		t.Errorf("got %+v", checks)
+	if steps := i.verify(t, sign(t, "RS256", claimsOf(i.URL))); !flyoidc.Verified(steps) {
+		t.Errorf("got %+v", steps)
 	}
 	if client.Transport != before || client.CheckRedirect != nil {
 		t.Error("the client was changed")
