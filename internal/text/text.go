@@ -60,7 +60,7 @@ func Name(s string) string { return Cut(Clean(s), MaxName) }
 
 // Quote puts a name or value into double quotes, escaped, without secrets and cut
 // at MaxName characters.
-func Quote(s string) string { return strconv.Quote(Cut(Redact(s), MaxName)) }
+func Quote(s string) string { return Clean(strconv.Quote(Cut(Redact(s), MaxName))) }
 
 // Cut returns the first n characters of s, with "…" in the place of more.
 func Cut(s string, n int) string {

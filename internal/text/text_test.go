@@ -101,6 +101,9 @@ func TestCutAndLine(t *testing.T) {
 	if got := Quote("a\x1b" + strings.Repeat("b", MaxName)); !strings.HasPrefix(got, `"a\x1bb`) || !strings.HasSuffix(got, `b…"`) {
 		t.Error(got)
 	}
+	if got := Quote("a\u3164\ufe0f"); got != `"a\u3164\ufe0f"` {
+		t.Error(got)
+	}
 	if got := Name(strings.Repeat("n", MaxName+1)); got != strings.Repeat("n", MaxName)+"…" {
 		t.Error(got)
 	}
