@@ -2,13 +2,18 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fly-aws/fly-aws/internal/awsapi"
 	"github.com/fly-aws/fly-aws/internal/render"
+	"github.com/fly-aws/fly-aws/internal/text"
+	"github.com/fly-aws/fly-aws/internal/workdir"
 	"github.com/fly-aws/fly-aws/setup"
+	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
 type applyOptions struct {
@@ -21,12 +26,12 @@ func newApply(sys System) *cobra.Command {
 	var o applyOptions
 	c := &cobra.Command{
 		Use:   "apply FILE",
-		Short: "Apply a plan that fly-aws plan kept in a file",
-		Long: `Apply exactly the plan in FILE (- for standard input), without asking.
+		Short: "Apply a saved plan",
+		Long: `Apply the plan in FILE (- for standard input) as it is, without asking.
 
 A plan is refused before the first write when it was made for another account,
-or when something in it is no longer as the plan found it. The fly.toml files
-are those that the plan names, seen from this folder.`,
+or when something in it is no longer as the plan found it. The paths of fly.toml
+files in the plan are relative to this folder.`,
 		Example: `  fly-aws plan -o acme -a web --out plan.json
   fly-aws apply plan.json`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -46,34 +51,161 @@ are those that the plan names, seen from this folder.`,
 }
 
 func runApply(ctx context.Context, sys System, o applyOptions) error {
+	const hint = "make one with fly-aws plan --out FILE"
 	data, err := readFile(ctx, sys, o.file)
 	if err != nil {
-		return &hintedError{err: fmt.Errorf("the plan cannot be read: %w", err), hint: "make one with fly-aws plan --out FILE"}
+		return &hintedError{err: fmt.Errorf("the plan cannot be read: %w", err), hint: hint}
 	}
 	plan, err := setup.ReadPlan(data)
 	if err != nil {
-		return &hintedError{err: fmt.Errorf("%s cannot be applied: %w", o.file, err), hint: "make one with fly-aws plan --out FILE"}
+		return &hintedError{err: fmt.Errorf("%s cannot be applied: %w", o.file, err), hint: hint}
 	}
-	e := newEngine(sys, o.output)
-	if err := e.openAWS(ctx, o.aws.options(e)); err != nil {
-		return err
-	}
-	facts, err := e.account.Facts(ctx, awsapi.Hints{})
+	c := newConsole(sys, o.output)
+	account, err := c.openAccount(ctx, o.aws.options(&callLog{console: c}))
 	if err != nil {
 		return err
 	}
-	if facts.Account != plan.Account || facts.Partition != plan.Partition {
-		return &hintedError{
-			err:  fmt.Errorf("the plan is for the account %s in %s; these credentials are for %s in %s", plan.Account, plan.Partition, facts.Account, facts.Partition),
-			hint: "sign in to the plan's account, or make a new plan",
-		}
-	}
-	e.progress("AWS account %s, as %s", render.Clean(facts.Account), render.Clean(facts.Caller))
-	if !e.json {
-		render.Plan(sys.Stdout, plan, e.out)
-	}
-	if err := e.showWarnings(plan); err != nil {
+	world := c.newWorld(&workdir.Folder{Dir: sys.Dir}, account, flySession{})
+	stop := c.waiting("AWS")
+	err = world.CheckAccount(ctx, plan)
+	stop()
+	if err != nil {
 		return err
 	}
-	return e.applyAndTell(ctx, plan, nil)
+	c.introduce(plan, false)
+	if err := c.showText(plan, false); err != nil {
+		return err
+	}
+	return c.apply(ctx, world, plan, o.aws.verbose)
+}
+
+// apply applies a plan and shows what became of it. verbose says that AWS calls are
+// shown meanwhile, so that progress cannot be drawn in place.
+func (c console) apply(ctx context.Context, world setup.World, plan *setup.Plan, verbose bool) error {
+	columns, rows := c.Size()
+	progress := render.NewProgress(c.Stderr, plan.Changes, render.ProgressOptions{
+		Style: c.err, Live: c.StderrTTY && c.Getenv("TERM") != "dumb" && !verbose, Columns: columns, Rows: rows,
+	})
+	stop := context.AfterFunc(ctx, func() {
+		progress.Say("Stopping after the call in flight; press Ctrl-C again to stop at once.")
+	})
+	defer stop()
+	report, err := world.Apply(ctx, plan, progress.Event)
+	progress.End(report)
+	if err == nil {
+		err = verdict(report)
+	}
+	if err != nil {
+		err = withNext(report, err)
+	}
+	if c.json {
+		doc := render.NewReport(plan, report)
+		if err != nil {
+			return &reportError{err: err, doc: doc}
+		}
+		return render.JSON(c.Stdout, doc)
+	}
+	if err != nil && report.Count(setup.StatusDone)+report.Count(setup.StatusFailed) > 0 && report.Checks == nil {
+		render.Report(c.Stderr, report, c.err)
+	}
+	if err == nil && len(plan.Pending()) > 0 && report.Count(setup.StatusDone) == 0 {
+		render.Done(c.Stdout, "nothing to do: everything is done already", c.out)
+	}
+	render.Mismatches(c.Stdout, report.Mismatches, c.out)
+	render.TrustChecks(c.Stdout, report.Checks, c.out)
+	if err != nil {
+		return err
+	}
+	render.Next(c.Stdout, c.out, nextSteps(plan, report)...)
+	return nil
+}
+
+// verdict is the failure that mismatches and checks amount to, if any. A role that
+// lets another app in too, by a statement that is not ours, is shown but is its
+// owner's choice; so is a condition that cannot be decided from here.
+func verdict(report *setup.Report) error {
+	if len(report.Mismatches) > 0 {
+		return &hintedError{
+			err:  errors.New("not everything reads back as planned"),
+			hint: "someone else may be changing it too; run the same command again",
+		}
+	}
+	for _, check := range report.Checks {
+		if check.Want == trustpolicy.Allowed && check.Got.Denied() {
+			return &hintedError{
+				err:  fmt.Errorf("the trust policy of the role %s does not allow %s", check.Role, check.Subject),
+				hint: "look at its trust policy: aws iam get-role --role-name " + text.ShellWord(check.Role),
+			}
+		}
+	}
+	return nil
+}
+
+// withNext adds to a failure how to go on from where it stopped.
+func withNext(report *setup.Report, err error) error {
+	done, failed := report.Count(setup.StatusDone), report.Count(setup.StatusFailed)
+	hint := "then run the same command again; it picks up where it stopped"
+	switch {
+	case errors.As(err, new(*hintedError)), errors.As(err, new(*awsapi.ThrottledError)),
+		done+failed == 0 && errors.As(err, new(*setup.StaleError)):
+		return err
+	case done+failed == 0:
+		hint = "nothing was written"
+	case failed == 0 && report.Count(setup.StatusUnreached) == 0:
+		hint = "everything was written; run the same command again to have it checked"
+	case errors.Is(err, context.Canceled):
+		hint = "run the same command again; it picks up where it stopped"
+	}
+	return &hintedError{err: err, hint: hint}
+}
+
+// A reportError is a failure whose report is the one document to print.
+type reportError struct {
+	err error
+	doc render.ReportDocument
+}
+
+func (e *reportError) Error() string { return e.err.Error() }
+func (e *reportError) Unwrap() error { return e.err }
+
+// document is the report with the failure put into words.
+func (e *reportError) document(problem render.Problem) render.ReportDocument {
+	e.doc.Error, e.doc.Status = &problem, "failed"
+	if problem.Exit == exitInterrupted {
+		e.doc.Status = "interrupted"
+	}
+	return e.doc
+}
+
+// nextSteps are what makes the changes take effect; none when they have already, as
+// permissions do.
+func nextSteps(plan *setup.Plan, report *setup.Report) []string {
+	var deploys, lines []string
+	patched := map[string]bool{}
+	for _, r := range report.Results {
+		env := r.Change.Resource().Env
+		if env == nil {
+			continue
+		}
+		patched[env.App] = true
+		command := "fly deploy"
+		if env.Config != "fly.toml" {
+			command += " --config " + text.ShellWord(env.Config)
+		}
+		if r.Status == setup.StatusDone && !slices.Contains(deploys, command) {
+			deploys = append(deploys, command)
+		}
+	}
+	for _, r := range report.Results {
+		created := r.Change.Action == setup.ActionCreate || r.Change.Action == setup.ActionAdopt
+		if !created || r.Change.After.Role == nil || r.Status != setup.StatusDone {
+			continue
+		}
+		for _, g := range plan.Grants {
+			if g.Role == r.Change.After.Role.Name && !patched[g.App] {
+				lines = append(lines, "set "+setup.EnvRoleARN+"="+g.RoleARN+" and "+setup.EnvRegion+" in the [env] of "+g.App+", then fly deploy")
+			}
+		}
+	}
+	return slices.Concat(deploys, lines)
 }

@@ -16,6 +16,8 @@ import (
 	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/internal/render"
 	"github.com/fly-aws/fly-aws/internal/sandbox"
+	"github.com/fly-aws/fly-aws/internal/text"
+	"github.com/fly-aws/fly-aws/internal/workdir"
 	"github.com/fly-aws/fly-aws/setup"
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
@@ -30,8 +32,8 @@ const (
 	demoRegion  = "eu-west-1"
 )
 
-// demoConfig has a comment, an odd spacing and single quotes, to show that a
-// patch leaves them alone.
+// demoConfig has a comment, unusual spacing and single quotes, to show that a patch
+// leaves them alone.
 const demoConfig = `# deployed by hand on Fridays only
 app = 'web'
 primary_region = 'fra'
@@ -47,15 +49,15 @@ func newDemo(sys System) *cobra.Command {
 	var o outputFlags
 	c := &cobra.Command{
 		Use:   "demo",
-		Short: "See the whole story on this machine, without any account",
-		Long: `Run the whole story against a pretend AWS and a pretend Fly inside this process,
-in a temporary folder: setup, the change to fly.toml, a second run that finds
+		Short: "See the whole run on this machine, without any account",
+		Long: `Run everything against a simulated AWS and a simulated Fly inside this process,
+in a temporary folder: setup, the change to fly.toml, a second run that has
 nothing to do, a machine's token that AWS accepts, and another app's that it
 refuses. It needs no account and no network, and leaves nothing behind.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runDemo(cmd.Context(), sys, o) },
 	}
-	c.Flags().BoolVar(&o.noColor, "no-color", false, "no colours; NO_COLOR does the same")
+	o.registerColor(c.Flags())
 	return c
 }
 
@@ -78,36 +80,41 @@ func runDemo(ctx context.Context, sys System, o outputFlags) (err error) {
 
 	sys.Dir = dir
 	sys.Stderr = sys.Stdout // one stream, so that the story keeps its order
-	d := demo{world: &world, engine: newEngine(sys, o)}
+	d := demo{sandbox: &world, console: newConsole(sys, o)}
 	d.err = d.out
-	d.sys.StderrTTY = false // its progress stands in the story as lines
-	if err := d.openAWS(ctx, awsapi.Options{
+	d.StderrTTY = false // progress is part of the story, as lines
+	d.account, err = d.openAccount(ctx, awsapi.Options{
 		Endpoint: server.AWSEndpoint, AccessKeyID: sandbox.AccessKeyID, SecretAccessKey: sandbox.SecretAccessKey,
-	}); err != nil {
+	})
+	if err != nil {
 		return err
 	}
-	if d.fly.client, err = flyapi.New(flyapi.Options{Token: sandboxToken(), BaseURL: server.FlyEndpoint, MachinesURL: server.FlyEndpoint}); err != nil {
+	client, err := flyapi.New(flyapi.Options{Token: sandboxToken(), BaseURL: server.FlyEndpoint, MachinesURL: server.FlyEndpoint})
+	if err != nil {
 		return err
 	}
-	return d.tell(ctx)
+	d.world = d.newWorld(&workdir.Folder{Dir: dir}, d.account, flySession{client: client})
+	return d.run(ctx)
 }
 
-// demo is an engine that works on the sandbox and tells what it does.
+// demo runs the real commands on the sandbox, and says what it does.
 type demo struct {
-	*engine
-	world *sandbox.World
+	console
+	sandbox *sandbox.World
+	account *awsapi.Account
+	world   setup.World
 }
 
-func (d demo) say(format string, args ...any) { fmt.Fprintf(d.sys.Stdout, format+"\n", args...) }
+func (d demo) say(format string, args ...any) { fmt.Fprintf(d.Stdout, format+"\n", args...) }
 
-func (d demo) heading(n int, text string) {
+func (d demo) heading(n int, title string) {
 	d.say("")
-	render.Heading(d.sys.Stdout, fmt.Sprintf("%d. %s", n, text), d.out)
+	render.Heading(d.Stdout, fmt.Sprintf("%d. %s", n, title), d.out)
 }
 
-func (d demo) tell(ctx context.Context) error {
-	d.say("A pretend AWS account and a pretend Fly organisation, in this process.")
-	d.say("The requests are the real ones; nothing leaves this machine.")
+func (d demo) run(ctx context.Context) error {
+	d.say("A simulated AWS account and a simulated Fly organization, in this process.")
+	d.say("The requests are real; nothing leaves this machine.")
 
 	if err := d.federate(ctx); err != nil {
 		return err
@@ -126,7 +133,7 @@ func (d demo) tell(ctx context.Context) error {
 		return err
 	}
 	d.say("")
-	render.Heading(d.sys.Stdout, "For real, signed in to AWS and Fly, in the folder of your fly.toml:", d.out)
+	render.Heading(d.Stdout, "For real, signed in to AWS and Fly, in the folder of your fly.toml:", d.out)
 	d.say("$ fly-aws setup")
 	return nil
 }
@@ -137,13 +144,13 @@ func sandboxToken() flyapi.Token {
 	return token
 }
 
-func demoWish() wish {
-	return wish{Request: setup.Request{Org: demoOrg, Apps: []setup.App{{
+func demoRequest() setup.Request {
+	return setup.Request{Org: demoOrg, Apps: []setup.App{{
 		Name:   demoApp,
 		Config: "fly.toml",
 		Region: demoRegion,
 		Role:   setup.RoleRequest{Policies: []string{demoPolicy}},
-	}}}}
+	}}}
 }
 
 // demoCommand is the command line of that request.
@@ -155,19 +162,23 @@ func demoCommand(verb string) string {
 func (d demo) federate(ctx context.Context) error {
 	d.heading(1, "Give the app "+demoApp+" read access to S3")
 	d.say("%s", demoCommand("setup"))
-	typed := *d.engine
-	typed.sys.Stdin, typed.sys.StdinTTY = io.TeeReader(strings.NewReader("y\n"), d.sys.Stdout), true // which echoes
-	return typed.setup(ctx, demoWish(), false, false)
+	plan, err := d.plan(ctx, d.world, demoRequest(), true)
+	if err != nil {
+		return err
+	}
+	typed := d.console
+	typed.Stdin, typed.StdinTTY = io.TeeReader(strings.NewReader("y\n"), d.Stdout), true // which echoes
+	return typed.setUp(ctx, d.world, plan, setupOptions{})
 }
 
 func (d demo) showPatch() error {
-	d.heading(2, "What that did to fly.toml: two lines more, and nothing else")
-	after, err := os.ReadFile(filepath.Join(d.sys.Dir, "fly.toml"))
+	d.heading(2, "What that did to fly.toml: two lines added, and nothing else")
+	after, err := os.ReadFile(filepath.Join(d.Dir, "fly.toml"))
 	if err != nil {
 		return err
 	}
 	d.say("$ git diff fly.toml")
-	render.Diff(d.sys.Stdout, "fly.toml", demoConfig, string(after), d.out)
+	render.Diff(d.Stdout, "fly.toml", demoConfig, string(after), d.out)
 	return nil
 }
 
@@ -176,13 +187,13 @@ func (d demo) showPatch() error {
 func (d demo) secondPlan(ctx context.Context) (role string, err error) {
 	d.heading(3, "Run it again")
 	d.say("%s", demoCommand("plan"))
-	plan, _, err := d.plan(ctx, demoWish())
+	plan, err := d.plan(ctx, d.world, demoRequest(), true)
 	if err != nil {
 		return "", err
 	}
-	render.Plan(d.sys.Stdout, plan, d.out)
+	render.Plan(d.Stdout, plan, d.out)
 	if len(plan.Pending()) > 0 {
-		return "", errors.New("a second plan has changes in it, which is a fault of fly-aws")
+		return "", errors.New("a second plan has changes, which is a bug of fly-aws")
 	}
 	return plan.Grants[0].RoleARN, nil
 }
@@ -190,13 +201,13 @@ func (d demo) secondPlan(ctx context.Context) (role string, err error) {
 // accepted lets a machine of the app get its token and AWS credentials for it.
 func (d demo) accepted(ctx context.Context, role string) error {
 	subject := flyname.Subject{Org: demoOrg, App: demoApp, Machine: demoMachine}.String()
-	d.heading(4, "In a machine of "+demoApp+": Fly signs a token, AWS takes it")
+	d.heading(4, "In a machine of "+demoApp+": Fly signs a token, AWS accepts it")
 	d.say("sub  %s", subject)
 	identity, err := d.exchange(ctx, role, demoApp)
 	if err != nil {
 		return err
 	}
-	render.Done(d.sys.Stdout, "accepted: "+render.Clean(identity.ARN), d.out)
+	render.Done(d.Stdout, "accepted: "+text.Clean(identity.ARN), d.out)
 	return nil
 }
 
@@ -209,7 +220,7 @@ func (d demo) refused(ctx context.Context, role string) error {
 	var refusal *awsapi.CallError
 	switch {
 	case err == nil:
-		return errors.New("AWS took the token of another app, which is a fault of fly-aws")
+		return errors.New("AWS accepted the token of another app, which is a bug of fly-aws")
 	case !errors.As(err, &refusal):
 		return err
 	}
@@ -228,16 +239,16 @@ func (d demo) refused(ctx context.Context, role string) error {
 		Context:   trustpolicy.WebIdentityContext(flyname.IssuerPath(demoOrg), flyname.AudienceAWS, subject),
 	})
 	if !decision.Decision.Denied() {
-		return fmt.Errorf("AWS refused what the trust policy leaves %s, which is a fault of fly-aws", decision.Decision)
+		return fmt.Errorf("AWS refused what the trust policy leaves %s, which is a bug of fly-aws", decision.Decision)
 	}
-	render.Refused(d.sys.Stdout, refusal.Code, refusal.Message, decision, d.out)
+	render.Refused(d.Stdout, refusal.Code, refusal.Message, decision, d.out)
 	return nil
 }
 
 // exchange gives a token of a machine of the app to AWS.
 func (d demo) exchange(ctx context.Context, role, app string) (awsapi.Identity, error) {
-	d.world.AddMachine(demoOrg, app, demoMachine)
-	token, err := d.world.Mint(sandbox.TokenRequest{Org: demoOrg, App: app, Machine: demoMachine, Audience: flyname.AudienceAWS})
+	d.sandbox.AddMachine(demoOrg, app, demoMachine)
+	token, err := d.sandbox.Mint(sandbox.TokenRequest{Org: demoOrg, App: app, Machine: demoMachine, Audience: flyname.AudienceAWS})
 	if err != nil {
 		return awsapi.Identity{}, err
 	}

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/internal/flyoidc"
 	"github.com/fly-aws/fly-aws/internal/render"
+	"github.com/fly-aws/fly-aws/internal/text"
 	"github.com/fly-aws/fly-aws/setup"
 )
 
@@ -28,10 +30,11 @@ func newDoctor(sys System) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "In a machine: find out why AWS does not work",
-		Long: `In a Fly Machine: look at everything that AWS access by OIDC rests on, a line a
-check, with the next thing to do for what is wrong: the socket, the token, the
-role, what shadows it in the environment, the region, the token file, the clock,
-the exchange at STS and who the AWS SDKs take themselves for.
+		Long: `In a Fly Machine: check everything that AWS access through OIDC depends on, one
+line per check, with the next thing to do for what is wrong: the socket, the
+token, the role, what takes precedence over it in the environment, the region,
+the token file, the clock, the exchange at STS, and which identity the AWS SDKs
+use.
 
 The exit code is 3 when a check fails. Nothing is changed.`,
 		Example: `  fly ssh console -C 'fly-aws doctor'`,
@@ -52,7 +55,7 @@ type doctorDocument struct {
 }
 
 func runDoctor(ctx context.Context, sys System, o doctorOptions) error {
-	d := &doctor{engine: newEngine(sys, o.output), options: o}
+	d := &doctor{console: newConsole(sys, o.output), options: o}
 	d.examine(ctx)
 	doc := doctorDocument{Schema: render.DoctorSchema, OK: true, Checks: d.checks}
 	for _, c := range d.checks {
@@ -72,10 +75,9 @@ func runDoctor(ctx context.Context, sys System, o doctorOptions) error {
 	return nil
 }
 
-// doctor looks at one thing after the other; what a later check needs of an
-// earlier one is kept.
+// A doctor makes one check after the other, and keeps what later ones need.
 type doctor struct {
-	*engine
+	console
 	options doctorOptions
 	checks  []render.Check
 	token   *flyoidc.Token // nil when there is none
@@ -86,20 +88,20 @@ type doctor struct {
 // checkWidth is the length of the longest name of a check, "token file".
 const checkWidth = 10
 
-// add shows a check as soon as it is known: the ones after it may take a while.
+// add shows a check as soon as it is made: later ones may take a while.
 func (d *doctor) add(level render.Level, name, next, format string, args ...any) {
-	c := render.Check{Name: name, Level: level, Detail: render.Clean(fmt.Sprintf(format, args...)), Next: render.Clean(next)}
+	c := render.Check{Name: name, Level: level, Detail: text.Clean(fmt.Sprintf(format, args...)), Next: text.Clean(next)}
 	d.checks = append(d.checks, c)
 	if !d.json {
-		render.OneCheck(d.sys.Stdout, c, checkWidth, d.out)
+		render.OneCheck(d.Stdout, c, checkWidth, d.out)
 	}
 }
 
-func (d *doctor) env(name string) string { return d.sys.Getenv(name) }
+func (d *doctor) env(name string) string { return d.Getenv(name) }
 
 func (d *doctor) examine(ctx context.Context) {
 	for _, look := range []func(context.Context){
-		d.machine, d.mint, d.clock, d.roleARN, d.shadows, d.region, d.endpoints, d.tokenFile, d.exchange, d.caller,
+		d.machine, d.mint, d.clock, d.roleARN, d.precedence, d.region, d.endpoints, d.tokenFile, d.exchange, d.caller,
 	} {
 		if ctx.Err() == nil {
 			look(ctx)
@@ -112,23 +114,18 @@ func (d *doctor) machine(context.Context) {
 	_, err := os.Stat(d.options.socket)
 	switch {
 	case app != "" || id != "":
-		d.add(render.Good, "machine", "", "app %s, machine ID %s", orNone(app), orNone(id))
+		d.add(render.Good, "machine", "", "app %s, machine ID %s", orNotSet(app), orNotSet(id))
 	case err == nil:
-		d.add(render.Good, "machine", "", "there is a socket, though FLY_APP_NAME and FLY_MACHINE_ID are not set")
+		d.add(render.Good, "machine", "", "there is a socket, although FLY_APP_NAME and FLY_MACHINE_ID are not set")
 	default:
 		d.add(render.Bad, "machine", "run it in a machine: fly ssh console -C 'fly-aws doctor'", "this is not a Fly Machine: no FLY_APP_NAME, no FLY_MACHINE_ID, no socket")
 	}
 }
 
-func orNone(s string) string {
-	if s == "" {
-		return "(not set)"
-	}
-	return s
-}
+func orNotSet(s string) string { return cmp.Or(s, "(not set)") }
 
 func (d *doctor) mint(ctx context.Context) {
-	text, fellBack, err := tokenSource{socket: d.options.socket, audience: flyname.AudienceAWS}.read(ctx, d.sys)
+	text, fellBack, err := tokenSource{socket: d.options.socket, audience: flyname.AudienceAWS}.read(ctx, d.System)
 	var failure *flyoidc.MintError
 	switch {
 	case errors.As(err, &failure):
@@ -138,11 +135,11 @@ func (d *doctor) mint(ctx context.Context) {
 		d.add(render.Bad, "socket", "", "%s", err)
 		return
 	case fellBack != nil && fellBack.Kind == flyoidc.MintNotAllowed:
-		d.add(render.Doubtful, "socket", "", "it belongs to root, and this process is not; the token file serves instead")
+		d.add(render.Warn, "socket", "", "it belongs to root, and this process does not run as root; the token file is used instead")
 	case fellBack != nil:
-		d.add(render.Doubtful, "socket", mintHint(fellBack), "%s; the token file serves instead", fellBack)
+		d.add(render.Warn, "socket", mintHint(fellBack), "%s; the token file is used instead", fellBack)
 	default:
-		d.add(render.Good, "socket", "", "it gives tokens")
+		d.add(render.Good, "socket", "", "it issues tokens")
 	}
 	token, err := flyoidc.Decode(text)
 	if err != nil {
@@ -153,7 +150,7 @@ func (d *doctor) mint(ctx context.Context) {
 	level, next := render.Good, ""
 	app := d.env("FLY_APP_NAME")
 	if s, ok := flyname.ParseSubject(token.Claims.Subject); !ok || app != "" && s.App != app {
-		level, next = render.Doubtful, "a trust policy has to match this sub: fly-aws explain --help"
+		level, next = render.Warn, "a trust policy must match this sub: fly-aws explain --help"
 	}
 	d.add(level, "token", next, "sub %s, from %s", token.Claims.Subject, token.Claims.Issuer)
 }
@@ -164,9 +161,9 @@ func (d *doctor) clock(context.Context) {
 		return
 	}
 	// A token from the file is up to nine minutes old, a fresh one some seconds.
-	off := d.sys.Now().Sub(d.token.Claims.IssuedAt)
+	off := d.Now().Sub(d.token.Claims.IssuedAt)
 	if off < -time.Minute || off > 10*time.Minute {
-		d.add(render.Bad, "clock", "signatures of AWS calls need a right clock: restart the machine (fly machine restart)", "it is %s off the issuer's", duration(off.Abs()))
+		d.add(render.Bad, "clock", "AWS refuses calls that are signed with a wrong clock: restart the machine (fly machine restart)", "it is %s off the issuer's", render.Duration(off.Abs()))
 		return
 	}
 	d.add(render.Good, "clock", "", "it agrees with the issuer's")
@@ -174,7 +171,7 @@ func (d *doctor) clock(context.Context) {
 
 func (d *doctor) roleARN(context.Context) {
 	role := d.env(setup.EnvRoleARN)
-	const next = "set it in the [env] of fly.toml (fly-aws setup or patch does), then fly deploy"
+	const next = "set it in the [env] of fly.toml (fly-aws setup or patch does it), then fly deploy"
 	switch reason := setup.RoleARNProblem(role); {
 	case role == "":
 		d.add(render.Bad, "role", next, "%s is not set, so Fly keeps no token file and the SDKs use no role", setup.EnvRoleARN)
@@ -186,8 +183,8 @@ func (d *doctor) roleARN(context.Context) {
 	}
 }
 
-// shadows finds what every SDK's credential chain looks at before a web identity.
-func (d *doctor) shadows(context.Context) {
+// precedence finds what the credential chain of an SDK looks at before a web identity.
+func (d *doctor) precedence(context.Context) {
 	const keyID, secret, session = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN" //nolint:gosec // names of variables
 	var set []string
 	for _, name := range []string{keyID, secret, session} {
@@ -196,21 +193,21 @@ func (d *doctor) shadows(context.Context) {
 		}
 	}
 	remove := func(names []string) string {
-		return "remove what stands in the [env] of fly.toml; a secret goes with: fly secrets unset " + strings.Join(names, " ")
+		return "remove it from the [env] of fly.toml, or if it is a secret: fly secrets unset " + strings.Join(names, " ")
 	}
 	switch {
 	case d.env(keyID) != "" && d.env(secret) != "":
 		next := remove(set)
 		if d.env("BUCKET_NAME") != "" || strings.Contains(d.env("AWS_ENDPOINT_URL_S3"), "tigris") {
-			next += ". Tigris (fly storage) uses them: give its client their values under other names first"
+			next += ". Tigris (fly storage) uses these: first give its client the values under other names"
 		}
-		d.add(render.Bad, "shadowing", next, "%s: the SDKs use these instead of the role", strings.Join(set, ", "))
+		d.add(render.Bad, "precedence", next, "the SDKs use %s instead of the role", strings.Join(set, ", "))
 	case len(set) > 0:
-		d.add(render.Doubtful, "shadowing", remove(set), "%s without the rest of a key: some SDKs stop at it", strings.Join(set, ", "))
+		d.add(render.Warn, "precedence", remove(set), "%s without the rest of a key: some SDKs fail on it", strings.Join(set, ", "))
 	case d.env("AWS_PROFILE") != "":
-		d.add(render.Doubtful, "shadowing", "right if that profile gives the role; else "+remove([]string{"AWS_PROFILE"}), "AWS_PROFILE: the SDKs use the profile %s instead of the role", d.env("AWS_PROFILE"))
+		d.add(render.Warn, "precedence", "right if that profile uses the role; otherwise "+remove([]string{"AWS_PROFILE"}), "some SDKs use the profile %s of AWS_PROFILE instead of the role", d.env("AWS_PROFILE"))
 	default:
-		d.add(render.Good, "shadowing", "", "no static keys and no profile in the environment")
+		d.add(render.Good, "precedence", "", "no static keys and no profile in the environment")
 	}
 }
 
@@ -223,7 +220,7 @@ func (d *doctor) region(context.Context) {
 	case region == "":
 		d.add(render.Bad, "region", "set AWS_REGION in the [env] of fly.toml, then fly deploy", "AWS_REGION is not set; Fly sets none, and the SDKs need one")
 	case !setup.RegionLike(region):
-		d.add(render.Bad, "region", "set AWS_REGION to one of AWS's, such as eu-central-1; auto is Tigris's", "AWS_REGION is %q, which is no region of AWS's", region)
+		d.add(render.Bad, "region", "set AWS_REGION to an AWS region, such as eu-central-1; auto is for Tigris", "AWS_REGION is %q, which is not an AWS region", region)
 	default:
 		d.add(render.Good, "region", "", "%s", region)
 	}
@@ -231,13 +228,13 @@ func (d *doctor) region(context.Context) {
 
 func (d *doctor) endpoints(context.Context) {
 	var set []string
-	for _, assignment := range d.sys.Environ {
+	for _, assignment := range d.Environ {
 		if name, value, _ := strings.Cut(assignment, "="); strings.HasPrefix(name, "AWS_ENDPOINT_URL") && value != "" {
 			set = append(set, name)
 		}
 	}
 	if len(set) > 0 {
-		d.add(render.Doubtful, "endpoint", "remove it unless that is intended: fly secrets unset "+strings.Join(set, " "), "%s sends AWS calls elsewhere", strings.Join(set, ", "))
+		d.add(render.Warn, "endpoint", "unless that is intended: fly secrets unset "+strings.Join(set, " "), "%s: AWS calls go to another endpoint than AWS's", strings.Join(set, ", "))
 	}
 }
 
@@ -252,7 +249,7 @@ func (d *doctor) tokenFile(ctx context.Context) {
 		d.add(level, "token file", next, "AWS_WEB_IDENTITY_TOKEN_FILE is not set")
 		return
 	}
-	text, err := readToken(ctx, d.sys, nil)
+	text, err := readToken(ctx, d.System, nil)
 	if err != nil {
 		d.add(render.Bad, "token file", "it appears some seconds after boot; if it does not, restart the machine", "%s", err)
 		return
@@ -262,29 +259,27 @@ func (d *doctor) tokenFile(ctx context.Context) {
 		d.add(render.Bad, "token file", "restart the machine, so that Fly writes a new one", "%s: %s", name, err)
 		return
 	}
-	switch left := token.Claims.Expiry.Sub(d.sys.Now()); {
+	switch left := token.Claims.Expiry.Sub(d.Now()); {
 	case left <= 0:
-		d.add(render.Bad, "token file", "Fly renews it every nine minutes: restart the machine", "%s expired %s ago", name, duration(-left))
+		d.add(render.Bad, "token file", "Fly renews it every nine minutes: restart the machine", "%s expired %s ago", name, render.Duration(-left))
 	case len(token.Claims.Audience) != 1 || token.Claims.Audience[0] != flyname.AudienceAWS:
 		d.add(render.Bad, "token file", "let Fly write it: leave AWS_WEB_IDENTITY_TOKEN_FILE unset in fly.toml", "%s is for the audience %s", name, strings.Join(token.Claims.Audience, ", "))
 	case d.token != nil && token.Claims.Issuer != d.token.Claims.Issuer:
 		d.add(render.Bad, "token file", "let Fly write it: leave AWS_WEB_IDENTITY_TOKEN_FILE unset in fly.toml", "%s is of %s, the machine of %s", name, token.Claims.Issuer, d.token.Claims.Issuer)
 	default:
-		d.add(render.Good, "token file", "", "%s, fresh for %s", name, duration(left))
+		d.add(render.Good, "token file", "", "%s, fresh for %s", name, render.Duration(left))
 	}
 }
 
-// awsPatience is how long a check waits for AWS.
-const awsPatience = 10 * time.Second
+// awsTimeout is how long a check waits for AWS.
+const awsTimeout = 10 * time.Second
 
 // open opens the AWS account, with the default credential chain or without any
 // credentials.
-func (d *doctor) open(ctx context.Context, anonymous bool) (*awsapi.Account, error) {
-	e := newEngine(d.sys, d.options.output)
-	options := awsFlags{verbose: d.options.verbose}.options(e)
+func (d *doctor) openAWS(ctx context.Context, anonymous bool) (*awsapi.Account, error) {
+	options := awsFlags{verbose: d.options.verbose}.options(&callLog{console: d.console})
 	options.Anonymous = anonymous
-	err := e.openAWS(ctx, options)
-	return e.account, err
+	return d.openAccount(ctx, options)
 }
 
 // exchange gives the token to STS for the role.
@@ -297,11 +292,11 @@ func (d *doctor) exchange(ctx context.Context) {
 		d.add(render.Skipped, "exchange", "", "no role is set")
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, awsPatience)
+	ctx, cancel := context.WithTimeout(ctx, awsTimeout)
 	defer cancel()
 	var session awsapi.Session
 	exchange := awsapi.Exchange{RoleARN: d.role, SessionName: "fly-aws-doctor", Token: d.text}
-	account, err := d.open(ctx, true)
+	account, err := d.openAWS(ctx, true)
 	if err == nil {
 		session, err = account.Exchange(ctx, exchange)
 	}
@@ -311,13 +306,13 @@ func (d *doctor) exchange(ctx context.Context) {
 		hints := (&refusedError{err: err, refusal: refusal, exchange: exchange}).hints()
 		d.add(render.Bad, "exchange", hints[len(hints)-1], "AWS refuses: %s: %s", refusal.Code, refusal.Message)
 	case errors.Is(err, context.DeadlineExceeded):
-		d.add(render.Bad, "exchange", "check the machine's network", "AWS does not answer within %s", duration(awsPatience))
+		d.add(render.Bad, "exchange", "check the machine's network", "AWS does not answer within %s", render.Duration(awsTimeout))
 	case err != nil:
 		d.add(render.Bad, "exchange", "", "%s", err)
 	case session.Account != accountOf(d.role):
-		d.add(render.Bad, "exchange", "", "the role is of account %s, the credentials of %s", accountOf(d.role), session.Account)
+		d.add(render.Bad, "exchange", "", "the role belongs to the account %s, the credentials to %s", accountOf(d.role), session.Account)
 	default:
-		d.add(render.Good, "exchange", "", "AWS gives credentials for %s", duration(session.Expires.Sub(d.sys.Now())))
+		d.add(render.Good, "exchange", "", "AWS issues credentials for %s", render.Duration(session.Expires.Sub(d.Now())))
 	}
 }
 
@@ -328,29 +323,28 @@ func accountOf(arn string) string {
 	return ""
 }
 
-// caller asks AWS whom the default credential chain makes of this process: what
-// any SDK here would find.
+// caller asks AWS which identity the default credential chain finds here.
 func (d *doctor) caller(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, awsPatience)
+	ctx, cancel := context.WithTimeout(ctx, awsTimeout)
 	defer cancel()
 	var caller string
-	account, err := d.open(ctx, false)
+	account, err := d.openAWS(ctx, false)
 	if err == nil {
 		var facts setup.Facts
-		facts, err = account.Facts(ctx, awsapi.Hints{})
+		facts, err = account.Facts(ctx, setup.Request{})
 		caller = facts.Caller
 	}
-	const next = "fix what is marked ✗ above first"
+	const next = "first fix the checks above that failed"
 	name := d.role[strings.LastIndexByte(d.role, '/')+1:]
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		d.add(render.Bad, "who am I", "check the machine's network", "AWS does not answer within %s", duration(awsPatience))
+		d.add(render.Bad, "who am I", "check the machine's network", "AWS does not answer within %s", render.Duration(awsTimeout))
 	case err != nil:
-		d.add(render.Bad, "who am I", next, "the AWS SDKs here find no credentials: %s", err)
+		d.add(render.Bad, "who am I", next, "the AWS SDKs find no credentials here: %s", err)
 	case d.role == "":
-		d.add(render.Doubtful, "who am I", next, "the AWS SDKs here are %s", caller)
+		d.add(render.Warn, "who am I", next, "the AWS SDKs use %s here", caller)
 	case !strings.Contains(caller, ":assumed-role/"+name+"/") || accountOf(caller) != accountOf(d.role):
-		d.add(render.Bad, "who am I", next, "the AWS SDKs here are %s, not the role", caller)
+		d.add(render.Bad, "who am I", next, "the AWS SDKs use %s here, not the role", caller)
 	default:
 		d.add(render.Good, "who am I", "", "%s", caller)
 	}
@@ -364,9 +358,9 @@ func mintHint(e *flyoidc.MintError) string {
 	case flyoidc.MintNotAllowed:
 		return "the socket belongs to root: run it as root, or use the token file that Fly keeps when AWS_ROLE_ARN is set"
 	case flyoidc.MintConnectionRefused, flyoidc.MintTimeout:
-		return "try again in some seconds; a machine that has just booted may not be ready"
+		return "try again in a few seconds; a machine that has just booted may not be ready"
 	case flyoidc.MintNotSocket:
-		return "leave --socket away, or name the machine's API socket"
+		return "drop --socket, or give it the path of the machine's API socket"
 	case flyoidc.MintRefused:
 		return "check the audience; Fly's support can look the request up by its ID"
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -12,11 +11,11 @@ import (
 
 	"github.com/fly-aws/fly-aws/internal/awsapi"
 	"github.com/fly-aws/fly-aws/internal/explain"
-	"github.com/fly-aws/fly-aws/internal/flyapi"
 	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/internal/flyoidc"
 	"github.com/fly-aws/fly-aws/internal/preset"
 	"github.com/fly-aws/fly-aws/internal/render"
+	"github.com/fly-aws/fly-aws/internal/text"
 	"github.com/fly-aws/fly-aws/internal/wizard"
 	"github.com/fly-aws/fly-aws/internal/workdir"
 	"github.com/fly-aws/fly-aws/setup"
@@ -44,7 +43,7 @@ func asUsage(err error) error {
 	return &usageError{err: err, hint: "see fly-aws --help"}
 }
 
-// A hinted error knows its own next step.
+// A hintedError knows its own next step.
 type hintedError struct {
 	err  error
 	hint string
@@ -53,209 +52,157 @@ type hintedError struct {
 func (e *hintedError) Error() string { return e.err.Error() }
 func (e *hintedError) Unwrap() error { return e.err }
 
-// problemOf turns an error into what a person or script is told: the one table of
-// words, hints and exit codes. A hint about a flag is given only if the verb has it.
+// problemOf says what a person or a script is told of an error. has says whether the
+// command has a flag; hints about others are left out.
 func problemOf(ctx context.Context, err error, has func(flag string) bool) render.Problem {
-	p := render.Problem{Code: "failed", Exit: exitFailed, Message: lines(err)}
-	hint := func(format string, args ...any) {
-		p.Hints = append(p.Hints, render.Clean(fmt.Sprintf(format, args...)))
-	}
-	hintFor := func(flag, format string, args ...any) {
-		if has(flag) {
-			hint(format, args...)
-		}
-	}
-	hintConfig := func(text string) {
-		if has("no-patch") {
-			text += ", or leave fly.toml alone with --no-patch"
-		}
-		hintFor("config", "%s", text)
-	}
-	set := func(code string, exit int) { p.Code, p.Exit = code, exit }
-
-	var (
-		usage       *usageError
-		hinted      *hintedError
-		invalid     *setup.InvalidError
-		conflict    *setup.ConflictError
-		stale       *setup.StaleError
-		size        *setup.SizeError
-		creds       *awsapi.CredentialsError
-		denied      *awsapi.DeniedError
-		throttled   *awsapi.ThrottledError
-		unreachable *awsapi.UnreachableError
-		unknown     *awsapi.UnknownPolicyError
-		ambiguous   *awsapi.AmbiguousPolicyError
-		mismatch    *awsapi.MismatchError
-		missing     *workdir.NotFoundError
-		format      *workdir.FormatError
-		otherApp    *workdir.OtherAppError
-		mint        *flyoidc.MintError
-		refused     *refusedError
-		noCommand   *noCommandError
-		fly         *flyapi.Error
-		otherOrg    *setup.OtherOrgError
-		severalOrgs *setup.SeveralOrgsError
-		mismatched  *tokenMismatchError
-		strict      *strictError
-		presetErr   *preset.Error
-		input       *wizard.InputError
-		sharedFile  *awsapi.ConfigFileError
-	)
-	switch {
-	case ctx.Err() != nil && errors.Is(err, context.Canceled):
-		set("interrupted", exitInterrupted)
-		p.Message = "interrupted"
+	var hinted *hintedError
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		p := render.Problem{Code: "interrupted", Exit: exitInterrupted, Message: "interrupted", Hints: []string{"nothing was written"}}
 		if errors.As(err, &hinted) {
-			hint("%s", hinted.hint)
-		} else {
-			hint("nothing was written")
+			p.Hints = []string{text.Clean(hinted.hint)}
 		}
 		return p
-	case errors.As(err, &input):
-		set("no-answer", exitUsage)
-		if input.Question == confirmation {
-			hint("pass --yes to apply the plan without being asked")
-		} else {
-			hint("answer it, or say it with a flag: see fly-aws setup --help")
-		}
-	case errors.As(err, &strict):
-		set("warnings", exitFailed)
-		p.Message = strict.message()
-		p.Hints = strict.hints()
-	case errors.As(err, &mismatched):
-		set("token-mismatch", exitFailed)
-		p.Message = render.Clean(mismatched.Error())
-		for _, line := range mismatched.differences() {
-			p.Message += "\n" + render.Clean(line)
-		}
-		if next := mismatched.hint(); next != "" {
-			hint("%s", next)
-		}
-	case errors.As(err, &otherOrg):
-		set("other-org", exitFailed)
-		hintFor("org", "pass --org %s, or another --app; each organisation takes a run of its own", shellWord(otherOrg.Have))
-	case errors.As(err, &severalOrgs):
-		set("several-orgs", exitFailed)
-		hint("run it once for each organisation, with its apps")
-	case errors.As(err, &sharedFile):
-		set("aws-config", exitFailed)
-		hint("mend the file, or choose a profile with --profile")
-	case errors.As(err, &invalid), errors.As(err, &usage):
-		set("usage", exitUsage)
-		if invalid != nil {
-			p.Code = "invalid"
-		}
-		p.Message, p.Hints = explainUsage(err, has)
-	case errors.As(err, &presetErr):
-		set("invalid", exitUsage)
-		p.Message = render.Clean(fmt.Sprintf("--preset %q: %s", strings.TrimSuffix(presetErr.Preset+"="+presetErr.Answer, "="), presetErr.Reason))
-		if _, found := preset.Find(presetErr.Preset); !found {
-			hint("there are %s", presetNames())
-		}
-	case errors.As(err, &conflict):
-		set("conflict", exitFailed)
-		p.Message, p.Hints = explainConflict(conflict)
-	case errors.As(err, &stale):
-		set("stale", exitFailed)
-		p.Message = render.NameOf(stale.ID) + " changed after the plan was made: " + render.Clean(stale.Reason)
-		if has("yes") {
-			hint("run the same command again; nothing that changed was overwritten")
-		} else {
-			hint("make a new plan; nothing that changed was overwritten")
-		}
-		return p
-	case errors.As(err, &size):
-		set("trust-policy-size", exitFailed)
-		hintFor("shared-role", "leave --shared-role away, so that each app gets a role of its own, or split the apps over several shared roles")
-		hint("or have the quota raised: aws service-quotas request-service-quota-increase --service-code iam --quota-code L-C07B4B0D --desired-value %d --region us-east-1", quotaFor(size.Size))
-	case errors.As(err, &creds):
-		set("no-credentials", exitNotAllowed)
-		p.Hints = credentialHints(creds, has)
-	case errors.As(err, &denied):
-		set("access-denied", exitNotAllowed)
-		if denied.Action != "" {
-			hint("let the caller do %s, or use other credentials", denied.Action)
-		}
-	case errors.As(err, &throttled):
-		set("throttled", exitFailed)
-		hint("run the same command again later; it picks up where it stopped")
-	case errors.As(err, &unreachable):
-		set("unreachable", exitFailed)
-		hint("check the network, a proxy in the environment, and AWS_ENDPOINT_URL if it is set")
-	case errors.As(err, &unknown):
-		set("unknown-policy", exitUsage)
-		if len(unknown.Similar) > 0 {
-			hint("did you mean %s?", strings.Join(unknown.Similar, " or "))
-		} else {
-			hint("list the names with: aws iam list-policies --query 'Policies[].PolicyName'")
-		}
-	case errors.As(err, &ambiguous):
-		set("ambiguous-policy", exitUsage)
-		hint("give the ARN: %s", strings.Join(ambiguous.ARNs, " or "))
-	case errors.As(err, &mismatch):
-		set(mismatch.What+"-mismatch", exitUsage)
-		hint("sign in to the other %s, or give an ARN of this one", mismatch.What)
-	case errors.As(err, &noCommand):
-		set("no-command", exitNoCommand)
-		hint("is it installed, and in PATH?")
-	case errors.As(err, &refused):
-		set("refused", exitFailed)
-		p.Hints = refused.hints()
-	case errors.As(err, &mint):
-		set("no-token", exitFailed)
-		if mint.Kind == flyoidc.MintNotAllowed {
-			p.Exit = exitNotAllowed
-		}
-		if next := mintHint(mint); next != "" {
-			hint("%s", next)
-		}
-	case errors.As(err, &fly):
-		set("fly-"+string(fly.Kind), exitFailed)
-		switch fly.Kind {
-		case flyapi.KindNotSignedIn, flyapi.KindToken, flyapi.KindNotAllowed, flyapi.KindElsewhere:
-			p.Exit = exitNotAllowed
-		}
-		if next := flyNext(fly); next != "" {
-			hint("%s", next)
-		}
-	case errors.As(err, &missing):
-		set("config-not-found", exitFailed)
-		hintConfig("name the file with --config")
-	case errors.As(err, &format):
-		set("config-format", exitFailed)
-	case errors.As(err, &otherApp):
-		set("config-of-other-app", exitFailed)
-		hintConfig("name the app's own file with --config")
 	}
-	if errors.As(err, &hinted) {
-		hint("%s", hinted.hint)
+	errs, common := split(err)
+	var failures []failure
+	for _, e := range errs {
+		c := failureOf(e, has)
+		if !slices.ContainsFunc(failures, func(other failure) bool { return other.Message == c.Message }) {
+			failures = append(failures, c)
+		}
+	}
+	p := render.Problem{Code: failures[0].Code, Exit: failures[0].exit}
+	var messages, hints []string
+	for _, c := range failures {
+		if c.exit == exitUsage && p.Exit != exitUsage {
+			p.Code, p.Exit = c.Code, c.exit
+		}
+		messages, hints = append(messages, c.Message), append(hints, c.Hints...)
+		if len(failures) > 1 {
+			p.Causes = append(p.Causes, c.Cause)
+		}
+	}
+	p.Message = strings.Join(messages, "\n")
+	for _, hint := range append(hints, common...) {
+		if hint = text.Clean(hint); !slices.Contains(p.Hints, hint) {
+			p.Hints = append(p.Hints, hint)
+		}
 	}
 	return p
 }
 
-func presetNames() string {
-	var names []string
-	for _, p := range preset.All() {
-		names = append(names, p.Name)
+// split takes apart errors that are joined, and returns the next steps that are the
+// same for all of them.
+func split(err error) (errs []error, hints []string) {
+	switch e := err.(type) { //nolint:errorlint // one layer at a time
+	case interface{ Unwrap() []error }:
+		for _, inner := range e.Unwrap() {
+			some, more := split(inner)
+			errs, hints = append(errs, some...), append(hints, more...)
+		}
+		return errs, hints
+	case *hintedError:
+		if errs, hints = split(e.err); len(errs) > 1 {
+			return errs, append(hints, e.hint)
+		}
+	case *reportError:
+		return split(e.err)
 	}
-	return strings.Join(names, ", ")
+	return []error{err}, nil
 }
 
-// lines puts the errors joined in err below one another, each once.
+// flatten returns the errors joined in err; none for nil.
+func flatten(err error) []error {
+	if err == nil {
+		return nil
+	}
+	errs, _ := split(err)
+	return errs
+}
+
+// A failure is one error in words, with its exit code.
+type failure struct {
+	render.Cause
+	exit int
+}
+
+func newFailure(code string, exit int, message string, hints ...string) *failure {
+	return &failure{render.Cause{Code: code, Message: message, Hints: hints}, exit}
+}
+
+// failureOf puts one error into words: what happened, and what to do next.
+func failureOf(err error, has func(flag string) bool) failure {
+	var c *failure
+	for _, table := range []func(error, func(string) bool) *failure{requestFailure, planFailure, awsFailure, machineFailure, fileFailure} {
+		if c = table(err, has); c != nil {
+			break
+		}
+	}
+	if c == nil {
+		c = newFailure("failed", exitFailed, "")
+	}
+	if c.Message == "" {
+		c.Message = lines(err)
+	}
+	var hinted *hintedError
+	if errors.As(err, &hinted) {
+		c.Hints = append(c.Hints, hinted.hint)
+	}
+	var hints []string
+	for _, hint := range c.Hints {
+		if hint = text.Clean(hint); hint != "" && !slices.Contains(hints, hint) {
+			hints = append(hints, hint)
+		}
+	}
+	c.Hints = hints
+	return *c
+}
+
+// lines is the message of an error, one line or more, fit for a terminal.
 func lines(err error) string {
 	var out []string
-	for _, e := range flatten(err) {
-		if line := render.Clean(e.Error()); !slices.Contains(out, line) {
-			out = append(out, line)
-		}
+	for line := range strings.Lines(err.Error()) {
+		out = append(out, text.Clean(strings.TrimSuffix(line, "\n")))
 	}
 	return strings.Join(out, "\n")
 }
 
-// quotaFor is a quota of the trust policy's size that is enough.
-func quotaFor(size int) int {
-	return min((size/1024+1)*1024, trustpolicy.MaxSizeQuota)
+// requestFailure is about what was asked for on the command line or in answers.
+func requestFailure(err error, has func(string) bool) *failure {
+	var (
+		input   *wizard.InputError
+		invalid *setup.InvalidError
+		answer  *preset.Error
+		usage   *usageError
+	)
+	switch {
+	case errors.As(err, &input):
+		if input.Question == confirmation {
+			return newFailure("no-answer", exitUsage, "", "pass --yes to apply the plan without being asked")
+		}
+		return newFailure("no-answer", exitUsage, "", "answer it, or use a flag: see fly-aws setup --help")
+	case errors.As(err, &invalid):
+		return newFailure("invalid", exitUsage, invalidMessage(invalid), invalidHints(invalid, has)...)
+	case errors.As(err, &answer):
+		return newFailure("invalid", exitUsage, "")
+	case errors.As(err, &usage):
+		message := text.Clean(text.Redact(usageMessage(usage)))
+		if strings.Contains(message, text.HiddenToken) {
+			return newFailure("usage", exitUsage, message, "a token of several words needs quotes: -t 'FlyV1 ...'", usage.hint)
+		}
+		return newFailure("usage", exitUsage, message, usage.hint)
+	}
+	return nil
+}
+
+// usageMessage is the message of a usage error. The letters behind an unknown flag of
+// one letter are left out, since they may be its value: -tSECRET.
+func usageMessage(err error) string {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "" {
+		return "unknown flag: -" + unknown.GetSpecifiedName()
+	}
+	return err.Error()
 }
 
 // flagOf names the flag that fills a field of a request.
@@ -266,159 +213,266 @@ func flagOf(f setup.Field) string {
 	return "--" + string(f)
 }
 
-// explainUsage puts all that is wrong with a command line into one message.
-func explainUsage(err error, has func(flag string) bool) (message string, hints []string) {
+func invalidMessage(e *setup.InvalidError) string {
+	message := fmt.Sprintf("%s %s: %s", flagOf(e.Field), text.Quote(e.Value), text.Clean(e.Reason))
+	switch {
+	case e.Missing:
+		message = flagOf(e.Field) + " is missing: " + text.Clean(e.Reason)
+	case e.Default && e.Field == setup.FieldOrg:
+		message = fmt.Sprintf("the apps belong to the organization %s, according to Fly: %s", text.Quote(e.Value), text.Clean(e.Reason))
+	case e.Default:
+		message = fmt.Sprintf("the default role name %s: %s", text.Quote(e.Value), text.Clean(e.Reason))
+	}
+	var fly *setup.FlyProblem
+	if errors.As(e, &fly) {
+		message += "\nFly could not be asked for it: " + render.FlyProblem(fly)
+	}
+	return message
+}
+
+func invalidHints(e *setup.InvalidError, has func(string) bool) []string {
+	var (
+		name   *flyname.NameError
+		fly    *setup.FlyProblem
+		answer *preset.Error
+		hints  []string
+	)
+	switch {
+	case e.Field == setup.FieldOrg && e.Missing:
+		hints = append(hints, "pass --org with a slug of: fly orgs list; for personal, the raw slug of: "+findRawSlug)
+	case errors.As(e, &name) && name.IsAlias():
+		hints = append(hints, "find the raw slug: "+findRawSlug)
+	case e.Field == setup.FieldApp && e.Missing && has("config"):
+		hints = append(hints, "pass --app, or --config with the app's fly.toml")
+	case e.Field == setup.FieldApp && e.Missing:
+		hints = append(hints, "pass --app")
+	case e.NoRegion:
+		hints = append(hints, "pass --aws-region")
+	case e.NotShared:
+		hints = append(hints, "pass --shared-role instead of --role-name, so that all the apps use one role")
+	case e.Field == setup.FieldRoleName:
+		hints = append(hints, "choose a name with --role-name, or with --shared-role for several apps")
+	case e.Field == setup.FieldInline && e.Err == nil:
+		hints = append(hints, "the policy is named after its file: rename the file")
+	case errors.As(e, &answer):
+		if _, found := preset.Find(answer.Preset); !found {
+			hints = append(hints, "the presets are "+presetNames())
+		}
+	}
+	if errors.As(e, &fly) {
+		hints = append(hints, render.FlyNext(fly))
+	}
+	return hints
+}
+
+// findRawSlug prints the slug that tokens of the personal organization carry
+// (superfly/flyctl, internal/command/orgs/replay_sources_list.go).
+const findRawSlug = "fly orgs replay-sources list -o personal"
+
+// planFailure is about what stands in the way of a plan, and about Fly.
+func planFailure(err error, has func(string) bool) *failure {
+	var (
+		strict      *strictError
+		mismatch    *setup.TokenMismatchError
+		otherOrg    *setup.OtherOrgError
+		severalOrgs *setup.SeveralOrgsError
+		account     *setup.OtherAccountError
+		conflict    *setup.ConflictError
+		stale       *setup.StaleError
+		size        *setup.SizeError
+		fly         *setup.FlyProblem
+	)
+	switch {
+	case errors.As(err, &strict):
+		return newFailure("warnings", exitFailed, strict.message(), strict.hints()...)
+	case errors.As(err, &mismatch):
+		return newFailure("token-mismatch", exitFailed, mismatchMessage(mismatch), mismatchHint(mismatch))
+	case errors.As(err, &otherOrg):
+		c := newFailure("other-org", exitFailed, "")
+		if has("org") {
+			c.Hints = append(c.Hints, "pass --org "+text.ShellWord(otherOrg.Have)+", or another --app; run it once for each organization")
+		}
+		return c
+	case errors.As(err, &severalOrgs):
+		return newFailure("several-orgs", exitFailed, "", "run it once for each organization, with its apps")
+	case errors.As(err, &account):
+		return newFailure("other-account", exitFailed, "", "sign in to the plan's account, or make a new plan")
+	case errors.As(err, &conflict):
+		return newFailure("conflict", exitFailed, conflictMessage(conflict), conflictHints(conflict)...)
+	case errors.As(err, &stale):
+		hint := "make a new plan; nothing that changed was overwritten"
+		if has("yes") {
+			hint = "run the same command again; nothing that changed was overwritten"
+		}
+		return newFailure("stale", exitFailed, render.Stale(stale), hint)
+	case errors.As(err, &size):
+		c := newFailure("trust-policy-size", exitFailed, "")
+		if has("shared-role") {
+			c.Hints = append(c.Hints, "drop --shared-role, so that each app gets its own role, or split the apps over several shared roles")
+		}
+		c.Hints = append(c.Hints, fmt.Sprintf("or have the quota raised: aws service-quotas request-service-quota-increase --service-code iam --quota-code L-C07B4B0D --desired-value %d --region us-east-1", quotaFor(size.Size)))
+		return c
+	case errors.As(err, &fly):
+		exit := exitFailed
+		switch fly.Kind {
+		case setup.FlyNotSignedIn, setup.FlyToken, setup.FlyNotAllowed, setup.FlyElsewhere:
+			exit = exitNotAllowed
+		}
+		return newFailure("fly-"+string(fly.Kind), exit, render.FlyProblem(fly), render.FlyNext(fly))
+	}
+	return nil
+}
+
+// message has a line for each warning that was not shown, and one for all.
+func (e *strictError) message() string {
+	if e.shown {
+		return e.Error()
+	}
 	var out []string
-	hint := func(text string) {
-		if text = render.Clean(text); text != "" && !slices.Contains(hints, text) {
-			hints = append(hints, text)
+	for _, w := range render.WarningDocuments(e.plan) {
+		line := w.Message
+		if len(w.Details) > 0 {
+			line += " (" + strings.Join(w.Details, " ") + ")"
 		}
+		out = append(out, line)
 	}
-	for _, e := range flatten(err) {
-		var invalid *setup.InvalidError
-		var name *flyname.NameError
-		var usage *usageError
-		switch {
-		case errors.As(e, &usage):
-			text := hideTokens(unknownFlag(usage))
-			out = append(out, render.Clean(text))
-			if text != usage.Error() && strings.Contains(text, hiddenToken) {
-				hint("a token of several words takes quotes: -t 'FlyV1 ...'")
-			}
-			hint(usage.hint)
-			continue
-		case !errors.As(e, &invalid): // what is wrong besides
-			other := problemOf(context.Background(), e, has)
-			out = append(out, other.Message)
-			for _, text := range other.Hints {
-				hint(text)
-			}
-			continue
-		case invalid.Missing:
-			out = append(out, render.Clean(flagOf(invalid.Field)+" is missing: "+invalid.Reason))
-		case invalid.Default:
-			out = append(out, render.Clean(fmt.Sprintf("the default role name %q: %s", invalid.Value, invalid.Reason)))
-		default:
-			out = append(out, render.Clean(fmt.Sprintf("%s %q: %s", flagOf(invalid.Field), invalid.Value, invalid.Reason)))
-		}
-		switch {
-		case errors.As(e, &name) && name.IsAlias():
-			if has("access-token") {
-				hint(flyNext(&flyapi.Error{Kind: flyapi.KindNotSignedIn})) // then Fly tells it
-			}
-			for _, text := range findRawSlug {
-				hint(text)
-			}
-		case invalid.Missing && invalid.Field == setup.FieldOrg:
-			hint("pass --org with a slug of: fly orgs list (for personal the real one behind it)")
-		case invalid.Missing && invalid.Field == setup.FieldApp && has("config"):
-			hint("pass --app, or --config with the app's fly.toml")
-		case invalid.Missing && invalid.Field == setup.FieldApp:
-			hint("pass --app")
-		case invalid.NotShared:
-			hint("pass --shared-role instead of --role-name, so that all the apps use one role")
-		case invalid.Field == setup.FieldRoleName:
-			hint("choose a name with --role-name, or for several apps one with --shared-role")
-		case invalid.Field == setup.FieldInline && invalid.Err == nil:
-			hint("the file's name becomes the policy's: rename the file")
-		}
-	}
-	return strings.Join(out, "\n"), hints
+	return strings.Join(append(out, e.Error()), "\n")
 }
 
-// hiddenToken stands for a token of Fly's that somebody typed in the wrong place.
-const hiddenToken = "[token]"
-
-// hideTokens takes Fly's tokens out of what repeats the command line: a token that
-// is given without quotes is cut at its blanks.
-func hideTokens(text string) string {
-	return regexp.MustCompile(`(fm1[ra]|fm2|fo1)_[^\s"']*`).ReplaceAllString(text, hiddenToken)
-}
-
-// unknownFlag is the message of a usage error. The letters behind an unknown flag
-// of one letter are left away, since they may be its value: -tSECRET.
-func unknownFlag(err error) string {
-	var unknown *pflag.NotExistError
-	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "" {
-		return "unknown flag: -" + unknown.GetSpecifiedName()
+// hints are what to do about the warnings that were not shown.
+func (e *strictError) hints() []string {
+	if e.shown {
+		return nil
 	}
-	return err.Error()
-}
-
-// findRawSlug says where the slug stands that Fly's tokens carry; no output of
-// flyctl has it (superfly/flyctl, GraphQL field rawSlug).
-var findRawSlug = []string{
-	"the real slug ends iss in a token of its Machines: run fly-aws token there, or",
-	"fly ssh console -C 'curl -s --unix-socket /.fly/api http://localhost/v1/tokens/oidc -d {}'",
-	"https://api.fly.io/graphql tells it too: {organizations{nodes{slug rawSlug}}}",
-}
-
-// flatten returns the errors joined in err.
-func flatten(err error) []error {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return []error{err}
-	}
-	var out []error
-	for _, e := range joined.Unwrap() {
-		out = append(out, flatten(e)...)
+	var out []string
+	for _, w := range render.WarningDocuments(e.plan) {
+		out = append(out, w.Fix)
 	}
 	return out
 }
 
-// explainConflict names what stands in the way and the ways out.
-func explainConflict(e *setup.ConflictError) (message string, hints []string) {
+func mismatchMessage(e *setup.TokenMismatchError) string {
+	message := "a token of the machine " + text.Name(e.Machine) + " of " + text.Name(e.App) + " does not match the plan"
+	for _, d := range e.Differences {
+		have := text.Name(d.Have)
+		if have == "" {
+			have = "empty"
+		}
+		message += "\nits " + d.Claim + " is " + have + ", not " + text.Name(d.Want)
+	}
+	return message
+}
+
+// mismatchHint is the next step, if it is the organization that differs.
+func mismatchHint(e *setup.TokenMismatchError) string {
+	switch {
+	case e.TokenOrg == "" || e.TokenOrg == e.Org:
+		return ""
+	case e.Confirmed:
+		return "Fly's API says that the app belongs to " + e.Org + "; if it moved there: fly apps restart " + text.ShellWord(e.App)
+	}
+	return "the organization in its tokens is " + e.TokenOrg + ": pass --org " + text.ShellWord(e.TokenOrg)
+}
+
+// quotaFor is a quota of the trust policy's size that is enough.
+func quotaFor(size int) int {
+	return min((size/1024+1)*1024, trustpolicy.MaxSizeQuota)
+}
+
+func conflictMessage(e *setup.ConflictError) string {
 	var names []string
-	said := map[string]bool{}
 	for _, c := range e.Conflicts {
-		names = append(names, render.Name(*c.After))
+		names = append(names, render.Name(c.Resource()))
+	}
+	return "conflict: " + render.Apps(names) + "; nothing was written"
+}
+
+func conflictHints(e *setup.ConflictError) []string {
+	var hints []string
+	for _, c := range e.Conflicts {
 		for _, r := range c.Reasons {
-			hint := conflictHint(c, r)
-			if !said[hint] {
-				hints = append(hints, render.Clean(hint))
-			}
-			said[hint] = true
+			hints = append(hints, conflictHint(c, r))
 		}
 	}
-	return "conflict: " + render.Apps(names) + "; nothing was written", hints
+	return hints
 }
 
 func conflictHint(c setup.Change, r setup.Reason) string {
 	switch r.Code {
 	case setup.ReasonForeignRole:
-		return "take the role over with --adopt: fly-aws adds its own statement beside what is there; or choose another with --role-name"
+		return "take the role over with --adopt: fly-aws adds its own statement beside what is there; or choose another name with --role-name"
 	case setup.ReasonSharedAudience:
-		return "pass --audience " + r.Have + ", or choose another role with --shared-role"
+		return "pass --audience " + text.ShellWord(r.Have) + ", or choose another role with --shared-role"
 	case setup.ReasonOtherApp:
 		if r.Want == "" {
 			return "share the role from now on with --adopt, or choose another name with --shared-role"
 		}
-		return "choose another with --role-name, or let the apps share one with --shared-role"
+		return "choose another name with --role-name, or let the apps share one role with --shared-role"
 	case setup.ReasonOtherOrg:
-		return "choose another with --role-name"
+		return "choose another name with --role-name"
 	case setup.ReasonOtherPath:
-		return "pass --path " + r.Have + ", or choose another with --role-name"
+		return "pass --path " + text.ShellWord(r.Have) + ", or choose another name with --role-name"
 	case setup.ReasonNameCase:
-		return "pass --role-name " + r.Have + ", or choose another"
+		return "pass --role-name " + text.ShellWord(r.Have) + ", or choose another name"
 	case setup.ReasonDocument:
-		return "the role has an inline policy " + c.After.Policy.Name + " already: rename your file, which names the policy"
+		return "the role already has an inline policy " + c.Resource().Policy.Name + ": rename your file, after which the policy is named"
 	}
 	return "look at the resource in the AWS console"
+}
+
+// awsFailure is about AWS and its credentials.
+func awsFailure(err error, has func(string) bool) *failure {
+	var (
+		sharedFile  *awsapi.ConfigFileError
+		creds       *awsapi.CredentialsError
+		denied      *awsapi.DeniedError
+		throttled   *awsapi.ThrottledError
+		unreachable *awsapi.UnreachableError
+		unknown     *awsapi.UnknownPolicyError
+		ambiguous   *awsapi.AmbiguousPolicyError
+		mismatch    *awsapi.MismatchError
+	)
+	switch {
+	case errors.As(err, &sharedFile):
+		return newFailure("aws-config", exitFailed, "", "fix the file, or choose a profile with --profile")
+	case errors.As(err, &creds):
+		return newFailure("no-credentials", exitNotAllowed, "", credentialHints(creds, has)...)
+	case errors.As(err, &denied):
+		c := newFailure("access-denied", exitNotAllowed, "")
+		if denied.Action != "" {
+			c.Hints = append(c.Hints, "allow the caller "+denied.Action+", or use other credentials")
+		}
+		return c
+	case errors.As(err, &throttled):
+		return newFailure("throttled", exitFailed, "", "run the same command again later; it picks up where it stopped")
+	case errors.As(err, &unreachable):
+		return newFailure("unreachable", exitFailed, "", "check the network, a proxy in the environment, and AWS_ENDPOINT_URL if it is set")
+	case errors.As(err, &unknown):
+		if len(unknown.Similar) > 0 {
+			return newFailure("unknown-policy", exitUsage, "", "did you mean "+strings.Join(unknown.Similar, " or ")+"?")
+		}
+		return newFailure("unknown-policy", exitUsage, "", "list the names with: aws iam list-policies --query 'Policies[].PolicyName'")
+	case errors.As(err, &ambiguous):
+		return newFailure("ambiguous-policy", exitUsage, "", "give the ARN: "+strings.Join(ambiguous.ARNs, " or "))
+	case errors.As(err, &mismatch):
+		return newFailure(mismatch.What+"-mismatch", exitUsage, "", "sign in to the other "+mismatch.What+", or give an ARN of this one")
+	}
+	return nil
 }
 
 func credentialHints(e *awsapi.CredentialsError, has func(flag string) bool) []string {
 	login := "aws sso login"
 	if e.Profile != "" {
-		login += " --profile " + e.Profile
+		login += " --profile " + text.ShellWord(e.Profile)
 	}
 	switch e.Kind {
-	case "expired-sso":
-		return []string{"sign in again: " + render.Clean(login)}
-	case "expired":
-		return []string{"the temporary credentials have ended: sign in again, or get new ones"}
-	case "invalid":
+	case awsapi.KindExpiredSSO:
+		return []string{"sign in again: " + login}
+	case awsapi.KindExpired:
+		return []string{"sign in again, or get new temporary credentials"}
+	case awsapi.KindInvalid:
 		return []string{"check who you are with: aws sts get-caller-identity"}
-	case "profile":
+	case awsapi.KindProfile:
 		return []string{"list the profiles with: aws configure list-profiles"}
 	}
 	if !has("profile") {
@@ -427,8 +481,65 @@ func credentialHints(e *awsapi.CredentialsError, has func(flag string) bool) []s
 	return []string{"sign in with: aws sso login, or aws configure; or name a profile with --profile"}
 }
 
+// machineFailure is about tokens and commands in a machine.
+func machineFailure(err error, _ func(string) bool) *failure {
+	var (
+		noCommand *noCommandError
+		refused   *refusedError
+		mint      *flyoidc.MintError
+	)
+	switch {
+	case errors.As(err, &noCommand):
+		return newFailure("no-command", exitNoCommand, "", "is it installed, and in PATH?")
+	case errors.As(err, &refused):
+		return newFailure("refused", exitFailed, "", refused.hints()...)
+	case errors.As(err, &mint):
+		exit := exitFailed
+		if mint.Kind == flyoidc.MintNotAllowed {
+			exit = exitNotAllowed
+		}
+		return newFailure("no-token", exit, "", mintHint(mint))
+	}
+	return nil
+}
+
+// fileFailure is about the files of the folder.
+func fileFailure(err error, has func(string) bool) *failure {
+	var (
+		missing  *workdir.NotFoundError
+		format   *workdir.FormatError
+		otherApp *workdir.OtherAppError
+	)
+	config := func(hint string) string {
+		switch {
+		case !has("config"):
+			return ""
+		case has("no-patch"):
+			return hint + ", or pass --no-patch to edit none"
+		}
+		return hint
+	}
+	switch {
+	case errors.As(err, &missing):
+		return newFailure("config-not-found", exitFailed, "", config("name the file with --config"))
+	case errors.As(err, &format):
+		return newFailure("config-format", exitFailed, "")
+	case errors.As(err, &otherApp):
+		return newFailure("config-of-other-app", exitFailed, "", config("name the app's own file with --config"))
+	}
+	return nil
+}
+
+func presetNames() string {
+	var names []string
+	for _, p := range preset.All() {
+		names = append(names, p.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
 // hints puts STS's refusal into words, and names what tells more: AWS gives no
-// cause, and the trust policy can be read only where somebody is signed in.
+// cause, and the trust policy can be read only by someone who is signed in to AWS.
 func (e *refusedError) hints() []string {
 	meaning := explain.ErrorText(e.refusal.Code + ": " + e.refusal.Message)
 	hints := render.MeaningWords(meaning)
@@ -439,12 +550,9 @@ func (e *refusedError) hints() []string {
 	subject, isFly := flyname.ParseSubject(token.Claims.Subject)
 	switch {
 	case meaning.Code == explain.MeaningNotAuthorized && isFly:
-		hints = append(hints, "find the condition, where you are signed in to AWS: fly-aws explain --role "+shellWord(e.exchange.RoleARN)+" --subject "+shellWord(token.Claims.Subject))
+		hints = append(hints, "to find the condition, run where you are signed in to AWS: fly-aws explain --role "+text.ShellWord(e.exchange.RoleARN)+" --subject "+text.ShellWord(token.Claims.Subject))
 	case meaning.Code == explain.MeaningProviderAbsent && isFly, meaning.Code == explain.MeaningAudience && isFly:
-		hints = append(hints, "fix it, where you are signed in to AWS: fly-aws setup --org "+shellWord(subject.Org)+" --app "+shellWord(subject.App))
-	}
-	for i := range hints {
-		hints[i] = render.Clean(hints[i])
+		hints = append(hints, "to fix it, run where you are signed in to AWS: fly-aws setup --org "+text.ShellWord(subject.Org)+" --app "+text.ShellWord(subject.App))
 	}
 	return hints
 }

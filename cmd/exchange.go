@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/internal/flyoidc"
 	"github.com/fly-aws/fly-aws/internal/render"
+	"github.com/fly-aws/fly-aws/internal/text"
 	"github.com/fly-aws/fly-aws/setup"
 )
 
@@ -32,33 +34,28 @@ type exchangeFlags struct {
 func (f *exchangeFlags) register(sys System, c *cobra.Command, wait time.Duration, waitUsage string) {
 	c.Flags().StringVar(&f.roleARN, "role-arn", "", "ARN of the role (default: AWS_ROLE_ARN)")
 	c.Flags().StringVar(&f.session, "session-name", "", "name of the session, which CloudTrail shows (default: AWS_ROLE_SESSION_NAME, or the machine)")
-	c.Flags().StringVar(&f.duration, "duration", "", "how long the credentials last, as 1h or in seconds; from 15m (default 1h)")
+	c.Flags().StringVar(&f.duration, "duration", "", "how long the credentials last, such as 1h, or in seconds; at least 15m (default 1h)")
 	c.Flags().StringVar(&f.token, "token", "", "`file` with the token, or - (default: a fresh one from the machine's socket, or else its token file)")
 	c.Flags().StringVar(&f.audience, "aud", flyname.AudienceAWS, "audience of a fresh token")
 	registerSocket(sys, c, &f.socket)
 	c.Flags().DurationVar(&f.wait, "wait", wait, waitUsage)
-	c.Flags().StringVar(&f.aws.region, "region", "", "AWS region whose STS to ask")
+	c.Flags().StringVar(&f.aws.region, "region", "", "AWS `region` whose STS to call")
 	c.Flags().BoolVar(&f.aws.verbose, "verbose", false, "show each AWS call with its time and request ID")
 }
 
 // An exchanger gives tokens to STS.
 type exchanger struct {
-	*engine
+	console
 	flags    exchangeFlags
+	account  *awsapi.Account
 	exchange awsapi.Exchange
-	// retryDenied says that AccessDenied is tried again while there is time: a role
-	// made seconds ago is refused so.
-	retryDenied bool
 }
 
-func newExchanger(ctx context.Context, e *engine, f exchangeFlags) (*exchanger, error) {
-	x := &exchanger{engine: e, flags: f}
-	x.exchange.RoleARN = f.roleARN
+func newExchanger(ctx context.Context, c console, f exchangeFlags) (*exchanger, error) {
+	x := &exchanger{console: c, flags: f}
+	x.exchange.RoleARN = cmp.Or(f.roleARN, c.Getenv(setup.EnvRoleARN))
 	if x.exchange.RoleARN == "" {
-		x.exchange.RoleARN = e.sys.Getenv(setup.EnvRoleARN)
-	}
-	if x.exchange.RoleARN == "" {
-		return nil, usagef("pass --role-arn, or set it in the [env] of fly.toml: fly-aws setup does", "no role is given, and %s is not set", setup.EnvRoleARN)
+		return nil, usagef("pass --role-arn, or set it in the [env] of fly.toml, as fly-aws setup does", "no role is given, and %s is not set", setup.EnvRoleARN)
 	}
 	if reason := setup.RoleARNProblem(x.exchange.RoleARN); reason != "" {
 		return nil, usagef("a role's ARN looks like arn:aws:iam::123456789012:role/web", "the role %q: %s", x.exchange.RoleARN, reason)
@@ -71,33 +68,37 @@ func newExchanger(ctx context.Context, e *engine, f exchangeFlags) (*exchanger, 
 		return nil, usagef("give a duration from 15m to 12h, up to the role's maximum", "--duration %q: AWS takes 15 minutes to 12 hours", f.duration)
 	}
 	x.exchange.Duration = time.Duration(seconds) * time.Second
-	options := f.aws.options(e)
+	options := f.aws.options(&callLog{console: c})
 	options.Anonymous = true
-	return x, e.openAWS(ctx, options)
+	x.account, err = c.openAccount(ctx, options)
+	return x, err
 }
 
-// get gets a token and gives it to STS.
-func (x *exchanger) get(ctx context.Context) (awsapi.Session, error) {
+// get gets a token and gives it to STS. With retryDenied, AccessDenied is tried again
+// while there is time: STS refuses a role that was created seconds ago so.
+func (x *exchanger) get(ctx context.Context, retryDenied bool) (awsapi.Session, error) {
 	source := tokenSource{file: x.flags.token, socket: x.flags.socket, audience: x.flags.audience, wait: x.flags.wait}
-	text, _, err := source.read(ctx, x.sys)
+	stop := x.waiting("the machine's token")
+	token, _, err := source.read(ctx, x.System)
+	stop()
 	if err != nil {
 		return awsapi.Session{}, err
 	}
-	x.exchange.Token = text
-	x.exchange.SessionName = x.sessionName(text)
-	deadline, said := x.sys.Now().Add(x.flags.wait), false
+	x.exchange.Token = token
+	x.exchange.SessionName = x.sessionName(token)
+	defer x.waiting("AWS STS")()
+	deadline := x.Now().Add(x.flags.wait)
 	for pause := time.Second; ; pause *= 2 {
 		session, err := x.account.Exchange(ctx, x.exchange)
 		var refusal *awsapi.CallError
-		left := deadline.Sub(x.sys.Now())
-		if err == nil || !errors.As(err, &refusal) || refusal.Code != "AccessDenied" || !x.retryDenied || left <= 0 {
+		left := deadline.Sub(x.Now())
+		if err == nil || !errors.As(err, &refusal) || refusal.Code != "AccessDenied" || !retryDenied || left <= 0 {
 			return session, err
 		}
-		if !said {
-			x.progress("AWS refuses, as it does for some seconds after a role is made. Trying again for %s; Ctrl-C ends it.", duration(left))
-			said = true
+		if pause == time.Second {
+			x.note("AWS refuses, as it does for some seconds after a role is created. Trying again for %s; press Ctrl-C to stop.", render.Duration(left))
 		}
-		x.sys.Sleep(ctx, min(pause, 8*time.Second, left))
+		x.Sleep(ctx, min(pause, 8*time.Second, left))
 		if ctx.Err() != nil {
 			return session, err
 		}
@@ -109,7 +110,7 @@ func (x *exchanger) get(ctx context.Context) (awsapi.Session, error) {
 func (x *exchanger) sessionName(token string) string {
 	name := x.flags.session
 	if name == "" {
-		name = x.sys.Getenv("AWS_ROLE_SESSION_NAME")
+		name = x.Getenv("AWS_ROLE_SESSION_NAME")
 	}
 	if t, _ := flyoidc.Inspect(token); name == "" && t != nil {
 		if s, ok := flyname.ParseSubject(t.Claims.Subject); ok {
@@ -135,18 +136,18 @@ func newTokenExchange(sys System) *cobra.Command {
 		Use:   "exchange",
 		Short: "In a machine: give the token to AWS, and see who you are",
 		Long: `In a Fly Machine: give the machine's token to AWS STS and show the role, the
-account and the time until the credentials end. The credentials themselves are
-not shown. A refusal is explained.
+account and how long the credentials last. The credentials themselves are not
+shown. A refusal is explained.
 
-A role made seconds ago is refused with AccessDenied for a while, so that answer
-is tried again for --wait; no other is.`,
+For a while STS refuses a role that was created seconds ago with AccessDenied,
+so that answer, and no other, is retried for --wait.`,
 		Example: `  fly-aws token exchange
   fly-aws token exchange --role-arn arn:aws:iam::123456789012:role/web`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runTokenExchange(cmd.Context(), sys, o, f) },
 	}
 	o.register(c.Flags())
-	f.register(sys, c, waitAtBoot, "how long to wait for the token while a machine boots, and to try again when AWS answers AccessDenied")
+	f.register(sys, c, waitAtBoot, "how long to wait for the token while a machine boots, and to retry when AWS answers AccessDenied")
 	return c
 }
 
@@ -159,13 +160,11 @@ type exchangeDocument struct {
 }
 
 func runTokenExchange(ctx context.Context, sys System, o outputFlags, f exchangeFlags) error {
-	e := newEngine(sys, o)
-	x, err := newExchanger(ctx, e, f)
+	x, err := newExchanger(ctx, newConsole(sys, o), f)
 	if err != nil {
 		return err
 	}
-	x.retryDenied = true
-	session, err := x.get(ctx)
+	session, err := x.get(ctx, true)
 	if err != nil {
 		x.explain(ctx, err)
 		return x.refusal(err)
@@ -173,26 +172,17 @@ func runTokenExchange(ctx context.Context, sys System, o outputFlags, f exchange
 	if o.json {
 		return render.JSON(sys.Stdout, exchangeDocument{render.ExchangeSchema, session.Account, session.ARN, session.Expires.UTC()})
 	}
-	render.Done(sys.Stdout, "AWS accepts the token: "+render.Clean(session.ARN), e.out)
-	fmt.Fprintf(sys.Stdout, "  account %s, credentials for %s, until %s\n", render.Clean(session.Account),
-		duration(session.Expires.Sub(sys.Now())), session.Expires.UTC().Format("2006-01-02 15:04:05 MST"))
+	render.Done(sys.Stdout, "AWS accepts the token: "+text.Clean(session.ARN), x.out)
+	fmt.Fprintf(sys.Stdout, "  account %s, credentials for %s, until %s\n", text.Clean(session.Account),
+		render.Duration(session.Expires.Sub(sys.Now())), session.Expires.UTC().Format("2006-01-02 15:04:05 MST"))
 	return nil
-}
-
-// wholeSeconds reads 3600, 1h or 1h30m for a flag; "" is 0.
-func wholeSeconds(flag, text string) (int32, error) {
-	n, err := sessionSeconds(text)
-	if err != nil {
-		return 0, usagef("write it as 1h30m, or as seconds: 5400", "%s %q is no duration in whole seconds", flag, text)
-	}
-	return n, nil
 }
 
 // waitAtBoot is how long to wait for the socket or the token file, which appear
 // some seconds after a machine's first process has started, and for a new role.
 const waitAtBoot = 30 * time.Second
 
-const waitUsage = "how long to wait for socket or token file while a machine boots"
+const waitUsage = "how long to wait for the socket or token file while a machine boots"
 
 func newCredentials(sys System) *cobra.Command {
 	var f exchangeFlags
@@ -200,8 +190,8 @@ func newCredentials(sys System) *cobra.Command {
 		Use:   "credentials",
 		Short: "In a machine: print AWS credentials for credential_process",
 		Long: `In a Fly Machine: print temporary AWS credentials in the form that AWS tools
-take from a credential_process. For tools that cannot use a web identity
-themselves, and for several roles in one machine, a profile each:
+read from a credential_process. For tools that cannot use a web identity, and
+for several roles in one machine, with a profile for each:
 
   [profile reports]
   credential_process = fly-aws credentials --role-arn arn:aws:iam::1…:role/x`,
@@ -223,21 +213,25 @@ type processCredentials struct {
 }
 
 func runCredentials(ctx context.Context, sys System, f exchangeFlags) error {
-	x, err := newExchanger(ctx, newEngine(sys, outputFlags{}), f)
+	x, err := newExchanger(ctx, newConsole(sys, outputFlags{}), f)
 	if err != nil {
 		return err
 	}
-	session, err := x.get(ctx)
+	session, err := x.get(ctx, false)
 	if err != nil {
 		return x.refusal(err)
 	}
-	return render.JSON(sys.Stdout, processCredentials{
+	var doc strings.Builder
+	if err := render.JSON(&doc, processCredentials{
 		Version:         1,
 		AccessKeyID:     session.Keys.AccessKeyID,
 		SecretAccessKey: session.Keys.SecretAccessKey,
 		SessionToken:    session.Keys.SessionToken,
 		Expiration:      session.Expires.UTC().Format(time.RFC3339),
-	})
+	}); err != nil {
+		return err
+	}
+	return sys.printSecret(doc.String())
 }
 
 func newExec(sys System) *cobra.Command {
@@ -246,13 +240,13 @@ func newExec(sys System) *cobra.Command {
 		Use:   "exec -- COMMAND [ARGUMENT…]",
 		Short: "In a machine: run a command with AWS credentials",
 		Long: `In a Fly Machine: get temporary AWS credentials and run COMMAND with them in its
-environment, in the place of this program. They end after --duration and are not
-renewed: for a service that runs longer set AWS_ROLE_ARN, and its SDK does it.`,
+environment, in place of this program. They expire after --duration and are not
+renewed: for a service that runs longer, set AWS_ROLE_ARN and let its SDK do it.`,
 		Example: `  fly-aws exec -- aws s3 ls
   fly-aws exec --role-arn arn:aws:iam::123456789012:role/backup -- ./backup.sh`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 || cmd.ArgsLenAtDash() != 0 {
-				return usagef("write fly-aws exec -- COMMAND", "the command to run stands after --")
+				return usagef("write fly-aws exec -- COMMAND", "put the command after --")
 			}
 			return nil
 		},
@@ -267,11 +261,11 @@ func runExec(ctx context.Context, sys System, f exchangeFlags, command []string)
 	if err != nil {
 		return err
 	}
-	x, err := newExchanger(ctx, newEngine(sys, outputFlags{}), f)
+	x, err := newExchanger(ctx, newConsole(sys, outputFlags{}), f)
 	if err != nil {
 		return err
 	}
-	session, err := x.get(ctx)
+	session, err := x.get(ctx, false)
 	if err != nil {
 		return x.refusal(err)
 	}
@@ -295,26 +289,25 @@ func runExec(ctx context.Context, sys System, f exchangeFlags, command []string)
 // why its trust policy refuses. In a machine there are none but the role itself.
 func (x *exchanger) explain(ctx context.Context, err error) {
 	var refused *awsapi.CallError
-	signedIn := x.sys.Getenv("AWS_ACCESS_KEY_ID") != "" || x.sys.Getenv("AWS_PROFILE") != ""
+	signedIn := x.Getenv("AWS_ACCESS_KEY_ID") != "" || x.Getenv("AWS_PROFILE") != ""
 	if x.json || !signedIn || !errors.As(err, &refused) || refused.Code == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, awsPatience)
+	ctx, cancel := context.WithTimeout(ctx, awsTimeout)
 	defer cancel()
 	token, _ := flyoidc.Inspect(x.exchange.Token)
 	if token == nil {
 		return
 	}
-	e := newEngine(x.sys, outputFlags{})
-	e.out = x.err
-	if e.openAWS(ctx, x.flags.aws.options(e)) != nil {
+	account, err := x.openAccount(ctx, x.flags.aws.options(&callLog{console: x.console}))
+	if err != nil {
 		return
 	}
-	c := explain.Case{Now: x.sys.Now(), Claims: presented(token.Claims)}
-	if readRole(ctx, e.account, x.exchange.RoleARN, &c, func(error) {}) != nil {
+	c := explain.Case{Now: x.Now(), Claims: presented(token.Claims)}
+	if readRole(ctx, account, x.exchange.RoleARN, &c, func(error) {}) != nil {
 		return // the hints of the refusal have to do
 	}
-	render.Explanation(x.sys.Stderr, explain.Explain(c), x.err)
+	render.Explanation(x.Stderr, explain.Explain(c), x.err)
 }
 
 // refusal explains why there are no credentials.

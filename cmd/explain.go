@@ -267,12 +267,14 @@ func (o explainOptions) readPolicy(ctx context.Context, sys System, c *explain.C
 	case o.role == "":
 		return usagef("pass --role, or --policy with a file", "no trust policy is given")
 	}
-	e := newEngine(sys, o.output)
-	if err := e.openAWS(ctx, o.aws.options(e)); err != nil {
+	console := newConsole(sys, o.output)
+	account, err := console.openAccount(ctx, o.aws.options(&callLog{console: console}))
+	if err != nil {
 		return err
 	}
-	return readRole(ctx, e.account, o.role, c, func(err error) {
-		e.progress("The provider could not be read: %s", text.Line(err.Error()))
+	defer console.waiting("AWS")()
+	return readRole(ctx, account, o.role, c, func(err error) {
+		console.note("The provider could not be read: %s", text.Line(err.Error()))
 	})
 }
 
@@ -289,7 +291,7 @@ func readRole(ctx context.Context, account *awsapi.Account, role string, c *expl
 	case isARN:
 		c.WantedRole = role
 	}
-	facts, err := account.Facts(ctx, awsapi.Hints{Roles: []string{name}})
+	facts, err := account.Facts(ctx, setup.Request{Apps: []setup.App{{Role: setup.RoleRequest{Name: name}}}})
 	if err != nil {
 		return err
 	}

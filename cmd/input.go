@@ -9,11 +9,12 @@ import (
 	"os"
 
 	"github.com/fly-aws/fly-aws/internal/flyoidc"
+	"github.com/fly-aws/fly-aws/internal/text"
 )
 
-// maxFile bounds what is read of a file that a flag names; the largest document
-// IAM takes is far smaller.
-const maxFile = 1 << 20
+// maxFile bounds what is read of a file that is named on the command line: the plan
+// of thousands of apps is smaller.
+const maxFile = 16 << 20
 
 // readFile reads a file named on the command line; "-" is standard input. Its
 // errors name the file.
@@ -30,8 +31,8 @@ func readFile(ctx context.Context, sys System, name string) ([]byte, error) {
 	return data, nil
 }
 
-// readInput reads what name stands for, until ctx ends: standard input and pipes
-// may never give anything, and reading them cannot be cut short, only left alone.
+// readInput reads what name stands for, until ctx ends: standard input and pipes may
+// block forever, and reading them cannot be interrupted, only abandoned.
 func readInput(ctx context.Context, sys System, name string, read func(io.Reader) ([]byte, error)) ([]byte, error) {
 	type result struct {
 		data []byte
@@ -51,10 +52,14 @@ func readInput(ctx context.Context, sys System, name string, read func(io.Reader
 }
 
 func open(sys System, name string, read func(io.Reader) ([]byte, error)) ([]byte, error) {
+	if text.Redact(name) != name {
+		return nil, usagef("pass a token through standard input (-) or in a file: other users can see the arguments of a process",
+			"%s is a token, not the path of a file", text.Redact(name))
+	}
 	in := sys.Stdin
 	if name == "-" {
 		if sys.StdinTTY {
-			fmt.Fprintln(sys.Stderr, "Reading standard input; Ctrl-D ends it.")
+			fmt.Fprintln(sys.Stderr, "Reading standard input; press Ctrl-D to end it.")
 		}
 	} else {
 		path := sys.path(name)
@@ -94,13 +99,13 @@ func readToken(ctx context.Context, sys System, args []string) (string, error) {
 		name = fromEnv
 	}
 	data, err := readInput(ctx, sys, name, func(r io.Reader) ([]byte, error) {
-		text, err := flyoidc.ReadText(r)
-		return []byte(text), err
+		token, err := flyoidc.ReadText(r)
+		return []byte(token), err
 	})
-	if err != nil && ctx.Err() == nil {
+	if err != nil && ctx.Err() == nil && !errors.As(err, new(*usageError)) {
 		hint := "give the token's file as an argument, or - for standard input"
 		if len(args) == 0 && errors.Is(err, fs.ErrNotExist) {
-			hint = "in a machine Fly keeps it there when AWS_ROLE_ARN is set; elsewhere give a file, or - for standard input"
+			hint = "in a machine, Fly keeps it there when AWS_ROLE_ARN is set; elsewhere give a file, or - for standard input"
 		}
 		err = &hintedError{err: fmt.Errorf("the token file %w", err), hint: hint}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/fly-aws/fly-aws/internal/render"
+	"github.com/fly-aws/fly-aws/internal/text"
 )
 
 // Exit codes.
@@ -29,39 +30,45 @@ const (
 // Main runs the program with its arguments (without the program's name) and
 // returns its exit code. It ends early, but cleanly, when ctx does.
 func Main(ctx context.Context, sys System, args []string) int {
-	var mu sync.Mutex // calls and events are told of by several goroutines
-	out := &checkedWriter{mu: &mu, w: sys.Stdout}
-	sys.childStdout, sys.childStderr = sys.Stdout, sys.Stderr
-	sys.Stdout, sys.Stderr = out, &checkedWriter{mu: &mu, w: sys.Stderr}
+	var mu sync.Mutex // several goroutines show calls and events
+	out, errs := &output{mu: &mu, w: sys.Stdout}, &output{mu: &mu, w: sys.Stderr}
+	sys.rawStdout, sys.rawStderr = sys.Stdout, sys.Stderr
+	sys.Stdout, sys.Stderr = out, errs
 	exit := run(ctx, sys, args)
-	if out.err != nil && !errors.Is(out.err, syscall.EPIPE) && (exit == exitDone || exit == exitPending) {
+	if out.err != nil {
 		render.Error(sys.Stderr, render.Problem{
-			Message: "standard output cannot be written: " + render.Clean(cause(out.err).Error()),
+			Message: "standard output cannot be written: " + text.Line(cause(out.err).Error()),
 		}, sys.style(sys.StderrTTY, false))
-		return exitFailed
+		if exit == exitDone || exit == exitPending {
+			exit = exitFailed
+		}
 	}
 	return exit
 }
 
-// A checkedWriter lets one line through at a time and remembers the first error of
-// the writer it stands for, so that text for people need not look at every line.
-type checkedWriter struct {
+// An output takes secrets out of what is written, and remembers the first error of
+// the writer below it, so that text for people need not look at every line. Whoever
+// writes to it writes whole lines, or a whole prompt, at a time.
+type output struct {
 	mu  *sync.Mutex
 	w   io.Writer
 	err error
 }
 
-func (c *checkedWriter) Write(p []byte) (int, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	n, err := c.w.Write(p)
-	if c.err == nil {
-		c.err = err
-	}
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	_, err := io.WriteString(o.w, text.Redact(string(p)))
 	if errors.Is(err, syscall.EPIPE) {
-		return len(p), nil // the reader, such as head, has enough: that is no error
+		return len(p), nil // the reader, such as head, has enough: that is not an error
 	}
-	return n, err
+	if err != nil {
+		if o.err == nil {
+			o.err = err
+		}
+		return 0, err
+	}
+	return len(p), nil
 }
 
 func run(ctx context.Context, sys System, args []string) int {
@@ -76,35 +83,35 @@ func run(ctx context.Context, sys System, args []string) int {
 		return refuseEmptyFlags(cmd)
 	}
 
-	verb, err := root, findVerb(root, args)
+	command, err := root, findCommand(root, args)
 	if err == nil {
-		verb, err = root.ExecuteContextC(ctx)
+		command, err = root.ExecuteContextC(ctx)
 	}
 	if err == nil {
 		return exitDone
 	}
 	var code exitCode
 	if errors.As(err, &code) {
-		return int(code) // everything is said
+		return int(code)
 	}
 	if !began { // cobra's own: an unknown flag or command, a wrong number of arguments
 		err = asUsage(err)
 	}
-	problem := problemOf(ctx, err, func(flag string) bool { return verb.Flags().Lookup(flag) != nil })
+	problem := problemOf(ctx, err, func(flag string) bool { return command.Flags().Lookup(flag) != nil })
 	var report *reportError
 	switch {
 	case errors.As(err, &report):
 		_ = render.JSON(sys.Stdout, report.document(problem))
-	case asked(args, "json", "j"):
+	case isSet(args, "json", "j"):
 		_ = render.JSON(sys.Stdout, render.ErrorDocument{Schema: render.ErrorSchema, Error: problem})
 	default:
-		render.Error(sys.Stderr, problem, sys.style(sys.StderrTTY, asked(args, "no-color", "")))
+		render.Error(sys.Stderr, problem, sys.style(sys.StderrTTY, isSet(args, "no-color", "")))
 	}
 	return problem.Exit
 }
 
-// refuseEmptyFlags refuses a flag whose value is empty: a script's variable that
-// is not set must not mean "all machines" or "no boundary".
+// refuseEmptyFlags refuses a flag whose value is empty: a script's variable that is
+// not set must not mean "all machines" or "no boundary".
 func refuseEmptyFlags(cmd *cobra.Command) error {
 	var err error
 	cmd.Flags().Visit(func(f *pflag.Flag) {
@@ -114,21 +121,21 @@ func refuseEmptyFlags(cmd *cobra.Command) error {
 		}
 		for _, value := range values {
 			if err == nil && strings.TrimSpace(value) == "" {
-				err = usagef("give it a value, or leave the flag away", "--%s is empty", f.Name)
+				err = usagef("give it a value, or drop the flag", "--%s is empty", f.Name)
 			}
 		}
 	})
 	return err
 }
 
-// An exitCode ends the program with that code, when all is said already.
+// An exitCode ends the program with that code when everything has been said.
 type exitCode int
 
-func (exitCode) Error() string { return "the program has said why it ends" }
+func (exitCode) Error() string { return "the output says why it ends" }
 
-// asked finds a flag even where the flags could not be parsed, so that a script
-// gets its document for a wrong flag too.
-func asked(args []string, name, short string) bool {
+// isSet finds a flag even where the flags could not be parsed, so that a script gets
+// its document for a wrong flag too.
+func isSet(args []string, name, short string) bool {
 	for _, arg := range args {
 		if arg == "--" {
 			return false
@@ -142,7 +149,7 @@ func asked(args []string, name, short string) bool {
 		if flag == "--"+name {
 			return on
 		}
-		// Behind the first letter of a flag that takes a value is the value.
+		// What follows the letter of a flag that takes a value is the value.
 		before, after, found := strings.Cut(letters, short)
 		if short != "" && found && letters != flag && strings.Trim(before, "y") == "" {
 			return on || after != ""
@@ -151,8 +158,8 @@ func asked(args []string, name, short string) bool {
 	return false
 }
 
-// verbs are the commands, in the order of their importance.
-var verbs = [...]struct {
+// commands are in the order of their importance.
+var commands = [...]struct {
 	name string
 	make func(System) *cobra.Command
 }{
@@ -170,18 +177,18 @@ var verbs = [...]struct {
 	{"sandbox", newSandbox},
 }
 
-// newRoot makes the command tree, as far as args need it: to make all verbs with
+// newRoot makes the command tree, as far as args need it: making all commands with
 // all their flags is a tenth of a short run.
 func newRoot(sys System, args []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "fly-aws",
-		Short: "Give Fly.io Machines access to AWS without any access key",
-		Long: `fly-aws gives Fly.io Machines access to AWS without any access key.
+		Short: "Give Fly.io Machines access to AWS without access keys",
+		Long: `fly-aws gives Fly.io Machines access to AWS without access keys.
 
-It makes IAM trust the OpenID Connect issuer of your Fly organisation, makes a
-role that only machines of your app may assume, and writes the role's ARN into
-fly.toml, from where every AWS SDK takes it.`,
-		Example: `  fly-aws demo                     the whole story, without any account
+It makes IAM trust the OpenID Connect issuer of your Fly organization, creates a
+role that machines of your app can assume, and writes the role's ARN into
+fly.toml. Fly then keeps a token file in each machine, which the AWS SDKs use.`,
+		Example: `  fly-aws demo                     the whole run, without any account
   fly-aws setup -o acme -a web --policy AmazonS3ReadOnlyAccess`,
 		Version:       sys.Build.String(),
 		SilenceErrors: true,
@@ -199,22 +206,21 @@ fly.toml, from where every AWS SDK takes it.`,
 		first = args[0]
 	}
 	named := first == "--version"
-	for _, verb := range verbs {
-		if verb.name == first {
+	for _, command := range commands {
+		if command.name == first {
 			named = true
-			root.AddCommand(verb.make(sys))
+			root.AddCommand(command.make(sys))
 		}
 	}
 	if !named {
-		for _, verb := range verbs {
-			root.AddCommand(verb.make(sys))
+		for _, command := range commands {
+			root.AddCommand(command.make(sys))
 		}
 	}
 	return root
 }
 
-// newHelp is cobra's help command, but for a topic that does not exist, which is
-// an error.
+// newHelp is cobra's help command, but a topic that does not exist is an error.
 func newHelp(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",
@@ -229,7 +235,7 @@ func newHelp(root *cobra.Command) *cobra.Command {
 	}
 }
 
-// noArguments refuses arguments for a verb that has only flags.
+// noArguments refuses arguments for a command that takes flags only.
 func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return usagef("see "+cmd.CommandPath()+" --help", "%s takes flags only; %q is one argument too many", cmd.Name(), args[0])
@@ -237,14 +243,14 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// findVerb refuses what is no verb before its flags are looked at, of which the
-// root knows none.
-func findVerb(root *cobra.Command, args []string) error {
+// findCommand refuses what is not a command before its flags are parsed, which the
+// root does not know.
+func findCommand(root *cobra.Command, args []string) error {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd(args...)
 	found, rest, err := root.Find(args)
 	if err != nil || found != root || len(rest) == 0 || strings.HasPrefix(rest[0], "-") {
-		return nil // cobra has its own words for what else is wrong
+		return nil // cobra reports what else is wrong
 	}
 	if rest[0] == cobra.ShellCompRequestCmd || rest[0] == cobra.ShellCompNoDescRequestCmd {
 		return nil // cobra adds these when it executes
@@ -252,7 +258,7 @@ func findVerb(root *cobra.Command, args []string) error {
 	return noSuchCommand(root, rest[:1])
 }
 
-// noSuchCommand refuses what is no verb and names the nearest ones.
+// noSuchCommand refuses what is not a command and names the nearest ones.
 func noSuchCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil

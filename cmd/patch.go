@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fly-aws/fly-aws/internal/render"
+	"github.com/fly-aws/fly-aws/internal/text"
 	"github.com/fly-aws/fly-aws/internal/workdir"
 	"github.com/fly-aws/fly-aws/setup"
 )
@@ -26,7 +27,7 @@ func newPatch(sys System) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "patch --role-arn ARN",
 		Short: "Write AWS_ROLE_ARN into fly.toml, and nothing else",
-		Long: `Write AWS_ROLE_ARN into the [env] of a fly.toml, for a role that came from
+		Long: `Write AWS_ROLE_ARN into the [env] of a fly.toml, for a role that was created
 elsewhere. Every other byte of the file stays as it is. AWS is not called.`,
 		Example: `  fly-aws patch --role-arn arn:aws:iam::123456789012:role/web
   fly-aws patch --role-arn arn:aws:iam::123456789012:role/api -c api/fly.toml`,
@@ -37,7 +38,7 @@ elsewhere. Every other byte of the file stays as it is. AWS is not called.`,
 	c.Flags().StringVar(&o.roleARN, "role-arn", "", "ARN of the role")
 	c.Flags().StringVarP(&o.config, "config", "c", "", "the app's fly.toml, or its folder (default: the one in this folder)")
 	c.Flags().StringVarP(&o.app, "app", "a", "", "refuse a file that is for another app")
-	c.Flags().StringVar(&o.region, "aws-region", "", "AWS_REGION too, where the file has none")
+	c.Flags().StringVar(&o.region, "aws-region", "", "write AWS_REGION too, if the file has none")
 	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "show the change and write nothing")
 	return c
 }
@@ -65,12 +66,13 @@ func runPatch(ctx context.Context, sys System, o patchOptions) error {
 	if reason := setup.RoleARNProblem(o.roleARN); reason != "" {
 		return usagef("a role's ARN looks like arn:aws:iam::123456789012:role/web", "--role-arn %q: %s", o.roleARN, reason)
 	}
-	e := newEngine(sys, o.output)
-	config, err := e.folder.Find(o.config)
+	c := newConsole(sys, o.output)
+	folder := &workdir.Folder{Dir: sys.Dir}
+	config, err := folder.Find(o.config)
 	var format *workdir.FormatError
 	if errors.As(err, &format) {
-		line := strconv.Quote(setup.EnvRoleARN) + ": " + strconv.Quote(o.roleARN)
-		return &hintedError{err: err, hint: "add to its env: " + line} // as good in YAML
+		line := strconv.Quote(setup.EnvRoleARN) + ": " + strconv.Quote(o.roleARN) // valid YAML too
+		return &hintedError{err: err, hint: "add to its env: " + line}
 	}
 	if err != nil {
 		return err
@@ -79,42 +81,39 @@ func runPatch(ctx context.Context, sys System, o patchOptions) error {
 	if app == "" {
 		app = config.App
 	}
-	want := []setup.Resource{{Env: &setup.Env{Config: config.Path, App: app, Key: setup.EnvRoleARN, Value: o.roleARN}}}
+	entries := []setup.Env{{Config: config.Path, App: app, Key: setup.EnvRoleARN, Value: o.roleARN}}
 	if o.region != "" {
 		if !setup.RegionLike(o.region) {
-			return usagef("an AWS region looks like eu-central-1", "--aws-region %q is none", o.region)
+			return usagef("an AWS region looks like eu-central-1", "--aws-region %q is not an AWS region", o.region)
 		}
-		want = append(want, setup.Resource{Env: &setup.Env{Config: config.Path, App: app, Key: setup.EnvRegion, Value: o.region, IfAbsent: true}})
+		entries = append(entries, setup.Env{Config: config.Path, App: app, Key: setup.EnvRegion, Value: o.region, IfAbsent: true})
 	}
-	state, err := setup.Observe(ctx, e.targets, want)
+	world := setup.World{Files: folder, Clock: clock{sys}}
+	plan, err := world.PlanEntries(ctx, entries)
 	if err != nil {
 		return err
 	}
-	plan, err := setup.Diff(setup.Spec{Resources: want}, state)
+	before, after, err := folder.Preview(config.Path, plan.Pending())
 	if err != nil {
 		return err
 	}
-	before, after, err := e.folder.Preview(config.Path, plan.Pending())
-	if err != nil {
-		return err
-	}
-	var report setup.Report
+	report := &setup.Report{}
 	if !o.dryRun {
-		if report, err = setup.Apply(ctx, e.targets, plan, nil); err != nil {
+		if report, err = world.Apply(ctx, plan, nil); err != nil {
 			return err
 		}
 	}
-	if e.json {
+	if c.json {
 		return render.JSON(sys.Stdout, newPatchDocument(plan, config.Path, app, !o.dryRun))
 	}
 	if len(plan.Pending()) == 0 {
-		render.Done(sys.Stdout, "nothing to do: "+render.Clean(config.Path)+" has "+setup.EnvRoleARN+" already", e.out)
+		render.Done(sys.Stdout, "nothing to do: "+text.Name(config.Path)+" already has "+setup.EnvRoleARN, c.out)
 		return nil
 	}
-	render.Diff(sys.Stdout, config.Path, string(before), string(after), e.out)
+	render.Diff(sys.Stdout, config.Path, string(before), string(after), c.out)
 	if !o.dryRun {
-		render.Done(sys.Stdout, "wrote "+render.Clean(config.Path), e.out)
-		render.Next(sys.Stdout, e.out, nextSteps(plan, report)...)
+		render.Done(sys.Stdout, "wrote "+text.Name(config.Path), c.out)
+		render.Next(sys.Stdout, c.out, nextSteps(plan, report)...)
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ func TestPictures(t *testing.T) {
 			"Each of the five steps is done. A machine of the app is accepted by the role, one of another app is refused. " +
 			"The next step is fly deploy.",
 	}, func() []terminal.Line {
-		return between(s.Transcript(), "Plan for the Fly organisation", "Next: ")
+		return between(s.Transcript(), "Plan for the Fly organization", "Next: ")
 	})
 }
 

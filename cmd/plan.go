@@ -3,7 +3,10 @@ package cmd
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -11,6 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fly-aws/fly-aws/internal/render"
+	"github.com/fly-aws/fly-aws/internal/text"
+	"github.com/fly-aws/fly-aws/internal/workdir"
 	"github.com/fly-aws/fly-aws/setup"
 )
 
@@ -29,9 +34,9 @@ func newPlan(sys System) *cobra.Command {
 		Short: "Show what setup would change, and change nothing",
 		Long: `Show what setup would change, and change nothing.
 
-Exit code 0 says that there is nothing to do, 3 that changes are pending, 1 that
-a conflict stands in the way. With --out the plan is kept in a file, which
-fly-aws apply writes exactly as it is.`,
+The exit code is 0 when there is nothing to do, 3 when changes are pending, and
+1 when there is a conflict. With --out the plan is saved to a file, which
+fly-aws apply applies as it is.`,
 		Example: `  fly-aws plan -o acme -a web --policy AmazonS3ReadOnlyAccess
   fly-aws plan -o acme -a web --out plan.json && echo nothing to do`,
 		Args: noArguments,
@@ -41,7 +46,7 @@ fly-aws apply writes exactly as it is.`,
 	o.output.register(c.Flags())
 	o.aws.register(c.Flags())
 	o.fly.register(c.Flags())
-	c.Flags().StringVar(&o.out, "out", "", "`file` to keep the plan in, for fly-aws apply")
+	c.Flags().StringVar(&o.out, "out", "", "`file` to save the plan to, for fly-aws apply")
 	return c
 }
 
@@ -49,80 +54,176 @@ func runPlan(ctx context.Context, sys System, o planOptions) error {
 	if o.out == "-" {
 		return usagef("use --json, which prints the plan", "--out takes a file, not standard output")
 	}
-	e := newEngine(sys, o.output)
-	if err := e.openFly(o.fly); err != nil {
-		return err
-	}
-	w, err := e.wish(ctx, &o.request)
-	if err != nil {
-		return err
-	}
-	if err := e.openAWS(ctx, o.aws.options(e)); err != nil {
-		return err
-	}
-	plan, _, err := e.plan(ctx, w)
-	if err != nil {
-		return err
-	}
-	if o.out != "" && len(plan.Conflicts()) == 0 && (!e.strict || len(plan.Warnings) == 0) {
-		if err := e.keepPlan(plan, o.out); err != nil {
+	c := newConsole(sys, o.output)
+	if o.out != "" {
+		if err := c.checkOut(o.out); err != nil {
 			return err
 		}
 	}
-	if err := e.showPlan(plan); err != nil {
+	folder := &workdir.Folder{Dir: sys.Dir}
+	req, err := o.request.request(ctx, sys, folder)
+	if err != nil {
 		return err
 	}
-	if o.out != "" && !o.output.json && len(plan.Pending()) > 0 {
-		render.Next(sys.Stdout, e.out, "fly-aws apply "+shellWord(o.out))
-	}
-	if len(plan.Pending()) > 0 {
-		return exitCode(exitPending)
-	}
-	return nil
-}
-
-// showPlan shows a plan as text or JSON; a conflict in it is an error, and with
-// --strict a warning too.
-func (e *engine) showPlan(plan *setup.Plan) error {
-	if !e.json {
-		render.Plan(e.sys.Stdout, plan, e.out)
-	}
-	if err := e.showWarnings(plan); err != nil {
+	world, err := c.open(ctx, folder, o.aws, o.fly)
+	if err != nil {
 		return err
 	}
-	if e.json {
-		if err := render.JSON(e.sys.Stdout, plan); err != nil {
+	req.Prove = o.fly.prove
+	plan, err := c.plan(ctx, world, req, true)
+	if err != nil {
+		return err
+	}
+	if o.out != "" && len(plan.Conflicts()) == 0 && (!o.fly.strict || len(plan.Warnings) == 0) {
+		if err := c.savePlan(plan, o.out); err != nil {
 			return err
 		}
-		if len(plan.Conflicts()) > 0 {
-			return exitCode(exitFailed) // the document says it
-		}
+	}
+	if err := c.showPlan(plan, o.fly.strict); err != nil {
+		return err
+	}
+	if len(plan.Pending()) == 0 {
 		return nil
 	}
-	if conflicts := plan.Conflicts(); len(conflicts) > 0 {
+	if o.out != "" && !c.json {
+		render.Next(sys.Stdout, c.out, "fly-aws apply "+text.ShellWord(o.out))
+	}
+	return exitCode(exitPending)
+}
+
+// open opens what setup works on, by the flags. It makes no call.
+func (c console) open(ctx context.Context, folder *workdir.Folder, aws awsFlags, fly flyFlags) (setup.World, error) {
+	session, err := c.openFly(fly)
+	if err != nil {
+		return setup.World{}, err
+	}
+	account, err := c.openAccount(ctx, aws.options(&callLog{console: c}))
+	if err != nil {
+		return setup.World{}, err
+	}
+	return c.newWorld(folder, account, session), nil
+}
+
+// plan makes the plan for a request. introduce says whose account and organization it
+// is for, unless that has been said.
+func (c console) plan(ctx context.Context, world setup.World, req setup.Request, introduce bool) (*setup.Plan, error) {
+	what := "AWS and Fly"
+	if world.Fly == nil {
+		what = "AWS"
+	}
+	stop := c.waiting(what)
+	plan, err := world.Plan(ctx, req)
+	stop()
+	if plan == nil {
+		return nil, err
+	}
+	if introduce {
+		c.introduce(plan, plan.Org != req.Org)
+	}
+	render.Proofs(c.Stderr, plan.Proofs, c.err)
+	return plan, err
+}
+
+// introduce says whose account a plan is for; and, where the organization was found
+// out, which one it is.
+func (c console) introduce(plan *setup.Plan, withOrg bool) {
+	c.note("AWS account %s, as %s", text.Name(plan.Account), text.Clean(plan.Caller))
+	if withOrg {
+		org := plan.Org
+		if plan.OrgAlias != "" {
+			org += ", which Fly's tools call " + plan.OrgAlias
+		}
+		c.note("Fly organization %s", text.Clean(org))
+	}
+}
+
+// showPlan shows a plan as text or JSON. A conflict in it is an error, and so, when
+// strict, is a warning.
+func (c console) showPlan(plan *setup.Plan, strict bool) error {
+	if err := c.showText(plan, strict); err != nil {
+		return err
+	}
+	conflicts := plan.Conflicts()
+	switch {
+	case !c.json && len(conflicts) > 0:
 		return &setup.ConflictError{Conflicts: conflicts}
+	case !c.json:
+		return nil
+	}
+	if err := render.JSON(c.Stdout, plan); err != nil {
+		return err
+	}
+	if len(conflicts) > 0 {
+		return exitCode(exitFailed) // the document says it
 	}
 	return nil
 }
 
-// keepPlan writes a plan to a file, whole or not at all.
-func (e *engine) keepPlan(plan *setup.Plan, file string) error {
+// showText shows a plan and its warnings, unless the output is JSON. When strict, a
+// warning is an error.
+func (c console) showText(plan *setup.Plan, strict bool) error {
+	if !c.json {
+		render.Plan(c.Stdout, plan, c.out)
+		render.Warnings(c.Stdout, plan, c.out)
+	}
+	if strict && len(plan.Warnings) > 0 {
+		return &strictError{plan: plan, shown: !c.json}
+	}
+	return nil
+}
+
+// checkOut refuses to overwrite with a plan what is not one.
+func (c console) checkOut(file string) error {
+	path := c.path(file)
+	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
+		return usagef("create it first, or give --out another path", "--out %s: the folder does not exist", file)
+	}
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err == nil && !info.Mode().IsRegular():
+		return usagef("give --out the path of a file; --json prints the plan", "--out %s is not a file", file)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return &hintedError{err: fmt.Errorf("--out %s: %w", file, cause(err)), hint: "give --out the path of a file that can be written"}
+	}
+	var head struct {
+		Schema string `json:"schema"`
+	}
+	if len(bytes.TrimSpace(data)) > 0 && (json.Unmarshal(data, &head) != nil || head.Schema != setup.PlanSchema) {
+		return usagef("give --out another path, or remove the file", "--out %s is a file that is not a plan, and is not overwritten", file)
+	}
+	return nil
+}
+
+// savePlan writes a plan to a file, whole or not at all.
+func (c console) savePlan(plan *setup.Plan, file string) error {
 	data, err := plan.MarshalIndent()
 	if err != nil {
 		return err
 	}
-	path := e.sys.path(file)
+	path := c.path(file)
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
 	}
-	if info, errStat := os.Stat(path); errStat == nil && !info.Mode().IsRegular() {
-		return usagef("give --out the path of a file; --json prints the plan", "--out %s is not a file", file)
-	}
 	if err := atomic.WriteFile(path, bytes.NewReader(data)); err != nil {
 		return &hintedError{
-			err:  fmt.Errorf("the plan could not be kept in %s: %w", file, cause(err)),
+			err:  fmt.Errorf("the plan could not be saved to %s: %w", file, cause(err)),
 			hint: "give --out the path of a file that can be written",
 		}
 	}
 	return nil
+}
+
+// A strictError is the warnings of a plan that --strict makes errors.
+type strictError struct {
+	plan *setup.Plan
+	// shown says that they have been shown as warnings.
+	shown bool
+}
+
+func (e *strictError) Error() string {
+	return render.Count(len(e.plan.Warnings), "warning") + " with --strict: nothing was written"
 }

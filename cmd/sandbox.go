@@ -14,6 +14,7 @@ import (
 
 	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/internal/sandbox"
+	"github.com/fly-aws/fly-aws/internal/text"
 )
 
 type sandboxOptions struct {
@@ -26,22 +27,20 @@ func newSandbox(sys System) *cobra.Command {
 	var o sandboxOptions
 	c := &cobra.Command{
 		Use:   "sandbox [-- COMMAND [ARGUMENT…]]",
-		Short: "Serve a pretend AWS and Fly here, for a command or a shell",
-		Long: `Serve a pretend AWS account (IAM and STS), Fly's API, the token endpoint of a
+		Short: "Serve a simulated AWS and Fly, for a command or a shell",
+		Long: `Serve a simulated AWS account (IAM and STS), Fly's API, the token endpoint of a
 machine and an OIDC issuer on loopback, and run COMMAND with the environment set
 so that the AWS CLI, an SDK, fly-aws or a test suite talks to them. The account
-starts empty and refuses what AWS refuses; the organisation has the apps that
---app names, and whoever asks is signed in to both. The keys of the AWS session
-tags in a token are invented: Fly does not document its own. The exit code is
-COMMAND's.
+starts empty and refuses what AWS refuses; the organization has the apps that
+--app names, and COMMAND is signed in to both. The exit code is COMMAND's.
 
-Without COMMAND the exports are printed, and it serves until Ctrl-C.`,
+Without COMMAND it prints the exports, and serves until Ctrl-C.`,
 		Example: `  fly-aws sandbox -- aws iam list-roles
   fly-aws sandbox -- fly-aws setup
   fly-aws sandbox -- bash`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 && cmd.ArgsLenAtDash() != 0 {
-				return usagef("write fly-aws sandbox -- "+strings.Join(args, " "), "the command to run stands after --")
+				return usagef("write fly-aws sandbox -- "+strings.Join(args, " "), "put the command after --")
 			}
 			return nil
 		},
@@ -50,10 +49,10 @@ Without COMMAND the exports are printed, and it serves until Ctrl-C.`,
 			return runSandbox(cmd.Context(), sys, o)
 		},
 	}
-	c.Flags().StringVarP(&o.org, "org", "o", "acme", "organisation of the apps")
-	c.Flags().StringArrayVarP(&o.apps, "app", "a", []string{"web", "api", "worker"}, "`app` with a machine; repeatable. The socket gives the tokens of the first one's")
+	c.Flags().StringVarP(&o.org, "org", "o", "acme", "organization of the apps")
+	c.Flags().StringArrayVarP(&o.apps, "app", "a", []string{"web", "api", "worker"}, "`app` with a machine; repeatable. The socket serves tokens of the first app's machine")
 	c.Flags().StringVar(&o.machine, "machine", "cold-shape-2007", "`name` of the machine of each app")
-	c.Flags().StringVar(&o.personal, "personal-org", "", "raw `slug` of another organisation, which Fly's tools call personal, with an app called notes")
+	c.Flags().StringVar(&o.personal, "personal-org", "", "raw `slug` of another organization, which Fly's tools call personal, with an app called notes")
 	return c
 }
 
@@ -83,12 +82,16 @@ func runSandbox(ctx context.Context, sys System, o sandboxOptions) (err error) {
 	defer func() { err = errors.Join(err, server.Close()) }()
 
 	if len(o.command) == 0 {
+		var exports strings.Builder // its keys are of use nowhere else
 		for _, assignment := range server.Env() {
 			if name, value, _ := strings.Cut(assignment, "="); value == "" {
-				fmt.Fprintf(sys.Stdout, "unset %s\n", name)
+				fmt.Fprintf(&exports, "unset %s\n", name)
 			} else {
-				fmt.Fprintf(sys.Stdout, "export %s=%s\n", name, shellWord(value))
+				fmt.Fprintf(&exports, "export %s=%s\n", name, text.ShellWord(value))
 			}
+		}
+		if err := sys.printSecret(exports.String()); err != nil {
+			return err
 		}
 		fmt.Fprintln(sys.Stderr, "Serving until Ctrl-C. Paste the lines above into another shell.")
 		<-ctx.Done()
@@ -98,18 +101,18 @@ func runSandbox(ctx context.Context, sys System, o sandboxOptions) (err error) {
 }
 
 // runCommand runs a command to its end in the sandbox's environment. Ctrl-C goes
-// to the whole foreground group, so the command gets its own and decides; what is
-// sent to this process alone, to end it, is passed on.
+// to the whole foreground group, so the command gets its own and decides; a signal
+// that is sent to this process alone, to end it, is passed on.
 func runCommand(sys System, env, command []string) error {
 	path, err := lookPath(command[0])
 	if err != nil {
 		return err
 	}
 	c := exec.Command(path, command[1:]...) //nolint:gosec,noctx // running it is what was asked for, for as long as it likes
-	c.Stdin, c.Stdout, c.Stderr = sys.Stdin, sys.childStdout, sys.childStderr
+	c.Stdin, c.Stdout, c.Stderr = sys.Stdin, sys.rawStdout, sys.rawStderr
 	c.Env = overlay(sys.Environ, env)
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(signals, EndSignals()...)
 	defer signal.Stop(signals)
 	if err := c.Start(); err != nil {
 		return fmt.Errorf("%s did not run: %w", command[0], cause(err))
@@ -159,8 +162,7 @@ type noCommandError struct{ name string }
 func (e *noCommandError) Error() string { return fmt.Sprintf("there is no command %q", e.name) }
 
 // overlay returns environ with the assignments of env. A variable that is empty
-// there is taken away: the AWS CLI looks for the profile named by an empty
-// AWS_PROFILE.
+// there is removed: the AWS CLI looks for the profile named by an empty AWS_PROFILE.
 func overlay(environ, env []string) []string {
 	set := map[string]bool{}
 	var out []string

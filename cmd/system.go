@@ -2,11 +2,15 @@ package cmd
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/term"
@@ -38,9 +42,10 @@ type System struct {
 	Exec  func(path string, argv, env []string) error
 	Build Build
 
-	// childStdout and childStderr are the streams as they came, for a command that
-	// is run: it is to have the terminal itself. Main sets them.
-	childStdout, childStderr io.Writer
+	// rawStdout and rawStderr are the streams as they came: for commands and forms,
+	// which need the terminal itself, and for secrets that were asked for. Main sets
+	// them.
+	rawStdout, rawStderr io.Writer
 }
 
 // Build says which build of the program runs. All fields are empty in a build
@@ -88,6 +93,25 @@ func sleep(ctx context.Context, d time.Duration) {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
+}
+
+// EndSignals are the signals that end the program: Ctrl-C, a request to terminate,
+// and a terminal that goes away, unless nohup has that one ignored.
+func EndSignals() []os.Signal {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signals
+}
+
+// printSecret writes what was asked for with the secrets in it.
+func (s System) printSecret(output string) error {
+	_, err := io.WriteString(s.rawStdout, output)
+	if err == nil || errors.Is(err, syscall.EPIPE) { // a reader that has enough is not an error
+		return nil
+	}
+	return fmt.Errorf("standard output cannot be written: %w", cause(err))
 }
 
 // path makes a path of the command line independent of the process's own folder.

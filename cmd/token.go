@@ -14,6 +14,7 @@ import (
 	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/internal/flyoidc"
 	"github.com/fly-aws/fly-aws/internal/render"
+	"github.com/fly-aws/fly-aws/internal/text"
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
@@ -30,11 +31,11 @@ func newToken(sys System) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "token",
 		Short: "In a machine: mint an OIDC token and show what is in it",
-		Long: `In a Fly Machine: mint the machine's OpenID Connect token and show its header,
-its claims and what a trust policy can test of them.
+		Long: `In a Fly Machine: mint an OpenID Connect token of the machine and show its
+header, its claims, and which of them a trust policy can test.
 
-The token itself is a credential until it expires, so it is printed only with
---raw, and then nothing else is.`,
+The token itself is a credential until it expires, so it is printed with --raw
+alone, and then nothing else is.`,
 		Example: `  fly-aws token
   fly-aws token --raw | fly-aws token verify -
   fly-aws token --aud https://vault.example.com --json`,
@@ -75,8 +76,7 @@ func runToken(ctx context.Context, sys System, o tokenOptions) error {
 		return err
 	}
 	if o.raw {
-		_, err := fmt.Fprintln(sys.Stdout, text)
-		return err
+		return sys.printSecret(text + "\n")
 	}
 	return showToken(sys, o.output, text, "")
 }
@@ -106,20 +106,20 @@ type violation struct {
 	Reason string       `json:"reason"`
 }
 
-// showToken shows a token; how is the command that verifies it, "" for one that Fly
-// gave just now. A token that breaks a rule is a finding.
+// showToken shows a token; how is the command that verifies it, "" for one that came
+// from Fly just now. A token that breaks a rule is a finding.
 func showToken(sys System, o outputFlags, text, how string) error {
 	token, broken := flyoidc.Inspect(text)
 	if token == nil {
 		return &flyoidc.DecodeError{Violation: broken[0]}
 	}
-	e := newEngine(sys, o)
+	c := newConsole(sys, o)
 	if o.json {
 		if err := render.JSON(sys.Stdout, newTokenDocument(token, broken, sys.Now())); err != nil {
 			return err
 		}
 	} else {
-		render.ShowToken(sys.Stdout, tokenView(token, broken, sys.Now(), how), e.out)
+		render.ShowToken(sys.Stdout, tokenView(token, broken, sys.Now(), how), c.out)
 	}
 	if len(broken) > 0 {
 		return exitCode(exitPending)
@@ -143,7 +143,7 @@ func newTokenDocument(t *flyoidc.Token, broken []flyoidc.Violation, now time.Tim
 		doc.ExpiresIn = &left
 	}
 	for _, v := range broken {
-		doc.Violations = append(doc.Violations, violation{v.Rule, render.Clean(v.Reason)})
+		doc.Violations = append(doc.Violations, violation{v.Rule, text.Clean(v.Reason)})
 	}
 	return doc
 }
@@ -151,12 +151,12 @@ func newTokenDocument(t *flyoidc.Token, broken []flyoidc.Violation, now time.Tim
 func tokenView(t *flyoidc.Token, broken []flyoidc.Violation, now time.Time, how string) render.Token {
 	view := render.Token{Title: "Token of " + t.Claims.Issuer}
 	if t.Claims.Issuer == "" {
-		view.Title = "A token that names no issuer"
+		view.Title = "Token without an issuer"
 	}
 	subject, isFly := flyname.ParseSubject(t.Claims.Subject)
 	_, fromFly := flyname.IssuerOrg(t.Claims.Issuer)
 	if isFly && fromFly {
-		view.Title = fmt.Sprintf("Token of the machine %s of the app %s, organisation %s", subject.Machine, subject.App, subject.Org)
+		view.Title = fmt.Sprintf("Token of the machine %s of the app %s, organization %s", subject.Machine, subject.App, subject.Org)
 	}
 	for _, m := range t.Header.Members {
 		view.Header = append(view.Header, render.Field{Name: m.Name, Value: plain(m.Value)})
@@ -186,13 +186,13 @@ func tokenView(t *flyoidc.Token, broken []flyoidc.Violation, now time.Time, how 
 	}
 	tags := sessionTags(t.Claims)
 	for _, key := range slices.Sorted(maps.Keys(tags)) {
-		view.Testable = append(view.Testable, render.Field{Name: "aws:RequestTag/" + key, Value: tags[key], Note: "the role has to allow sts:TagSession"})
+		view.Testable = append(view.Testable, render.Field{Name: "aws:RequestTag/" + key, Value: tags[key], Note: "the role must allow sts:TagSession"})
 	}
 	for _, v := range broken {
 		view.Broken = append(view.Broken, fmt.Sprintf("rule %s: %s", v.Rule, v.Reason))
 	}
 	if how != "" {
-		view.Remarks = append(view.Remarks, "Read, not verified: anybody can write such a token. To check its signature:", "  "+how)
+		view.Remarks = append(view.Remarks, "Decoded, not verified: anyone can write such a token. To verify its signature:", "  "+how)
 	}
 	return view
 }
@@ -215,19 +215,7 @@ func moment(t, now time.Time, ahead, behind string) string {
 	if d < 0 {
 		words, d = behind, -d
 	}
-	return t.UTC().Format("2006-01-02 15:04:05 MST") + ", " + fmt.Sprintf(words, duration(d))
-}
-
-// duration shows whole seconds, without parts that are zero: "1h", "9m42s".
-func duration(d time.Duration) string {
-	text := d.Round(time.Second).String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
+	return t.UTC().Format("2006-01-02 15:04:05 MST") + ", " + fmt.Sprintf(words, render.Duration(d))
 }
 
 func newTokenInspect(sys System) *cobra.Command {
@@ -240,18 +228,18 @@ verifying it. Without FILE it is the one in AWS_WEB_IDENTITY_TOKEN_FILE, or else
 ` + flyoidc.DefaultTokenFile + `. Tokens of other issuers than Fly can be read too.
 
 A token that breaks a rule of its format is shown as far as it can be read, with
-the rules it breaks, and the exit code is 3.`,
+the rules that it breaks, and the exit code is 3.`,
 		Args: atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			text, err := readToken(cmd.Context(), sys, args)
+			token, err := readToken(cmd.Context(), sys, args)
 			if err != nil {
 				return err
 			}
 			verify := "fly-aws token verify"
 			if len(args) > 0 {
-				verify += " " + shellWord(args[0])
+				verify += " " + text.ShellWord(args[0])
 			}
-			return showToken(sys, o, text, verify)
+			return showToken(sys, o, token, verify)
 		},
 	}
 	o.register(c.Flags())

@@ -13,6 +13,7 @@ import (
 	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/internal/flyoidc"
 	"github.com/fly-aws/fly-aws/internal/render"
+	"github.com/fly-aws/fly-aws/internal/text"
 )
 
 type verifyOptions struct {
@@ -29,7 +30,7 @@ func newTokenVerify(sys System) *cobra.Command {
 		Use:   "verify [FILE|-]",
 		Short: "Verify a token's signature, issuer, audience and times",
 		Long: `Verify a token from FILE or standard input (-): its signature by the keys that
-its issuer publishes, its issuer, its audience, and its times with the grace
+its issuer publishes, its issuer, its audience, and its times with the leeway
 that AWS gives. Without FILE it is the one in AWS_WEB_IDENTITY_TOKEN_FILE, or
 else ` + flyoidc.DefaultTokenFile + `.
 
@@ -44,8 +45,8 @@ names another. The exit code is 3 when a check fails.`,
 		},
 	}
 	o.output.register(c.Flags())
-	c.Flags().StringVar(&o.audience, "aud", flyname.AudienceAWS, "audience that the token has to be for")
-	c.Flags().StringVar(&o.issuer, "issuer", "", "the one issuer to accept, an https `URL` (default: Fly's, for any organisation)")
+	c.Flags().StringVar(&o.audience, "aud", flyname.AudienceAWS, "audience that the token must have")
+	c.Flags().StringVar(&o.issuer, "issuer", "", "the issuer to accept, an https `URL` (default: Fly's, for any organization)")
 	c.Flags().StringVar(&o.jwks, "jwks", "", "`file` with the issuer's JSON Web Key Set, to verify without the network")
 	return c
 }
@@ -86,13 +87,13 @@ func runTokenVerify(ctx context.Context, sys System, o verifyOptions) error {
 	for _, c := range checks {
 		doc.Checks = append(doc.Checks, verifyCheck(c))
 	}
-	e := newEngine(sys, o.output)
+	c := newConsole(sys, o.output)
 	if o.output.json {
 		if err := render.JSON(sys.Stdout, doc); err != nil {
 			return err
 		}
 	} else {
-		render.Checks(sys.Stdout, doc.Checks, e.out)
+		render.Checks(sys.Stdout, doc.Checks, c.out)
 	}
 	switch {
 	case passed:
@@ -123,7 +124,7 @@ func undecided(checks []flyoidc.Step) bool {
 }
 
 func verifyCheck(c flyoidc.Step) render.Check {
-	out := render.Check{Name: c.Name, Detail: render.Clean(c.Detail), Level: render.Good}
+	out := render.Check{Name: c.Name, Detail: text.Clean(c.Detail), Level: render.Good}
 	switch c.Result {
 	case flyoidc.Failed:
 		out.Level = render.Bad

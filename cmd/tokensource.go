@@ -12,8 +12,8 @@ import (
 )
 
 // A tokenSource says which token to use: the one in a file that was named, or a
-// fresh one from the machine's socket, or the one that Fly keeps in a file, which
-// a process that is not root has to do with.
+// fresh one from the machine's socket, or the one that Fly keeps in a file, for a
+// process that does not run as root.
 type tokenSource struct {
 	file     string // "" for none, "-" for standard input
 	socket   string
@@ -21,11 +21,11 @@ type tokenSource struct {
 	wait     time.Duration // for socket or file to appear, while a machine boots
 }
 
-// pollPause is how often a machine that boots is asked again.
+// pollPause is the pause between tries while a machine boots.
 const pollPause = 500 * time.Millisecond
 
-// read returns the token's text. fellBack says that it is the one in Fly's file,
-// and why no fresh one could be had; it is nil otherwise.
+// read returns the token. When it is the one in Fly's file, fellBack says why there is
+// no fresh one; it is nil otherwise.
 func (s tokenSource) read(ctx context.Context, sys System) (text string, fellBack *flyoidc.MintError, err error) {
 	if s.file != "" {
 		text, err = readToken(ctx, sys, []string{s.file})
@@ -44,16 +44,16 @@ func (s tokenSource) read(ctx context.Context, sys System) (text string, fellBac
 				return text, failure, nil
 			}
 		}
-		passing := failure.Kind == flyoidc.MintNoSocket || failure.Kind == flyoidc.MintConnectionRefused || failure.Kind == flyoidc.MintNotAllowed
-		if !passing || !onMachine(sys) || sys.Now().Add(pollPause).After(deadline) {
+		retryable := failure.Kind == flyoidc.MintNoSocket || failure.Kind == flyoidc.MintConnectionRefused || failure.Kind == flyoidc.MintNotAllowed
+		if !retryable || !onMachine(sys) || sys.Now().Add(pollPause).After(deadline) {
 			return "", nil, err
 		}
 		sys.Sleep(ctx, pollPause)
 	}
 }
 
-// onMachine says whether the environment is that of a Fly Machine, so that it is
-// worth waiting for what belongs to one.
+// onMachine says whether the environment is that of a Fly Machine, where it is worth
+// waiting for the socket.
 func onMachine(sys System) bool {
 	return sys.Getenv("FLY_MACHINE_ID") != "" || sys.Getenv("FLY_APP_NAME") != ""
 }

@@ -25,9 +25,9 @@ func newTrustPolicy(sys System) *cobra.Command {
 	var o trustPolicyOptions
 	c := &cobra.Command{
 		Use:   "trust-policy",
-		Short: "Print a trust policy for Fly apps, and touch nothing",
-		Long: `Print the trust policy that setup would give a role, for a role that is made
-elsewhere. Nothing is read or written, here or at AWS.`,
+		Short: "Print a trust policy for Fly apps, and change nothing",
+		Long: `Print the trust policy that setup would give a role, for a role that is created
+elsewhere. Nothing is read or written, here or in AWS.`,
 		Example: `  fly-aws trust-policy --account 123456789012 -o acme -a web > trust.json
   aws iam create-role --role-name web \
     --assume-role-policy-document file://trust.json`,
@@ -39,8 +39,8 @@ elsewhere. Nothing is read or written, here or at AWS.`,
 	}
 	o.output.register(c.Flags())
 	c.Flags().StringVar(&o.account, "account", "", "AWS account `ID`, 12 digits")
-	c.Flags().StringVar(&o.partition, "partition", "aws", "AWS `partition`: aws, aws-cn or aws-us-gov")
-	c.Flags().StringVarP(&o.org, "org", "o", "", "Fly organisation, by its raw `slug`")
+	c.Flags().StringVar(&o.partition, "partition", "aws", "AWS `partition`, such as aws or aws-us-gov")
+	c.Flags().StringVarP(&o.org, "org", "o", "", "Fly organization, by its raw `slug`")
 	c.Flags().StringArrayVarP(&o.apps, "app", "a", nil, "Fly `app` that may use the role; repeatable")
 	c.Flags().StringArrayVar(&o.machines, "machine", nil, "only the machine of this `name`; repeatable (default: all)")
 	c.Flags().StringVar(&o.audience, "audience", "", "`audience` of the tokens (default sts.amazonaws.com)")
@@ -72,7 +72,7 @@ func runTrustPolicy(sys System, o trustPolicyOptions) error {
 	}
 	policy := trustpolicy.New(statement)
 	if size := policy.Size(); size > trustpolicy.MaxSizeQuota {
-		return usagef("split the apps over several roles", "the policy has %d characters for %d apps; IAM takes %d at most", size, len(o.apps), trustpolicy.MaxSizeQuota)
+		return usagef("split the apps over several roles", "the policy has %d characters for %d apps; IAM takes at most %d", size, len(o.apps), trustpolicy.MaxSizeQuota)
 	} else if size > trustpolicy.DefaultSizeQuota {
 		fmt.Fprintf(sys.Stderr, "The policy has %d characters; an account takes %d unless its quota L-C07B4B0D was raised.\n", size, trustpolicy.DefaultSizeQuota)
 	}
@@ -88,24 +88,22 @@ func runTrustPolicy(sys System, o trustPolicyOptions) error {
 	return err
 }
 
-// check reports everything that is missing or wrong at once.
+// check reports everything that is missing or wrong together.
 func (o trustPolicyOptions) check() error {
 	req := setup.Request{Org: o.org, Audience: o.audience}
 	for _, app := range o.apps {
-		// A name that is right in any case: the role is made elsewhere.
+		// Any valid name will do: the role is created elsewhere.
 		req.Apps = append(req.Apps, setup.App{Name: app, Machines: o.machines, Role: setup.RoleRequest{Name: "role", Shared: true}})
 	}
-	err := req.Check()
+	err := setup.World{}.Check(req)
 	switch {
 	case o.account == "":
 		err = errors.Join(usagef("pass --account with the 12 digits that aws sts get-caller-identity shows", "--account is missing"), err)
 	case setup.AccountProblem(o.account) != "":
 		err = errors.Join(usagef("aws sts get-caller-identity shows it", "--account %q: %s", o.account, setup.AccountProblem(o.account)), err)
 	}
-	switch o.partition {
-	case "aws", "aws-cn", "aws-us-gov":
-	default:
-		err = errors.Join(usagef("give aws, aws-cn or aws-us-gov", "--partition %q is no AWS partition known here", o.partition), err)
+	if !trustpolicy.IsPartition(o.partition) {
+		err = errors.Join(usagef("the partitions of AWS are aws, aws-cn, aws-us-gov and aws-eusc", "--partition %q: unknown partition", o.partition), err)
 	}
 	return err
 }

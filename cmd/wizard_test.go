@@ -43,7 +43,7 @@ const (
 const patience = time.Minute
 
 // newAsking is newProgram with a world of the caller's and nothing in the
-// environment that keeps the program from asking in colours.
+// environment that keeps the program from asking in colors.
 func newAsking(t *testing.T, w *sandbox.World) *program {
 	t.Helper()
 	server, err := w.Start()
@@ -338,8 +338,8 @@ func TestWizardOneApp(t *testing.T) {
 		t.Errorf("some progress does not end:\n%s", out)
 	}
 	has(t, out,
-		"✓ acme:web:any-machine → fly-acme-web: accepted",
-		"✓ acme:web-neighbour:any-machine → fly-acme-web: refused, as it should be",
+		"✓ checked: role fly-acme-web allows acme:web:any-machine",
+		"✓ checked: role fly-acme-web denies acme:web-neighbor:any-machine",
 		"Next: fly deploy\n")
 	if got, want := s.again(), "fly-aws setup --org acme --app web --policy AmazonS3ReadOnlyAccess --aws-region eu-central-1 --yes"; got != want {
 		t.Errorf("the command is\n%s, not\n%s", got, want)
@@ -562,20 +562,20 @@ func (s *sitting) readable(texts ...string) {
 	}
 }
 
-// coloured are the sequences that set a colour of text or what is behind it.
-var coloured = regexp.MustCompile(`\x1b\[[0-9;:]*\b(3[0-8]|4[0-8]|9[0-7]|10[0-7])\b[0-9;:]*m`)
+// colored are the sequences that set a color of text or what is behind it.
+var colored = regexp.MustCompile(`\x1b\[[0-9;:]*\b(3[0-8]|4[0-8]|9[0-7]|10[0-7])\b[0-9;:]*m`)
 
 // TestWizardNarrow makes the window narrow in the middle of a question; with
-// NO_COLOR it is so from the beginning, and has no colour. All can be read, and
+// NO_COLOR it is so from the beginning, and has no color. All can be read, and
 // goes on as before.
 func TestWizardNarrow(t *testing.T) {
 	t.Parallel()
-	for _, colours := range []bool{true, false} {
-		t.Run(fmt.Sprint("colours ", colours), func(t *testing.T) {
+	for _, colors := range []bool{true, false} {
+		t.Run(fmt.Sprint("colors ", colors), func(t *testing.T) {
 			t.Parallel()
 			p := threeApps(t)
 			columns := 80
-			if !colours {
+			if !colors {
 				columns = 60
 				p.env = append(p.env, "NO_COLOR=1")
 			}
@@ -586,7 +586,7 @@ func TestWizardNarrow(t *testing.T) {
 			s.press("> one for each app", enter)
 			s.write("Search: _", "s3")
 			s.see("Search: s3_")
-			if colours {
+			if colors {
 				if err := s.Resize(60, 30); err != nil {
 					t.Fatal(err)
 				}
@@ -606,10 +606,10 @@ func TestWizardNarrow(t *testing.T) {
 			s.readable("Fly does not set AWS_REGION, and the AWS SDKs need a region. Suggested: nearest to the app's primary region, fra.")
 			s.press("> eu-central-1", enter)
 			s.press("Apply this plan? [y/N]", "y", enter)
-			has(t, unwrapped(s.end(0)), account, "fly-acme-api: accepted", "Next: fly deploy")
+			has(t, unwrapped(s.end(0)), account, "fly-acme-api allows", "Next: fly deploy")
 			s.again()
-			if found := coloured.Find(s.Raw()); (found != nil) != colours {
-				t.Errorf("colours are used: %q", found)
+			if found := colored.Find(s.Raw()); (found != nil) != colors {
+				t.Errorf("colors are used: %q", found)
 			}
 		})
 	}
@@ -640,7 +640,7 @@ func TestWizardPersonal(t *testing.T) {
 			s.press("> us-east-1", enter)
 			s.press("Apply this plan? [y/N]", "y", enter)
 			out := s.end(0)
-			has(t, out, "jane-doe-123:notes:any-machine → fly-jane-doe-123-notes: accepted")
+			has(t, out, "role fly-jane-doe-123-notes allows jane-doe-123:notes:any-machine")
 
 			roles := p.roles(t)
 			has(t, roles["fly-jane-doe-123-notes"], `"jane-doe-123:notes:*"`, "oidc.fly.io/jane-doe-123")

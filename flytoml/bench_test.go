@@ -9,7 +9,7 @@ func BenchmarkEnv(b *testing.B) {
 	src := typical(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, ok, err := Env(src, "PORT"); err != nil || !ok {
+		if _, ok, err := envIn(src, "PORT"); err != nil || !ok {
 			b.Fatal(ok, err)
 		}
 	}
@@ -19,7 +19,7 @@ func BenchmarkSet(b *testing.B) {
 	src := typical(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := Set(src, "AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/fly-acme-shop"); err != nil {
+		if _, err := setIn(src, "AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/fly-acme-shop"); err != nil {
 			b.Fatal(err)
 		}
 	}

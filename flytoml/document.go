@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"github.com/fly-aws/fly-aws/internal/text"
 )
 
 // notTable is said of what flyctl would refuse as well.
@@ -18,19 +20,22 @@ const notTable = "env is not a table"
 // bom is the byte order mark in UTF-8, which some Windows editors put first.
 var bom = []byte("\xef\xbb\xbf")
 
-// A document is a text, how it is laid out and what it means.
-type document struct {
+// A File is the text of a fly.toml, parsed. It does not change: an edit returns
+// another File.
+type File struct {
 	src  []byte
 	body []byte // src without the byte order mark
 	lay  *layout
 	root map[string]any
 	envs []map[string]any // the tables that make up env, in order; usually one
+	app  string
 }
 
-// decode reads the whole text, so that everything that is wrong with it is
-// found: what is not TOML by scan, what is defined twice by Unmarshal.
-func decode(src []byte) (*document, error) {
-	doc := &document{src: src, body: bytes.TrimPrefix(src, bom)}
+// Parse reads a whole text: what is not TOML is found by scan, what is defined twice
+// by Unmarshal. It keeps src, which must not be changed afterwards. The error is a
+// *SyntaxError.
+func Parse(src []byte) (*File, error) {
+	doc := &File{src: src, body: bytes.TrimPrefix(src, bom)}
 	var err error
 	if doc.lay, err = scan(doc.body); err != nil {
 		return nil, err
@@ -45,6 +50,11 @@ func decode(src []byte) (*document, error) {
 	}
 	if doc.root == nil {
 		doc.root = map[string]any{}
+	}
+	if app, ok := doc.root["app"]; ok {
+		if doc.app, ok = app.(string); !ok {
+			return nil, syntaxError(doc.body, doc.lay.app, "app is not a string")
+		}
 	}
 	switch env := doc.root["env"].(type) {
 	case nil:
@@ -65,9 +75,9 @@ func decode(src []byte) (*document, error) {
 }
 
 // lookup returns what flyctl makes of key in env.
-func (doc *document) lookup(key string) (value string, ok bool) {
-	for i := len(doc.envs) - 1; i >= 0; i-- {
-		switch v := doc.envs[i][key].(type) {
+func (f *File) lookup(key string) (value string, ok bool) {
+	for i := len(f.envs) - 1; i >= 0; i-- {
+		switch v := f.envs[i][key].(type) {
 		case nil:
 		case string:
 			return v, true
@@ -78,49 +88,73 @@ func (doc *document) lookup(key string) (value string, ok bool) {
 	return "", false
 }
 
-// put makes the document mean what it shall after Set: key is in the table of
-// that index, in a new one if there is none.
-func (doc *document) put(table int, key, value string) {
-	if len(doc.envs) == 0 {
-		doc.envs = []map[string]any{{}}
-		doc.root["env"] = doc.envs[0]
+// with returns what the file is to mean after Set: key is in the table of that index,
+// in a new one if there is none.
+func (f *File) with(table int, key, value string) map[string]any {
+	root, envs := f.copy()
+	if len(envs) == 0 {
+		envs = []map[string]any{{}}
+		root["env"] = envs[0]
 	}
-	doc.envs[table][key] = value
+	envs[table][key] = value
+	return root
 }
 
-// drop makes the document mean what it shall after Unset.
-func (doc *document) drop(key string) {
-	for _, table := range doc.envs {
+// without returns what the file is to mean after Unset.
+func (f *File) without(key string) map[string]any {
+	root, envs := f.copy()
+	for _, table := range envs {
 		delete(table, key)
 	}
 	// Without a header or braces the table lives in its entries alone.
-	if doc.lay.sections[0].form == formDotted && len(doc.envs[0]) == 0 {
-		delete(doc.root, "env")
+	if f.lay.sections[0].form == formDotted && len(envs[0]) == 0 {
+		delete(root, "env")
 	}
+	return root
 }
 
-// apply returns the text with the edits, which are in order of position, if it
-// then means what the document says.
-func (doc *document) apply(edits []edit) ([]byte, error) {
-	size := len(doc.src)
+// copy copies what the text means as far as an edit changes it, and returns the tables
+// of env in it.
+func (f *File) copy() (root map[string]any, envs []map[string]any) {
+	root = maps.Clone(f.root)
+	for _, table := range f.envs {
+		envs = append(envs, maps.Clone(table))
+	}
+	switch root["env"].(type) {
+	case map[string]any:
+		root["env"] = envs[0]
+	case []any:
+		list := make([]any, len(envs))
+		for i, table := range envs {
+			list[i] = table
+		}
+		root["env"] = list
+	}
+	return root, envs
+}
+
+// apply returns the file with the edits, which are in order of position, if its text
+// then means what it is to mean.
+func (f *File) apply(edits []edit, meaning map[string]any) (*File, error) {
+	size := len(f.src)
 	for _, e := range edits {
 		size += len(e.text)
 	}
 	out := make([]byte, 0, size)
-	out = append(out, doc.src[:len(doc.src)-len(doc.body)]...)
+	out = append(out, f.src[:len(f.src)-len(f.body)]...)
 	at := 0
 	for _, e := range edits {
-		out = append(out, doc.body[at:e.start]...)
+		out = append(out, f.body[at:e.start]...)
 		out = append(out, e.text...)
 		at = e.end
 	}
-	out = append(out, doc.body[at:]...)
+	out = append(out, f.body[at:]...)
 
-	now, err := decode(out)
-	if err != nil || !equal(now.root, doc.root) {
+	edited, err := Parse(out)
+	if err != nil || !equal(edited.root, meaning) {
 		return nil, errGuard
 	}
-	return out, nil
+	return edited, nil
 }
 
 // equal compares decoded values like reflect.DeepEqual, but takes not-a-number
@@ -179,13 +213,5 @@ func characters(body []byte, line, column int) int {
 	return utf8.RuneCount(body[:min(max(column-1, 0), len(body))]) + 1
 }
 
-// clean takes out what could upset a terminal: a parser's message quotes the text.
-func clean(reason string) string {
-	reason = strings.TrimPrefix(reason, "toml: ")
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, reason)
-}
+// clean makes a parser's message, which quotes the text, fit for one line.
+func clean(reason string) string { return text.Line(strings.TrimPrefix(reason, "toml: ")) }

@@ -6,7 +6,7 @@ import (
 	"github.com/fly-aws/fly-aws/flytoml"
 )
 
-func ExampleSet() {
+func ExampleFile_Set() {
 	src := []byte(`app = 'shop'
 
 [env]
@@ -16,12 +16,17 @@ func ExampleSet() {
 [[vm]]
   memory = '1gb'
 `)
-	out, err := flytoml.Set(src, "AWS_REGION", "eu-central-1")
+	file, err := flytoml.Parse(src)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Printf("%s", out)
+	edited, err := file.Set("AWS_REGION", "eu-central-1")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%s", edited.Bytes())
 	// Output:
 	// app = 'shop'
 	//
@@ -34,17 +39,20 @@ func ExampleSet() {
 	//   memory = '1gb'
 }
 
-func ExampleSet_invalid() {
-	_, err := flytoml.Set([]byte("[env]\n  PORT = 8080\n  PORT = 8081\n"), "PORT", "80")
+func ExampleParse_invalid() {
+	_, err := flytoml.Parse([]byte("[env]\n  PORT = 8080\n  PORT = 8081\n"))
 	fmt.Println(err)
 	// Output:
 	// line 3, column 3: key PORT is already defined
 }
 
-func ExampleEnv() {
-	src := []byte("[env]\nPORT = 8080\n")
-	value, ok, err := flytoml.Env(src, "PORT")
-	fmt.Println(value, ok, err)
+func ExampleFile_Env() {
+	file, err := flytoml.Parse([]byte("[env]\nPORT = 8080\n"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(file.Env("PORT"))
 	// Output:
-	// 8080 true <nil>
+	// 8080 true
 }

@@ -103,7 +103,7 @@ func TestSet(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			src := []byte(test.src)
-			got, err := Set(src, test.key, test.value)
+			got, err := setIn(src, test.key, test.value)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -113,7 +113,7 @@ func TestSet(t *testing.T) {
 			if string(src) != test.src {
 				t.Errorf("the argument was changed to %q", src)
 			}
-			value, ok, err := Env(got, test.key)
+			value, ok, err := envIn(got, test.key)
 			if err != nil || !ok || value != test.value {
 				t.Errorf("reads back as %q, %v, %v", value, ok, err)
 			}
@@ -150,7 +150,7 @@ func TestUnset(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := Unset([]byte(test.src), "K")
+			got, err := unsetIn([]byte(test.src), "K")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -186,7 +186,7 @@ func TestEnv(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			got, ok, err := Env([]byte(test.src), "K")
+			got, ok, err := envIn([]byte(test.src), "K")
 			if err != nil || ok != test.ok || got != test.want {
 				t.Errorf("got %q, %v, %v; want %q, %v", got, ok, err, test.want, test.ok)
 			}
@@ -196,49 +196,103 @@ func TestEnv(t *testing.T) {
 
 func TestApp(t *testing.T) {
 	t.Parallel()
-	tests := []struct {
-		src, want string
-		ok        bool
-	}{
-		{"app = 'web'\n", "web", true},
-		{"\xef\xbb\xbf\"app\" = \"web\"", "web", true},
-		{"[x]\napp = 'web'\n", "", false},
-		{"", "", false},
-	}
-	for _, test := range tests {
-		if got, ok, err := App([]byte(test.src)); err != nil || ok != test.ok || got != test.want {
-			t.Errorf("App(%q) is %q, %v, %v; want %q, %v", test.src, got, ok, err, test.want, test.ok)
+	for src, want := range map[string]string{
+		"app = 'web'\n":                 "web",
+		"\xef\xbb\xbf\"app\" = \"web\"": "web",
+		"[x]\napp = 'web'\n":            "",
+		"":                              "",
+	} {
+		if f, err := Parse([]byte(src)); err != nil || f.App() != want {
+			t.Errorf("%q: %+v, %v; want %q", src, f, err, want)
 		}
 	}
 }
 
 func TestPrimaryRegion(t *testing.T) {
 	t.Parallel()
-	tests := []struct {
-		src, want string
-		ok        bool
-	}{
-		{"app = 'web'\nprimary_region = \"fra\"\n", "fra", true},
-		{"primary_region = 1\n", "", false},
-		{"[x]\nprimary_region = 'fra'\n", "", false},
-		{"", "", false},
-	}
-	for _, test := range tests {
-		if got, ok, err := PrimaryRegion([]byte(test.src)); err != nil || ok != test.ok || got != test.want {
-			t.Errorf("PrimaryRegion(%q) is %q, %v, %v; want %q, %v", test.src, got, ok, err, test.want, test.ok)
+	for src, want := range map[string]string{
+		"app = 'web'\nprimary_region = \"fra\"\n": "fra",
+		"primary_region = 1\n":                    "",
+		"[x]\nprimary_region = 'fra'\n":           "",
+		"":                                        "",
+	} {
+		if f, err := Parse([]byte(src)); err != nil || f.PrimaryRegion() != want {
+			t.Errorf("%q: %+v, %v; want %q", src, f, err, want)
 		}
 	}
-	if _, _, err := PrimaryRegion([]byte("primary_region = fra")); err == nil {
-		t.Error("a text that is not TOML has a primary region")
+}
+
+// An edit leaves the file that it was made from as it is, so that several can be made
+// from one.
+func TestEditsStandApart(t *testing.T) {
+	t.Parallel()
+	for _, src := range []string{"[env]\nA = '1'\n", "[[env]]\nA = '1'\n[[env]]\n", "env = {A = '1'}\n", "env.A = '1'\n", "app = 'x'\n"} {
+		f, err := Parse([]byte(src))
+		if err != nil {
+			t.Fatal(err)
+		}
+		one, err := f.Set("K", "1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		two, err := f.Set("K", "2")
+		if err != nil {
+			t.Fatal(err)
+		}
+		gone, err := f.Unset("A")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := f.Env("K"); ok || string(f.Bytes()) != src {
+			t.Errorf("%q became %q", src, f.Bytes())
+		}
+		if v, _ := one.Env("K"); v != "1" {
+			t.Errorf("%q: %q", src, one.Bytes())
+		}
+		if v, _ := two.Env("K"); v != "2" {
+			t.Errorf("%q: %q", src, two.Bytes())
+		}
+		if _, ok := gone.Env("A"); ok {
+			t.Errorf("%q: %q", src, gone.Bytes())
+		}
 	}
+}
+
+// setIn, unsetIn and envIn do one thing with a text.
+func setIn(src []byte, key, value string) ([]byte, error) {
+	return textOf(src, func(f *File) (*File, error) { return f.Set(key, value) })
+}
+
+func unsetIn(src []byte, key string) ([]byte, error) {
+	return textOf(src, func(f *File) (*File, error) { return f.Unset(key) })
+}
+
+func envIn(src []byte, key string) (string, bool, error) {
+	f, err := Parse(src)
+	if err != nil {
+		return "", false, err
+	}
+	value, ok := f.Env(key)
+	return value, ok, nil
+}
+
+func textOf(src []byte, edit func(*File) (*File, error)) ([]byte, error) {
+	f, err := Parse(src)
+	if err == nil {
+		f, err = edit(f)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f.Bytes(), nil
 }
 
 // Whatever is wrong with a text is said with its place, and nothing is returned.
 func TestRefused(t *testing.T) {
 	t.Parallel()
-	set := func(src []byte) ([]byte, error) { return Set(src, "K", "v") }
-	unset := func(src []byte) ([]byte, error) { return Unset(src, "K") }
-	app := func(src []byte) ([]byte, error) { _, _, err := App(src); return nil, err }
+	set := func(src []byte) ([]byte, error) { return setIn(src, "K", "v") }
+	unset := func(src []byte) ([]byte, error) { return unsetIn(src, "K") }
+	app := func(src []byte) ([]byte, error) { _, err := Parse(src); return nil, err }
 	tests := []struct {
 		name, src    string
 		do           func([]byte) ([]byte, error)
@@ -274,7 +328,7 @@ func TestRefused(t *testing.T) {
 		{"app is a number", "a = 1\n  app = 1\n", app, 2, 3, "app is not a string"},
 		{"app is a table", "[x]\n[app]\n", app, 2, 1, "app is not a string"},
 		{"app of invalid text", "app = 'x'\n=", app, 2, 1, "key"},
-		{"control character in a key", "\"\\u001b[31m\" = 1\n\"\\u001b[31m\" = 1\n", set, 2, 1, "key \ufffd[31m is"},
+		{"control character in a key", "\"\\u001b[31m\" = 1\n\"\\u001b[31m\" = 1\n", set, 2, 1, `key \x1b[31m is`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -290,10 +344,10 @@ func TestRefused(t *testing.T) {
 		})
 	}
 
-	if out, err := Set(nil, "K\xff", "v"); out != nil || err == nil {
+	if out, err := setIn(nil, "K\xff", "v"); out != nil || err == nil {
 		t.Errorf("a key that is not UTF-8: got %q, %v", out, err)
 	}
-	if out, err := Set(nil, "K", "\xff"); out != nil || err == nil || strings.Contains(err.Error(), "xff") {
+	if out, err := setIn(nil, "K", "\xff"); out != nil || err == nil || strings.Contains(err.Error(), "xff") {
 		t.Errorf("a value that is not UTF-8: got %q, %v", out, err)
 	}
 }

@@ -31,7 +31,7 @@ func FuzzEdit(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, src []byte, key, value string) {
 		before := bytes.Clone(src)
-		out, err := Set(src, key, value)
+		out, err := setIn(src, key, value)
 		if !bytes.Equal(src, before) {
 			t.Fatal("the argument was changed")
 		}
@@ -47,14 +47,14 @@ func FuzzEdit(f *testing.F) {
 		if !maps.Equal(env, newEnv) || !reflect.DeepEqual(rest, newRest) {
 			t.Fatalf("%q became\n%q: means something else", src, out)
 		}
-		if got, ok, err := Env(out, key); err != nil || !ok || got != value {
+		if got, ok, err := envIn(out, key); err != nil || !ok || got != value {
 			t.Fatalf("%q: reads back as %q, %v, %v", out, got, ok, err)
 		}
-		if again, err := Set(out, key, value); err != nil || !bytes.Equal(again, out) {
+		if again, err := setIn(out, key, value); err != nil || !bytes.Equal(again, out) {
 			t.Fatalf("%q: once more gives %q, %v", out, again, err)
 		}
 
-		less, err := Unset(src, key)
+		less, err := unsetIn(src, key)
 		if err != nil {
 			// It cannot be edited, but needed no edit.
 			if checkError(t, less, err, key, value); !bytes.Equal(out, src) {
@@ -62,7 +62,7 @@ func FuzzEdit(f *testing.F) {
 			}
 			return
 		}
-		back, err := Unset(out, key)
+		back, err := unsetIn(out, key)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,7 +79,7 @@ func FuzzEdit(f *testing.F) {
 		if !inserted(src, out) {
 			t.Fatalf("%q became\n%q: more than an insertion", src, out)
 		}
-		doc, err := decode(src)
+		doc, err := Parse(src)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -29,7 +29,7 @@ func TestGolden(t *testing.T) {
 				{"AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/fly-acme-shop"},
 				{"AWS_REGION", "eu-central-1"},
 			} {
-				if text, err = Set(text, pair[0], pair[1]); err != nil {
+				if text, err = setIn(text, pair[0], pair[1]); err != nil {
 					t.Fatal(err)
 				}
 			}

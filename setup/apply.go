@@ -4,62 +4,29 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
+	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// A State is what was found: the existing resources by their ID.
-type State map[string]Resource
-
-// Observe reads the wanted resources, each place in parallel with the others.
-// Its error is the targets' own.
-func Observe(ctx context.Context, targets Targets, want []Resource) (State, error) {
-	places := map[Place][]Resource{}
-	for _, r := range want {
-		places[r.Place()] = append(places[r.Place()], r)
-	}
-	var mu sync.Mutex
-	state := State{}
-	g, ctx := errgroup.WithContext(ctx)
-	for place, resources := range places {
-		target, ok := targets[place]
-		if !ok {
-			return nil, fmt.Errorf("nothing here can read what lives in the place %q", place)
-		}
-		g.Go(func() error {
-			found, err := target.Read(ctx, resources)
-			if err != nil {
-				return err
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			for _, r := range found {
-				state[r.ID()] = r
-			}
-			return nil
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	return state, nil
-}
-
 // Status says how far a change came.
 type Status string
 
-// The states of a change; an Event may carry any but StatusUnreached and StatusKept.
+// The states of a change.
 const (
 	StatusKept      Status = "kept"      // nothing was to be done, or not any more
 	StatusStarted   Status = "started"   // it is being written
 	StatusDone      Status = "done"      // it was written
 	StatusFailed    Status = "failed"    // the write failed; what it left is not known
 	StatusUnreached Status = "unreached" // it was not tried
+	// StatusWaiting: everything is written, but Waiting does not read back as planned
+	// yet, and is read again after Pause. It is about no single change.
+	StatusWaiting Status = "waiting"
 )
 
 // An Event tells of one change while a plan is applied.
@@ -67,18 +34,30 @@ type Event struct {
 	// Index is the change's place in Plan.Changes.
 	Index  int
 	Change Change
+	// Status is StatusStarted, StatusDone, StatusFailed or StatusWaiting.
 	Status Status
-	Err    error // of StatusFailed
+	// Elapsed is how long the write took.
+	Elapsed time.Duration
+	// Err is set with StatusFailed; Waiting and Pause with StatusWaiting.
+	Err     error
+	Waiting []Mismatch
+	Pause   time.Duration
 }
 
-// A Report says of every change of a plan what became of it, in the plan's order.
+// A Report says what became of a plan.
 type Report struct {
+	// Results has one entry per change, in the plan's order.
 	Results []Result
+	// Mismatches are the resources that do not read back as planned.
+	Mismatches []Mismatch
+	// Checks are what the live trust policies decide; nil when it did not come to that.
+	Checks []Check
 }
 
 // A Result is one line of a Report.
 type Result struct {
 	Change Change
+	// Status is any but StatusStarted and StatusWaiting.
 	Status Status
 	Err    error // of StatusFailed
 }
@@ -106,116 +85,215 @@ func (e *ConflictError) Error() string {
 	return fmt.Sprintf("the plan has %d conflicts", len(e.Conflicts))
 }
 
+// An OtherAccountError says that a plan is for another account than the credentials.
+type OtherAccountError struct {
+	// Partition and Account are the plan's; Have is what the credentials are for.
+	Partition, Account string
+	Have               Facts
+}
+
+func (e *OtherAccountError) Error() string {
+	return fmt.Sprintf("the plan is for the account %s in %s; the credentials are for %s in %s",
+		e.Account, e.Partition, e.Have.Account, e.Have.Partition)
+}
+
+// CheckAccount says with an *OtherAccountError whether a plan that was read from a file
+// is for the account of the World's credentials, and fills in its Caller.
+func (w World) CheckAccount(ctx context.Context, plan *Plan) error {
+	facts, err := w.AWS.Facts(ctx, Request{})
+	if err != nil {
+		return err
+	}
+	if facts.Account != plan.Account || facts.Partition != plan.Partition {
+		return &OtherAccountError{Partition: plan.Partition, Account: plan.Account, Have: facts}
+	}
+	plan.Caller = facts.Caller
+	return nil
+}
+
 // writers is how many changes are written at once. IAM's rates are unpublished;
 // with adaptive retries under it, this many stays below throttling in practice.
 const writers = 8
 
-// Apply writes the pending changes: provider, then roles, then policies, then
-// fly.toml entries. Before the first write it reads everything again, also what
-// the plan keeps, and refuses a plan of which a resource is neither as it was
-// found nor as planned, with a *StaleError.
+// Apply writes the pending changes of a plan, reads everything back and tries the live
+// trust policies. Additions go first: provider, roles, policies, fly.toml entries; then
+// what is taken away, in the reverse order.
 //
-// The first failure stops it, and so does the end of ctx; what has begun by then
-// is finished. The report is complete in every case, and the error holds all
-// failures, joined. notify, if not nil, is called for each change as it starts
-// and ends, never twice at once.
-func Apply(ctx context.Context, targets Targets, plan *Plan, notify func(Event)) (Report, error) {
-	report := Kept(plan)
-	for i, c := range plan.Changes {
-		if c.Action != ActionKeep {
-			report.Results[i].Status = StatusUnreached
+// Before the first write it reads everything again, also what the plan keeps, and refuses
+// a plan of which a resource is neither as it was found nor as planned, with a
+// *StaleError; and it has every target check what is to be written. A plan that was made
+// just now and has nothing to do is not read again.
+//
+// The first failure stops it, and so does the end of ctx; what has begun by then is
+// finished. The report is as complete as possible in every case, and the error holds all
+// failures, joined. notify, if not nil, is called for each change as it starts and ends,
+// by one goroutine at a time.
+func (w World) Apply(ctx context.Context, plan *Plan, notify func(Event)) (*Report, error) {
+	report := &Report{}
+	pending := len(plan.Pending()) > 0
+	for _, c := range plan.Changes {
+		status := StatusUnreached
+		if c.Action == ActionKeep {
+			status = StatusKept
 		}
+		report.Results = append(report.Results, Result{Change: c, Status: status})
 	}
 	if conflicts := plan.Conflicts(); len(conflicts) > 0 {
 		return report, &ConflictError{Conflicts: conflicts}
 	}
-	todo, err := recheck(ctx, targets, plan, &report)
+	if !pending && plan.state != nil {
+		report.Checks = plan.checks(plan.state)
+		return report, nil
+	}
+	if plan.needsAWS() && plan.Caller == "" {
+		if err := w.CheckAccount(ctx, plan); err != nil {
+			return report, err
+		}
+	}
+	a := applier{World: w, plan: plan, report: report, notify: notify}
+	todo, err := a.recheck(ctx)
 	if err != nil {
 		return report, err
 	}
-	a := applier{targets: targets, report: &report, notify: notify}
-	for _, stage := range stages(plan, todo) {
+	for _, stage := range plan.stages(todo) {
 		if err := a.stage(ctx, stage); err != nil {
 			return report, err
 		}
 	}
+	state, err := a.readBack(ctx)
+	if err != nil {
+		return report, err
+	}
+	report.Checks = plan.checks(state)
 	return report, nil
 }
 
-// Kept is the report of a plan in which nothing was to be done.
-func Kept(plan *Plan) Report {
-	report := Report{Results: make([]Result, len(plan.Changes))}
-	for i, c := range plan.Changes {
-		report.Results[i] = Result{Change: c, Status: StatusKept}
-	}
-	return report
+// needsAWS says whether the plan has anything of an AWS account.
+func (p *Plan) needsAWS() bool {
+	return slices.ContainsFunc(p.Changes, func(c Change) bool { return c.Resource().Env == nil })
 }
 
-// recheck reads everything again and returns the indexes of the changes that are
-// still to be written.
-func recheck(ctx context.Context, targets Targets, plan *Plan, report *Report) ([]int, error) {
-	state, err := Observe(ctx, targets, plan.resources())
+type applier struct {
+	World
+	plan   *Plan
+	report *Report
+	notify func(Event)
+	mu     sync.Mutex
+}
+
+// recheck reads everything again, has the targets check what is still to be written, and
+// returns the indexes of those changes.
+func (a *applier) recheck(ctx context.Context) ([]int, error) {
+	state, err := a.read(ctx, a.plan.resources())
 	if err != nil {
 		return nil, err
 	}
 	var todo []int
-	for i, c := range plan.Changes {
-		now, exists := state[c.After.ID()]
-		stale := func(reason string) error { return &StaleError{ID: c.After.ID(), Reason: reason} }
+	var changes []Change
+	var stale []error
+	for i, c := range a.plan.Changes {
+		done, err := c.Compare(state.find(c.Resource()))
 		switch {
-		case exists && satisfies(now, *c.After):
-			report.Results[i].Status = StatusKept
-		case c.Action == ActionKeep && !exists, c.Before != nil && !exists:
-			return nil, stale("it is gone")
-		case c.Action == ActionKeep:
-			return nil, stale("it is no longer as the plan found it")
-		case !exists, c.Before != nil && onTheWay(now, *c.Before, *c.After):
-			todo = append(todo, i)
-		case c.Before == nil:
-			return nil, stale("it exists by now")
+		case err != nil:
+			stale = append(stale, err)
+		case done:
+			a.report.Results[i].Status = StatusKept
 		default:
-			return nil, stale("it is no longer as the plan found it")
+			todo, changes = append(todo, i), append(changes, c)
 		}
 	}
-	return todo, nil
+	if len(stale) > 0 {
+		return nil, errors.Join(stale...)
+	}
+	if err := a.checkTrusting(ctx, changes); err != nil {
+		return nil, err
+	}
+	var mu sync.Mutex
+	var problems []error
+	err = each(ctx, a.World, changes, Change.Resource, func(ctx context.Context, t Target, changes []Change) error {
+		err := t.Check(ctx, changes)
+		mu.Lock()
+		defer mu.Unlock()
+		problems = append(problems, err)
+		return nil
+	})
+	return todo, errors.Join(append(problems, err, ctx.Err())...)
 }
 
-// resources returns what the plan's resources shall be.
+// checkTrusting refuses to delete a provider that a role trusts which is not in the plan.
+// Deleting it would end that role's access without a word.
+func (a *applier) checkTrusting(ctx context.Context, changes []Change) error {
+	i := slices.IndexFunc(changes, func(c Change) bool { return c.Action == ActionDelete && c.Before.Provider != nil })
+	if i < 0 {
+		return nil
+	}
+	resources, err := a.AWS.Roles(ctx, Facts{Partition: a.plan.Partition, Account: a.plan.Account}, Scope{Org: a.plan.Org})
+	if err != nil {
+		return err
+	}
+	loses := map[string]bool{}
+	for _, c := range a.plan.Changes {
+		if c.Action == ActionDelete || c.Action == ActionUpdate {
+			loses[c.Resource().ID()] = true
+		}
+	}
+	for _, r := range resources {
+		if r.Role != nil && !loses[r.ID()] && trusts(*r.Role, changes[i].Before.Provider.ARN) {
+			return &StaleError{Resource: *changes[i].Before, Reason: Reason{Code: ReasonNewlyTrusts, Have: r.Role.Name}}
+		}
+	}
+	return nil
+}
+
+// trusts says whether the role's trust policy names the provider, or may do so.
+func trusts(role Role, provider string) bool {
+	if role.Trust == nil { // it cannot be parsed
+		return true
+	}
+	return slices.ContainsFunc(role.Trust.Statements, func(s trustpolicy.Statement) bool {
+		return s.Principal != nil && slices.Contains(s.Principal.Federated, provider)
+	})
+}
+
+// resources returns the resources that the plan is about.
 func (p *Plan) resources() []Resource {
 	var out []Resource
 	for _, c := range p.Changes {
-		out = append(out, *c.After)
+		out = append(out, c.Resource())
 	}
 	return out
 }
 
-// stages splits indexes where the kind of resource changes: within one kind no
+// stages splits indexes into what may be written at the same time: within one stage no
 // resource needs another.
-func stages(plan *Plan, indexes []int) [][]int {
-	kind := func(i int) int {
-		r := plan.Changes[i].After
-		switch {
-		case r.Provider != nil:
-			return 0
-		case r.Role != nil:
-			return 1
-		case r.Policy != nil:
-			return 2
-		}
-		return 3
-	}
-	out := make([][]int, 4)
+func (p *Plan) stages(indexes []int) [][]int {
+	const kinds = 4
+	out := make([][]int, 2*kinds)
 	for _, i := range indexes {
-		out[kind(i)] = append(out[kind(i)], i)
+		c := p.Changes[i]
+		kind := 3
+		switch r := c.Resource(); {
+		case r.Provider != nil:
+			kind = 0
+		case r.Role != nil:
+			kind = 1
+		case r.Policy != nil:
+			kind = 2
+		}
+		if p.takesAway(c) {
+			kind = 2*kinds - 1 - kind
+		}
+		out[kind] = append(out[kind], i)
 	}
 	return slices.DeleteFunc(out, func(s []int) bool { return len(s) == 0 })
 }
 
-type applier struct {
-	targets Targets
-	report  *Report
-	notify  func(Event)
-	mu      sync.Mutex
+// takesAway says whether the change deletes something, or access to a role.
+func (p *Plan) takesAway(c Change) bool {
+	role := c.Resource().Role
+	return c.Action == ActionDelete || role != nil && slices.ContainsFunc(p.Grants, func(g Grant) bool {
+		return g.Removed && strings.EqualFold(g.Role, role.Name)
+	})
 }
 
 // stage writes the changes of one stage, several at a time, and starts none
@@ -223,7 +301,7 @@ type applier struct {
 func (a *applier) stage(ctx context.Context, indexes []int) error {
 	var g errgroup.Group
 	g.SetLimit(writers)
-	if a.report.Results[indexes[0]].Change.After.Env != nil {
+	if a.plan.Changes[indexes[0]].Resource().Env != nil {
 		g.SetLimit(1) // entries of a file come in the plan's order
 	}
 	stop, cancel := context.WithCancel(ctx)
@@ -233,15 +311,9 @@ func (a *applier) stage(ctx context.Context, indexes []int) error {
 			if stop.Err() != nil {
 				return nil // unreached
 			}
-			c := a.report.Results[i].Change
-			a.say(Event{Index: i, Change: c, Status: StatusStarted})
-			err := a.targets[c.After.Place()].Write(ctx, c)
-			if err != nil {
+			if err := a.write(ctx, i); err != nil {
 				cancel()
-				a.say(Event{Index: i, Change: c, Status: StatusFailed, Err: err})
-				return nil
 			}
-			a.say(Event{Index: i, Change: c, Status: StatusDone})
 			return nil
 		})
 	}
@@ -253,10 +325,29 @@ func (a *applier) stage(ctx context.Context, indexes []int) error {
 	return errors.Join(errs...)
 }
 
-func (a *applier) say(e Event) {
+// write writes one change.
+func (a *applier) write(ctx context.Context, i int) error {
+	c := a.plan.Changes[i]
+	target, err := a.target(c.Resource())
+	if err != nil {
+		return err
+	}
+	a.tell(Event{Index: i, Change: c, Status: StatusStarted})
+	began := a.Clock.Now()
+	err = target.Write(ctx, c)
+	status := StatusDone
+	if err != nil {
+		status = StatusFailed
+	}
+	a.tell(Event{Index: i, Change: c, Status: status, Elapsed: a.Clock.Now().Sub(began), Err: err})
+	return err
+}
+
+// tell puts an event into the report and passes it on.
+func (a *applier) tell(e Event) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if e.Status != StatusStarted {
+	if e.Status == StatusDone || e.Status == StatusFailed {
 		a.report.Results[e.Index].Status = e.Status
 		a.report.Results[e.Index].Err = e.Err
 	}
@@ -265,65 +356,30 @@ func (a *applier) say(e Event) {
 	}
 }
 
-// satisfies says whether now is all that after asks for. What after does not
-// mention does not count.
-func satisfies(now, after Resource) bool {
-	switch {
-	case after.Provider != nil:
-		return now.Provider != nil && len(missing(now.Provider.Audiences, after.Provider.Audiences)) == 0
-	case after.Role != nil:
-		return now.Role != nil && roleSatisfies(*now.Role, *after.Role)
-	case after.Policy != nil:
-		return now.Policy != nil && (after.Policy.ARN != "" || SameDocument(now.Policy.Document, after.Policy.Document))
-	case after.Env != nil:
-		return now.Env != nil && (now.Env.Value == after.Env.Value || after.Env.IfAbsent)
-	}
-	return false
+// readBackPauses are the pauses between the tries to read back what IAM, which is
+// eventually consistent, does not show yet: 40 s in all.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
+var readBackPauses = [...]time.Duration{
+	500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 12 * time.Second, 12500 * time.Millisecond,
 }
 
-func roleSatisfies(now, after Role) bool {
-	for key, value := range after.Tags {
-		if _, found, ok := tag(now.Tags, key); !ok || found != value {
-			return false
+// readBack reads every resource again until all are as planned, or the pauses are used
+// up, and reports those that are not.
+func (a *applier) readBack(ctx context.Context) (State, error) {
+	for try := 0; ; try++ {
+		state, err := a.read(ctx, a.plan.resources())
+		if err != nil {
+			return nil, err
+		}
+		a.report.Mismatches = a.plan.mismatches(state)
+		if len(a.report.Mismatches) == 0 || try == len(readBackPauses) {
+			return state, nil
+		}
+		pause := readBackPauses[try]
+		a.tell(Event{Index: -1, Status: StatusWaiting, Waiting: a.report.Mismatches, Pause: pause})
+		a.Clock.Sleep(ctx, pause)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
 	}
-	return now.ARN == after.ARN && now.Trust.Equal(after.Trust) &&
-		(after.Boundary == "" || now.Boundary == after.Boundary) &&
-		(after.MaxSession == 0 || now.MaxSession == after.MaxSession)
-}
-
-// onTheWay says whether now is before, or a state between before and after that
-// an interrupted write of several calls leaves behind.
-func onTheWay(now, before, after Resource) bool {
-	switch {
-	case before.Provider != nil:
-		return len(missing(now.Provider.Audiences, before.Provider.Audiences)) == 0
-	case before.Role != nil:
-		return roleOnTheWay(*now.Role, *before.Role, *after.Role)
-	case before.Policy != nil:
-		return satisfies(now, before)
-	case before.Env != nil:
-		return now.Env.Value == before.Env.Value
-	}
-	return false
-}
-
-func roleOnTheWay(now, before, after Role) bool {
-	either := func(trust *trustpolicy.Policy) bool { return trust.Equal(before.Trust) || trust.Equal(after.Trust) }
-	keys := maps.Clone(now.Tags)
-	if keys == nil {
-		keys = map[string]string{}
-	}
-	maps.Copy(keys, before.Tags)
-	for key := range keys {
-		_, value, ok := tag(now.Tags, key)
-		_, was, had := tag(before.Tags, key)
-		_, will, has := tag(after.Tags, key)
-		if !(ok == had && value == was) && !(ok == has && value == will) {
-			return false
-		}
-	}
-	return now.ARN == before.ARN && either(now.Trust) &&
-		(now.Boundary == before.Boundary || now.Boundary == after.Boundary) &&
-		(before.MaxSession == 0 || now.MaxSession == before.MaxSession || now.MaxSession == after.MaxSession)
 }

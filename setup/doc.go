@@ -1,15 +1,13 @@
-// Package setup turns a request to federate Fly apps with AWS into a plan, and
-// a plan into done work.
+// Package setup turns a request to give Fly apps access to AWS into a plan, and a
+// plan into done work, in both directions.
 //
-// The steps are functions of plain data:
+// A [World] is what a job works on: an AWS account, Fly, the folder with the
+// fly.toml files. [World.Plan] asks it what is there and calls [Resolve], which
+// makes the whole plan of a [Request] from plain data. [World.PlanDestroy] makes a
+// plan that takes away what earlier plans made. [World.Apply] writes either kind,
+// reads it back and tries the live trust policies.
 //
-//	Request + Facts → Resolve → Spec     complete: every ARN is known
-//	Spec → Observe → State               what is there now
-//	Spec + State → Diff → Plan           what has to change, and why
-//	Plan → Apply → Report                done, failed, unreached
-//	Plan → Verify → Findings, Proofs     read back, and tried on the live trust policy
-//
-// A [Resource] is the same type for what is there and what shall be. Resources
-// live in a [Target]: an AWS account, a folder. This package does no I/O of its
-// own; Observe, Apply and Verify do it through the targets.
+// A [Resource] is the same type for what is there and for what is to be. This
+// package does no I/O of its own; it does it through the interfaces that a World
+// holds.
 package setup

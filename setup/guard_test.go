@@ -1,8 +1,6 @@
 package setup_test
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -35,8 +33,8 @@ func TestKeptResourcesAreLookedAtAgain(t *testing.T) {
 			onlyEnv := plan(t, m, request("web"))
 			spoil(m)
 			m.writes = nil
-			for _, p := range []*setup.Plan{nothing, onlyEnv} {
-				if _, err := setup.Apply(context.Background(), m.targets(), p, nil); !errors.As(err, new(*setup.StaleError)) {
+			for _, p := range []*setup.Plan{reread(t, nothing), onlyEnv} {
+				if _, err := tryApply(m, p); !errors.As(err, new(*setup.StaleError)) {
 					t.Errorf("error is %v", err)
 				}
 			}
@@ -52,8 +50,7 @@ func TestEditedPlansAreRefused(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
 	req := request("web")
-	req.Apps[0].Role.Inline = []setup.InlinePolicy{{Name: "own", Source: "own.json", Document: json.RawMessage(
-		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"}}`)}}
+	req.Apps[0].Role.Inline = []setup.InlinePolicy{inline("own", getObject)}
 	data, err := plan(t, m, req).MarshalIndent()
 	if err != nil {
 		t.Fatal(err)
@@ -80,8 +77,8 @@ func TestEditedPlansAreRefused(t *testing.T) {
 		"a grant of another ARN": func(p *setup.Plan) { p.Grants[0].RoleARN = "arn:aws:iam::123456789012:role/other" },
 		"a machine with stars":   func(p *setup.Plan) { p.Grants[0].Machines = []string{"m*"} },
 		"a policy on any role":   func(p *setup.Plan) { p.Changes[2].After.Policy.Role = "admin" },
-		"no document":            func(p *setup.Plan) { p.Changes[3].After.Policy.Document = nil },
-		"a null document":        func(p *setup.Plan) { p.Changes[3].After.Policy.Document = json.RawMessage("null") },
+		"no document":            func(p *setup.Plan) { p.Changes[3].After.Policy.Document = setup.Document{} },
+		"a null document":        func(p *setup.Plan) { p.Changes[3].After.Policy.Document = document("null") },
 		"a foreign partition":    func(p *setup.Plan) { p.Changes[2].After.Policy.ARN = "arn:aws-cn:iam::aws:policy/X" },
 		"any variable":           func(p *setup.Plan) { p.Changes[4].After.Env.Key = "FLY_\x1bX" },
 		"any role in fly.toml":   func(p *setup.Plan) { p.Changes[4].After.Env.Value = "arn:aws:iam::123456789012:role/admin" },
@@ -94,8 +91,60 @@ func TestEditedPlansAreRefused(t *testing.T) {
 			p.Changes[1].Reasons = []setup.Reason{{Code: setup.ReasonDocument}}
 		},
 		"an update without before": func(p *setup.Plan) { p.Changes[1].Action = setup.ActionUpdate },
-		"an unknown action":        func(p *setup.Plan) { p.Changes[1].Action = "delete" },
-		"the alias personal":       func(p *setup.Plan) { p.Org, p.Issuer = "personal", "https://oidc.fly.io/personal" },
+		"a delete":                 func(p *setup.Plan) { p.Changes[1].Action = setup.ActionDelete },
+		"an unknown action":        func(p *setup.Plan) { p.Changes[1].Action = "destroy" },
+		"a boundary that is not asked for": func(p *setup.Plan) {
+			p.Changes[1].After.Role.Boundary = "arn:aws:iam::999999999999:policy/x"
+		},
+		"a boundary that is no policy": func(p *setup.Plan) { p.Changes[1].After.Role.Boundary = "arn:aws:iam::aws:role/x" },
+		"a session too long":           func(p *setup.Plan) { p.Changes[1].After.Role.MaxSession = 99999 },
+		"a tag of ours":                func(p *setup.Plan) { p.Changes[1].After.Role.Tags["fly-aws:x"] = "1" },
+		"another app's tag":            func(p *setup.Plan) { p.Changes[1].After.Role.Tags[setup.TagApp] = "api" },
+		"another organization's tag":   func(p *setup.Plan) { p.Changes[1].After.Role.Tags[setup.TagOrg] = "other" },
+		"no tag of ours":               func(p *setup.Plan) { p.Changes[1].After.Role.Tags = map[string]string{"team": "ops"} },
+		"adopted without being so":     func(p *setup.Plan) { p.Changes[1].After.Role.Tags[setup.TagAdopted] = "true" },
+		"a tag of AWS's":               func(p *setup.Plan) { p.Changes[1].After.Role.Tags["aws:x"] = "1" },
+		"a tag with a control character": func(p *setup.Plan) {
+			p.Changes[1].After.Role.Tags["x"] = "\x1b"
+		},
+		"a tag twice, by case": func(p *setup.Plan) {
+			p.Changes[1].After.Role.Tags["x"], p.Changes[1].After.Role.Tags["X"] = "1", "1"
+		},
+		"a description": func(p *setup.Plan) { p.Changes[1].After.Role.Description = "made by the CEO" },
+		"an audience more": func(p *setup.Plan) {
+			p.Changes[0].After.Provider.Audiences = append(p.Changes[0].After.Provider.Audiences, "evil")
+		},
+		"another audience":      func(p *setup.Plan) { p.Audience = "evil" },
+		"Fly's own audience":    func(p *setup.Plan) { p.Audience = "https://fly.io/acme" },
+		"a tag of the provider": func(p *setup.Plan) { p.Changes[0].After.Provider.Tags["x"] = "1" },
+		"a path":                func(p *setup.Plan) { p.Changes[1].After.Role.Path = "/x" },
+		"a policy of another account": func(p *setup.Plan) {
+			p.Changes[2].After.Policy.ARN = "arn:aws:iam::999999999999:policy/x"
+		},
+		"a policy that is none": func(p *setup.Plan) { p.Changes[2].After.Policy.ARN = "arn:aws:iam::aws:user/x" },
+		"a region": func(p *setup.Plan) {
+			p.Changes[4].After.Env.Key, p.Changes[4].After.Env.Value = setup.EnvRegion, "eu-central-1"
+		},
+		"a region that is none": func(p *setup.Plan) {
+			p.Changes[4].After.Env = &setup.Env{Config: "web/fly.toml", App: "web", Key: setup.EnvRegion, Value: "evil.example", IfAbsent: true}
+		},
+		"a region for another app": func(p *setup.Plan) {
+			p.Changes[4].After.Env = &setup.Env{Config: "web/fly.toml", App: "api", Key: setup.EnvRegion, Value: "eu-central-1", IfAbsent: true}
+		},
+		"a provider that is not ours goes": func(p *setup.Plan) {
+			foreign := *p.Changes[0].After.Provider
+			foreign.Tags = nil
+			p.Changes[0] = setup.Change{Action: setup.ActionDelete, Before: &setup.Resource{Provider: &foreign}}
+		},
+		"a role that is not ours goes": func(p *setup.Plan) {
+			r := foreignRole("fly-acme-web")
+			p.Changes[1] = setup.Change{Action: setup.ActionDelete, Before: &r}
+		},
+		"a policy goes while its role stays": func(p *setup.Plan) {
+			p.Changes[2] = setup.Change{Action: setup.ActionDelete, Before: p.Changes[2].After}
+		},
+		"an app in two ways": func(p *setup.Plan) { p.Grants = append(p.Grants, p.Grants[0]) },
+		"the alias personal": func(p *setup.Plan) { p.Org, p.Issuer = "personal", "https://oidc.fly.io/personal" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -127,13 +176,13 @@ func TestPinnedMachinesStayPinned(t *testing.T) {
 	if len(p.Pending()) != 0 || !slices.Equal(p.Grants[0].Machines, []string{"m1", "m2"}) {
 		t.Errorf("plan is %v, grants %v", actions(p), p.Grants)
 	}
-	_, proofs, err := setup.Verify(context.Background(), m.targets(), p)
-	if err != nil || len(proofs) != 3 {
-		t.Fatalf("proofs %v, %v", proofs, err)
+	checks := apply(t, m, p).Checks
+	if len(checks) != 3 {
+		t.Fatalf("checks %v", checks)
 	}
-	for _, proof := range proofs {
-		if !proof.Held() {
-			t.Errorf("%s: wanted %s, got %s", proof.Subject, proof.Want, proof.Got)
+	for _, check := range checks {
+		if !check.Passed() {
+			t.Errorf("%s: wanted %s, got %s", check.Subject, check.Want, check.Got)
 		}
 	}
 	all := request("web")
@@ -149,9 +198,8 @@ func TestPinnedMachinesStayPinned(t *testing.T) {
 		s.Conditions[1].Values = []string{"acme:web:*"}
 		r.Role.Trust = r.Role.Trust.Merge(s)
 	})
-	_, proofs, err = setup.Verify(context.Background(), m.targets(), p)
-	if err != nil || proofs[1].Held() {
-		t.Errorf("another machine of the app: %+v, %v", proofs[1], err)
+	if checks = apply(t, m, plan(t, m, request("web"))).Checks; checks[1].Passed() {
+		t.Errorf("another machine of the app: %+v", checks[1])
 	}
 }
 
@@ -174,8 +222,8 @@ func TestSharedRoleKeepsItsAudience(t *testing.T) {
 	}
 }
 
-// The apps that share a role are proven too, though they are not mentioned.
-func TestKeptAppsAreProven(t *testing.T) {
+// The apps that share a role are checked too, though they are not mentioned.
+func TestKeptAppsAreChecked(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
 	apply(t, m, plan(t, m, shared(request("web"), "fly")))
@@ -183,10 +231,8 @@ func TestKeptAppsAreProven(t *testing.T) {
 	if len(p.Grants) != 2 || !p.Grants[1].Kept || p.Grants[1].App != "web" {
 		t.Fatalf("grants are %+v", p.Grants)
 	}
-	apply(t, m, p)
-	_, proofs, err := setup.Verify(context.Background(), m.targets(), p)
-	if err != nil || len(proofs) != 4 {
-		t.Errorf("proofs %v, %v", proofs, err)
+	if checks := apply(t, m, p).Checks; len(checks) != 4 {
+		t.Errorf("checks %v", checks)
 	}
 }
 
@@ -224,7 +270,7 @@ func TestLimitsOfARole(t *testing.T) {
 	}
 	long := func(name string) setup.InlinePolicy {
 		doc := fmt.Sprintf(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::%s/*"}}`, strings.Repeat("b", 6000))
-		return setup.InlinePolicy{Name: name, Source: name + ".json", Document: json.RawMessage(doc)}
+		return inline(name, doc)
 	}
 	req = request("web", "api")
 	req.Apps[1].Role.Inline = []setup.InlinePolicy{long("one"), long("two")}
@@ -237,5 +283,103 @@ func TestLimitsOfARole(t *testing.T) {
 	}
 	if err := req.Check(); !errors.As(err, &invalid) || invalid.Field != setup.FieldPolicy {
 		t.Errorf("27 policies: %v", err)
+	}
+}
+
+// An update that changes what is not shown is refused.
+func TestEditedUpdatesAreRefused(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	apply(t, m, plan(t, m, request("web")))
+	m.edit("role:fly-acme-web", func(r *setup.Resource) { r.Role.Tags["team"] = "ops" })
+	m.edit(provider, func(r *setup.Resource) { r.Provider.Audiences = []string{"other"} })
+	req := request("web")
+	req.Apps[0].Role.MaxSession = 7200
+	data, err := plan(t, m, req).MarshalIndent()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, edit := range map[string]func(provider *setup.Provider, role *setup.Role){
+		"the name's case": func(_ *setup.Provider, r *setup.Role) { r.Name = "FLY-acme-web" },
+		"the description": func(_ *setup.Provider, r *setup.Role) { r.Description = "x" },
+		"the path": func(_ *setup.Provider, r *setup.Role) {
+			r.Path, r.ARN = "/x/", "arn:aws:iam::123456789012:role/x/fly-acme-web"
+		},
+		"no sessions":          func(_ *setup.Provider, r *setup.Role) { r.MaxSession = 0 },
+		"a tag that goes":      func(_ *setup.Provider, r *setup.Role) { delete(r.Tags, "team") },
+		"our tag that goes":    func(_ *setup.Provider, r *setup.Role) { delete(r.Tags, setup.TagApp) },
+		"a boundary of nobody": func(_ *setup.Provider, r *setup.Role) { r.Boundary = "x" },
+		"another trust statement": func(_ *setup.Provider, r *setup.Role) {
+			r.Trust = r.Trust.Merge(foreignRole("x").Role.Trust.Statements...)
+		},
+		"an audience that goes": func(p *setup.Provider, _ *setup.Role) { p.Audiences = p.Audiences[1:] },
+		"an audience more":      func(p *setup.Provider, _ *setup.Role) { p.Audiences = append(p.Audiences, "evil") },
+		"a tag of the provider": func(p *setup.Provider, _ *setup.Role) { p.Tags = map[string]string{"x": "1"} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p, err := setup.ReadPlan(data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			edit(p.Changes[0].After.Provider, p.Changes[1].After.Role)
+			edited, err := p.MarshalIndent()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := setup.ReadPlan(edited); err == nil {
+				t.Errorf("it is read:\n%s", edited)
+			}
+		})
+	}
+}
+
+// What is shown of a plan from a file is made from what is before and after, whatever the
+// file says.
+func TestReasonsAreMadeAnew(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	apply(t, m, plan(t, m, request("web")))
+	req := request("web")
+	req.Apps[0].Role.Boundary = "PowerUserAccess"
+	p := plan(t, m, req)
+	p.Changes[1].Reasons = []setup.Reason{{Code: setup.ReasonTag, Want: "harmless=1"}}
+	p.Changes[0].Reasons = p.Changes[1].Reasons
+	want(t, reread(t, p),
+		"keep "+provider,
+		"update role:fly-acme-web permissions-boundary",
+		"keep attachment:fly-acme-web:arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess",
+		"keep env:web/fly.toml:AWS_ROLE_ARN",
+	)
+}
+
+func TestPlanFilesAreReadStrictly(t *testing.T) {
+	t.Parallel()
+	data, err := plan(t, newMemory(), request("web")).MarshalIndent()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(data)
+	for name, edit := range map[string][2]string{
+		"an unknown name":     {`"account": `, `"acount": "x", "account": `},
+		"a duplicate name":    {`"account": `, `"account": "999999999999", "account": `},
+		"a name by case":      {`"account": `, `"Account": `},
+		"a duplicate by case": {`"account": `, `"ACCOUNT": "999999999999", "account": `},
+		"a duplicate deep in": {`"AWS_ROLE_ARN"`, `"AWS_ROLE_ARN", "key": "AWS_REGION"`},
+		"another version":     {"fly-aws.plan/1", "fly-aws.plan/2"},
+		"bad UTF-8":           {`"org": "acme"`, "\"org\": \"acme\xff\""},
+	} {
+		edited := strings.Replace(text, edit[0], edit[1], 1)
+		if edited == text {
+			t.Fatalf("%s: nothing was edited", name)
+		}
+		if _, err := setup.ReadPlan([]byte(edited)); err == nil {
+			t.Errorf("%s: it is read", name)
+		}
+	}
+	for _, more := range []string{"{}", "x", text} {
+		if _, err := setup.ReadPlan([]byte(text + more)); err == nil {
+			t.Errorf("with %.10q after it, it is read", more)
+		}
 	}
 }

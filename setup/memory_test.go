@@ -8,22 +8,33 @@ import (
 	"maps"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/fly-aws/fly-aws/setup"
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// memory is a target that keeps resources in memory, as strict as the real ones:
-// it refuses a write when the world is not as the change found it. The wire is
-// tested in the packages that speak it.
+// memory is an account and a folder that keep resources in memory, as strict as the
+// real ones: a write is refused when the world is not as the change found it. The wire
+// is tested in the packages that speak it.
 type memory struct {
 	mu sync.Mutex
 	// things by ID. A role's and a provider's parts are what AWS would return.
 	things map[string]setup.Resource
 	writes []string
+	reads  int
 	// fail, if set, is asked before each write; after says that the write has its
 	// effect all the same.
 	fail func(id string) (err error, after bool)
+	// checked, if set, answers Check.
+	checked func([]setup.Change) error
+	// quota answers TrustPolicyQuota.
+	quota int
+	// late, if set, is asked whether a resource does not show yet at that read.
+	late func(id string, read int) bool
+	// asked, if set, is called by Facts.
+	asked func(setup.Request)
+	slept time.Duration
 }
 
 func newMemory(things ...setup.Resource) *memory {
@@ -34,16 +45,57 @@ func newMemory(things ...setup.Resource) *memory {
 	return m
 }
 
-func (m *memory) targets() setup.Targets {
-	return setup.Targets{setup.PlaceAWS: m, setup.PlaceFolder: m}
+func (m *memory) world() setup.World { return setup.World{AWS: m, Files: m, Clock: m} }
+
+func (m *memory) Now() time.Time { return time.Time{} }
+
+func (m *memory) Sleep(_ context.Context, d time.Duration) { m.slept += d }
+
+func (m *memory) Facts(_ context.Context, req setup.Request) (setup.Facts, error) {
+	if m.asked != nil {
+		m.asked(req)
+	}
+	return facts(), nil
+}
+
+func (m *memory) TrustPolicyQuota(context.Context) (int, error) { return m.quota, nil }
+
+func (m *memory) Check(_ context.Context, changes []setup.Change) error {
+	if m.checked == nil {
+		return nil
+	}
+	return m.checked(changes)
+}
+
+func (m *memory) Roles(_ context.Context, _ setup.Facts, scope setup.Scope) ([]setup.Resource, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []setup.Resource
+	tagged := map[string]bool{}
+	for _, r := range m.things {
+		ours := r.Role != nil && r.Role.Tags[setup.TagOrg] == scope.Org
+		if ours {
+			tagged[strings.ToLower(r.Role.Name)] = true
+		}
+		if ours || r.Provider != nil || r.Role != nil && strings.Contains(r.Role.Trust.String(), "oidc.fly.io/"+scope.Org) {
+			out = append(out, clone(r))
+		}
+	}
+	for _, r := range m.things {
+		if r.Policy != nil && tagged[strings.ToLower(r.Policy.Role)] {
+			out = append(out, clone(r))
+		}
+	}
+	return out, nil
 }
 
 func (m *memory) Read(_ context.Context, want []setup.Resource) ([]setup.Resource, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.reads++
 	var out []setup.Resource
 	for _, r := range want {
-		if found, ok := m.things[r.ID()]; ok {
+		if found, ok := m.things[r.ID()]; ok && (m.late == nil || !m.late(r.ID(), m.reads)) {
 			out = append(out, clone(found))
 		}
 	}
@@ -58,29 +110,52 @@ func (m *memory) Write(ctx context.Context, c setup.Change) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	id := c.After.ID()
+	id := c.Resource().ID()
 	m.writes = append(m.writes, id)
+	var broken error
 	if m.fail != nil {
-		if err, after := m.fail(id); err != nil {
-			if after {
-				m.put(c)
-			}
-			return err
+		var after bool
+		if broken, after = m.fail(id); broken != nil && !after {
+			return broken
 		}
 	}
-	if _, exists := m.things[id]; exists != (c.Before != nil) {
-		return &setup.StaleError{ID: id, Reason: fmt.Sprintf("exists is %v", exists)}
+	var now *setup.Resource
+	if r, ok := m.things[id]; ok {
+		now = &r
 	}
-	if p := c.After.Policy; p != nil {
+	if done, err := c.Compare(now); done || err != nil {
+		return errors.Join(broken, err)
+	}
+	if err := m.put(c); err != nil {
+		return err
+	}
+	return broken
+}
+
+// put does what a change says, as far as IAM would take it.
+func (m *memory) put(c setup.Change) error {
+	r := c.Resource()
+	if p := r.Policy; p != nil {
 		if _, ok := m.things[setup.Resource{Role: &setup.Role{Name: p.Role}}.ID()]; !ok {
 			return fmt.Errorf("NoSuchEntity: %s", p.Role)
 		}
 	}
-	m.put(c)
+	if c.After != nil {
+		r = clone(r)
+		if r.Role != nil && r.Role.MaxSession == 0 {
+			r.Role.MaxSession = 3600 // IAM's default
+		}
+		m.things[r.ID()] = r
+		return nil
+	}
+	for _, other := range m.things {
+		if r.Role != nil && other.Policy != nil && strings.EqualFold(other.Policy.Role, r.Role.Name) {
+			return errors.New("DeleteConflict: " + other.ID())
+		}
+	}
+	delete(m.things, r.ID())
 	return nil
 }
-
-func (m *memory) put(c setup.Change) { m.things[c.After.ID()] = clone(*c.After) }
 
 func clone(r setup.Resource) setup.Resource {
 	text, err := json.Marshal(r)
@@ -161,4 +236,24 @@ func sortedKeys[V any](m map[string]V) []string {
 		out = append(out, k)
 	}
 	return out
+}
+
+// inline is an inline policy made of the text of a file.
+func inline(name, text string) setup.InlinePolicy {
+	p, err := setup.NewInlinePolicy(name, name+".json", []byte(text))
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
+
+const getObject = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"}}`
+
+// document is a document as IAM holds it.
+func document(text string) setup.Document {
+	d, err := setup.FoundDocument([]byte(text))
+	if err != nil {
+		panic(err)
+	}
+	return d
 }

@@ -2,13 +2,17 @@ package setup
 
 import (
 	"bytes"
-	"encoding/json"
+	stdjson "encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"maps"
+	"slices"
 	"strings"
 
+	"github.com/go-json-experiment/json"
+
 	"github.com/fly-aws/fly-aws/internal/flyname"
+	"github.com/fly-aws/fly-aws/internal/text"
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
@@ -16,7 +20,7 @@ import (
 // reads it back.
 func (p *Plan) MarshalIndent() ([]byte, error) {
 	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
+	enc := stdjson.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	if err := enc.Encode(p); err != nil {
@@ -25,65 +29,69 @@ func (p *Plan) MarshalIndent() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// ReadPlan reads a plan's JSON form strictly: a plan of another version, with an
-// unknown field or that does not hold together is refused.
+// ReadPlan reads a plan's JSON form strictly. It refuses a plan of another version, names
+// that are unknown, duplicate or written in another case, and whatever World.Plan and
+// World.PlanDestroy could not have put there: the file may have been edited, and what is
+// shown of a plan must be all that it does. For the same reason the plan's Reasons are
+// made anew from what is before and after.
 func ReadPlan(data []byte) (*Plan, error) {
 	var head struct {
 		Schema string `json:"schema"`
 	}
-	if err := json.Unmarshal(data, &head); err != nil {
-		return nil, fmt.Errorf("it is not a plan: %w", err)
+	if err := stdjson.Unmarshal(data, &head); err != nil {
+		return nil, fmt.Errorf("not a plan: %w", err)
 	}
 	if head.Schema != PlanSchema {
-		return nil, fmt.Errorf("its schema is %q; this version reads %q", head.Schema, PlanSchema)
+		return nil, fmt.Errorf("its schema is %s; this version reads %q", text.Quote(head.Schema), PlanSchema)
 	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
 	var p Plan
-	if err := dec.Decode(&p); err != nil {
-		return nil, fmt.Errorf("it is not a plan: %w", err)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("it is not a plan: something follows the document")
+	if err := json.Unmarshal(data, &p, json.RejectUnknownMembers(true)); err != nil {
+		return nil, fmt.Errorf("not a plan: %s", text.Line(err.Error()))
 	}
 	if err := p.check(); err != nil {
 		return nil, err
 	}
+	for i, c := range p.Changes {
+		p.Changes[i].Reasons = c.differences(p.Org)
+	}
 	return &p, nil
 }
 
-// check says whether the plan is one that Diff could have made: it may have been
-// edited, and what apply shows of it must be all that it does.
+// check says why the plan is not one that could have been made.
 func (p *Plan) check() error {
 	if err := flyname.CheckOrg(p.Org); err != nil {
 		return err
 	}
-	if p.Issuer != flyname.Issuer(p.Org) {
-		return fmt.Errorf("its issuer %q is not that of the organisation %q", p.Issuer, p.Org)
-	}
-	if reason := AccountProblem(p.Account); reason != "" {
-		return fmt.Errorf("its account %q: %s", p.Account, reason)
+	switch {
+	case p.Issuer != flyname.Issuer(p.Org):
+		return fmt.Errorf("its issuer %s is not that of the organization %q", text.Quote(p.Issuer), p.Org)
+	case !trustpolicy.IsPartition(p.Partition):
+		return fmt.Errorf("its partition %s is not one of AWS's", text.Quote(p.Partition))
+	case AccountProblem(p.Account) != "":
+		return fmt.Errorf("its account %s: %s", text.Quote(p.Account), AccountProblem(p.Account))
+	case len(p.Changes) == 0:
+		return errors.New("it has no changes")
 	}
 	if err := checkAudience(p.Audience); err != nil {
 		return err
 	}
-	roles, roleARNs := map[string]bool{}, map[string]string{}
-	for _, c := range p.Changes {
-		if c.After != nil && c.After.Role != nil {
-			roles[c.After.Role.Name], roleARNs[c.After.Role.Name] = true, c.After.Role.ARN
+	seen := map[string]bool{}
+	for i, c := range p.Changes {
+		if err := c.checkForm(); err != nil {
+			return fmt.Errorf("its change %d: %w", i+1, err)
 		}
-	}
-	if len(roles) == 0 {
-		return errors.New("it has no role")
-	}
-	for _, g := range p.Grants {
-		if !roles[g.Role] || g.RoleARN != roleARNs[g.Role] {
-			return fmt.Errorf("it grants the role %q, which it does not have", g.Role)
+		id := c.Resource().ID()
+		if seen[id] {
+			return fmt.Errorf("its change %d: %s is there twice", i+1, text.Quote(id))
 		}
-		for _, m := range g.Machines {
-			if err := flyname.CheckMachine(m); err != nil {
-				return err
-			}
+		seen[id] = true
+	}
+	if err := p.checkGrants(); err != nil {
+		return err
+	}
+	for i, c := range p.Changes {
+		if err := p.checkChange(c); err != nil {
+			return fmt.Errorf("its change %d: %w", i+1, err)
 		}
 	}
 	for _, w := range p.Warnings {
@@ -91,150 +99,349 @@ func (p *Plan) check() error {
 			return err
 		}
 	}
-	seen := map[string]bool{}
-	for i, c := range p.Changes {
-		if err := p.checkChange(c, roles); err != nil {
-			return fmt.Errorf("its change %d: %w", i+1, err)
-		}
-		id := c.After.ID()
-		if seen[id] {
-			return fmt.Errorf("its change %d: %s is there twice", i+1, id)
-		}
-		seen[id] = true
-	}
 	return nil
 }
 
-func (p *Plan) checkChange(c Change, roles map[string]bool) error {
-	if c.After == nil {
-		return errors.New("it has no after")
-	}
-	if err := p.checkResource(*c.After, roles); err != nil {
-		return err
-	}
-	if env := c.After.Env; env != nil {
-		if err := p.checkEnv(*env, c.Action); err != nil {
-			return err
-		}
-	}
-	if c.Before != nil {
-		if err := p.checkResource(*c.Before, roles); err != nil {
-			return err
-		}
-		if c.Before.ID() != c.After.ID() {
-			return errors.New("before and after are different resources")
-		}
-	}
+// checkForm says why the change does not hold together: it has a before and an after as
+// its action demands, of the same resource.
+func (c Change) checkForm() error {
+	before, after := c.Before != nil, c.After != nil
+	ok := false
 	switch c.Action {
-	case ActionKeep:
-	case ActionConflict:
-		return errors.New("it is a conflict, which cannot be applied")
-	case ActionCreate:
-		if c.Before != nil {
-			return errors.New("what is created has no before")
-		}
+	case ActionKeep, ActionCreate:
+		ok = after && !before
 	case ActionUpdate, ActionAdopt:
-		if c.Before == nil {
-			return fmt.Errorf("what is to %s has a before", c.Action)
-		}
-		if c.Action == ActionAdopt && c.After.Role == nil {
-			return errors.New("only a role is adopted")
-		}
+		ok = after && before
+	case ActionDelete:
+		ok = before && !after
+	case ActionConflict:
+		return errors.New("a conflict cannot be applied")
 	default:
-		return fmt.Errorf("%q is no action", c.Action)
+		return fmt.Errorf("unknown action %s", text.Quote(string(c.Action)))
 	}
-	if c.After.Role != nil {
-		return p.checkTrust(c)
+	if !ok {
+		return fmt.Errorf("the action %s does not go with its before and after", c.Action)
 	}
-	return nil
-}
-
-// checkTrust says whether a role's trust policy is what was there before, with
-// our statement for the plan's grants in it.
-func (p *Plan) checkTrust(c Change) error {
-	role := c.After.Role
-	want, err := statementFor(p.Partition, p.Account, p.Org, p.Audience, grantsOf(p.Grants, role.Name))
-	if err != nil {
-		return fmt.Errorf("the role %q: %w", role.Name, err)
-	}
-	expected := trustpolicy.New(want)
-	switch {
-	case c.Before != nil:
-		expected = c.Before.Role.Trust.Merge(want)
-	case c.Action == ActionKeep:
-		expected = role.Trust.Merge(want)
-	}
-	if !role.Trust.Equal(expected) {
-		return fmt.Errorf("the trust policy of the role %q is not what was there and the statement for its grants", role.Name)
-	}
-	return nil
-}
-
-// checkResource says whether the resource is whole and belongs to the plan.
-func (p *Plan) checkResource(r Resource, roles map[string]bool) error {
-	n := 0
-	for _, set := range []bool{r.Provider != nil, r.Role != nil, r.Policy != nil, r.Env != nil} {
-		if set {
-			n++
+	for _, r := range []*Resource{c.Before, c.After} {
+		if r == nil {
+			continue
+		}
+		n := 0
+		for _, set := range []bool{r.Provider != nil, r.Role != nil, r.Policy != nil, r.Env != nil} {
+			if set {
+				n++
+			}
+		}
+		if n != 1 {
+			return fmt.Errorf("a resource has exactly one of provider, role, policy and env, not %d", n)
 		}
 	}
-	if n != 1 {
-		return fmt.Errorf("a resource has exactly one of provider, role, policy and env, not %d", n)
+	if before && after && c.Before.ID() != c.After.ID() {
+		return errors.New("before and after are different resources")
 	}
+	return nil
+}
+
+// role returns the change of the role of that name; nil when the plan has none.
+func (p *Plan) role(name string) *Change {
+	i := slices.IndexFunc(p.Changes, func(c Change) bool {
+		role := c.Resource().Role
+		return role != nil && role.Name == name
+	})
+	if i < 0 {
+		return nil
+	}
+	return &p.Changes[i]
+}
+
+func (p *Plan) checkGrants() error {
+	seen := map[[2]string]bool{}
+	for _, g := range p.Grants {
+		role := p.role(g.Role)
+		if role == nil || role.Resource().Role.ARN != g.RoleARN {
+			return fmt.Errorf("it grants the role %s, which it does not have", text.Quote(g.Role))
+		}
+		if err := flyname.CheckApp(g.App); err != nil {
+			return err
+		}
+		for _, m := range g.Machines {
+			if err := flyname.CheckMachine(m); err != nil {
+				return err
+			}
+		}
+		if seen[[2]string{g.Role, g.App}] || g.Kept && g.Removed {
+			return fmt.Errorf("it grants the role %s to the app %s in two ways", text.Quote(g.Role), g.App)
+		}
+		seen[[2]string{g.Role, g.App}] = true
+	}
+	return nil
+}
+
+func (p *Plan) checkChange(c Change) error {
+	for _, r := range []*Resource{c.Before, c.After} {
+		if r == nil {
+			continue
+		}
+		if err := p.checkIdentity(*r); err != nil {
+			return err
+		}
+	}
+	switch r := c.Resource(); {
+	case r.Provider != nil:
+		return p.checkProvider(c)
+	case r.Role != nil:
+		return p.checkRole(c)
+	case r.Policy != nil:
+		return p.checkPolicy(c)
+	}
+	return p.checkEnv(c)
+}
+
+// checkIdentity says why the resource is not one of the plan's account and files.
+func (p *Plan) checkIdentity(r Resource) error {
 	switch {
 	case r.Provider != nil:
 		if want := trustpolicy.ProviderARN(p.Partition, p.Account, p.Org); r.Provider.ARN != want || r.Provider.URL != p.Issuer {
-			return fmt.Errorf("the provider is %q for %q, not %q", r.Provider.ARN, r.Provider.URL, want)
+			return fmt.Errorf("the provider is %s for %s, not %q", text.Quote(r.Provider.ARN), text.Quote(r.Provider.URL), want)
 		}
 	case r.Role != nil:
-		if want := roleARN(p.Partition, p.Account, *r.Role); r.Role.ARN != want {
-			return fmt.Errorf("the role's ARN is %q, not %q", r.Role.ARN, want)
-		}
-		if r.Role.Trust == nil {
+		switch {
+		case NameProblem(r.Role.Name, maxRoleName) != "":
+			return fmt.Errorf("the role %s: %s", text.Quote(r.Role.Name), NameProblem(r.Role.Name, maxRoleName))
+		case pathProblem(r.Role.Path) != "":
+			return fmt.Errorf("the role's path %s: %s", text.Quote(r.Role.Path), pathProblem(r.Role.Path))
+		case r.Role.ARN != roleARN(p.Partition, p.Account, *r.Role):
+			return fmt.Errorf("the role's ARN is %s, not %q", text.Quote(r.Role.ARN), roleARN(p.Partition, p.Account, *r.Role))
+		case r.Role.Trust == nil:
 			return errors.New("the role has no trust policy")
 		}
-	case r.Policy != nil:
-		return p.checkPolicy(*r.Policy, roles)
-	}
-	return nil
-}
-
-func (p *Plan) checkPolicy(policy Policy, roles map[string]bool) error {
-	if !roles[policy.Role] {
-		return fmt.Errorf("it is for the role %q, which the plan does not have", policy.Role)
-	}
-	if policy.ARN != "" {
-		if policy.Name != "" || policy.Document != nil || !strings.HasPrefix(policy.ARN, "arn:"+p.Partition+":iam::") {
-			return fmt.Errorf("%q is not one managed policy of the partition %s", policy.ARN, p.Partition)
+		folded := map[string]bool{}
+		for key := range r.Role.Tags {
+			if folded[strings.ToLower(key)] {
+				return fmt.Errorf("the role has the tag %s twice", text.Quote(key))
+			}
+			folded[strings.ToLower(key)] = true
 		}
-		return nil
-	}
-	if reason := NameProblem(policy.Name, maxPolicyName); reason != "" {
-		return fmt.Errorf("the inline policy %q: %s", policy.Name, reason)
-	}
-	if _, err := trustpolicy.CheckIdentityPolicy(policy.Document); err != nil {
-		return fmt.Errorf("the inline policy %q: %w", policy.Name, err)
-	}
-	return nil
-}
-
-func (p *Plan) checkEnv(env Env, action Action) error {
-	if env.Config == "" {
+	case r.Policy != nil:
+		if p.role(r.Policy.Role) == nil {
+			return fmt.Errorf("it is for the role %s, which the plan does not have", text.Quote(r.Policy.Role))
+		}
+		if r.Policy.ARN != "" && (r.Policy.Name != "" || !r.Policy.Document.IsZero()) {
+			return fmt.Errorf("%s is both a managed and an inline policy", text.Quote(r.Policy.ARN))
+		}
+	case r.Env.Config == "":
 		return errors.New("a fly.toml entry has a file")
 	}
-	switch env.Key {
-	case EnvRegion:
-		if action != ActionKeep && !RegionLike(env.Value) {
-			return fmt.Errorf("%s is %q, which is no region", env.Key, env.Value)
+	return nil
+}
+
+func (p *Plan) checkProvider(c Change) error {
+	var before Provider
+	if c.Before != nil {
+		before = *c.Before.Provider
+	}
+	ok := false
+	switch c.Action {
+	case ActionKeep:
+		ok = true
+	case ActionCreate:
+		ok = slices.Equal(c.After.Provider.Audiences, []string{p.Audience}) && maps.Equal(c.After.Provider.Tags, map[string]string{TagOrg: p.Org})
+	case ActionUpdate:
+		ok = slices.Equal(c.After.Provider.Audiences, append(slices.Clone(before.Audiences), p.Audience)) && maps.Equal(c.After.Provider.Tags, before.Tags)
+	case ActionDelete:
+		ok = before.Tags[TagOrg] == p.Org
+	}
+	if !ok {
+		return fmt.Errorf("a plan does not %s a provider in this way", c.Action)
+	}
+	return nil
+}
+
+func (p *Plan) checkRole(c Change) error {
+	role := c.Resource().Role
+	name := text.Quote(role.Name)
+	switch c.Action {
+	case ActionKeep:
+		return p.checkStatement(c)
+	case ActionDelete:
+		statement, ours := role.Trust.Statement(trustpolicy.Sid(p.Org))
+		others := role.Trust.Without(statement.Sid).Statements
+		if !ours || role.Tags[TagOrg] != p.Org || role.Tags[TagAdopted] != "" ||
+			slices.ContainsFunc(others, func(s trustpolicy.Statement) bool { return s.Effect == trustpolicy.Allow }) {
+			return fmt.Errorf("the role %s is not one that a plan deletes", name)
 		}
 		return nil
-	case EnvRoleARN:
-		for _, g := range p.Grants {
-			if g.App == env.App && g.RoleARN == env.Value {
-				return nil
-			}
+	case ActionUpdate:
+		if c.Before.Role.Tags[TagOrg] != p.Org {
+			return fmt.Errorf("the role %s is not one of the organization's, which a plan would adopt", name)
 		}
-		return fmt.Errorf("%s is %q, which no grant gives to the app %q", env.Key, env.Value, env.App)
+	case ActionAdopt:
+		if _, ours := c.Before.Role.Tags[TagOrg]; ours {
+			return fmt.Errorf("the role %s belongs to an organization, and is not adopted", name)
+		}
 	}
-	return fmt.Errorf("%q is not a variable that fly-aws writes", env.Key)
+	before := Role{Name: role.Name, Path: role.Path, ARN: role.ARN, Description: p.descriptionOf(*role)}
+	if c.Before != nil {
+		before = *c.Before.Role
+	}
+	switch {
+	case role.Name != before.Name || role.Path != before.Path || role.Description != before.Description:
+		return fmt.Errorf("the role %s gets a name, path or description that a plan does not give it", name)
+	case role.MaxSession != before.MaxSession && sessionProblem(role.MaxSession) != "":
+		return fmt.Errorf("the role %s gets sessions of %s: %s", name, seconds(role.MaxSession), sessionProblem(role.MaxSession))
+	case role.Boundary != before.Boundary && p.policyProblem(role.Boundary) != "":
+		return fmt.Errorf("the role %s gets the permissions boundary %s: %s", name, text.Quote(role.Boundary), p.policyProblem(role.Boundary))
+	case len(role.Tags) > maxTags:
+		return fmt.Errorf("the role %s would have %d tags; IAM allows %d", name, len(role.Tags), maxTags)
+	}
+	if err := p.checkTagChanges(c, before); err != nil {
+		return fmt.Errorf("the role %s: %w", name, err)
+	}
+	return p.checkStatement(c)
+}
+
+// descriptionOf is the description that a plan gives a role which it creates.
+func (p *Plan) descriptionOf(role Role) string {
+	app := role.Tags[TagApp]
+	return description(p.Org, App{Name: app, Role: RoleRequest{Shared: app == ""}})
+}
+
+// checkTagChanges says which tag a plan does not set or remove.
+func (p *Plan) checkTagChanges(c Change, before Role) error {
+	after := c.After.Role
+	_, trusts := after.Trust.Statement(trustpolicy.Sid(p.Org))
+	for _, d := range compareTags(before.Tags, after.Tags, strings.ToLower) {
+		key, value, _ := strings.Cut(d.Want, "=")
+		var ok bool
+		switch d.key {
+		case TagOrg:
+			ok = value == p.Org && trusts || d.Want == "" && !trusts
+		case TagApp:
+			ok = d.Want == "" && !trusts || d.Want != "" && trusts && (value == "" && c.Action == ActionUpdate || p.onlyApp(after.Name) == value)
+		case TagAdopted:
+			ok = value == "true" && c.Action == ActionAdopt || d.Want == "" && !trusts
+		default:
+			ok = d.Want != "" && tagProblem(key, value) == ""
+		}
+		if !ok {
+			return fmt.Errorf("a plan does not bring its tag %s to %s", text.Quote(d.key), text.Quote(d.Want))
+		}
+	}
+	if trusts && after.Tags[TagOrg] != p.Org {
+		return fmt.Errorf("it lacks the tag %s", TagOrg)
+	}
+	return nil
+}
+
+// onlyApp is the app that alone has a grant of the role; "" when there are several.
+func (p *Plan) onlyApp(role string) string {
+	grants := grantsOf(p.Grants, role)
+	if len(grants) != 1 {
+		return ""
+	}
+	return grants[0].App
+}
+
+// checkStatement says whether a role's trust policy is what was there before, with our
+// statement for the plan's grants in it, or without what the plan takes away.
+func (p *Plan) checkStatement(c Change) error {
+	after := c.After.Role
+	before := after.Trust // of a role that is kept
+	switch {
+	case c.Before != nil:
+		before = c.Before.Role.Trust
+	case c.Action == ActionCreate:
+		before = trustpolicy.New()
+	}
+	sid := trustpolicy.Sid(p.Org)
+	ours, found := before.Statement(sid)
+	var given, removed []Grant
+	for _, g := range grantsOf(p.Grants, after.Name) {
+		if g.Removed {
+			removed = append(removed, g)
+		} else {
+			given = append(given, g)
+		}
+	}
+	expected := before.Without(sid)
+	left := p.withoutApps(ours, removed)
+	switch {
+	case len(removed) > 0 && len(given) > 0, len(removed) > 0 && after.Trust.Equal(before.Merge(left)):
+		expected = before.Merge(left)
+	case len(given) > 0:
+		statement, err := statementFor(p.Partition, p.Account, p.Org, p.Audience, given)
+		if err != nil {
+			return fmt.Errorf("the role %s: %w", text.Quote(after.Name), err)
+		}
+		expected = before.Merge(statement)
+	case len(removed) == 0 && (found || c.Action != ActionUpdate):
+		return fmt.Errorf("no app is granted the role %s", text.Quote(after.Name))
+	}
+	if !after.Trust.Equal(expected) {
+		return fmt.Errorf("the trust policy of the role %s is not what was there and the statement for its grants", text.Quote(after.Name))
+	}
+	return nil
+}
+
+// policyProblem says why arn is not a managed policy that the plan's account can use, or "".
+func (p *Plan) policyProblem(arn string) string {
+	rest, ok := strings.CutPrefix(arn, "arn:"+p.Partition+":iam::")
+	owner, resource, _ := strings.Cut(rest, ":")
+	path, isPolicy := strings.CutPrefix(resource, "policy/")
+	i := strings.LastIndexByte(path, '/') + 1
+	switch {
+	case !ok || !isPolicy || owner != "aws" && owner != p.Account:
+		return "it is not a managed policy of this account"
+	case pathProblem("/"+path[:i]) != "":
+		return pathProblem("/" + path[:i])
+	}
+	return NameProblem(path[i:], maxPolicyName)
+}
+
+func (p *Plan) checkPolicy(c Change) error {
+	policy := c.Resource().Policy
+	switch {
+	case c.Action == ActionAdopt, c.Action == ActionUpdate && policy.ARN != "":
+		return fmt.Errorf("a plan does not %s a policy", c.Action)
+	case c.Action == ActionDelete && p.role(policy.Role).Action != ActionDelete:
+		return fmt.Errorf("a policy goes only with its role, and %s stays", text.Quote(policy.Role))
+	case c.Action != ActionDelete && p.role(policy.Role).Action == ActionDelete:
+		return fmt.Errorf("the role %s is deleted", text.Quote(policy.Role))
+	case policy.ARN != "":
+		if reason := p.policyProblem(policy.ARN); reason != "" {
+			return fmt.Errorf("the policy %s: %s", text.Quote(policy.ARN), reason)
+		}
+		return nil
+	case NameProblem(policy.Name, maxPolicyName) != "":
+		return fmt.Errorf("the inline policy %s: %s", text.Quote(policy.Name), NameProblem(policy.Name, maxPolicyName))
+	case policy.Document.IsZero():
+		return fmt.Errorf("the inline policy %s has no document", text.Quote(policy.Name))
+	case c.Action == ActionDelete:
+		return nil
+	}
+	if _, err := ParseDocument([]byte(policy.Document.String())); err != nil {
+		return fmt.Errorf("the inline policy %s: %w", text.Quote(policy.Name), err)
+	}
+	return nil
+}
+
+func (p *Plan) checkEnv(c Change) error {
+	env := *c.Resource().Env
+	if c.Before != nil && (c.Before.Env.App != env.App || c.Action == ActionAdopt) {
+		return errors.New("a plan does not give a fly.toml to another app")
+	}
+	granted := slices.ContainsFunc(p.Grants, func(g Grant) bool {
+		return g.App == env.App && g.Removed == (c.Action == ActionDelete) && (env.Key == EnvRegion || g.RoleARN == env.Value)
+	})
+	switch {
+	case env.Key != EnvRoleARN && env.Key != EnvRegion:
+		return fmt.Errorf("%s is not a variable that a plan writes", text.Quote(env.Key))
+	case !granted:
+		return fmt.Errorf("%s is %s, which no grant gives to the app %s", env.Key, text.Quote(env.Value), text.Quote(env.App))
+	case env.IfAbsent != (env.Key == EnvRegion):
+		return fmt.Errorf("%s is not written in this way", env.Key)
+	case env.Key == EnvRegion && c.Action != ActionKeep && (c.Action != ActionCreate || !RegionLike(env.Value)):
+		return fmt.Errorf("%s is not brought to %s", env.Key, text.Quote(env.Value))
+	}
+	return nil
 }

@@ -1,7 +1,6 @@
 package setup
 
 import (
-	"encoding/json"
 	"strings"
 
 	"github.com/fly-aws/fly-aws/trustpolicy"
@@ -18,6 +17,9 @@ const (
 	// TagAdopted is "true" on a role that existed before fly-aws took it over, so
 	// that it is never deleted with what we made ourselves.
 	TagAdopted = "fly-aws:adopted"
+
+	// ourTags is what the keys of our tags begin with.
+	ourTags = "fly-aws:"
 )
 
 // Names of the variables written to a fly.toml.
@@ -28,17 +30,8 @@ const (
 	EnvRegion = "AWS_REGION"
 )
 
-// Place is where a resource lives.
-type Place string
-
-// The places of the resources known so far.
-const (
-	PlaceAWS    Place = "aws"
-	PlaceFolder Place = "folder"
-)
-
-// A Resource is one thing that fly-aws reads and writes, as it is or as it
-// shall be. Exactly one field is set.
+// A Resource is one thing that fly-aws reads and writes, as it is or as it is to
+// be. Exactly one field is set.
 type Resource struct {
 	Provider *Provider `json:"provider,omitempty"`
 	Role     *Role     `json:"role,omitempty"`
@@ -52,37 +45,39 @@ type Provider struct {
 	ARN string `json:"arn"`
 	// URL is the issuer, with its scheme: https://oidc.fly.io/<org>.
 	URL string `json:"url"`
-	// Audiences is the provider's ClientIDList. Desired: those that must be in it.
-	Audiences []string `json:"audiences"`
-	// Tags of the provider. Desired: those that it gets when it is created.
-	Tags map[string]string `json:"tags,omitempty"`
+	// Audiences is the provider's ClientIDList.
+	Audiences []string          `json:"audiences"`
+	Tags      map[string]string `json:"tags,omitempty"`
 }
 
-// A Role is an IAM role without its permissions. In a desired role a zero
-// Description, MaxSession or Boundary was not mentioned and is left as it is.
+// A Role is an IAM role without its permissions.
 type Role struct {
 	ARN  string `json:"arn"`
 	Name string `json:"name"`
 	// Path begins and ends with a slash.
 	Path string `json:"path"`
-	// Description is given at creation and not compared afterwards.
+	// Description is set at creation and not compared afterwards.
 	Description string `json:"description,omitempty"`
-	// Trust is the whole trust policy; in a desired role, our statement alone.
+	// Trust is the whole trust policy.
 	Trust *trustpolicy.Policy `json:"trust"`
-	// MaxSession is the maximum session duration in seconds, 3600 to 43200.
+	// MaxSession is the maximum session duration in seconds, 3600 to 43200; 0 when it
+	// is not known or, in a role to create, IAM's default.
 	MaxSession int32 `json:"max_session_seconds,omitempty"`
 	// Boundary is the ARN of the permissions boundary.
 	Boundary string            `json:"permissions_boundary,omitempty"`
 	Tags     map[string]string `json:"tags,omitempty"`
+	// InstanceProfiles are the names of those that hold the role. Account.Roles alone
+	// fills it.
+	InstanceProfiles []string `json:"instance_profiles,omitempty"`
 }
 
 // A Policy is one permission of a role: a managed policy attached to it (ARN),
 // or an inline policy in it (Name and Document).
 type Policy struct {
-	Role     string          `json:"role"`
-	ARN      string          `json:"arn,omitempty"`
-	Name     string          `json:"name,omitempty"`
-	Document json.RawMessage `json:"document,omitempty"`
+	Role     string   `json:"role"`
+	ARN      string   `json:"arn,omitempty"`
+	Name     string   `json:"name,omitempty"`
+	Document Document `json:"document,omitzero"`
 }
 
 // An Env is one entry of the [env] table of an app's fly.toml.
@@ -97,9 +92,10 @@ type Env struct {
 	IfAbsent bool `json:"if_absent,omitempty"`
 }
 
-// ID names the resource within a plan, the same for what is there and what
-// shall be. A role's name counts without its case: IAM allows no two roles whose
-// names differ in nothing else (IAM API reference, CreateRole).
+// ID identifies the resource, the same for what is there and what is to be. It is
+// the key of a map and of JSON, not to be taken apart. A role's name counts without
+// its case: IAM allows no two roles whose names differ in nothing else (IAM API
+// reference, CreateRole).
 func (r Resource) ID() string {
 	switch {
 	case r.Provider != nil:
@@ -114,12 +110,4 @@ func (r Resource) ID() string {
 		return "env:" + r.Env.Config + ":" + r.Env.Key
 	}
 	return ""
-}
-
-// Place says which target reads and writes the resource.
-func (r Resource) Place() Place {
-	if r.Env != nil {
-		return PlaceFolder
-	}
-	return PlaceAWS
 }

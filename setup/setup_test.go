@@ -2,7 +2,6 @@ package setup_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -15,7 +14,6 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// plan resolves, observes and diffs.
 func plan(t *testing.T, m *memory, req setup.Request) *setup.Plan {
 	t.Helper()
 	p, err := tryPlan(m, req)
@@ -26,31 +24,41 @@ func plan(t *testing.T, m *memory, req setup.Request) *setup.Plan {
 }
 
 func tryPlan(m *memory, req setup.Request) (*setup.Plan, error) {
-	spec, err := setup.Resolve(req, facts())
-	if err != nil {
-		return nil, err
-	}
-	state, err := setup.Observe(context.Background(), m.targets(), spec.Resources)
-	if err != nil {
-		return nil, err
-	}
-	return setup.Diff(spec, state)
+	return m.world().Plan(context.Background(), req)
 }
 
-func apply(t *testing.T, m *memory, p *setup.Plan) setup.Report {
+func apply(t *testing.T, m *memory, p *setup.Plan) *setup.Report {
 	t.Helper()
-	report, err := setup.Apply(context.Background(), m.targets(), p, nil)
+	report, err := tryApply(m, p)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return report
 }
 
+func tryApply(m *memory, p *setup.Plan) (*setup.Report, error) {
+	return m.world().Apply(context.Background(), p, nil)
+}
+
+// reread is the plan as it comes from a file, so that Apply reads everything again.
+func reread(t *testing.T, p *setup.Plan) *setup.Plan {
+	t.Helper()
+	data, err := p.MarshalIndent()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := setup.ReadPlan(data)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, data)
+	}
+	return out
+}
+
 // actions shows a plan as "create role:fly-acme-web" lines.
 func actions(p *setup.Plan) []string {
 	var out []string
 	for _, c := range p.Changes {
-		line := string(c.Action) + " " + c.After.ID()
+		line := string(c.Action) + " " + c.Resource().ID()
 		for _, r := range c.Reasons {
 			line += " " + string(r.Code)
 		}
@@ -93,17 +101,15 @@ func TestFirstSetup(t *testing.T) {
 	if len(again.Pending()) != 0 {
 		t.Errorf("a second plan is %v", actions(again))
 	}
-	findings, proofs, err := setup.Verify(context.Background(), m.targets(), again)
-	if err != nil || len(findings) != 0 {
-		t.Errorf("findings are %v, %v", findings, err)
-	}
-	for _, proof := range proofs {
-		if !proof.Held() {
-			t.Errorf("%s: wanted %s, got %s", proof.Subject, proof.Want, proof.Got)
+	for _, report := range []*setup.Report{report, apply(t, m, again), apply(t, m, reread(t, again))} {
+		if len(report.Mismatches) != 0 || len(report.Checks) != 2 {
+			t.Errorf("mismatches %v, checks %v", report.Mismatches, report.Checks)
 		}
-	}
-	if len(proofs) != 2 {
-		t.Errorf("there are %d proofs", len(proofs))
+		for _, check := range report.Checks {
+			if !check.Passed() {
+				t.Errorf("%s: wanted %s, got %s", check.Subject, check.Want, check.Got)
+			}
+		}
 	}
 }
 
@@ -130,7 +136,7 @@ func TestForeignRoleIsAConflictUntilAdopted(t *testing.T) {
 	if got := actions(p)[1]; got != "conflict role:fly-acme-web foreign-role" {
 		t.Fatal(got)
 	}
-	if _, err := setup.Apply(context.Background(), m.targets(), p, nil); !errors.As(err, new(*setup.ConflictError)) {
+	if _, err := tryApply(m, p); !errors.As(err, new(*setup.ConflictError)) {
 		t.Errorf("applying a conflict: %v", err)
 	}
 	if len(m.writes) != 0 {
@@ -154,12 +160,11 @@ func TestForeignRoleIsAConflictUntilAdopted(t *testing.T) {
 
 func TestAdoptionLeavesAnInlinePolicyOfThatName(t *testing.T) {
 	t.Parallel()
-	theirs := json.RawMessage(`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}`)
+	theirs := document(`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}`)
 	m := newMemory(foreignRole("fly-acme-web"), setup.Resource{Policy: &setup.Policy{Role: "fly-acme-web", Name: "uploads", Document: theirs}})
 	req := request("web")
 	req.Adopt = true
-	req.Apps[0].Role.Inline = []setup.InlinePolicy{{Name: "uploads", Source: "uploads.json", Document: json.RawMessage(
-		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:PutObject","Resource":"arn:aws:s3:::b/*"}]}`)}}
+	req.Apps[0].Role.Inline = []setup.InlinePolicy{inline("uploads", getObject)}
 	p := plan(t, m, req)
 	if got := p.Conflicts(); len(got) != 1 || got[0].After.Policy == nil {
 		t.Errorf("plan is %v", actions(p))
@@ -216,8 +221,8 @@ func TestConflictsOfOwnership(t *testing.T) {
 	}
 }
 
-// A trust policy that somebody edited is mended, and their own statement stays.
-func TestDriftIsMended(t *testing.T) {
+// A trust policy that somebody edited is repaired, and their own statement stays.
+func TestDriftIsRepaired(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
 	apply(t, m, plan(t, m, request("web")))
@@ -327,12 +332,8 @@ func TestTrustPolicyOverItsQuota(t *testing.T) {
 	if !errors.As(err, &size) || size.Apps != 80 || size.Size <= size.Quota || size.Quota != 2048 {
 		t.Fatalf("error is %v", err)
 	}
-	spec, err := setup.Resolve(shared(request(apps...), "fly"), facts())
-	if err != nil {
-		t.Fatal(err)
-	}
-	spec.TrustPolicyQuota = 4096
-	if _, err := setup.Diff(spec, setup.State{}); err != nil {
+	m.quota = 4096
+	if _, err := tryPlan(m, shared(request(apps...), "fly")); err != nil {
 		t.Errorf("with the quota raised: %v", err)
 	}
 }
@@ -362,7 +363,7 @@ func TestFailureMidway(t *testing.T) {
 		}
 		return nil, false
 	}
-	report, err := setup.Apply(context.Background(), m.targets(), plan(t, m, request("web")), nil)
+	report, err := tryApply(m, plan(t, m, request("web")))
 	if !errors.Is(err, errBroken) {
 		t.Fatal(err)
 	}
@@ -391,7 +392,7 @@ func TestInterrupt(t *testing.T) {
 		}
 		return nil, false
 	}
-	report, err := setup.Apply(ctx, m.targets(), plan(t, m, request("web")), nil)
+	report, err := m.world().Apply(ctx, plan(t, m, request("web")), nil)
 	if !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
@@ -427,13 +428,32 @@ func TestStalePlanIsRefusedBeforeAnyWrite(t *testing.T) {
 			p := plan(t, m, req)
 			m.writes = nil
 			change(m)
-			if _, err := setup.Apply(context.Background(), m.targets(), p, nil); !errors.As(err, new(*setup.StaleError)) {
+			if _, err := tryApply(m, p); !errors.As(err, new(*setup.StaleError)) {
 				t.Errorf("error is %v", err)
 			}
 			if len(m.writes) != 0 {
 				t.Errorf("written: %v", m.writes)
 			}
 		})
+	}
+}
+
+// Everything that is stale is reported together.
+func TestAllThatIsStaleIsReported(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	p := plan(t, m, request("web", "api"))
+	m.things["role:fly-acme-web"], m.things["role:fly-acme-api"] = foreignRole("fly-acme-web"), foreignRole("fly-acme-api")
+	_, err := tryApply(m, p)
+	var names []string
+	for _, e := range unjoin(err) {
+		var stale *setup.StaleError
+		if errors.As(e, &stale) && stale.Reason.Code == setup.ReasonExists {
+			names = append(names, stale.Resource.Role.Name)
+		}
+	}
+	if !slices.Equal(names, []string{"fly-acme-web", "fly-acme-api"}) {
+		t.Errorf("stale are %v: %v", names, err)
 	}
 }
 
@@ -487,18 +507,16 @@ func TestRandomWorlds(t *testing.T) {
 				}
 				return nil, false
 			}
-			if _, err := setup.Apply(context.Background(), m.targets(), read, nil); err != nil && !errors.Is(err, errBroken) {
+			if _, err := tryApply(m, read); err != nil && !errors.Is(err, errBroken) {
 				t.Fatalf("seed %d: %v", seed, err)
 			}
 		}
 		m.fail = nil
-		apply(t, m, plan(t, m, req))
+		if report := apply(t, m, plan(t, m, req)); len(report.Mismatches) > 0 {
+			t.Fatalf("seed %d: mismatches %v", seed, report.Mismatches)
+		}
 		if again := plan(t, m, req); len(again.Pending())+len(again.Conflicts()) > 0 {
 			t.Fatalf("seed %d: afterwards there is still %v", seed, actions(again))
-		}
-		findings, _, err := setup.Verify(context.Background(), m.targets(), p)
-		if err != nil || len(findings) > 0 {
-			t.Fatalf("seed %d: findings %v, %v", seed, findings, err)
 		}
 		if now := foreignStatements(m); !slices.Equal(foreign, now) {
 			t.Fatalf("seed %d: foreign statements were %v and are %v", seed, foreign, now)
@@ -527,7 +545,7 @@ func randomWorld(rnd *rand.Rand) *memory {
 	if rnd.IntN(2) == 0 {
 		req := randomRequest(rnd)
 		if p, err := tryPlan(m, req); err == nil {
-			_, _ = setup.Apply(context.Background(), m.targets(), p, nil)
+			_, _ = tryApply(m, p)
 		}
 	}
 	for _, app := range randomApps {
@@ -558,8 +576,7 @@ func randomRequest(rnd *rand.Rand) setup.Request {
 			role.Policies = append(role.Policies, "AmazonSQSFullAccess")
 		}
 		if rnd.IntN(3) == 0 {
-			role.Inline = []setup.InlinePolicy{{Name: "own", Source: "own.json", Document: json.RawMessage(
-				`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"}}`)}}
+			role.Inline = []setup.InlinePolicy{inline("own", getObject)}
 		}
 		if rnd.IntN(3) == 0 {
 			req.Apps[i].Region = "eu-central-1"

@@ -35,7 +35,7 @@ type AppAccess struct {
 // or audience that cannot stand in a policy, and a plain error for a bad partition
 // or account, or when there are no apps.
 func Build(g AppAccess) (Statement, error) {
-	if !partitionForm.MatchString(g.Partition) {
+	if !IsPartition(g.Partition) {
 		return Statement{}, fmt.Errorf("partition %s is not one of AWS's, such as aws or aws-us-gov", text.Quote(g.Partition))
 	}
 	if len(g.Account) != 12 || strings.Trim(g.Account, "0123456789") != "" {
@@ -94,6 +94,9 @@ func (g AppAccess) subjects() ([]string, error) {
 	slices.Sort(out)
 	return slices.Compact(out), nil
 }
+
+// IsPartition says whether partition has the form of an AWS partition's name.
+func IsPartition(partition string) bool { return partitionForm.MatchString(partition) }
 
 // partitionForm is that of every partition in the SDK: aws, aws-cn, aws-us-gov, aws-eusc.
 var partitionForm = regexp.MustCompile(`^aws(-[a-z0-9]+){0,4}$`)

@@ -17,7 +17,7 @@ func main() {
 	// A reader that goes away, such as head, must not end us between two writes.
 	// Unlike Ignore, this leaves the signal as it is for commands that we run.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), cmd.EndSignals()...)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
 	os.Exit(cmd.Main(ctx, cmd.Host(cmd.Build{Version: version, Commit: commit, Date: date}), os.Args[1:]))
 }

@@ -55,8 +55,8 @@ type Options struct {
 	// for AWS_PROFILE or the default one.
 	Profile string
 	// Region overrides the configured one. IAM needs it only to tell the
-	// partition: an account of aws-cn or aws-us-gov must have a region
-	// configured or given; otherwise none is taken as us-east-1.
+	// partition: for an account outside the partition aws one must be configured
+	// or given; otherwise us-east-1 is used.
 	Region string
 	// Endpoint is the base URL of IAM and STS; empty for AWS's own or what
 	// AWS_ENDPOINT_URL says.
@@ -75,7 +75,7 @@ type Options struct {
 	UserAgent string
 	// Pause, if set, gives the delay after the attempt of that number, from 1,
 	// in place of an exponential backoff and of the limit on the rate of calls
-	// that has been throttled: for a server that has no need of them.
+	// that has been throttled: for a server that does not need them.
 	Pause func(attempt int) time.Duration
 }
 
@@ -86,22 +86,23 @@ type Account struct {
 	sts         *sts.Client
 	credentials aws.CredentialsProvider
 	profile     string
-	// region is the configured one; "" when the fallback is used.
+	// region is the configured one; "" when fallbackRegion is used.
 	region string
-	// slots holds a place for each call that may be under way.
+	// slots has room for each call that may be under way.
 	slots chan struct{}
-	// settle are the pauses between tries of a write that IAM may not be
+	// consistencyPauses are the pauses between tries of a write that IAM may not be
 	// ready for yet.
-	settle []time.Duration
+	consistencyPauses []time.Duration
 
 	mu sync.Mutex
 	// prefetched is what Facts learned of roles, until a Read takes it.
 	prefetched views
-	// created holds the roles made by this Account.
-	created map[roleKey]bool
+	// created holds the roles made by this Account, emptied those that it deleted
+	// policies of.
+	created, emptied map[roleKey]bool
 }
 
-var _ setup.Target = (*Account)(nil)
+var _ setup.Account = (*Account)(nil)
 
 // Open loads configuration; it makes no call, and no credentials are looked for
 // yet. Its error is a *CredentialsError for a profile that does not exist or
@@ -121,10 +122,11 @@ func Open(ctx context.Context, o Options) (*Account, error) {
 		return nil, err
 	}
 	a := &Account{
-		profile: o.chosenProfile(),
-		slots:   make(chan struct{}, maxInFlight),
-		settle:  settlePauses(o.Pause),
-		created: map[roleKey]bool{},
+		profile:           o.chosenProfile(),
+		slots:             make(chan struct{}, maxInFlight),
+		consistencyPauses: consistencyPauses(o.Pause),
+		created:           map[roleKey]bool{},
+		emptied:           map[roleKey]bool{},
 	}
 	// "auto" is what Tigris, Fly's object storage, puts in AWS_REGION; no AWS
 	// service has such a region.
@@ -147,7 +149,7 @@ func Open(ctx context.Context, o Options) (*Account, error) {
 }
 
 // Region is the region configured for AWS calls, by Options, the environment or
-// the profile; "" when none is, or the "auto" that is no region of AWS's.
+// the profile; "" when none is, or when it is "auto", which is not a region of AWS's.
 func (a *Account) Region() string { return a.region }
 
 // staticConfig is the configuration for keys that were given: nothing comes from
@@ -252,7 +254,7 @@ func (o Options) chosenProfile() string {
 }
 
 // instanceCredentials asks the metadata service of an EC2 instance, which is the
-// end of the chain. Where there is none, as on a laptop, the answer has to come
+// end of the chain. Where there is none, as on a laptop, that has to be found out
 // soon: one attempt, with the short timeouts that the SDK sets for this client.
 func instanceCredentials(cfg aws.Config) aws.CredentialsProvider {
 	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
@@ -264,7 +266,7 @@ func instanceCredentials(cfg aws.Config) aws.CredentialsProvider {
 
 // apiOptions puts user agent and trace into every call.
 func (o Options) apiOptions() []func(*middleware.Stack) error {
-	var fns []func(*middleware.Stack) error
+	fns := []func(*middleware.Stack) error{checkAnswers}
 	if name, version, ok := strings.Cut(o.UserAgent, "/"); ok {
 		fns = append(fns, awsmiddleware.AddUserAgentKeyValue(name, version))
 	} else if name != "" {
@@ -388,10 +390,10 @@ func backoff(attempt int, throttled bool) time.Duration {
 	return bound/2 + rand.N(bound/2) //nolint:gosec // jitter is no secret
 }
 
-// settlePauses are the pauses while IAM makes a new role visible everywhere,
+// consistencyPauses are the pauses while IAM makes a new role visible everywhere,
 // about 20 seconds in all:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
-func settlePauses(pause func(int) time.Duration) []time.Duration {
+func consistencyPauses(pause func(int) time.Duration) []time.Duration {
 	pauses := []time.Duration{
 		250 * time.Millisecond, 500 * time.Millisecond, time.Second,
 		2 * time.Second, 4 * time.Second, 4 * time.Second, 8 * time.Second,
@@ -416,8 +418,8 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// call sends one request when there is a slot for it, and gives back what came
-// with its error made a typed one.
+// call sends one request when there is a slot for it, and returns the answer or a
+// typed error.
 func call[I, O, P any](ctx context.Context, a *Account, do func(context.Context, *I, ...func(*P)) (*O, error), in *I) (*O, error) {
 	select {
 	case a.slots <- struct{}{}:

@@ -128,7 +128,7 @@ func (x *world) write(changes ...setup.Change) {
 	x.t.Helper()
 	for _, c := range changes {
 		if err := x.Write(context.Background(), c); err != nil {
-			x.t.Fatalf("writing %s: %v", c.After.ID(), err)
+			x.t.Fatalf("writing %s: %v", c.Resource().ID(), err)
 		}
 	}
 }
@@ -191,24 +191,33 @@ func attached(role, arn string) setup.Resource {
 
 // inline is the inline policy "own" of the role.
 func inline(role, document string) setup.Resource {
-	return setup.Resource{Policy: &setup.Policy{Role: role, Name: "own", Document: []byte(document)}}
+	doc, err := setup.FoundDocument([]byte(document))
+	if err != nil {
+		panic(err)
+	}
+	return setup.Resource{Policy: &setup.Policy{Role: role, Name: "own", Document: doc}}
+}
+
+// remove deletes a resource.
+func remove(r setup.Resource) setup.Change {
+	return setup.Change{Action: setup.ActionDelete, Before: &r}
 }
 
 // fleet writes the provider and n roles with a managed policy each, and gives
-// them with the hints that announce them.
-func (x *world) fleet(n int) ([]setup.Resource, awsapi.Hints) {
+// them with what a request says of them.
+func (x *world) fleet(n int) ([]setup.Resource, hints) {
 	x.t.Helper()
 	all := []setup.Resource{provider()}
-	hints := awsapi.Hints{Policies: []string{"AmazonS3ReadOnlyAccess"}}
+	announced := hints{Policies: []string{"AmazonS3ReadOnlyAccess"}}
 	for i := range n {
 		r := role(x.t, fmt.Sprintf("app-%d", i))
 		all = append(all, r, attached(r.Role.Name, s3Read))
-		hints.Roles = append(hints.Roles, r.Role.Name)
+		announced.Roles = append(announced.Roles, r.Role.Name)
 	}
 	for _, r := range all {
 		x.write(create(r))
 	}
-	return all, hints
+	return all, announced
 }
 
 // isError fails the test unless err is of type E.
@@ -227,4 +236,22 @@ func errorAs[E error](t testing.TB, err error) E {
 		t.Fatalf("got the error %v (%T), want a %T", err, err, want)
 	}
 	return want
+}
+
+// hints are roles and managed policies that a request names.
+type hints struct{ Roles, Policies []string }
+
+// request is a request that names them.
+func (h hints) request() setup.Request {
+	req := setup.Request{Org: "acme"}
+	for _, name := range h.Roles {
+		req.Apps = append(req.Apps, setup.App{Name: name, Role: setup.RoleRequest{Name: name}})
+	}
+	if len(h.Policies) > 0 && len(h.Roles) == 0 {
+		req.Apps = []setup.App{{Name: "web"}}
+	}
+	if len(h.Policies) > 0 {
+		req.Apps[0].Role.Policies = h.Policies
+	}
+	return req
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
-// Identity says who somebody is at AWS, and for how long.
+// Identity is an assumed role and when its credentials expire.
 type Identity struct {
 	// Account is the 12-digit account ID.
 	Account string
@@ -45,13 +45,13 @@ type Exchange struct {
 	SessionName string
 	// Token is a machine's token.
 	Token string
-	// Duration is how long the credentials shall last, 15 minutes up to the role's
+	// Duration is how long the credentials are to last, 15 minutes up to the role's
 	// maximum; 0 is an hour.
 	Duration time.Duration
 }
 
-// Exchange gives a machine's token to STS for credentials. It is not signed, so
-// it needs no credentials of its own.
+// Exchange has STS exchange a machine's token for credentials. The call is not signed,
+// so it needs no credentials of its own.
 //
 // What STS refuses comes back as a *CallError with AWS's code and message:
 // AccessDenied, InvalidIdentityToken, ExpiredTokenException and others. None of
@@ -86,7 +86,7 @@ func (a *Account) Exchange(ctx context.Context, e Exchange) (Session, error) {
 	return s, nil
 }
 
-// AssumeWithToken exchanges a machine's token for credentials, proves them with
+// AssumeWithToken exchanges a machine's token for credentials, tries them with
 // GetCallerIdentity and returns whose they are. Its errors are Exchange's.
 func (a *Account) AssumeWithToken(ctx context.Context, roleARN, sessionName, token string) (Identity, error) {
 	session, err := a.Exchange(ctx, Exchange{RoleARN: roleARN, SessionName: sessionName, Token: token})
@@ -94,10 +94,10 @@ func (a *Account) AssumeWithToken(ctx context.Context, roleARN, sessionName, tok
 		return Identity{}, err
 	}
 	keys := credentials.NewStaticCredentialsProvider(session.Keys.AccessKeyID, session.Keys.SecretAccessKey, session.Keys.SessionToken)
-	prove := func(ctx context.Context, in *sts.GetCallerIdentityInput, _ ...func(*sts.Options)) (*sts.GetCallerIdentityOutput, error) {
+	identify := func(ctx context.Context, in *sts.GetCallerIdentityInput, _ ...func(*sts.Options)) (*sts.GetCallerIdentityOutput, error) {
 		return a.sts.GetCallerIdentity(ctx, in, func(o *sts.Options) { o.Credentials = keys })
 	}
-	who, err := call(ctx, a, prove, &sts.GetCallerIdentityInput{})
+	who, err := call(ctx, a, identify, &sts.GetCallerIdentityInput{})
 	if err != nil {
 		return Identity{}, asCallError(err)
 	}

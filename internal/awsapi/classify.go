@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/url"
+	"os/exec"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -15,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/logincreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -26,6 +29,7 @@ const (
 	codeNotFound     = "NoSuchEntity"
 	codeExists       = "EntityAlreadyExists"
 	codeConcurrently = "ConcurrentModification"
+	codeConflict     = "DeleteConflict"
 )
 
 // hasCode says whether err is an answer of AWS with that code.
@@ -81,7 +85,7 @@ func unreachableError(err error) *UnreachableError {
 	var sent *url.Error
 	if errors.As(err, &sent) {
 		e.Err = sent.Err
-		// The query and a password are nobody's business.
+		// A password or query could be a secret.
 		if u, err := url.Parse(sent.URL); err == nil && u.Host != "" {
 			e.Endpoint = u.Scheme + "://" + u.Host
 		}
@@ -161,6 +165,9 @@ func callError(err error) *CallError {
 		// It could not be read, or has no code, for which the SDK has a name.
 		e.Code = ""
 		e.Message = fmt.Sprintf("the answer, with HTTP status %d, is not one of AWS's", answer.HTTPStatusCode())
+		if errors.Is(err, errTooLarge) {
+			e.Message = errTooLarge.Error()
+		}
 	}
 	return e
 }
@@ -246,7 +253,7 @@ func deniedError(service string, failed *CallError) *DeniedError {
 
 // credentialsError says why the chain gave no credentials.
 func (a *Account) credentialsError(chain aws.CredentialsProvider, err error) *CredentialsError {
-	e := &CredentialsError{Kind: KindInvalid, Profile: a.profile, Err: err}
+	e := &CredentialsError{Kind: KindInvalid, Profile: a.profile, Err: providerProblem(err)}
 	is := func(p aws.CredentialsProvider) bool { return aws.IsCredentialsProvider(chain, p) }
 	var (
 		session *ssocreds.InvalidTokenError
@@ -276,6 +283,29 @@ func (a *Account) credentialsError(chain aws.CredentialsProvider, err error) *Cr
 		e.Kind = KindExpired
 	}
 	return e
+}
+
+// providerProblem says in words of its own why a credential provider failed. The SDK's
+// error can repeat all that a credential_process printed (credentials v1.20.15,
+// processcreds), so nothing of it is passed on but what the system says.
+func providerProblem(err error) error {
+	var (
+		process *processcreds.ProviderError
+		exit    *exec.ExitError
+		run     *exec.Error
+		file    *fs.PathError
+	)
+	switch {
+	case errors.As(err, &process) && errors.As(err, &exit):
+		return fmt.Errorf("the credential_process ended with %s", exit.ProcessState)
+	case errors.As(err, &process) && errors.As(err, &run):
+		return fmt.Errorf("the credential_process cannot be run: %w", run.Err)
+	case errors.As(err, &process):
+		return errors.New("the credential_process did not print credentials as AWS documents them")
+	case errors.As(err, &file):
+		return fmt.Errorf("%q cannot be read: %w", file.Path, file.Err)
+	}
+	return errors.New("the credential provider failed")
 }
 
 // profileError says why the configuration could not be loaded.

@@ -3,25 +3,27 @@ package awsapi
 import (
 	"fmt"
 	"strings"
-	"unicode"
+
+	"github.com/fly-aws/fly-aws/internal/text"
 )
 
 // Kinds of a CredentialsError.
 const (
 	// KindNone: nothing in the SDK's chain has credentials.
 	KindNone = "none"
-	// KindExpiredSSO: the session of IAM Identity Center is over or was never begun.
+	// KindExpiredSSO: the session of IAM Identity Center has ended or was never started.
 	KindExpiredSSO = "expired-sso"
 	// KindExpired: temporary credentials have expired.
 	KindExpired = "expired"
-	// KindInvalid: AWS does not know the keys, or they could not be got.
+	// KindInvalid: AWS does not know the keys, or they could not be obtained.
 	KindInvalid = "invalid"
 	// KindProfile: the profile does not exist or cannot be used as it is.
 	KindProfile = "profile"
 )
 
 // CredentialsError says that there are no credentials or that they cannot be
-// used. Err is the cause: a *CallError if AWS refused them.
+// used. Err is the cause: a *CallError if AWS refused them. The words of a credential
+// provider are never in it: they can repeat what it returned, keys and tokens too.
 type CredentialsError struct {
 	// Kind is one of the Kind constants.
 	Kind string
@@ -36,7 +38,7 @@ func (e *CredentialsError) Error() string {
 	case KindNone:
 		s = "no AWS credentials were found"
 	case KindExpiredSSO:
-		s = "the AWS sign-in session has expired or was never begun"
+		s = "the AWS sign-in session has expired or was never started"
 	case KindExpired:
 		s = "the AWS credentials have expired"
 	case KindProfile:
@@ -45,12 +47,11 @@ func (e *CredentialsError) Error() string {
 		s = "the AWS credentials cannot be used"
 	}
 	if e.Profile != "" {
-		s += fmt.Sprintf(" (profile %q)", e.Profile)
+		s += " (profile " + text.Quote(e.Profile) + ")"
 	}
-	// For these two the SDK's words are about files and services that the person
-	// hardly ever thinks of.
+	// For these two the cause is a file or service that says nothing to a person.
 	if e.Err != nil && e.Kind != KindNone && e.Kind != KindExpiredSSO {
-		s += ": " + clean(e.Err.Error())
+		s += ": " + text.Line(e.Err.Error())
 	}
 	return s
 }
@@ -65,7 +66,7 @@ type ConfigFileError struct {
 	Err  error
 }
 
-func (e *ConfigFileError) Error() string { return fmt.Sprintf("%q: %s", e.Path, clean(e.Err.Error())) }
+func (e *ConfigFileError) Error() string { return text.Quote(e.Path) + ": " + text.Line(e.Err.Error()) }
 
 func (e *ConfigFileError) Unwrap() error { return e.Err }
 
@@ -85,15 +86,15 @@ type DeniedError struct {
 }
 
 func (e *DeniedError) Error() string {
-	s := "AWS does not allow " + clean(e.Action)
+	s := "AWS does not allow " + text.Line(e.Action)
 	if e.Resource != "" {
-		s += " on " + clean(e.Resource)
+		s += " on " + text.Line(e.Resource)
 	}
 	if e.Caller != "" {
-		s += " to " + clean(e.Caller)
+		s += " to " + text.Line(e.Caller)
 	}
 	if e.Reason != "" {
-		s += ": " + clean(e.Reason)
+		s += ": " + text.Line(e.Reason)
 	}
 	return s + requestSuffix(e.RequestID)
 }
@@ -110,7 +111,7 @@ type ThrottledError struct {
 }
 
 func (e *ThrottledError) Error() string {
-	return fmt.Sprintf("AWS limits the rate of calls: %s was refused %d times", clean(e.Operation), e.Attempts)
+	return fmt.Sprintf("AWS limits the rate of calls: %s was refused %d times", text.Line(e.Operation), e.Attempts)
 }
 
 func (e *ThrottledError) Unwrap() error { return e.Err }
@@ -131,9 +132,9 @@ type UnreachableError struct {
 func (e *UnreachableError) Error() string {
 	s := "AWS cannot be reached"
 	if e.Endpoint != "" {
-		s += " at " + clean(e.Endpoint)
+		s += " at " + text.Line(e.Endpoint)
 	}
-	return s + ": " + clean(unreachableWords(e.Err))
+	return s + ": " + text.Line(unreachableWords(e.Err))
 }
 
 func (e *UnreachableError) Unwrap() error { return e.Err }
@@ -145,7 +146,7 @@ type QuotaError struct {
 }
 
 func (e *QuotaError) Error() string {
-	return "the quota of a trust policy's size cannot be read: " + clean(e.Err.Error())
+	return "the quota of a trust policy's size cannot be read: " + text.Line(e.Err.Error())
 }
 
 func (e *QuotaError) Unwrap() error { return e.Err }
@@ -164,9 +165,9 @@ type UnknownPolicyError struct {
 
 func (e *UnknownPolicyError) Error() string {
 	if e.Reason != "" {
-		return fmt.Sprintf("%q cannot be used as a managed policy: %s", e.Ref, clean(e.Reason))
+		return text.Quote(e.Ref) + " cannot be used as a managed policy: " + text.Line(e.Reason)
 	}
-	return fmt.Sprintf("there is no managed policy %q", e.Ref)
+	return "there is no managed policy " + text.Quote(e.Ref)
 }
 
 // AmbiguousPolicyError says that several managed policies have the name, as when
@@ -178,8 +179,8 @@ type AmbiguousPolicyError struct {
 }
 
 func (e *AmbiguousPolicyError) Error() string {
-	return fmt.Sprintf("several managed policies are named %q; give the ARN of one: %s",
-		e.Ref, clean(strings.Join(e.ARNs, ", ")))
+	return fmt.Sprintf("several managed policies are named %s; give the ARN of one: %s",
+		text.Quote(e.Ref), text.Line(strings.Join(e.ARNs, ", ")))
 }
 
 // MismatchError says that an ARN is of another account or partition than the
@@ -193,7 +194,7 @@ type MismatchError struct {
 }
 
 func (e *MismatchError) Error() string {
-	return fmt.Sprintf("%q is of %s %q, but the AWS credentials are for %q", e.ARN, e.What, e.Have, e.Want)
+	return fmt.Sprintf("%s is of %s %s, but the AWS credentials are for %q", text.Quote(e.ARN), e.What, text.Quote(e.Have), e.Want)
 }
 
 // CallError is any other failure of a call.
@@ -210,15 +211,15 @@ type CallError struct {
 }
 
 func (e *CallError) Error() string {
-	s := "AWS " + clean(e.Operation)
+	s := "AWS " + text.Line(e.Operation)
 	if e.Code != "" {
-		s += ": " + clean(e.Code)
+		s += ": " + text.Line(e.Code)
 	}
 	switch {
 	case e.Message != "":
-		s += ": " + clean(e.Message)
+		s += ": " + text.Line(e.Message)
 	case e.Code == "" && e.Err != nil:
-		s += ": " + clean(e.Err.Error())
+		s += ": " + text.Line(e.Err.Error())
 	}
 	return s + requestSuffix(e.RequestID)
 }
@@ -229,16 +230,5 @@ func requestSuffix(id string) string {
 	if id == "" {
 		return ""
 	}
-	return " (request " + clean(id) + ")"
-}
-
-// clean makes text from outside fit for a terminal and for one line: control
-// and format characters become spaces, and what is not UTF-8 U+FFFD.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029' {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\uFFFD"))
+	return " (request " + text.Line(id) + ")"
 }

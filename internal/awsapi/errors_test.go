@@ -99,7 +99,7 @@ func TestUnknownKeys(t *testing.T) {
 	t.Parallel()
 	x := newWorld(t, nil)
 	a := x.open(func(o *awsapi.Options) { o.AccessKeyID = "AKIAUNKNOWN" })
-	_, err := a.Facts(context.Background(), awsapi.Hints{Roles: []string{"a", "b", "c"}})
+	_, err := a.Facts(context.Background(), hints{Roles: []string{"a", "b", "c"}}.request())
 	if e := errorAs[*awsapi.CredentialsError](t, err); e.Kind != awsapi.KindInvalid || !strings.Contains(e.Error(), "no region is configured") {
 		t.Errorf("error is %q", e)
 	}
@@ -130,7 +130,7 @@ func TestAnswersThatAreNotAWS(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				_, err = a.Facts(context.Background(), awsapi.Hints{Roles: []string{"web"}})
+				_, err = a.Facts(context.Background(), hints{Roles: []string{"web"}}.request())
 				if e := errorAs[*awsapi.CallError](t, err); e.Code != "" || e.Message == "" {
 					t.Errorf("got %+v", e)
 				}
@@ -150,7 +150,7 @@ func TestNobodyListens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = a.Facts(context.Background(), awsapi.Hints{})
+	_, err = a.Facts(context.Background(), hints{}.request())
 	e := errorAs[*awsapi.UnreachableError](t, err)
 	if want := "AWS cannot be reached at " + server.URL + ": connection refused"; e.Error() != want || e.Operation != "GetCallerIdentity" || e.Endpoint != server.URL {
 		t.Errorf("got %+v\n%q, want %q", e, e, want)
@@ -227,7 +227,7 @@ func openAndAsk(t *testing.T, o awsapi.Options) error {
 	if err != nil {
 		return err
 	}
-	_, err = a.Facts(context.Background(), awsapi.Hints{Roles: []string{"web", "api"}})
+	_, err = a.Facts(context.Background(), hints{Roles: []string{"web", "api"}}.request())
 	return err
 }
 
@@ -359,7 +359,7 @@ func TestEnvironment(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		facts, err := a.Facts(context.Background(), awsapi.Hints{})
+		facts, err := a.Facts(context.Background(), hints{}.request())
 		if err == nil && (facts.Partition != "aws-cn" || facts.Account != account) || err != nil && !fails {
 			t.Errorf("region %q: got %+v, %v", region, facts, err)
 		}

@@ -13,33 +13,25 @@ import (
 	"github.com/fly-aws/fly-aws/setup"
 )
 
-// Hints name what Facts shall look up and what a later Read will want, so that
-// reads which do not depend on one another go out at once.
-type Hints struct {
-	// Roles are role names.
-	Roles []string
-	// Policies are managed policies by name or ARN, permissions boundaries too.
-	Policies []string
-}
-
-// Facts finds account, partition, caller, and the ARN of each named policy;
-// Facts.Policies has an entry for each of h.Policies. What it reads of h.Roles
+// Facts implements setup.Account: it finds partition, account, caller, and the ARN of
+// each managed policy that the request names. What it reads of the request's roles
 // meanwhile serves the next Read, and that one only.
 //
 // A name is looked for among AWS's and the account's own policies; one of AWS's
-// that a hinted role has, attached or as its boundary, need not be. Errors are
+// that a role of the request has, attached or as its boundary, need not be. Errors are
 // *CredentialsError, *UnknownPolicyError, *AmbiguousPolicyError, *MismatchError
 // and those of a call: *DeniedError, *ThrottledError, *UnreachableError,
 // *CallError, or the end of ctx.
-func (a *Account) Facts(ctx context.Context, h Hints) (setup.Facts, error) {
+func (a *Account) Facts(ctx context.Context, req setup.Request) (setup.Facts, error) {
 	if err := a.signIn(ctx); err != nil {
 		return setup.Facts{}, err
 	}
-	wanted := needs{}
-	for _, name := range h.Roles {
-		n := wanted.of(name)
+	policies := req.PolicyRefs()
+	asked := needs{}
+	for _, name := range req.RoleNames() {
+		n := asked.of(name)
 		n.role = true
-		n.attached = len(h.Policies) > 0
+		n.attached = len(policies) > 0
 	}
 	var facts setup.Facts
 	known := views{}
@@ -50,8 +42,8 @@ func (a *Account) Facts(ctx context.Context, h Hints) (setup.Facts, error) {
 	})
 	g.Go(func() error {
 		// What the caller may not read is asked for again by the Read that
-		// wants it, if one does, and is its error.
-		err := a.load(gctx, wanted, known)
+		// needs it, if one does, and is its error.
+		err := a.load(gctx, asked, known)
 		if isDenied(err) {
 			return nil
 		}
@@ -61,7 +53,7 @@ func (a *Account) Facts(ctx context.Context, h Hints) (setup.Facts, error) {
 		return setup.Facts{}, err
 	}
 	var err error
-	if facts.Policies, err = a.resolvePolicies(ctx, facts, h.Policies, known.policies()); err != nil {
+	if facts.Policies, err = a.resolvePolicies(ctx, facts, policies, known.policies()); err != nil {
 		return setup.Facts{}, err
 	}
 	a.mu.Lock()
@@ -88,7 +80,8 @@ func (a *Account) identity(ctx context.Context) (setup.Facts, error) {
 }
 
 // Alias asks IAM for the account's alias, of which there is at most one; "" when
-// there is none, or when the caller may not ask. Other errors are those of Facts.
+// there is none, or when the caller is not allowed to ask. Other errors are those of
+// Facts.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListAccountAliases.html
 func (a *Account) Alias(ctx context.Context) (string, error) {
 	if err := a.signIn(ctx); err != nil {

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"unicode"
+	"unicode/utf8"
 )
 
 // maxSharedFile bounds what is read of one of AWS's shared files, in bytes. A
@@ -70,7 +72,7 @@ func readShared(path string) (string, error) {
 		}
 		return "", &ConfigFileError{Path: path, Err: fmt.Errorf("cannot be read: %w", err)}
 	}
-	// A FIFO or a device could keep the reader waiting for ever.
+	// A FIFO or a device could keep the reader waiting forever.
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
@@ -129,7 +131,7 @@ func profileNames(config, credentials string) []string {
 		seen[name] = true
 		// "" means no profile to the SDK, and one with control characters could
 		// not be shown as it is.
-		return again || name == "" || name != clean(name)
+		return again || name == "" || !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
 	})
 	if i := slices.Index(names, "default"); i > 0 {
 		names = slices.Insert(slices.Delete(names, i, i+1), 0, "default")

@@ -1,9 +1,7 @@
 package awsapi
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/url"
 	"slices"
@@ -18,25 +16,25 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// Read implements setup.Target. The first Read after Facts uses what that
+// Read implements setup.Account. The first Read after Facts uses what that
 // learned of the roles; any other asks AWS.
 //
-// A role comes back under AWS's own name, which may differ from the wanted one
-// in case; everything else carries the names that were wanted. A trust policy
-// that cannot be read is an error that names the role and wraps a
+// A role comes back under AWS's own name, which may differ from the one asked for
+// in case; everything else carries the names that were asked for. A trust policy
+// that cannot be parsed is an error that names the role and wraps a
 // *trustpolicy.SyntaxError.
 func (a *Account) Read(ctx context.Context, want []setup.Resource) ([]setup.Resource, error) {
-	wanted := needs{}
+	asked := needs{}
 	for _, r := range want {
 		switch {
 		case r.Role != nil:
-			n := wanted.of(r.Role.Name)
+			n := asked.of(r.Role.Name)
 			n.role = true
 			n.whole = n.whole || r.Role.MaxSession != 0
 		case r.Policy != nil && r.Policy.ARN != "":
-			wanted.of(r.Policy.Role).attached = true
+			asked.of(r.Policy.Role).attached = true
 		case r.Policy != nil:
-			n := wanted.of(r.Policy.Role)
+			n := asked.of(r.Policy.Role)
 			if !slices.Contains(n.inline, r.Policy.Name) {
 				n.inline = append(n.inline, r.Policy.Name)
 			}
@@ -58,7 +56,7 @@ func (a *Account) Read(ctx context.Context, want []setup.Resource) ([]setup.Reso
 
 	found := make([]*setup.Resource, len(want))
 	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return a.load(gctx, wanted, known) })
+	g.Go(func() error { return a.load(gctx, asked, known) })
 	for i, r := range want {
 		if r.Provider == nil {
 			continue
@@ -141,36 +139,39 @@ func (v *roleView) resource(want setup.Resource) (*setup.Resource, error) {
 		return nil, nil
 	}
 	var err error
-	if p.Document, err = jsonDocument(encoded); err != nil {
-		return nil, fmt.Errorf("inline policy %q of role %q: %w", p.Name, p.Role, err)
+	if p.Document, err = inlineDocumentFrom(p.Role, p.Name, encoded); err != nil {
+		return nil, err
 	}
 	return &setup.Resource{Policy: &p}, nil
 }
 
 // roleFrom makes a role of IAM's a resource.
 func roleFrom(r *iamtypes.Role) (*setup.Role, error) {
-	name := aws.ToString(r.RoleName)
+	role := unparsedRole(r)
 	document, err := decode(aws.ToString(r.AssumeRolePolicyDocument))
 	if err != nil {
-		return nil, fmt.Errorf("trust policy of role %q: %w", name, err)
+		return nil, fmt.Errorf("trust policy of role %q: %w", role.Name, err)
 	}
-	trust, err := trustpolicy.Parse([]byte(document))
-	if err != nil {
-		return nil, fmt.Errorf("trust policy of role %q: %w", name, err)
+	if role.Trust, err = trustpolicy.Parse([]byte(document)); err != nil {
+		return nil, fmt.Errorf("trust policy of role %q: %w", role.Name, err)
 	}
+	return role, nil
+}
+
+// unparsedRole is roleFrom without the trust policy.
+func unparsedRole(r *iamtypes.Role) *setup.Role {
 	role := &setup.Role{
 		ARN:         aws.ToString(r.Arn),
-		Name:        name,
+		Name:        aws.ToString(r.RoleName),
 		Path:        aws.ToString(r.Path),
 		Description: aws.ToString(r.Description),
-		Trust:       trust,
 		MaxSession:  aws.ToInt32(r.MaxSessionDuration),
 		Tags:        tagMap(r.Tags),
 	}
 	if r.PermissionsBoundary != nil {
 		role.Boundary = aws.ToString(r.PermissionsBoundary.PermissionsBoundaryArn)
 	}
-	return role, nil
+	return role
 }
 
 // decode undoes the encoding in which IAM returns policy documents, RFC 3986's:
@@ -187,18 +188,17 @@ func decode(document string) (string, error) {
 	return plain, nil
 }
 
-// jsonDocument decodes an inline policy's document and makes it compact, so that
-// it can stand in a plan.
-func jsonDocument(encoded string) (json.RawMessage, error) {
+// inlineDocumentFrom decodes an inline policy's document.
+func inlineDocumentFrom(role, name, encoded string) (setup.Document, error) {
 	plain, err := decode(encoded)
+	var doc setup.Document
+	if err == nil {
+		doc, err = setup.FoundDocument([]byte(plain))
+	}
 	if err != nil {
-		return nil, err
+		return doc, fmt.Errorf("inline policy %q of role %q: %w", name, role, err)
 	}
-	var b bytes.Buffer
-	if err := json.Compact(&b, []byte(plain)); err != nil {
-		return nil, fmt.Errorf("the document is not JSON: %w", err)
-	}
-	return b.Bytes(), nil
+	return doc, nil
 }
 
 func tagMap(tags []iamtypes.Tag) map[string]string {

@@ -24,9 +24,9 @@ import (
 )
 
 // observe runs Facts and the Read after it.
-func observe(t testing.TB, a *awsapi.Account, h awsapi.Hints, want []setup.Resource) (setup.Facts, []setup.Resource) {
+func observe(t testing.TB, a *awsapi.Account, h hints, want []setup.Resource) (setup.Facts, []setup.Resource) {
 	t.Helper()
-	facts, err := a.Facts(context.Background(), h)
+	facts, err := a.Facts(context.Background(), h.request())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestUnchangedAppTakesFourCalls(t *testing.T) {
 	var facts setup.Facts
 	var got []setup.Resource
 	calls := x.actions(func() {
-		facts, got = observe(t, x.open(), awsapi.Hints{
+		facts, got = observe(t, x.open(), hints{
 			Roles:    []string{"fly-acme-web"},
 			Policies: []string{"ReadOnlyAccess", s3Read},
 		}, want)
@@ -124,15 +124,15 @@ func sameResources(t testing.TB, got, want []setup.Resource) {
 func TestFleetIsReadInPages(t *testing.T) {
 	t.Parallel()
 	x := newWorld(t, &sandbox.World{PageLimit: 9})
-	want, hints := x.fleet(20)
+	want, announced := x.fleet(20)
 	// One more with an inline policy, and one that does not exist.
 	want = append(want, inline("fly-acme-app-3", document))
 	x.write(create(want[len(want)-1]))
-	hints.Roles = append(hints.Roles, "fly-acme-absent")
+	announced.Roles = append(announced.Roles, "fly-acme-absent")
 	ask := append(slices.Clone(want), role(t, "absent"), attached("fly-acme-absent", s3Read))
 
 	var got []setup.Resource
-	calls := x.actions(func() { _, got = observe(t, x.open(), hints, ask) })
+	calls := x.actions(func() { _, got = observe(t, x.open(), announced, ask) })
 	for _, name := range calls {
 		switch name {
 		case "GetCallerIdentity", "GetOpenIDConnectProvider", "GetAccountAuthorizationDetails":
@@ -155,11 +155,11 @@ func TestFleetIsReadInPages(t *testing.T) {
 func TestFleetStopsWhenAllAreFound(t *testing.T) {
 	t.Parallel()
 	x := newWorld(t, &sandbox.World{PageLimit: 15})
-	_, hints := x.fleet(40)
-	slices.Sort(hints.Roles) // IAM's order
-	hints.Roles = hints.Roles[:11]
+	_, announced := x.fleet(40)
+	slices.Sort(announced.Roles) // IAM's order
+	announced.Roles = announced.Roles[:11]
 	calls := x.actions(func() {
-		if _, err := x.open().Facts(context.Background(), hints); err != nil {
+		if _, err := x.open().Facts(context.Background(), announced.request()); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -172,7 +172,7 @@ func TestFleetStopsWhenAllAreFound(t *testing.T) {
 func TestFleetWithoutPermissionForDetails(t *testing.T) {
 	t.Parallel()
 	x := newWorld(t, &sandbox.World{PageLimit: 1})
-	want, hints := x.fleet(15)
+	want, announced := x.fleet(15)
 	x.write(create(attached("fly-acme-app-0", readOnly))) // a second page of attachments
 	want = append(want, attached("fly-acme-app-0", readOnly))
 	x.faults(func(c sandbox.Call) sandbox.Fault {
@@ -181,7 +181,7 @@ func TestFleetWithoutPermissionForDetails(t *testing.T) {
 		}
 		return sandbox.Fault{}
 	})
-	_, got := observe(t, x.open(), hints, want)
+	_, got := observe(t, x.open(), announced, want)
 	for _, r := range want {
 		if r.Role != nil {
 			r.Role.MaxSession = 3600
@@ -193,10 +193,10 @@ func TestFleetWithoutPermissionForDetails(t *testing.T) {
 func TestMaxSessionOfFleet(t *testing.T) {
 	t.Parallel()
 	x := newWorld(t, nil)
-	want, hints := x.fleet(12)
+	want, announced := x.fleet(12)
 	want[1].Role.MaxSession = 7200 // mentioned; the role has an hour
 	var got []setup.Resource
-	calls := x.actions(func() { _, got = observe(t, x.open(), hints, want) })
+	calls := x.actions(func() { _, got = observe(t, x.open(), announced, want) })
 	if n := count(calls, "GetRole"); n != 1 {
 		t.Errorf("asked for %d roles one by one, want 1", n)
 	}
@@ -219,9 +219,9 @@ func count(names []string, name string) (n int) {
 func TestFactsServeOneReadOnly(t *testing.T) {
 	t.Parallel()
 	x := newWorld(t, nil)
-	want, hints := x.fleet(1)
+	want, announced := x.fleet(1)
 	a := x.open()
-	observe(t, a, hints, want)
+	observe(t, a, announced, want)
 	if _, err := x.raw.UpdateRole(context.Background(), &iam.UpdateRoleInput{
 		RoleName: &want[1].Role.Name, Description: aws.String("changed"),
 	}); err != nil {
@@ -251,9 +251,9 @@ func TestRoleKeepsItsOwnCase(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{0, 20} { // one by one, and in pages
 		x := newWorld(t, nil)
-		_, hints := x.fleet(n)
+		_, announced := x.fleet(n)
 		ask := []setup.Resource{}
-		for _, name := range append(hints.Roles, "FLY-ACME-Web") {
+		for _, name := range append(announced.Roles, "FLY-ACME-Web") {
 			ask = append(ask, setup.Resource{Role: &setup.Role{Name: name}})
 		}
 		x.write(create(role(t, "web")))
@@ -302,14 +302,14 @@ func TestReadRefusesOtherPlaces(t *testing.T) {
 func TestCanceled(t *testing.T) {
 	t.Parallel()
 	x := newWorld(t, nil)
-	want, hints := x.fleet(30)
+	want, announced := x.fleet(30)
 	ctx, cancel := context.WithCancel(context.Background())
 	start := time.Now()
 	x.faults(func(sandbox.Call) sandbox.Fault {
 		cancel()
 		return sandbox.Latency(time.Minute) // ends when the client goes away
 	})
-	if _, err := x.Facts(ctx, hints); !errors.Is(err, context.Canceled) {
+	if _, err := x.Facts(ctx, announced.request()); !errors.Is(err, context.Canceled) {
 		t.Errorf("Facts: %v", err)
 	}
 	if _, err := x.Read(ctx, want); !errors.Is(err, context.Canceled) {
@@ -346,7 +346,7 @@ func BenchmarkUnchangedFleet(b *testing.B) {
 	for name, deny := range map[string]string{"pages": "", "one-by-one": "GetAccountAuthorizationDetails"} {
 		b.Run(name, func(b *testing.B) {
 			x := newWorld(b, nil)
-			want, hints := x.fleet(100)
+			want, announced := x.fleet(100)
 			x.faults(func(c sandbox.Call) sandbox.Fault {
 				slow := sandbox.Latency(100 * time.Millisecond)
 				if c.Action == deny {
@@ -355,7 +355,7 @@ func BenchmarkUnchangedFleet(b *testing.B) {
 				return slow
 			})
 			for b.Loop() {
-				observe(b, x.open(), hints, want)
+				observe(b, x.open(), announced, want)
 			}
 		})
 	}

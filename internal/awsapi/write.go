@@ -2,8 +2,6 @@ package awsapi
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,92 +14,144 @@ import (
 	"github.com/fly-aws/fly-aws/setup"
 )
 
-// Write implements setup.Target. What a call would replace is read right before
-// and has to be as c.Before says; what only adds is not. Nothing is ever taken
-// away: no tag, no audience, no statement, no boundary.
+// Check implements setup.Account. What IAM would refuse it says only when it is asked
+// to write, so that here the form of the changes alone is looked at.
+func (a *Account) Check(_ context.Context, changes []setup.Change) error {
+	for _, c := range changes {
+		if err := checkChange(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkChange says why a change cannot be written, whatever is there.
+func checkChange(c setup.Change) error {
+	r := c.Resource()
+	kind := func(r *setup.Resource) [3]bool {
+		return [3]bool{r.Provider != nil, r.Role != nil, r.Policy != nil}
+	}
+	whole := false
+	switch c.Action {
+	case setup.ActionCreate:
+		whole = c.After != nil && c.Before == nil
+	case setup.ActionUpdate, setup.ActionAdopt:
+		whole = c.After != nil && c.Before != nil && kind(c.Before) == kind(c.After)
+	case setup.ActionDelete:
+		whole = c.After == nil && c.Before != nil
+	}
+	switch {
+	case r.Provider == nil && r.Role == nil && r.Policy == nil:
+		return fmt.Errorf("%q is not a resource of an AWS account", r.ID())
+	case !whole:
+		return fmt.Errorf("a change %q of %q cannot be written", c.Action, r.ID())
+	case lacksTrust(c.Before) || lacksTrust(c.After):
+		return fmt.Errorf("%q has no trust policy", r.ID())
+	}
+	return nil
+}
+
+// lacksTrust says whether r is a role without a trust policy.
+func lacksTrust(r *setup.Resource) bool {
+	return r != nil && r.Role != nil && r.Role.Trust == nil
+}
+
+// Write implements setup.Account. The resource is read right before, and a part of a
+// role that is as it is to be already is not written. What is only added (a policy
+// attached, an audience) and what cannot exist yet (a policy in a role just made) is not
+// read.
 //
-// IAM has no conditional writes, so a change made by somebody else between that
-// read and the write is lost; the time between them is one call's.
+// IAM has no conditional writes, so a change that someone else makes between that read
+// and the write is lost; the time between them is that of one call.
 //
 // When ctx ends, a writing call that is under way is finished, which takes at
-// most callTimeout: cut off, nobody would know whether IAM has done it. A reading
-// one is cut off, and no other call, attempt or pause begins. The error is ctx's
-// then, unless nothing was left to do.
+// most callTimeout: if it were cut off, nobody would know whether IAM has done it. A
+// reading one is cut off, and no other call, attempt or pause begins. The error is
+// ctx's then, unless nothing was left to do.
 func (a *Account) Write(ctx context.Context, c setup.Change) error {
-	if c.After == nil {
-		return errors.New("a change without an outcome cannot be written")
+	if err := checkChange(c); err != nil {
+		return err
 	}
 	a.mu.Lock()
 	a.prefetched = nil // no longer as it was
 	a.mu.Unlock()
-	var write func() error
-	create := c.Action == setup.ActionCreate
-	switch after := c.After; {
-	case !create && (c.Before == nil || c.Action != setup.ActionUpdate && c.Action != setup.ActionAdopt):
-		return fmt.Errorf("a change %q of %q cannot be written", c.Action, after.ID())
-	case lacksTrust(c.Before) || lacksTrust(after):
-		return fmt.Errorf("%q has no trust policy", after.ID())
-	case after.Provider != nil && create:
-		write = func() error { return a.createProvider(ctx, after.Provider) }
-	case after.Provider != nil && c.Before.Provider != nil:
-		write = func() error { return a.addAudiences(ctx, c.Before.Provider, after.Provider) }
-	case after.Role != nil && create:
-		write = func() error { return a.createRole(ctx, after.Role) }
-	case after.Role != nil && c.Before.Role != nil:
-		write = func() error { return a.updateRole(ctx, c.Before.Role, after.Role) }
-	case after.Policy != nil && after.Policy.ARN != "":
-		write = func() error { return a.attach(ctx, after.Policy) }
-	case after.Policy != nil && (create || c.Before.Policy != nil):
-		var before *setup.Policy
-		if !create {
-			before = c.Before.Policy
-		}
-		write = func() error { return a.putInline(ctx, before, after.Policy) }
-	default:
-		return fmt.Errorf("%q is not a resource of an AWS account", after.ID())
-	}
-	fresh := c.After.Policy != nil && a.isCreated(c.After.Policy.Role)
-	err := write()
-	for _, pause := range a.settle {
-		// A role that was made a moment ago is not known everywhere yet, and
-		// IAM refuses a change beside another one's; neither is a failure yet.
+	isNew := c.After != nil && c.After.Policy != nil && a.has(a.created, c.After.Policy.Role)
+	err := a.write(ctx, c, isNew)
+	for _, pause := range a.consistencyPauses {
 		// Each write checks anew what it is about to replace.
-		unsettled := hasCode(err, codeConcurrently) || fresh && hasCode(err, codeNotFound)
-		if !unsettled {
+		if !a.mayPass(c, err, isNew) {
 			break
 		}
 		if err := wait(ctx, pause); err != nil {
 			return err
 		}
-		err = write()
+		err = a.write(ctx, c, isNew)
 	}
-	if hasCode(err, codeNotFound) && c.Before != nil {
-		return stale(c.After, "it does not exist any more")
+	if p := c.Resource().Policy; err == nil && p != nil && c.Action == setup.ActionDelete {
+		a.note(a.emptied, p.Role)
+	}
+	switch {
+	case hasCode(err, codeNotFound) && c.Action == setup.ActionDelete:
+		return nil
+	case hasCode(err, codeNotFound) && c.Before != nil:
+		return &setup.StaleError{Resource: c.Resource(), Reason: setup.Reason{Code: setup.ReasonGone}}
 	}
 	return err
 }
 
-// lacksTrust says whether r is a role without a trust policy, as a plan that was
-// edited can hold.
-func lacksTrust(r *setup.Resource) bool {
-	return r != nil && r.Role != nil && r.Role.Trust == nil
+// write makes one try.
+func (a *Account) write(ctx context.Context, c setup.Change, isNew bool) error {
+	switch r := c.Resource(); {
+	case r.Provider != nil && c.Action == setup.ActionCreate:
+		return a.createProvider(ctx, c)
+	case r.Provider != nil && c.Action == setup.ActionDelete:
+		return a.deleteProvider(ctx, c)
+	case r.Provider != nil:
+		return a.addAudiences(ctx, c.Before.Provider, c.After.Provider)
+	case r.Role != nil && c.Action == setup.ActionCreate:
+		return a.createRole(ctx, c)
+	case r.Role != nil && c.Action == setup.ActionDelete:
+		return a.deleteRole(ctx, c)
+	case r.Role != nil:
+		return a.updateRole(ctx, c)
+	case r.Policy.ARN != "" && c.Action == setup.ActionDelete:
+		_, err := call(ctx, a, a.iam.DetachRolePolicy, &iam.DetachRolePolicyInput{RoleName: &r.Policy.Role, PolicyArn: &r.Policy.ARN})
+		return err
+	case r.Policy.ARN != "":
+		_, err := call(ctx, a, a.iam.AttachRolePolicy, &iam.AttachRolePolicyInput{RoleName: &r.Policy.Role, PolicyArn: &r.Policy.ARN})
+		return err
+	}
+	return a.writeInline(ctx, c, isNew)
 }
 
-// isCreated says whether this Account made the role.
-func (a *Account) isCreated(role string) bool {
+// mayPass says whether a refusal is one that IAM, which is eventually consistent, gives
+// for a while: a role made a moment ago is not known everywhere yet, one whose policies
+// were deleted a moment ago still seems to have them, or another change is under way.
+func (a *Account) mayPass(c setup.Change, err error, isNew bool) bool {
+	role := c.Resource().Role
+	return hasCode(err, codeConcurrently) || isNew && hasCode(err, codeNotFound) ||
+		hasCode(err, codeConflict) && role != nil && a.has(a.emptied, role.Name)
+}
+
+// has says whether the role is in the set.
+func (a *Account) has(set map[roleKey]bool, role string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.created[keyOf(role)]
+	return set[keyOf(role)]
 }
 
-func stale(r *setup.Resource, reason string) error {
-	return &setup.StaleError{ID: r.ID(), Reason: reason}
+// note puts the role into the set.
+func (a *Account) note(set map[roleKey]bool, role string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	set[keyOf(role)] = true
 }
 
 // createProvider makes the OIDC provider with its tags. It sends no thumbprint:
 // IAM trusts the issuer's certificate by its authority.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateOpenIDConnectProvider.html
-func (a *Account) createProvider(ctx context.Context, p *setup.Provider) error {
+func (a *Account) createProvider(ctx context.Context, c setup.Change) error {
+	p := c.After.Provider
 	_, err := call(ctx, a, a.iam.CreateOpenIDConnectProvider, &iam.CreateOpenIDConnectProviderInput{
 		Url:          &p.URL,
 		ClientIDList: p.Audiences,
@@ -112,13 +162,14 @@ func (a *Account) createProvider(ctx context.Context, p *setup.Provider) error {
 	}
 	// Ours, if the answer to an earlier attempt was lost.
 	live, err := a.provider(ctx, p.ARN)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case live == nil:
+		return &setup.StaleError{Resource: *c.After, Reason: setup.Reason{Code: setup.ReasonGone}}
 	}
-	if live != nil && len(without(p.Audiences, live.Audiences)) == 0 && hasTags(live.Tags, p.Tags) { // keys of a provider's tags have a case
-		return nil
-	}
-	return stale(&setup.Resource{Provider: p}, "it was created meanwhile, with other audiences or tags")
+	_, err = c.Compare(&setup.Resource{Provider: live})
+	return err
 }
 
 // addAudiences adds to the provider those audiences that it lacks.
@@ -134,9 +185,22 @@ func (a *Account) addAudiences(ctx context.Context, before, after *setup.Provide
 	return nil
 }
 
+func (a *Account) deleteProvider(ctx context.Context, c setup.Change) error {
+	live, err := a.provider(ctx, c.Before.Provider.ARN)
+	if err != nil || live == nil {
+		return err
+	}
+	if done, err := c.Compare(&setup.Resource{Provider: live}); done || err != nil {
+		return err
+	}
+	_, err = call(ctx, a, a.iam.DeleteOpenIDConnectProvider, &iam.DeleteOpenIDConnectProviderInput{OpenIDConnectProviderArn: &live.ARN})
+	return err
+}
+
 // createRole makes the role with everything that marks and limits it, in one
 // call.
-func (a *Account) createRole(ctx context.Context, r *setup.Role) error {
+func (a *Account) createRole(ctx context.Context, c setup.Change) error {
+	r := c.After.Role
 	in := &iam.CreateRoleInput{
 		RoleName:                 &r.Name,
 		AssumeRolePolicyDocument: aws.String(r.Trust.String()),
@@ -155,26 +219,21 @@ func (a *Account) createRole(ctx context.Context, r *setup.Role) error {
 		in.PermissionsBoundary = &r.Boundary
 	}
 	_, err := call(ctx, a, a.iam.CreateRole, in)
-	switch {
-	case hasCode(err, codeExists):
-		if err := a.sameRole(ctx, r); err != nil {
-			return err
-		}
-	case err != nil:
+	if hasCode(err, codeExists) {
+		err = a.checkCreated(ctx, c)
+	}
+	if err != nil {
 		return err
 	}
-	a.mu.Lock()
-	a.created[keyOf(r.Name)] = true
-	a.mu.Unlock()
+	a.note(a.created, r.Name)
 	return nil
 }
 
-// sameRole says how the role that exists differs from the one that was to be
-// made. It does not if it is ours and only the answer was lost.
-func (a *Account) sameRole(ctx context.Context, want *setup.Role) error {
-	id := &setup.Resource{Role: want}
-	live, err := a.liveRole(ctx, want.Name)
-	for _, pause := range a.settle {
+// checkCreated compares the role that exists with the one that was to be made. They
+// are the same when only the answer to an earlier attempt was lost.
+func (a *Account) checkCreated(ctx context.Context, c setup.Change) error {
+	live, err := a.liveRole(ctx, c.After.Role.Name)
+	for _, pause := range a.consistencyPauses {
 		// IAM says that it exists, so it will be seen.
 		if !hasCode(err, codeNotFound) {
 			break
@@ -182,27 +241,16 @@ func (a *Account) sameRole(ctx context.Context, want *setup.Role) error {
 		if err := wait(ctx, pause); err != nil {
 			return err
 		}
-		live, err = a.liveRole(ctx, want.Name)
+		live, err = a.liveRole(ctx, c.After.Role.Name)
 	}
 	switch {
 	case hasCode(err, codeNotFound):
-		return stale(id, "it was created and deleted meanwhile")
+		return &setup.StaleError{Resource: *c.After, Reason: setup.Reason{Code: setup.ReasonGone}}
 	case err != nil:
 		return err
-	case live.Name != want.Name:
-		return stale(id, fmt.Sprintf("it was created meanwhile with the name %q", live.Name))
-	case live.Path != want.Path && want.Path != "":
-		return stale(id, fmt.Sprintf("it was created meanwhile under the path %q", live.Path))
-	case !hasTags(foldKeys(live.Tags), foldKeys(want.Tags)):
-		return stale(id, "it was created meanwhile with other tags")
-	case !live.Trust.Equal(want.Trust):
-		return stale(id, "it was created meanwhile with another trust policy")
-	case want.Boundary != "" && live.Boundary != want.Boundary:
-		return stale(id, "it was created meanwhile with another permissions boundary")
-	case want.MaxSession != 0 && live.MaxSession != want.MaxSession:
-		return stale(id, "it was created meanwhile with another maximum session duration")
 	}
-	return nil
+	_, err = c.Compare(&setup.Resource{Role: live})
+	return err
 }
 
 // liveRole reads a role as it is now.
@@ -217,63 +265,54 @@ func (a *Account) liveRole(ctx context.Context, name string) (*setup.Role, error
 	return roleFrom(out.Role)
 }
 
-// updateRole writes what differs between before and after. A part that is
-// already as it shall be is left out; one that is neither as before nor as after
-// makes the change stale, before anything is written. Tags go first: a role that
-// carries them is known as ours, so a run that is cut short can be taken up.
-func (a *Account) updateRole(ctx context.Context, before, after *setup.Role) error {
-	id := &setup.Resource{Role: after}
+// deleteRole deletes a role. IAM refuses it while the role has policies or is in an
+// instance profile (DeleteConflict).
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteRole.html
+func (a *Account) deleteRole(ctx context.Context, c setup.Change) error {
+	live, err := a.liveRole(ctx, c.Before.Role.Name)
+	if err != nil {
+		return err
+	}
+	if _, err := c.Compare(&setup.Resource{Role: live}); err != nil {
+		return err
+	}
+	_, err = call(ctx, a, a.iam.DeleteRole, &iam.DeleteRoleInput{RoleName: &live.Name})
+	return err
+}
+
+// updateRole writes what differs between the role and c.After. New tags go first and
+// removed ones last: a role that carries our tags is known as ours, so that a run which
+// was interrupted can be taken up.
+func (a *Account) updateRole(ctx context.Context, c setup.Change) error {
+	after := c.After.Role
 	live, err := a.liveRole(ctx, after.Name)
 	if err != nil {
 		return err
 	}
-	tags := map[string]string{}
-	beforeTags, liveTags := foldKeys(before.Tags), foldKeys(live.Tags)
-	for _, key := range slices.Sorted(maps.Keys(after.Tags)) {
-		value, folded := after.Tags[key], strings.ToLower(key)
-		was, had := beforeTags[folded]
-		is, has := liveTags[folded]
-		switch {
-		case had && was == value || has && is == value:
-		case has != had || is != was:
-			return stale(id, fmt.Sprintf("its tag %q was changed", key))
-		default:
-			tags[key] = value
-		}
+	if done, err := c.Compare(&setup.Resource{Role: live}); done || err != nil {
+		return err
 	}
-	trust := !after.Trust.Equal(before.Trust) && !after.Trust.Equal(live.Trust)
-	if trust && !live.Trust.Equal(before.Trust) {
-		return stale(id, "its trust policy was changed")
-	}
-	boundary := after.Boundary != "" && after.Boundary != before.Boundary && after.Boundary != live.Boundary
-	if boundary && live.Boundary != before.Boundary {
-		return stale(id, fmt.Sprintf("its permissions boundary is now %q", live.Boundary))
-	}
-	session := after.MaxSession != 0 && after.MaxSession != before.MaxSession && after.MaxSession != live.MaxSession
-	if session && before.MaxSession != 0 && live.MaxSession != before.MaxSession {
-		return stale(id, fmt.Sprintf("its maximum session duration is now %d seconds", live.MaxSession))
-	}
-
-	if len(tags) > 0 {
-		if _, err := call(ctx, a, a.iam.TagRole, &iam.TagRoleInput{RoleName: &after.Name, Tags: tagList(tags)}); err != nil {
+	add, remove := retag(*c.Before.Role, *live, *after)
+	if len(add) > 0 {
+		if _, err := call(ctx, a, a.iam.TagRole, &iam.TagRoleInput{RoleName: &after.Name, Tags: tagList(add)}); err != nil {
 			return err
 		}
 	}
-	if trust {
+	if !after.Trust.Equal(live.Trust) {
 		if _, err := call(ctx, a, a.iam.UpdateAssumeRolePolicy, &iam.UpdateAssumeRolePolicyInput{
 			RoleName: &after.Name, PolicyDocument: aws.String(after.Trust.String()),
 		}); err != nil {
 			return err
 		}
 	}
-	if boundary {
+	if after.Boundary != "" && after.Boundary != live.Boundary {
 		if _, err := call(ctx, a, a.iam.PutRolePermissionsBoundary, &iam.PutRolePermissionsBoundaryInput{
 			RoleName: &after.Name, PermissionsBoundary: &after.Boundary,
 		}); err != nil {
 			return err
 		}
 	}
-	if session {
+	if after.MaxSession != 0 && after.MaxSession != live.MaxSession {
 		in := &iam.UpdateRoleInput{RoleName: &after.Name, MaxSessionDuration: &after.MaxSession}
 		// Servers that stand in for IAM empty a description that is not sent.
 		if live.Description != "" {
@@ -283,44 +322,61 @@ func (a *Account) updateRole(ctx context.Context, before, after *setup.Role) err
 			return err
 		}
 	}
+	if len(remove) > 0 {
+		if _, err := call(ctx, a, a.iam.UntagRole, &iam.UntagRoleInput{RoleName: &after.Name, TagKeys: remove}); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-// attach attaches a managed policy, which is no error when it is attached.
-func (a *Account) attach(ctx context.Context, p *setup.Policy) error {
-	_, err := call(ctx, a, a.iam.AttachRolePolicy, &iam.AttachRolePolicyInput{RoleName: &p.Role, PolicyArn: &p.ARN})
-	return err
+// retag returns the tags to set and the keys to remove so that the live role has those of
+// after. Tags that neither before nor after has are somebody else's.
+func retag(before, live, after setup.Role) (add map[string]string, remove []string) {
+	add = map[string]string{}
+	was, is, will := foldKeys(before.Tags), foldKeys(live.Tags), foldKeys(after.Tags)
+	for key, value := range after.Tags {
+		if have, ok := is[strings.ToLower(key)]; !ok || have != value {
+			add[key] = value
+		}
+	}
+	for key := range live.Tags {
+		_, had := was[strings.ToLower(key)]
+		if _, stays := will[strings.ToLower(key)]; had && !stays {
+			remove = append(remove, key)
+		}
+	}
+	slices.Sort(remove)
+	return add, remove
 }
 
-// putInline writes an inline policy if the one in its place is as it was before;
-// before is nil when there was none.
-func (a *Account) putInline(ctx context.Context, before, after *setup.Policy) error {
-	id := &setup.Resource{Policy: after}
-	// Nobody else has had the time to put a policy in a role that was just made.
-	if before != nil || !a.isCreated(after.Role) {
-		encoded, ok, err := a.inlineDocument(ctx, after.Role, after.Name)
+// writeInline writes or deletes an inline policy. One that is new in a role that was
+// just made is not read: it cannot exist yet.
+func (a *Account) writeInline(ctx context.Context, c setup.Change, isNew bool) error {
+	p := c.Resource().Policy
+	if !isNew || c.Before != nil {
+		var now *setup.Resource
+		encoded, ok, err := a.inlineDocument(ctx, p.Role, p.Name)
 		if err != nil {
 			return err
 		}
-		var live json.RawMessage
 		if ok {
-			if live, err = jsonDocument(encoded); err != nil {
-				return fmt.Errorf("inline policy %q of role %q: %w", after.Name, after.Role, err)
+			doc, err := inlineDocumentFrom(p.Role, p.Name, encoded)
+			if err != nil {
+				return err
 			}
+			now = &setup.Resource{Policy: &setup.Policy{Role: p.Role, Name: p.Name, Document: doc}}
 		}
-		switch {
-		case ok && setup.SameDocument(live, after.Document):
-			return nil
-		case ok && before == nil:
-			return stale(id, "it was created meanwhile with another document")
-		case ok && !setup.SameDocument(live, before.Document):
-			return stale(id, "its document was changed")
-		case !ok && before != nil:
-			return stale(id, "it does not exist any more")
+		if done, err := c.Compare(now); done || err != nil {
+			return err
 		}
 	}
+	if c.Action == setup.ActionDelete {
+		_, err := call(ctx, a, a.iam.DeleteRolePolicy, &iam.DeleteRolePolicyInput{RoleName: &p.Role, PolicyName: &p.Name})
+		return err
+	}
 	_, err := call(ctx, a, a.iam.PutRolePolicy, &iam.PutRolePolicyInput{
-		RoleName: &after.Role, PolicyName: &after.Name, PolicyDocument: aws.String(string(after.Document)),
+		RoleName: &p.Role, PolicyName: &p.Name, PolicyDocument: aws.String(p.Document.String()),
 	})
 	return err
 }
@@ -334,16 +390,6 @@ func without(all, some []string) []string {
 		}
 	}
 	return out
-}
-
-// hasTags says whether every one of want is in live.
-func hasTags(live, want map[string]string) bool {
-	for key, value := range want {
-		if is, ok := live[key]; !ok || is != value {
-			return false
-		}
-	}
-	return true
 }
 
 // foldKeys gives a role's tags with keys in lower case: IAM keeps the case of a

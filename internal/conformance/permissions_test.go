@@ -15,8 +15,15 @@ import (
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags_oidc.html
 var implied = []string{"iam:TagOpenIDConnectProvider"}
 
-// The policy that users are told to grant has an action for every call that the
-// code can make to IAM, and none besides.
+// destroying are the calls that setup.World.PlanDestroy leads to, which no command
+// makes yet.
+var destroying = []string{
+	"iam:DeleteOpenIDConnectProvider", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy",
+	"iam:ListInstanceProfilesForRole", "iam:ListRolePolicies", "iam:ListRoles", "iam:UntagRole",
+}
+
+// The policy that users are told to grant has an action for every call that a
+// command can make to IAM, and none besides.
 func TestPermissionsNameEveryCall(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "permissions.md"))
@@ -55,6 +62,7 @@ func TestPermissionsNameEveryCall(t *testing.T) {
 			called = append(called, "iam:"+m[1])
 		}
 	}
+	called = slices.DeleteFunc(called, func(action string) bool { return slices.Contains(destroying, action) })
 	slices.Sort(called)
 	if called = slices.Compact(called); !slices.Equal(granted, called) {
 		t.Errorf("docs/permissions.md grants\n%q\nand the code needs\n%q", granted, called)

@@ -10,7 +10,7 @@ import (
 
 // A Scope is where a resource lives that is given by its bare name.
 type Scope struct {
-	// Partition is "aws", "aws-cn" or "aws-us-gov".
+	// Partition is "aws", "aws-cn", "aws-us-gov" or another of AWS's.
 	Partition string
 	// Account is the 12-digit account ID.
 	Account string
@@ -62,14 +62,23 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("preset %s cannot be made for %q: %s", e.Preset, e.Answer, e.Reason)
 }
 
+// Named is Find with an error, an *Error, for a name that there is not.
+func Named(name string) (Preset, error) {
+	p, ok := Find(name)
+	if !ok {
+		return p, &Error{Preset: name, Reason: "unknown preset"}
+	}
+	return p, nil
+}
+
 // Parse takes "<name>=<answer>" apart, as a command line has it, and checks
 // both. The error is an *Error.
 func Parse(text string) (Preset, string, error) {
 	name, answer, ok := strings.Cut(text, "=")
-	p, known := Find(name)
+	p, err := Named(name)
 	switch {
-	case !known:
-		return Preset{}, "", &Error{Preset: name, Reason: "there is none of that name"}
+	case err != nil:
+		return Preset{}, "", err
 	case !ok:
 		return Preset{}, "", &Error{Preset: name, Reason: "write it as " + name + "=" + p.Example}
 	}

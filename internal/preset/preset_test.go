@@ -181,7 +181,7 @@ func TestAnswersOfOnePreset(t *testing.T) {
 		{"dynamodb-table", "arn:aws:sqs:eu-west-1:111122223333:jobs", "the ARN of a table looks like"},
 		{"dynamodb-table", "arn:aws:dynamodb:::table/orders", "lacks the region"},
 		{"s3-read", "arn:aws:s3:eu-west-1:111122223333:my-bucket", "no region and no account"},
-		{"s3-read", "arn:evil:s3:::my-bucket", "no AWS partition"},
+		{"s3-read", "arn:evil:s3:::my-bucket", "unknown partition"},
 	} {
 		p, ok := preset.Find(tt.preset)
 		if !ok {
@@ -228,8 +228,8 @@ func TestParse(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"s3-read":        "write it as s3-read=",
-		"s3-red=x":       "there is none of that name",
-		"":               "there is none of that name",
+		"s3-red=x":       "unknown preset",
+		"":               "unknown preset",
 		"s3-read=":       "is needed",
 		"s3-read=a*b":    "not '*'",
 		"\x1b]0;x\a=abc": `"\x1b]0;x\a"`,

@@ -64,8 +64,8 @@ func (k kind) read(answer string, s Scope) (r resource, reason string) {
 		problem = k.problemInARN
 	}
 	switch {
-	case !partition(parts[1]):
-		return r, fmt.Sprintf("%q is no AWS partition known here", parts[1])
+	case !isPartition(parts[1]):
+		return r, fmt.Sprintf("unknown partition %q", parts[1])
 	case parts[2] != k.service || !ok:
 		return r, "the ARN of " + k.noun + " looks like " + k.example()
 	case k.regional && (!plain(parts[3], "-") || !digits(parts[4], 12)):
@@ -92,7 +92,11 @@ func (k kind) example() string {
 	return "arn:aws:" + k.service + ":::" + k.before + "name"
 }
 
-func partition(p string) bool { return p == "aws" || p == "aws-cn" || p == "aws-us-gov" }
+// isPartition says whether p has the form of an AWS partition's name: aws, aws-us-gov.
+func isPartition(p string) bool {
+	rest, ok := strings.CutPrefix(p, "aws")
+	return ok && (rest == "" || rest[0] == '-' && plain(rest, "-"))
+}
 
 func digits(s string, n int) bool {
 	return len(s) == n && strings.Trim(s, "0123456789") == ""

@@ -96,7 +96,7 @@ func table() []Preset {
 func objects(r resource) string { return strings.TrimSuffix(r.arn, "/") + "/*" }
 
 // listBucket allows listing the bucket, and of its keys those below the prefix
-// alone: the prefix without its slash would list the names of its neighbours too.
+// alone: the prefix without its slash would list the names of its neighbors too.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/amazon-s3-policy-keys.html
 func listBucket(r resource) statement {
 	bucket, prefix, _ := strings.Cut(strings.TrimSuffix(r.name, "/"), "/")

@@ -3,6 +3,7 @@ package render
 import (
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/fly-aws/fly-aws/internal/explain"
@@ -142,7 +143,7 @@ func (p printer) statement(s trustpolicy.StatementResult) {
 }
 
 func statementName(index int, sid string) string {
-	name := "Statement " + number(index+1)
+	name := "Statement " + strconv.Itoa(index+1)
 	if sid != "" {
 		name += " (" + text.Name(sid) + ")"
 	}

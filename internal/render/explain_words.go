@@ -2,6 +2,7 @@ package render
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -307,7 +308,7 @@ func intendedWords(e explain.Explanation) string {
 		names[i] = text.Name(names[i])
 	}
 	if more := len(names) - maxIntended; more > 0 {
-		names = append(names[:maxIntended], number(more)+" more")
+		names = append(names[:maxIntended], strconv.Itoa(more)+" more")
 	}
 	last := len(names) - 1
 	list := names[last]

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode"
 	"unicode/utf16"
 
+	"github.com/fly-aws/fly-aws/internal/text"
 	"github.com/fly-aws/fly-aws/setup"
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
@@ -23,8 +23,7 @@ const (
 )
 
 // JSON writes v as one indented document with a final newline. Characters that a
-// terminal could take for commands are escaped, so that a document may be looked
-// at too.
+// terminal could take for commands, or does not show, are escaped.
 func JSON(w io.Writer, v any) error {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
@@ -36,7 +35,7 @@ func JSON(w io.Writer, v any) error {
 	var out strings.Builder
 	for _, r := range buf.String() {
 		switch {
-		case r < 0x7f || unicode.IsGraphic(r) && !unicode.Is(unicode.Bidi_Control, r):
+		case r == '\n' || text.Visible(r):
 			out.WriteRune(r)
 		case r > 0xffff:
 			high, low := utf16.EncodeRune(r)
@@ -56,12 +55,13 @@ type ReportDocument struct {
 	Account   string `json:"account"`
 	Org       string `json:"org"`
 	// Status is "done", "nothing-to-do", "failed" or "interrupted".
-	Status   string           `json:"status"`
-	Roles    []setup.Grant    `json:"roles"`
-	Changes  []ResultDocument `json:"changes"`
-	Findings []setup.Finding  `json:"findings"`
-	Proofs   []ProofDocument  `json:"proofs"`
-	// Warnings are to know of; they do not make it fail.
+	Status  string           `json:"status"`
+	Roles   []setup.Grant    `json:"roles"`
+	Changes []ResultDocument `json:"changes"`
+	// Findings are what does not read back as planned.
+	Findings []FindingDocument    `json:"findings"`
+	Checks   []TrustCheckDocument `json:"checks"`
+	// Warnings do not make it fail.
 	Warnings []WarningDocument `json:"warnings"`
 	// Error is the failure that ended it, as in an ErrorDocument.
 	Error *Problem `json:"error,omitempty"`
@@ -76,10 +76,23 @@ type ResultDocument struct {
 	Error   string         `json:"error,omitempty"`
 }
 
-// A ProofDocument is one proof and whether it held.
-type ProofDocument struct {
-	setup.Proof
-	Held bool `json:"held"`
+// A FindingDocument is a resource that does not read back as planned.
+type FindingDocument struct {
+	ID string `json:"id"`
+	// Absent says that it does not exist, Remains that it was to be deleted and does;
+	// otherwise it differs.
+	Absent  bool `json:"absent"`
+	Remains bool `json:"remains,omitempty"`
+}
+
+// A TrustCheckDocument is what a role's live trust policy decides about a subject.
+type TrustCheckDocument struct {
+	App     string               `json:"app"`
+	Role    string               `json:"role"`
+	Subject string               `json:"subject"`
+	Want    trustpolicy.Decision `json:"want"`
+	Got     trustpolicy.Decision `json:"got"`
+	Passed  bool                 `json:"passed"`
 }
 
 // A Problem is a failure: what kind, what happened, what to do next.
@@ -90,6 +103,16 @@ type Problem struct {
 	// Message has a line for each thing that is wrong.
 	Message string   `json:"message"`
 	Hints   []string `json:"hints,omitempty"`
+	// Causes are the failures that it is made of, when there are several. Message
+	// and Hints then hold those of all.
+	Causes []Cause `json:"causes,omitempty"`
+}
+
+// A Cause is one of several failures, with its own next steps.
+type Cause struct {
+	Code    string   `json:"code"`
+	Message string   `json:"message"`
+	Hints   []string `json:"hints,omitempty"`
 }
 
 // An ErrorDocument is what --json prints of a failure before there is a report.
@@ -98,9 +121,8 @@ type ErrorDocument struct {
 	Error  Problem `json:"error"`
 }
 
-// NewReport makes the document of a report, with warnings and those that proofs
-// give cause for.
-func NewReport(plan *setup.Plan, report setup.Report, findings []setup.Finding, proofs []setup.Proof, warnings []WarningDocument) ReportDocument {
+// NewReport makes the document of what became of a plan.
+func NewReport(plan *setup.Plan, report *setup.Report) ReportDocument {
 	doc := ReportDocument{
 		Schema:    ReportSchema,
 		Partition: plan.Partition,
@@ -109,36 +131,53 @@ func NewReport(plan *setup.Plan, report setup.Report, findings []setup.Finding, 
 		Status:    "done",
 		Roles:     append([]setup.Grant{}, plan.Grants...),
 		Changes:   []ResultDocument{},
-		Findings:  append([]setup.Finding{}, findings...),
-		Proofs:    []ProofDocument{},
-		Warnings:  append([]WarningDocument{}, warnings...),
+		Findings:  []FindingDocument{},
+		Checks:    []TrustCheckDocument{},
+		Warnings:  WarningDocuments(plan),
 	}
 	if report.Count(setup.StatusKept) == len(report.Results) {
 		doc.Status = "nothing-to-do"
 	}
 	for _, r := range report.Results {
-		result := ResultDocument{ID: r.Change.After.ID(), Action: r.Change.Action, Status: r.Status, Reasons: r.Change.Reasons}
+		result := ResultDocument{ID: r.Change.Resource().ID(), Action: r.Change.Action, Status: r.Status, Reasons: r.Change.Reasons}
 		if r.Err != nil {
-			result.Error = Clean(r.Err.Error())
+			result.Error = text.Clean(r.Err.Error())
 		}
 		doc.Changes = append(doc.Changes, result)
 	}
-	for _, p := range proofs {
-		doc.Proofs = append(doc.Proofs, ProofDocument{p, p.Held()})
-		if !p.Held() && (p.Want.Denied() || p.Got == trustpolicy.Undecided) {
-			doc.Warnings = append(doc.Warnings, proofWarning(p))
+	for _, m := range report.Mismatches {
+		doc.Findings = append(doc.Findings, FindingDocument{ID: m.Resource.ID(), Absent: m.Absent, Remains: m.Remains})
+	}
+	for _, c := range report.Checks {
+		doc.Checks = append(doc.Checks, TrustCheckDocument{c.App, c.Role, c.Subject, c.Want, c.Got, c.Passed()})
+		if !c.Passed() && (c.Want.Denied() || c.Got == trustpolicy.Undecided) {
+			doc.Warnings = append(doc.Warnings, checkWarning(c))
 		}
 	}
 	return doc
 }
 
-// Error shows a failure: the message, then what to do about it.
+// Error shows a failure: what is wrong, then what to do about it. Several failures
+// are a list, each with its own next steps; those that are the same for all come
+// last.
 func Error(w io.Writer, problem Problem, style Style) {
 	p := printer{w, style}
-	for line := range strings.Lines(problem.Message) {
-		p.line("%s %s", p.paint(red, "Error:"), strings.TrimSuffix(line, "\n"))
+	shown := map[string]bool{}
+	show := func(message string, hints []string) {
+		for line := range strings.Lines(message) {
+			p.line("%s %s", p.paint(red, "Error:"), strings.TrimSuffix(line, "\n"))
+		}
+		for _, hint := range hints {
+			if !shown[hint] {
+				p.line("%s %s", p.arrow(), hint)
+			}
+			shown[hint] = true
+		}
 	}
-	for _, hint := range problem.Hints {
-		p.line("%s %s", p.arrow(), hint)
+	message := problem.Message
+	for _, cause := range problem.Causes {
+		show(cause.Message, cause.Hints)
+		message = ""
 	}
+	show(message, problem.Hints)
 }

@@ -8,11 +8,13 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/aymanbagabas/go-udiff"
 
+	"github.com/fly-aws/fly-aws/internal/text"
 	"github.com/fly-aws/fly-aws/setup"
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
@@ -25,9 +27,9 @@ func Plan(w io.Writer, plan *setup.Plan, style Style) {
 		p.line("%s nothing to do: %s", p.ok(), unchanged(plan))
 		return
 	}
-	p.line("Plan for the Fly organisation %s in the AWS account %s:", p.paint(bold, Clean(plan.Org)), p.paint(bold, Clean(plan.Account)))
+	p.line("Plan for the Fly organization %s in the AWS account %s:", p.paint(bold, text.Name(plan.Org)), p.paint(bold, text.Name(plan.Account)))
 	p.line("")
-	shown := map[string]string{} // the roles of the documents shown
+	shown := map[string]string{} // which role a document was shown for
 	for _, c := range plan.Changes {
 		if c.Action != setup.ActionKeep {
 			p.change(plan, c, shown)
@@ -39,7 +41,7 @@ func Plan(w io.Writer, plan *setup.Plan, style Style) {
 
 func unchanged(plan *setup.Plan) string {
 	if len(plan.Changes) == 1 {
-		return "the one resource is up to date"
+		return "the resource is up to date"
 	}
 	return "all " + Count(len(plan.Changes), "resource") + " are up to date"
 }
@@ -49,33 +51,39 @@ func summary(plan *setup.Plan) string {
 	for _, c := range plan.Changes {
 		n[c.Action]++
 	}
-	parts := []string{number(n[setup.ActionCreate]) + " to create"}
+	var parts []string
 	for _, part := range []struct {
 		action setup.Action
 		words  string
 	}{
+		{setup.ActionCreate, "to create"},
 		{setup.ActionUpdate, "to change"},
 		{setup.ActionAdopt, "to adopt"},
+		{setup.ActionDelete, "to delete"},
 		{setup.ActionConflict, "in conflict"},
 		{setup.ActionKeep, "unchanged"},
 	} {
 		if n[part.action] > 0 {
-			parts = append(parts, number(n[part.action])+" "+part.words)
+			parts = append(parts, strconv.Itoa(n[part.action])+" "+part.words)
 		}
 	}
 	return "Plan: " + strings.Join(parts, ", ") + "."
 }
 
 func (p printer) change(plan *setup.Plan, c setup.Change, shown map[string]string) {
+	name := Name(c.Resource())
 	switch c.Action {
 	case setup.ActionCreate:
-		p.line("  %s %s", p.paint(green, "+"), Name(*c.After))
+		p.line("  %s %s", p.paint(green, "+"), name)
 		p.details(plan, *c.After, shown)
 		return
+	case setup.ActionDelete:
+		p.line("  %s %s", p.paint(red, "-"), name)
+		return
 	case setup.ActionConflict:
-		p.line("  %s %s", p.bad(), Name(*c.After))
+		p.line("  %s %s", p.bad(), name)
 	default:
-		p.line("  %s %s", p.paint(yellow, "~"), Name(*c.After))
+		p.line("  %s %s", p.paint(yellow, "~"), name)
 	}
 	for _, r := range c.Reasons {
 		p.line("      %s", reason(r))
@@ -83,64 +91,71 @@ func (p printer) change(plan *setup.Plan, c setup.Change, shown map[string]strin
 	p.documentDiff(c)
 }
 
-// details says what matters of a resource that is created: all that it allows.
+// details shows what is written of a resource that is created.
 func (p printer) details(plan *setup.Plan, r setup.Resource, shown map[string]string) {
 	switch {
 	case r.Provider != nil:
-		p.line("      trusts tokens for %s", Clean(strings.Join(r.Provider.Audiences, ", ")))
+		p.line("      trusts tokens for %s", list(r.Provider.Audiences))
+		p.tags(r.Provider.Tags)
 	case r.Role != nil:
 		p.roleDetails(plan, *r.Role)
 	case r.Policy != nil && r.Policy.ARN == "":
-		if role, ok := shown[string(r.Policy.Document)]; ok {
-			p.line("      the same as in role %s", Clean(role))
+		document := r.Policy.Document.String()
+		if role, ok := shown[document]; ok {
+			p.line("      the same as in role %s", text.Name(role))
 			return
 		}
-		shown[string(r.Policy.Document)] = r.Policy.Role
-		p.lines("        ", "  ", false, "", indented(r.Policy.Document))
+		shown[document] = r.Policy.Role
+		p.lines("        ", "  ", false, "", indented(document))
 	case r.Env != nil:
-		p.line("      %s", Clean(r.Env.Value))
+		p.line("      %s", text.Name(r.Env.Value))
 	}
 }
 
 func (p printer) roleDetails(plan *setup.Plan, r setup.Role) {
 	statement, _ := r.Trust.Statement(trustpolicy.Sid(plan.Org))
 	for _, subject := range setup.Subjects(statement) {
-		p.line("      %s may assume it", Clean(subject))
+		p.line("      %s may assume it", text.Name(subject))
 	}
 	if r.Path != "/" {
-		p.line("      path %s", Clean(r.Path))
+		p.line("      path %s", text.Clean(r.Path))
 	}
 	if r.Boundary != "" {
-		p.line("      permissions boundary %s", Clean(policyName(r.Boundary)))
+		p.line("      permissions boundary %s", text.Clean(policyName(r.Boundary)))
 	}
 	if r.MaxSession != 0 {
-		p.line("      sessions of at most %s", (time.Duration(r.MaxSession) * time.Second).String())
+		p.line("      sessions of at most %s", Duration(time.Duration(r.MaxSession)*time.Second))
 	}
-	for _, key := range slices.Sorted(maps.Keys(r.Tags)) {
+	p.tags(r.Tags)
+}
+
+// tags shows the tags that are not fly-aws's own.
+func (p printer) tags(tags map[string]string) {
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
 		if !strings.HasPrefix(key, "fly-aws:") {
-			p.line("      tag %s=%s", Clean(key), Clean(r.Tags[key]))
+			p.line("      tag %s=%s", text.Name(key), text.Name(tags[key]))
 		}
 	}
 }
 
 // documentDiff shows how a trust policy or an inline policy changes, line by line.
 func (p printer) documentDiff(c setup.Change) {
-	if c.Action == setup.ActionConflict || c.Before == nil {
+	if c.Action == setup.ActionConflict || c.Before == nil || c.After == nil {
 		return
 	}
 	switch before, after := *c.Before, *c.After; {
 	case before.Role != nil && !before.Role.Trust.Equal(after.Role.Trust):
 		p.lines("        ", "  ", false, before.Role.Trust.Indent()+"\n", after.Role.Trust.Indent()+"\n")
 	case before.Policy != nil && after.Policy.ARN == "":
-		p.lines("        ", "  ", false, indented(before.Policy.Document), indented(after.Policy.Document))
+		p.lines("        ", "  ", false, indented(before.Policy.Document.String()), indented(after.Policy.Document.String()))
 	}
 }
 
-// indented is a JSON document with a line a member.
-func indented(doc json.RawMessage) string {
+// indented is a JSON document with one line per member.
+func indented(document string) string {
 	var buf bytes.Buffer
-	if err := json.Indent(&buf, doc, "", "  "); err != nil {
-		return string(doc) + "\n"
+	if err := json.Indent(&buf, []byte(document), "", "  "); err != nil {
+		return document + "\n"
 	}
 	return buf.String() + "\n"
 }
@@ -148,13 +163,13 @@ func indented(doc json.RawMessage) string {
 // Diff shows how a file changes, as git shows it.
 func Diff(w io.Writer, name, before, after string, style Style) {
 	p := printer{w, style}
-	p.line("%s", p.paint(bold, "--- a/"+Clean(name)))
-	p.line("%s", p.paint(bold, "+++ b/"+Clean(name)))
+	p.line("%s", p.paint(bold, "--- a/"+text.Clean(name)))
+	p.line("%s", p.paint(bold, "+++ b/"+text.Clean(name)))
 	p.lines("", " ", true, before, after)
 }
 
-// lines shows the lines that differ with two around them. A mark of one or two
-// characters stands before each.
+// lines shows the lines that differ with two lines of context. Each begins with
+// a mark of one or two characters.
 func (p printer) lines(indent, mark string, headers bool, before, after string) {
 	unified, err := udiff.ToUnifiedDiff("", "", before, udiff.Lines(before, after), 2)
 	if err != nil { // only for edits out of range, which Lines does not make
@@ -165,14 +180,14 @@ func (p printer) lines(indent, mark string, headers bool, before, after string) 
 			p.line("%s", p.paint(dim, hunkHeader(hunk)))
 		}
 		for _, l := range hunk.Lines {
-			text, noNewline := Clean(strings.TrimRight(l.Content, "\r\n")), !strings.HasSuffix(l.Content, "\n")
+			line, noNewline := text.Clean(strings.TrimRight(l.Content, "\r\n")), !strings.HasSuffix(l.Content, "\n")
 			switch l.Kind {
 			case udiff.Insert:
-				p.line("%s%s", indent, p.paint(green, "+"+mark[1:]+text))
+				p.line("%s%s", indent, p.paint(green, "+"+mark[1:]+line))
 			case udiff.Delete:
-				p.line("%s%s", indent, p.paint(red, "-"+mark[1:]+text))
+				p.line("%s%s", indent, p.paint(red, "-"+mark[1:]+line))
 			default:
-				p.line("%s%s", indent, strings.TrimRight(mark+text, " "))
+				p.line("%s%s", indent, strings.TrimRight(mark+line, " "))
 			}
 			if noNewline {
 				p.line("%s", p.paint(dim, `\ No newline at end of file`))
@@ -201,15 +216,19 @@ func hunkHeader(h *udiff.Hunk) string {
 func Name(r setup.Resource) string {
 	switch {
 	case r.Provider != nil:
-		return "OIDC provider " + Clean(strings.TrimPrefix(r.Provider.URL, "https://"))
+		url := r.Provider.URL
+		if url == "" {
+			_, url, _ = strings.Cut(r.Provider.ARN, "/")
+		}
+		return "OIDC provider " + text.Name(strings.TrimPrefix(url, "https://"))
 	case r.Role != nil:
-		return "role " + Clean(r.Role.Name)
+		return "role " + text.Name(r.Role.Name)
 	case r.Policy != nil && r.Policy.ARN != "":
-		return "policy " + Clean(policyName(r.Policy.ARN)) + " on role " + Clean(r.Policy.Role)
+		return "policy " + text.Name(policyName(r.Policy.ARN)) + " on role " + text.Name(r.Policy.Role)
 	case r.Policy != nil:
-		return "inline policy " + Clean(r.Policy.Name) + " in role " + Clean(r.Policy.Role)
+		return "inline policy " + text.Name(r.Policy.Name) + " in role " + text.Name(r.Policy.Role)
 	case r.Env != nil:
-		return Clean(r.Env.Key) + " in " + Clean(r.Env.Config)
+		return text.Name(r.Env.Key) + " in " + text.Name(r.Env.Config)
 	}
 	return "nothing"
 }
@@ -222,30 +241,9 @@ func policyName(arn string) string {
 	return arn
 }
 
-// NameOf names a resource by its ID, as setup.Resource.ID makes it.
-func NameOf(id string) string {
-	kind, rest, _ := strings.Cut(id, ":")
-	switch kind {
-	case "provider":
-		return "OIDC provider " + Clean(rest[strings.IndexByte(rest, '/')+1:])
-	case "role":
-		return "role " + Clean(rest)
-	case "attachment":
-		role, arn, _ := strings.Cut(rest, ":")
-		return "policy " + Clean(policyName(arn)) + " on role " + Clean(role)
-	case "inline":
-		role, name, _ := strings.Cut(rest, ":")
-		return "inline policy " + Clean(name) + " in role " + Clean(role)
-	case "env":
-		i := strings.LastIndexByte(rest, ':')
-		return Clean(rest[i+1:]) + " in " + Clean(rest[:max(i, 0)])
-	}
-	return Clean(id)
-}
-
-// reason puts a difference into words.
+// reason puts a difference between a plan's before and after into words.
 func reason(r setup.Reason) string {
-	have, want := Clean(r.Have), Clean(r.Want)
+	have, want := text.Name(r.Have), text.Name(r.Want)
 	switch r.Code {
 	case setup.ReasonAbsent:
 		return "does not exist"
@@ -253,25 +251,32 @@ func reason(r setup.Reason) string {
 		return "lacks the audience " + want
 	case setup.ReasonStatementMissing:
 		return "its trust policy lacks the statement " + want
+	case setup.ReasonStatementUnwanted:
+		return "its trust policy loses the statement " + have
 	case setup.ReasonStatementEdited:
 		return "the statement " + want + " in its trust policy was edited"
 	case setup.ReasonSubjectMissing:
-		return want + " may not assume it yet"
+		return want + " cannot assume it yet"
 	case setup.ReasonSubjectUnwanted:
-		return have + " may assume it, and will not any more"
+		return have + " loses access"
 	case setup.ReasonMaxSession:
-		return "its maximum session is " + have + ", not " + want
+		return "its maximum session duration is " + orNone(have) + ", not " + want
 	case setup.ReasonBoundary:
-		if have == "" {
+		switch {
+		case have == "":
 			return "has no permissions boundary; gets " + want
+		case want == "":
+			return "loses its permissions boundary " + have
 		}
 		return "its permissions boundary is " + have + ", not " + want
 	case setup.ReasonTag:
 		switch {
 		case have == "":
 			return "lacks the tag " + want
-		case strings.HasPrefix(want, setup.TagApp+"="):
-			return "is shared from now on; it was that of " + strings.TrimPrefix(have, setup.TagApp+"=") + " alone"
+		case want == "":
+			return "loses the tag " + have
+		case want == setup.TagApp+"=":
+			return "is shared from now on; until now it was for " + strings.TrimPrefix(have, setup.TagApp+"=") + " alone"
 		}
 		return "has the tag " + have + ", not " + want
 	case setup.ReasonNotAttached:
@@ -280,26 +285,95 @@ func reason(r setup.Reason) string {
 		return "its policy document differs"
 	case setup.ReasonValue:
 		return "is " + have + "; becomes " + want
+	}
+	return conflictReason(r, have, want)
+}
+
+// conflictReason says what of an existing role stands in the way.
+func conflictReason(r setup.Reason, have, want string) string {
+	switch r.Code {
 	case setup.ReasonForeignRole:
-		return "exists already, and fly-aws did not make it"
+		return "exists, and fly-aws did not create it"
 	case setup.ReasonSharedAudience:
 		return "other apps share it with the audience " + have
 	case setup.ReasonOtherOrg:
-		return "belongs to the organisation " + have + ", says its tag " + setup.TagOrg
+		return "belongs to the organization " + have + ", according to its tag " + setup.TagOrg
 	case setup.ReasonOtherApp:
 		switch {
 		case have == "":
-			return "is shared by several apps, say its tags"
+			return "is shared by several apps, according to its tags"
 		case want == "":
-			return "belongs to the app " + have + " alone, says its tag " + setup.TagApp
+			return "belongs to the app " + have + " alone, according to its tag " + setup.TagApp
 		}
-		return "belongs to the app " + have + ", says its tag " + setup.TagApp
+		return "belongs to the app " + have + ", according to its tag " + setup.TagApp
 	case setup.ReasonOtherPath:
 		return "exists under the path " + have + ", not " + want
 	case setup.ReasonNameCase:
-		return "exists as " + have + ": one name to IAM, another in an ARN"
+		return "exists as " + have + ": the same name to IAM, but not in an ARN"
 	}
-	return Clean(string(r.Code))
+	return text.Name(string(r.Code))
+}
+
+// Stale says what changed after a plan was made.
+func Stale(e *setup.StaleError) string {
+	return Name(e.Resource) + " changed after the plan was made: " + staleReason(e.Reason)
+}
+
+func staleReason(r setup.Reason) string {
+	have, want := text.Name(r.Have), text.Name(r.Want)
+	switch r.Code {
+	case setup.ReasonGone:
+		return "it no longer exists"
+	case setup.ReasonExists:
+		return "it exists now"
+	case setup.ReasonTrust:
+		return "its trust policy is different now"
+	case setup.ReasonAudiences:
+		if have == "" {
+			return "it no longer has the audience " + want
+		}
+		return "it has the audience " + have + " now"
+	case setup.ReasonURL:
+		return "its URL is different now"
+	case setup.ReasonFileEdited:
+		return "the file was edited"
+	case setup.ReasonNewlyTrusts:
+		return "the role " + have + " trusts it now"
+	case setup.ReasonMaxSession:
+		return "its maximum session duration is " + orNone(have) + " now, not " + orNone(want)
+	case setup.ReasonBoundary:
+		return "its permissions boundary is " + orNone(have) + " now, not " + orNone(want)
+	case setup.ReasonTag:
+		if have == "" {
+			return "it no longer has the tag " + want
+		}
+		return "it has the tag " + have + " now"
+	case setup.ReasonDocument:
+		return "its policy document is different now"
+	case setup.ReasonValue:
+		return "its value is " + have + " now"
+	}
+	return conflictReason(r, have, want)
+}
+
+func orNone(value string) string {
+	if value == "" {
+		return "none"
+	}
+	return value
+}
+
+// Duration is a duration in whole seconds, without parts that are zero: "1h",
+// "9m42s".
+func Duration(d time.Duration) string {
+	s := d.Round(time.Second).String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 // Count is a number with its noun: "1 app", "3 apps".
@@ -307,14 +381,14 @@ func Count(n int, noun string) string {
 	if n != 1 {
 		noun += "s"
 	}
-	return number(n) + " " + noun
+	return strconv.Itoa(n) + " " + noun
 }
 
 // Apps lists names for a sentence: "web", "web and api", "web, api and 3 more".
 func Apps(names []string) string {
 	names = slices.Clone(names)
 	for i := range names {
-		names[i] = Clean(names[i])
+		names[i] = text.Name(names[i])
 	}
 	const most = 3
 	switch n := len(names); {
@@ -323,6 +397,6 @@ func Apps(names []string) string {
 	case n <= most:
 		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
 	default:
-		return strings.Join(names[:most-1], ", ") + " and " + number(n-most+1) + " more"
+		return strings.Join(names[:most-1], ", ") + " and " + strconv.Itoa(n-most+1) + " more"
 	}
 }

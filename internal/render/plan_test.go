@@ -1,6 +1,10 @@
 package render
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/fly-aws/fly-aws/internal/text"
+)
 
 func TestApps(t *testing.T) {
 	t.Parallel()
@@ -14,7 +18,7 @@ func TestApps(t *testing.T) {
 		{[]string{"web", "api", "worker"}, "web, api and worker"},
 		{[]string{"web", "api", "worker", "cron"}, "web, api and 2 more"},
 		{[]string{"web", "api", "worker", "cron", "mail"}, "web, api and 3 more"},
-		{[]string{"web\x1b[31m"}, Clean("web\x1b[31m")},
+		{[]string{"web\x1b[31m"}, text.Clean("web\x1b[31m")},
 	} {
 		if got := Apps(test.names); got != test.want {
 			t.Errorf("Apps(%q) is %q, want %q", test.names, got, test.want)

@@ -8,17 +8,24 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/fly-aws/fly-aws/internal/text"
 	"github.com/fly-aws/fly-aws/setup"
 )
 
-// Event shows how a change goes, a line when it ends. elapsed is how long it took.
-func Event(w io.Writer, e setup.Event, elapsed time.Duration, style Style) {
+// Event shows a change that has ended, in a line, and what is waited for.
+func Event(w io.Writer, e setup.Event, style Style) {
 	p := printer{w, style}
 	switch e.Status {
 	case setup.StatusDone:
-		p.line("  %s %s %s", p.ok(), Name(*e.Change.After), p.paint(dim, took(elapsed)))
+		p.line("  %s %s %s", p.ok(), Name(e.Change.Resource()), p.paint(dim, took(e.Elapsed)))
 	case setup.StatusFailed:
-		p.line("  %s %s %s", p.bad(), Name(*e.Change.After), p.paint(dim, took(elapsed)))
+		p.line("  %s %s %s", p.bad(), Name(e.Change.Resource()), p.paint(dim, took(e.Elapsed)))
+	case setup.StatusWaiting:
+		var names []string
+		for _, m := range e.Waiting {
+			names = append(names, Name(m.Resource))
+		}
+		p.line("Waiting for IAM to show %s as written; reading again in %s", Apps(names), e.Pause)
 	}
 }
 
@@ -38,9 +45,9 @@ type ProgressOptions struct {
 	Columns, Rows int
 }
 
-// A Progress shows how a plan is applied. When it is live it is a block with a
-// line a pending change, which the first event draws and each later one draws
-// anew in place: not begun, under way, and done or failed with the time it took.
+// A Progress shows how a plan is applied. When it is live it is a block with one
+// line per pending change, which the first event draws and each later one draws
+// again in place: not begun, under way, and done or failed with the time it took.
 // Otherwise it is what Event prints.
 //
 // The cursor stays visible and rests below the block after each write, so a
@@ -80,7 +87,7 @@ func NewProgress(w io.Writer, changes []setup.Change, o ProgressOptions) *Progre
 		}
 		p.at[i] = len(p.lines)
 		// Clean leaves a tab, which is as wide as it likes.
-		name := strings.ReplaceAll(Name(*c.After), "\t", " ")
+		name := strings.ReplaceAll(Name(c.Resource()), "\t", " ")
 		p.lines = append(p.lines, progressLine{name: name, status: setup.StatusUnreached})
 	}
 	// A line that has scrolled off the screen cannot be drawn anew. The cursor's
@@ -89,19 +96,18 @@ func NewProgress(w io.Writer, changes []setup.Change, o ProgressOptions) *Progre
 	return p
 }
 
-// Event shows that a change begins or has ended. elapsed is how long it took, and
-// does not count for one that begins.
-func (p *Progress) Event(e setup.Event, elapsed time.Duration) {
+// Event shows that a change begins or has ended, or what is waited for.
+func (p *Progress) Event(e setup.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	i, ours := p.at[e.Index]
 	if !p.live || !ours {
 		var b strings.Builder
-		Event(&b, e, elapsed, p.out.Style)
+		Event(&b, e, p.out.Style)
 		p.write(b.String())
 		return
 	}
-	p.lines[i].status, p.lines[i].elapsed = e.Status, elapsed
+	p.lines[i].status, p.lines[i].elapsed = e.Status, e.Elapsed
 	p.redraw()
 }
 
@@ -109,13 +115,13 @@ func (p *Progress) Event(e setup.Event, elapsed time.Duration) {
 func (p *Progress) Say(line string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.write(Clean(line) + "\n")
+	p.write(text.Clean(line) + "\n")
 }
 
 // End leaves the block as ordinary text: a change that was never begun stays
 // marked so, unless the report says that it had become needless, since then it is
 // as good as done. What comes later is printed as lines below.
-func (p *Progress) End(report setup.Report) {
+func (p *Progress) End(report *setup.Report) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	changed := false

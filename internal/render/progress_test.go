@@ -104,15 +104,15 @@ type run struct {
 }
 
 func (r run) start(i int) {
-	r.Event(setup.Event{Index: i, Change: r.changes[i], Status: setup.StatusStarted}, 0)
+	r.Event(setup.Event{Index: i, Change: r.changes[i], Status: setup.StatusStarted})
 }
 
 func (r run) done(i int, elapsed time.Duration) {
-	r.Event(setup.Event{Index: i, Change: r.changes[i], Status: setup.StatusDone}, elapsed)
+	r.Event(setup.Event{Index: i, Change: r.changes[i], Status: setup.StatusDone, Elapsed: elapsed})
 }
 
 func (r run) fail(i int, elapsed time.Duration) {
-	r.Event(setup.Event{Index: i, Change: r.changes[i], Status: setup.StatusFailed, Err: errors.New("no")}, elapsed)
+	r.Event(setup.Event{Index: i, Change: r.changes[i], Status: setup.StatusFailed, Err: errors.New("no"), Elapsed: elapsed})
 }
 
 // failing is a run in which one change fails, another finishes after it, and
@@ -123,16 +123,16 @@ func failing(r run) {
 	r.fail(2, 1234567*time.Microsecond)
 	r.Say("Stopping after the call in flight; Ctrl-C again ends at once.")
 	r.done(1, 80*time.Millisecond)
-	r.End(setup.Report{})
+	r.End(&setup.Report{})
 	r.Say("after\x1b[2Jwards")
 }
 
 func TestProgressBytes(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]ProgressOptions{
-		"live":   {Live: true, Columns: 80, Rows: 24},
-		"colour": {Live: true, Columns: 80, Rows: 24, Style: Style{Color: true}},
-		"ascii":  {Live: true, Columns: 40, Rows: 24, Style: Style{ASCII: true}},
+		"live":  {Live: true, Columns: 80, Rows: 24},
+		"color": {Live: true, Columns: 80, Rows: 24, Style: Style{Color: true}},
+		"ascii": {Live: true, Columns: 40, Rows: 24, Style: Style{ASCII: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -169,7 +169,7 @@ func TestProgressPlain(t *testing.T) {
 			}
 		})
 	}
-	t.Run("colour", func(t *testing.T) {
+	t.Run("color", func(t *testing.T) {
 		t.Parallel()
 		var w writes
 		r := run{NewProgress(&w, someChanges(), ProgressOptions{Style: Style{Color: true, ASCII: true}}), someChanges()}
@@ -205,7 +205,7 @@ func TestProgressScreen(t *testing.T) {
 			r.start(4)
 			s.shows(t, "  ✓ role fly-acme-web (90ms)", "  ✓ role fly-acme-api (80ms)", "  → "+policy, "  · AWS_ROLE_ARN in fly.toml")
 			r.fail(4, 1500*time.Millisecond)
-			r.End(setup.Report{})
+			r.End(&setup.Report{})
 			fmt.Fprintln(s, "Error: no")
 			s.shows(t, "  ✓ role fly-acme-web (90ms)", "  ✓ role fly-acme-api (80ms)", "  ✗ "+policyTook, "  · AWS_ROLE_ARN in fly.toml", "Error: no")
 		})
@@ -267,7 +267,10 @@ func TestProgressKept(t *testing.T) {
 	r := run{NewProgress(s, someChanges(), ProgressOptions{Live: true, Columns: 80, Rows: 24}), someChanges()}
 	r.start(5)
 	r.done(5, time.Millisecond)
-	report := setup.Kept(&setup.Plan{Changes: r.changes})
+	report := &setup.Report{}
+	for _, c := range r.changes {
+		report.Results = append(report.Results, setup.Result{Change: c, Status: setup.StatusKept})
+	}
 	report.Results[2].Status = setup.StatusUnreached
 	report.Results[5].Status = setup.StatusDone
 	r.End(report)
@@ -304,7 +307,7 @@ func TestProgressHostile(t *testing.T) {
 		r.start(i)
 	}
 	r.Say("a\x1b[5Ab\nc")
-	r.End(setup.Report{})
+	r.End(&setup.Report{})
 	s.shows(t, `a\x1b[5Ab\x0ac`,
 		`  → AWS_ROLE_ARN in a\x1b[5Ab\x0dc\x…`,
 		"  → AWS_ROLE_ARN in tab ulator .toml",
@@ -344,7 +347,7 @@ func TestProgressConcurrent(t *testing.T) {
 		}
 	})
 	wg.Wait()
-	r.End(setup.Report{})
+	r.End(&setup.Report{})
 	s.shows(t, append(slices.Repeat([]string{"still here"}, 10), want...)...)
 	if got := len(w); got != 2*len(changes)+10 {
 		t.Errorf("%d events and 10 messages took %d writes", 2*len(changes), got)

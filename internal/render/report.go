@@ -3,99 +3,93 @@ package render
 import (
 	"fmt"
 	"io"
-	"strconv"
+	"strings"
 	"time"
 
+	"github.com/fly-aws/fly-aws/internal/text"
 	"github.com/fly-aws/fly-aws/setup"
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-func number(n int) string { return strconv.Itoa(n) }
-
-// Report sums up a plan that was not applied whole. The events have shown what
-// was done and what failed; when several failed, each has its cause here, and what
-// was not reached is listed.
-func Report(w io.Writer, report setup.Report, style Style) {
+// Report sums up a plan that was not applied completely, and lists what was not
+// reached. The events have shown what was done and what failed.
+func Report(w io.Writer, report *setup.Report, style Style) {
 	p := printer{w, style}
 	failed, unreached := report.Count(setup.StatusFailed), report.Count(setup.StatusUnreached)
-	text := fmt.Sprintf("%d done, %d failed, %d not reached", report.Count(setup.StatusDone), failed, unreached)
-	if failed > 1 || unreached > 0 {
-		text += ":"
+	counts := fmt.Sprintf("%d done, %d failed, %d not reached", report.Count(setup.StatusDone), failed, unreached)
+	if unreached > 0 {
+		counts += ":"
 	}
-	p.line("%s", text)
+	p.line("%s", counts)
 	for _, r := range report.Results {
-		switch {
-		case r.Status == setup.StatusFailed && failed > 1:
-			p.line("  %s %s: %s", p.bad(), Name(*r.Change.After), Clean(r.Err.Error()))
-		case r.Status == setup.StatusUnreached:
-			p.line("  - %s", Name(*r.Change.After))
+		if r.Status == setup.StatusUnreached {
+			p.line("  - %s", Name(r.Change.Resource()))
 		}
 	}
 }
 
-// maxProofs is how many apps' proofs are shown in full; those that did not hold
-// always are.
-const maxProofs = 5
+// maxChecks is how many checks that passed are shown; those that did not always
+// are.
+const maxChecks = 10
 
-// Proofs shows what the live trust policies make of a machine of each app and of
-// one of another app.
-func Proofs(w io.Writer, proofs []setup.Proof, style Style) {
+// TrustChecks shows what the live trust policies of roles decide about a machine of
+// each app and about one of another app.
+func TrustChecks(w io.Writer, checks []setup.Check, style Style) {
 	p := printer{w, style}
-	held := 0
-	for _, proof := range proofs {
-		if proof.Held() {
-			held++
+	passed := 0
+	for _, c := range checks {
+		if c.Passed() {
+			passed++
 		}
-		if proof.Held() && held > 2*maxProofs {
-			continue
+		if !c.Passed() || passed <= maxChecks {
+			p.check(c)
 		}
-		p.proof(proof)
 	}
-	if more := held - 2*maxProofs; more > 0 {
-		p.line("%s and %d more, all as they should be", p.ok(), more)
+	if more := passed - maxChecks; more > 0 {
+		p.line("%s checked: %d more, all as intended", p.ok(), more)
 	}
 }
 
-func (p printer) proof(proof setup.Proof) {
-	subject, role := Clean(proof.Subject), Clean(proof.Role)
+func (p printer) check(c setup.Check) {
+	subject, role := text.Name(c.Subject), text.Name(c.Role)
 	switch {
-	case proof.Held() && proof.Want == trustpolicy.Allowed:
-		p.line("%s %s %s %s: accepted", p.ok(), subject, p.arrow(), role)
-	case proof.Held():
-		p.line("%s %s %s %s: refused, as it should be", p.ok(), subject, p.arrow(), role)
-	case proof.Want.Denied() && proof.Got == trustpolicy.Allowed:
-		p.line("%s %s %s %s: accepted too", p.paint(yellow, "!"), subject, p.arrow(), role)
-		p.because(proof)
-		p.line("    It is not fly-aws's and is left alone. Remove it if that is not meant.")
-	case proof.Got == trustpolicy.Undecided:
-		p.line("%s %s %s %s: undecided", p.paint(yellow, "!"), subject, p.arrow(), role)
-		p.because(proof)
+	case c.Passed() && c.Want == trustpolicy.Allowed:
+		p.line("%s checked: role %s allows %s", p.ok(), role, subject)
+	case c.Passed():
+		p.line("%s checked: role %s denies %s", p.ok(), role, subject)
+	case c.Got == trustpolicy.Undecided:
+		p.line("%s undecided: whether role %s allows %s", p.paint(yellow, "!"), role, subject)
+		p.because(c)
+	case c.Want.Denied():
+		p.line("%s role %s also allows %s", p.paint(yellow, "!"), role, subject)
+		p.because(c)
+		p.line("    fly-aws did not add it and leaves it alone. Remove it if that is not intended.")
 	default:
-		p.line("%s %s %s %s: %s, but should be %s", p.bad(), subject, p.arrow(), role, proof.Got, proof.Want)
-		p.because(proof)
+		p.line("%s role %s does not allow %s", p.bad(), role, subject)
+		p.because(c)
 	}
 }
 
-// because names the statements that made a proof come out as it did.
-func (p printer) because(proof setup.Proof) {
-	for _, s := range proof.Decision.Statements {
+// because names the statements that made a check come out as it did.
+func (p printer) because(c setup.Check) {
+	for _, s := range c.Evaluation.Statements {
 		switch {
-		case s.Match == trustpolicy.Matches && s.Effect == trustpolicy.Allow && proof.Want.Denied():
+		case s.Match == trustpolicy.Matches && s.Effect == trustpolicy.Allow && c.Want.Denied():
 			p.line("    %s allows it.", statementName(s.Index, s.Sid))
 		case s.Match == trustpolicy.Matches && s.Effect == trustpolicy.Deny:
 			p.line("    %s denies it.", statementName(s.Index, s.Sid))
 		case s.Match == trustpolicy.MatchUndecided:
-			p.line("    %s depends on what is not known here:", statementName(s.Index, s.Sid))
-			p.failures(s)
-		case s.Match == trustpolicy.DoesNotMatch && s.Effect == trustpolicy.Allow && proof.Want == trustpolicy.Allowed:
+			p.line("    %s depends on what fly-aws cannot know:", statementName(s.Index, s.Sid))
+			p.conditions(s)
+		case s.Match == trustpolicy.DoesNotMatch && s.Effect == trustpolicy.Allow && c.Want == trustpolicy.Allowed:
 			p.line("    %s does not apply:", statementName(s.Index, s.Sid))
-			p.failures(s)
+			p.conditions(s)
 		}
 	}
 }
 
-// failures shows the conditions of a statement that did not hold.
-func (p printer) failures(s trustpolicy.StatementResult) {
+// conditions shows the conditions of a statement that do not match.
+func (p printer) conditions(s trustpolicy.StatementResult) {
 	for _, c := range s.Conditions {
 		if c.Match != trustpolicy.Matches {
 			p.condition(c)
@@ -108,41 +102,41 @@ func (p printer) condition(c trustpolicy.Comparison) {
 	if c.Presented != nil {
 		presented = quoted(c.Presented)
 	}
-	p.line("      %s %s", Clean(c.Operator), Clean(c.Key))
+	p.line("      %s %s", text.Clean(c.Operator), text.Clean(c.Key))
 	p.line("        wants %s, is %s", quoted(c.Wanted), presented)
 }
 
 // Refused shows AWS's refusal and, since AWS names no cause, the conditions of
-// the trust policy that did not hold.
+// the trust policy that do not match.
 func Refused(w io.Writer, code, message string, d trustpolicy.Evaluation, style Style) {
 	p := printer{w, style}
-	p.line("%s refused: %s: %s", p.bad(), Clean(code), Clean(message))
-	p.line("  AWS says no more. It is this condition that did not hold:")
+	p.line("%s refused: %s: %s", p.bad(), text.Clean(code), text.Clean(message))
+	p.line("  AWS says no more than that. This is the condition that does not match:")
 	for _, s := range d.Statements {
-		p.failures(s)
+		p.conditions(s)
 	}
 }
 
 func quoted(values []string) string {
-	out := ""
+	out := make([]string, len(values))
 	for i, v := range values {
-		if i > 0 {
-			out += " or "
-		}
-		out += strconv.Quote(v)
+		out[i] = text.Quote(v)
 	}
-	return out
+	return strings.Join(out, " or ")
 }
 
-// Findings shows what is not as planned after all.
-func Findings(w io.Writer, findings []setup.Finding, style Style) {
+// Mismatches shows what does not read back as planned.
+func Mismatches(w io.Writer, mismatches []setup.Mismatch, style Style) {
 	p := printer{w, style}
-	for _, f := range findings {
-		if f.Absent {
-			p.line("%s %s does not exist", p.bad(), NameOf(f.ID))
-		} else {
-			p.line("%s %s is not as planned", p.bad(), NameOf(f.ID))
+	for _, m := range mismatches {
+		words := "is not as planned"
+		switch {
+		case m.Absent:
+			words = "does not exist"
+		case m.Remains:
+			words = "still exists"
 		}
+		p.line("%s %s %s", p.bad(), Name(m.Resource), words)
 	}
 }
 
@@ -159,22 +153,22 @@ type TracedCall struct {
 // Call shows a request to AWS: name, time, status, error code and request ID.
 func Call(w io.Writer, c TracedCall, style Style) {
 	p := printer{w, style}
-	text := fmt.Sprintf("%s: %d ms", c.Name, c.Elapsed.Milliseconds())
+	line := fmt.Sprintf("%s: %d ms", c.Name, c.Elapsed.Milliseconds())
 	if c.Attempt > 1 {
-		text += fmt.Sprintf(", attempt %d", c.Attempt)
+		line += fmt.Sprintf(", attempt %d", c.Attempt)
 	}
 	switch {
 	case c.Status == 0:
-		text += ", no answer"
+		line += ", no answer"
 	case c.Code != "":
-		text += fmt.Sprintf(", %d %s", c.Status, Clean(c.Code))
+		line += fmt.Sprintf(", %d %s", c.Status, text.Name(c.Code))
 	default:
-		text += fmt.Sprintf(", %d", c.Status)
+		line += fmt.Sprintf(", %d", c.Status)
 	}
 	if c.RequestID != "" {
-		text += ", request " + Clean(c.RequestID)
+		line += ", request " + text.Clean(c.RequestID)
 	}
-	p.line("%s", p.paint(dim, text))
+	p.line("%s", p.paint(dim, line))
 }
 
 // Done shows that something is done, in one line.
@@ -194,16 +188,16 @@ func Next(w io.Writer, style Style, steps ...string) {
 		return
 	case 1:
 		p.line("")
-		p.line("Next: %s", p.paint(bold, Clean(steps[0])))
+		p.line("Next: %s", p.paint(bold, text.Clean(steps[0])))
 		return
 	}
 	p.line("")
 	p.line("Next:")
 	for _, step := range steps[:min(len(steps), maxNext)] {
-		p.line("  %s", p.paint(bold, Clean(step)))
+		p.line("  %s", p.paint(bold, text.Clean(step)))
 	}
 	if more := len(steps) - maxNext; more > 0 {
-		p.line("  and likewise for %s more", Count(more, "app"))
+		p.line("  and the same for %s", Count(more, "more app"))
 	}
 }
 
@@ -211,4 +205,12 @@ func Next(w io.Writer, style Style, steps ...string) {
 func Heading(w io.Writer, text string, style Style) {
 	p := printer{w, style}
 	p.line("%s", p.paint(bold, text))
+}
+
+// Proofs shows the machines whose tokens match a plan.
+func Proofs(w io.Writer, proofs []setup.Proof, style Style) {
+	p := printer{w, style}
+	for _, proof := range proofs {
+		p.line("%s proven: a token of the machine %s of %s matches the plan", p.ok(), text.Name(proof.Machine), text.Name(proof.App))
+	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/fly-aws/fly-aws/internal/text"
 )
 
 // Schemas of the documents about tokens.
@@ -28,24 +30,24 @@ type Token struct {
 	Testable []Field
 	// Broken are the rules that it breaks.
 	Broken []string
-	// Remarks stand at the end, a line each.
+	// Remarks are the last lines.
 	Remarks []string
 }
 
 // ShowToken shows a token's header and claims and what IAM makes of them.
 func ShowToken(w io.Writer, t Token, style Style) {
 	p := printer{w, style}
-	p.line("%s", p.paint(bold, Clean(t.Title)))
+	p.line("%s", p.paint(bold, text.Clean(t.Title)))
 	p.fields("Header", t.Header)
 	p.fields("Claims", t.Claims)
 	if len(t.Testable) > 0 {
 		p.fields("A trust policy can test", t.Testable)
-		p.line("  and no other claim of it.")
+		p.line("  and no other claim of the token.")
 	}
 	if len(t.Broken) > 0 {
 		p.line("")
 		for _, rule := range t.Broken {
-			p.line("%s %s", p.bad(), Clean(rule))
+			p.line("%s %s", p.bad(), text.Clean(rule))
 		}
 	}
 	for i, remark := range t.Remarks {
@@ -65,12 +67,12 @@ func (p printer) fields(title string, fields []Field) {
 	p.line("%s", p.paint(bold, title))
 	width := 0
 	for _, f := range fields {
-		width = max(width, len(Clean(f.Name)))
+		width = max(width, len(text.Clean(f.Name)))
 	}
 	for _, f := range fields {
-		line := fmt.Sprintf("  %-*s  %s", width, Clean(f.Name), Clean(f.Value))
+		line := fmt.Sprintf("  %-*s  %s", width, text.Clean(f.Name), text.Clean(f.Value))
 		if f.Note != "" {
-			line += "  " + p.paint(dim, "("+Clean(f.Note)+")")
+			line += "  " + p.paint(dim, "("+text.Clean(f.Note)+")")
 		}
 		p.line("%s", strings.TrimRight(line, " "))
 	}
@@ -81,10 +83,10 @@ type Level string
 
 // The levels.
 const (
-	Good     Level = "ok"
-	Doubtful Level = "warning"
-	Bad      Level = "failed"
-	Skipped  Level = "skipped"
+	Good    Level = "ok"
+	Warn    Level = "warning"
+	Bad     Level = "failed"
+	Skipped Level = "skipped"
 )
 
 // A Check is one thing that was looked at, and the next thing to do about it.
@@ -112,15 +114,15 @@ func OneCheck(w io.Writer, c Check, width int, style Style) {
 	p := printer{w, style}
 	glyph := p.ok()
 	switch c.Level {
-	case Doubtful:
+	case Warn:
 		glyph = p.paint(yellow, "!")
 	case Bad:
 		glyph = p.bad()
 	case Skipped:
 		glyph = p.paint(dim, "-")
 	}
-	p.line("%s", strings.TrimRight(fmt.Sprintf("%s %-*s  %s", glyph, width, c.Name, Clean(c.Detail)), " "))
+	p.line("%s", strings.TrimRight(fmt.Sprintf("%s %-*s  %s", glyph, width, c.Name, text.Clean(c.Detail)), " "))
 	if c.Next != "" {
-		p.line("  %s %s", p.arrow(), Clean(c.Next))
+		p.line("  %s %s", p.arrow(), text.Clean(c.Next))
 	}
 }

@@ -1,13 +1,18 @@
 package render
 
 import (
+	"fmt"
 	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
 
+	"github.com/fly-aws/fly-aws/internal/text"
 	"github.com/fly-aws/fly-aws/setup"
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// A WarningText is something to know of that does not stop anything, in words.
+// A WarningText is a warning in words.
 type WarningText struct {
 	// Message is a line that says what it is.
 	Message string `json:"message"`
@@ -17,19 +22,41 @@ type WarningText struct {
 	Fix string `json:"fix,omitempty"`
 }
 
-// Clean makes text from outside in it safe for a terminal.
-func (t WarningText) Clean() WarningText {
-	details := make([]string, len(t.Details))
-	for i, line := range t.Details {
-		details[i] = Clean(line)
-	}
-	return WarningText{Message: Clean(t.Message), Details: details, Fix: Clean(t.Fix)}
+// A WarningDocument is a warning as data and in words.
+type WarningDocument struct {
+	setup.Warning
+	WarningText
 }
 
-// Warning shows a warning.
-func Warning(w io.Writer, t WarningText, style Style) {
+// WarningDocuments puts the warnings of a plan into words.
+func WarningDocuments(plan *setup.Plan) []WarningDocument {
+	docs := make([]WarningDocument, len(plan.Warnings))
+	for i, w := range plan.Warnings {
+		docs[i] = WarningDocument{Warning: w, WarningText: warningText(w)}
+	}
+	return docs
+}
+
+// maxAlike is how many warnings of one kind are shown.
+const maxAlike = 5
+
+// Warnings shows the warnings of a plan.
+func Warnings(w io.Writer, plan *setup.Plan, style Style) {
 	p := printer{w, style}
-	t = t.Clean()
+	hidden, alike := 0, map[setup.WarningCode]int{}
+	for _, doc := range WarningDocuments(plan) {
+		if alike[doc.Code]++; alike[doc.Code] > maxAlike {
+			hidden++
+			continue
+		}
+		p.warning(doc.WarningText)
+	}
+	if hidden > 0 {
+		p.warning(WarningText{Message: fmt.Sprintf("and %d more warnings of these kinds; --json shows them all", hidden)})
+	}
+}
+
+func (p printer) warning(t WarningText) {
 	p.line("%s %s", p.paint(yellow, "!"), t.Message)
 	for _, line := range t.Details {
 		p.line("    %s", line)
@@ -39,13 +66,140 @@ func Warning(w io.Writer, t WarningText, style Style) {
 	}
 }
 
-// A WarningDocument is a warning as data and in words.
-type WarningDocument struct {
-	setup.Warning
-	WarningText
+func warningText(w setup.Warning) WarningText {
+	app := ""
+	if len(w.Apps) > 0 {
+		app = w.Apps[0]
+	}
+	config := text.Name(w.Config)
+	switch w.Code {
+	case setup.WarningNoRegion:
+		return WarningText{
+			Message: config + " sets no AWS_REGION, and neither does Fly; the AWS SDKs need one",
+			Fix:     "pass --aws-region with yours, such as eu-central-1",
+		}
+	case setup.WarningOddRegion:
+		return WarningText{
+			Message: fmt.Sprintf("AWS_REGION is %s in %s, which is not an AWS region: AWS calls will fail", text.Quote(w.Value), config),
+			Fix:     "change it there; fly-aws leaves an AWS_REGION in fly.toml as it is",
+		}
+	case setup.WarningPrecedence:
+		return WarningText{Message: list(w.Names) + " in " + config + precedenceWords(w.Names), Fix: "remove it from " + config}
+	case setup.WarningSecrets:
+		return secretsText(app, w.Names)
+	case setup.WarningUnchecked:
+		return causeText("not checked with Fly: the organization and the secrets of "+Apps(w.Apps), w.Cause, "")
+	case setup.WarningHiddenSecrets:
+		return causeText("not checked with Fly: the secrets of "+Apps(w.Apps), w.Cause,
+			"look for names that begin with AWS_: fly secrets list -a "+text.ShellWord(text.Name(app)))
+	case setup.WarningUnproven:
+		fix := ""
+		if w.Cause != nil && w.Cause.Kind == setup.FlyNotAllowed {
+			fix = machineNext
+		}
+		return causeText("not proven with a machine's token: "+Apps(w.Apps), w.Cause, fix)
+	}
+	return WarningText{Message: text.Name(string(w.Code))}
 }
 
-// The codes of warnings that a proof gives cause for.
+// causeText is a warning about something that Fly could not be asked. An empty fix
+// is that of the cause.
+func causeText(message string, cause *setup.FlyProblem, fix string) WarningText {
+	t := WarningText{Message: message, Fix: fix}
+	if cause == nil {
+		return t
+	}
+	t.Details = wrap(FlyProblem(cause))
+	if fix == "" {
+		t.Fix = FlyNext(cause)
+	}
+	return t
+}
+
+// precedenceWords says that variables take precedence over a role. AWS_PROFILE does
+// so in some SDKs: in JavaScript's, but not in Python's and not in the AWS CLI.
+func precedenceWords(names []string) string {
+	words := " take precedence over the role"
+	if len(names) == 1 {
+		words = " takes precedence over the role"
+	}
+	if !slices.ContainsFunc(names, func(name string) bool { return name != "AWS_PROFILE" }) {
+		words += " in some AWS SDKs"
+	}
+	return words
+}
+
+// secretsText says what secrets do to a role, and what else they are for.
+func secretsText(app string, names []string) WarningText {
+	by := map[setup.SecretEffect][]string{}
+	for _, name := range names {
+		effect := setup.EffectOfSecret(name)
+		by[effect] = append(by[effect], name)
+	}
+	keys := slices.DeleteFunc(slices.Clone(by[setup.SecretPrecedence]), func(name string) bool { return name == "AWS_PROFILE" })
+	// Nobody can read from Fly whether the value of another secret is the right one.
+	verb := "may keep"
+	if len(keys)+len(by[setup.SecretEndpoint]) > 0 {
+		verb = "keep"
+	}
+	t := WarningText{Message: "secrets of the app " + text.Name(app) + " " + verb + " the role from working"}
+	add := func(names []string, words string) {
+		if len(names) > 0 {
+			t.Details = append(t.Details, wrap(list(names)+words)...)
+		}
+	}
+	add(keys, precedenceWords(keys))
+	if len(keys) < len(by[setup.SecretPrecedence]) {
+		add([]string{"AWS_PROFILE"}, precedenceWords([]string{"AWS_PROFILE"}))
+	}
+	add(by[setup.SecretRole], " overrides the one in fly.toml")
+	add(by[setup.SecretRegion], " overrides fly.toml; Tigris sets it to auto, which is not an AWS region")
+	add(by[setup.SecretEndpoint], ": AWS calls go to another endpoint than AWS's")
+	if slices.ContainsFunc(names, isTigris) {
+		t.Details = append(t.Details, wrap("fly storage create sets such secrets for a Tigris bucket: before you unset them, "+
+			"give the code that uses the bucket its keys under other names")...)
+	}
+	words := make([]string, len(names))
+	for i, name := range names {
+		words[i] = text.ShellWord(text.Name(name))
+	}
+	t.Fix = "fly secrets unset " + strings.Join(words, " ") + " -a " + text.ShellWord(text.Name(app))
+	return t
+}
+
+// isTigris says whether fly storage create sets a secret of that name, other than
+// AWS_REGION (https://fly.io/docs/tigris/).
+func isTigris(name string) bool {
+	return name == "AWS_ACCESS_KEY_ID" || name == "AWS_SECRET_ACCESS_KEY" || name == "AWS_ENDPOINT_URL_S3"
+}
+
+// list joins names with commas.
+func list(names []string) string {
+	out := make([]string, len(names))
+	for i, name := range names {
+		out[i] = text.Name(name)
+	}
+	return strings.Join(out, ", ")
+}
+
+// lineWidth is that of a warning's details: a terminal's 80 columns without the
+// indentation.
+const lineWidth = 76
+
+// wrap breaks a sentence at spaces into lines; a word is never broken.
+func wrap(sentence string) []string {
+	var lines []string
+	for _, word := range strings.Fields(text.Clean(sentence)) {
+		if n := len(lines); n > 0 && utf8.RuneCountInString(lines[n-1])+1+utf8.RuneCountInString(word) <= lineWidth {
+			lines[n-1] += " " + word
+		} else {
+			lines = append(lines, word)
+		}
+	}
+	return lines
+}
+
+// The codes of warnings that come from a check of the live trust policies.
 const (
 	// WarningAcceptsOthers: a statement that is not fly-aws's lets another app in.
 	WarningAcceptsOthers setup.WarningCode = "accepts-others"
@@ -53,14 +207,14 @@ const (
 	WarningUndecided setup.WarningCode = "undecided"
 )
 
-// proofWarning is the warning of a proof that did not hold, but is not fly-aws's
-// to mend.
-func proofWarning(proof setup.Proof) WarningDocument {
-	doc := WarningDocument{Warning: setup.Warning{Code: WarningAcceptsOthers, Apps: []string{proof.App}}}
-	subject, role := Clean(proof.Subject), Clean(proof.Role)
-	if proof.Got == trustpolicy.Undecided {
+// checkWarning is the warning of a check that did not pass, but for reasons that
+// fly-aws leaves alone.
+func checkWarning(c setup.Check) WarningDocument {
+	doc := WarningDocument{Warning: setup.Warning{Code: WarningAcceptsOthers, Apps: []string{c.App}}}
+	subject, role := text.Name(c.Subject), text.Name(c.Role)
+	if c.Got == trustpolicy.Undecided {
 		doc.Code = WarningUndecided
-		doc.Message = "whether " + subject + " may assume the role " + role + " depends on conditions that are not known here"
+		doc.Message = "whether " + subject + " may assume the role " + role + " depends on conditions that fly-aws cannot decide"
 	} else {
 		doc.Message = subject + " may assume the role " + role + " too, by a statement that is not fly-aws's"
 	}

@@ -12,13 +12,15 @@ const (
 
 var (
 	// A token begins as Fly's do (superfly/fly-go, tokens), or as a JSON Web Token
-	// does: "eyJ" is {" in base64.
-	tokens = regexp.MustCompile(`(?:fm1r_|fm1a_|fm2_|fo1_|eyJ)[\w.+/=-]*`)
+	// does: "eyJ" is {" in base64. Before it is no letter of a longer name, such as
+	// monkeyJobs, but there may be the letter of an escape, or -t.
+	tokens = regexp.MustCompile(`(\b|\\[nrt]|\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|%[0-9A-Fa-f]{2}|-t)(?:fm1r_|fm1a_|fm2_|fo1_|eyJ)[\w.+/=-]*`)
 	// The first four letters tell an access key ID from IAM's other IDs
 	// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html).
-	accessKeys = regexp.MustCompile(`\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{12,}\b`)
-	// A secret with its name before it, as in JSON, INI files and environments.
-	named = regexp.MustCompile(`(?i)((?:secret_?(?:access_?)?key|(?:session|security)_?token)\\?["']?\s*[:=]\s*\\?["']?)([\w+/=-]{8,})`)
+	accessKeys = regexp.MustCompile(`(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{12,}\b`)
+	// A secret with its name before it, as in JSON, INI files and environments. No
+	// word of a sentence is that long.
+	named = regexp.MustCompile(`(?i)((?:secret_?(?:access_?)?key|(?:session|security)_?token)\\?["']?\s*[:=]\s*\\?["']?)([\w+/=-]{16,})`)
 	// A secret access key has 40 characters of base64, a session token hundreds.
 	bare = regexp.MustCompile(`[A-Za-z0-9+/]{40,}=*`)
 )
@@ -28,7 +30,7 @@ var (
 // that stand behind their name. Redacting twice is redacting once.
 func Redact(s string) string {
 	s = named.ReplaceAllString(s, "${1}"+HiddenKey)
-	s = tokens.ReplaceAllString(s, HiddenToken)
+	s = tokens.ReplaceAllString(s, "${1}"+HiddenToken)
 	if accessKeys.MatchString(s) {
 		s = accessKeys.ReplaceAllString(s, HiddenKey)
 		s = bare.ReplaceAllString(s, HiddenKey)

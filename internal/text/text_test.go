@@ -43,6 +43,8 @@ func TestRedact(t *testing.T) {
 		"ASIAIOSFODNN7EXAMPLE " + key + " " + session,
 		"token eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln is bad",
 		"FlyV1 fm1r_abc+/=,fm2_def and fo1_ghi",
+		`{"message":"a line\neyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln\nAKIAIOSFODNN7EXAMPLE"}`,
+		`unknown flag: 't' in -tfo1_ghi`,
 	} {
 		got := Redact(in)
 		for _, secret := range []string{"AKIA", "ASIA", key, session, "c2ln", "abc", "def", "ghi"} {
@@ -59,6 +61,9 @@ func TestRedact(t *testing.T) {
 		"commit 0123456789abcdef0123456789abcdef01234567",
 		"the secret AWS_SECRET_ACCESS_KEY of the app web",
 		"AROAEXAMPLEID:session",
+		"arn:aws:iam::123456789012:role/monkeyJobs",
+		"info1_bucket",
+		"AWS_SECRET_ACCESS_KEY: overrides the role",
 	} {
 		if got := Redact(in); got != in {
 			t.Errorf("Redact(%q) = %q", in, got)

@@ -31,6 +31,24 @@ type presetAnswer struct {
 	answer string
 }
 
+// newAnswers begins with the draft. Its presets go among the answers, since the
+// region that they may need is asked for last.
+func newAnswers(draft Draft) (*answers, error) {
+	a := &answers{Draft: draft}
+	a.Role.Presets = nil
+	for _, p := range draft.Role.Presets {
+		found, err := preset.Named(p.Name)
+		if err == nil {
+			err = found.Check(p.Answer)
+		}
+		if err != nil {
+			return nil, err
+		}
+		a.presets = append(a.presets, presetAnswer{preset: found, answer: p.Answer})
+	}
+	return a, nil
+}
+
 // own is the folder's own config file, or nil.
 func (a *answers) own() *Config {
 	for i, c := range a.configs {
@@ -84,10 +102,7 @@ func (a *answers) configAt(path string) *Config {
 func (a *answers) request(role setup.RoleRequest) setup.Request {
 	req := setup.Request{Org: a.Org, Audience: a.Audience, Adopt: a.Adopt}
 	for _, app := range a.Apps {
-		app.Machines, app.Role = a.Machines, role
-		if app.Config != "" {
-			app.Region = a.Region
-		}
+		app.Machines, app.Role, app.Region = a.Machines, role, a.Region
 		req.Apps = append(req.Apps, app)
 	}
 	return req
@@ -109,15 +124,8 @@ func (a *answers) result(draft Draft) (Result, error) {
 	role := a.Role
 	role.Policies = slices.Concat(role.Policies, a.policies)
 	role.Inline = slices.Concat(role.Inline, a.inline)
-	scope := preset.Scope{Partition: a.id.Partition, Account: a.id.Account, Region: a.Region}
 	for _, c := range a.presets {
-		name, doc, err := c.preset.Policy(scope, c.answer)
-		if err != nil {
-			return Result{}, err
-		}
-		role.Inline = append(role.Inline, setup.InlinePolicy{
-			Name: name, Document: doc, Source: "preset " + c.preset.Name + "=" + c.answer,
-		})
+		role.Presets = append(role.Presets, setup.Preset{Name: c.preset.Name, Answer: c.answer})
 	}
 	req := a.request(role)
 	return Result{Request: req, Profile: a.Profile, Args: a.args(draft)}, req.Check()
@@ -160,7 +168,7 @@ func (a *answers) args(draft Draft) []string {
 		add("--shared-role", a.Role.Name)
 	}
 	add("--policy", a.policies...)
-	if len(draft.Presets) == 0 {
+	if len(draft.Role.Presets) == 0 {
 		for _, c := range a.presets {
 			add("--preset", c.preset.Name+"="+c.answer)
 		}

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/fly-aws/fly-aws/internal/flyname"
-	"github.com/fly-aws/fly-aws/internal/preset"
 	"github.com/fly-aws/fly-aws/setup"
 )
 
@@ -102,11 +101,14 @@ func (iv *interview) warn(ctx context.Context, what string, err error) error {
 
 // pass is one pass through the questions.
 func (iv *interview) pass(ctx context.Context) (Result, error) {
-	a := answers{Draft: iv.draft}
+	a, err := newAnswers(iv.draft)
+	if err != nil {
+		return Result{}, err
+	}
 	for _, step := range []func(context.Context, *answers) error{
 		iv.identity, iv.configs, iv.organization, iv.apps, iv.configFiles, iv.sharing, iv.permissions, iv.region,
 	} {
-		if err := step(ctx, &a); err != nil {
+		if err := step(ctx, a); err != nil {
 			return Result{}, err
 		}
 	}
@@ -491,10 +493,4 @@ func (iv *interview) region(ctx context.Context, a *answers) error {
 	a.Region, err = iv.askOne(ctx, q)
 	a.askedRegion = err == nil && a.Region != ""
 	return err
-}
-
-// presetOf finds the choice of a draft's preset.
-func presetOf(text string) (presetAnswer, error) {
-	p, answer, err := preset.Parse(text)
-	return presetAnswer{preset: p, answer: answer}, err
 }

@@ -25,14 +25,7 @@ const maxPolicyName = 128
 
 // permissions asks what the apps may do, until that is all.
 func (iv *interview) permissions(ctx context.Context, a *answers) error {
-	for _, text := range a.Presets {
-		c, err := presetOf(text)
-		if err != nil {
-			return err
-		}
-		a.presets = append(a.presets, c)
-	}
-	if len(a.Role.Policies)+len(a.Role.Inline)+len(a.Presets) > 0 {
+	if len(a.Role.Policies)+len(a.Role.Inline)+len(a.presets) > 0 {
 		return nil
 	}
 	iv.ui.wait("listing the managed policies")

@@ -44,10 +44,6 @@ type dialogue struct {
 	request func(*setup.Request)
 }
 
-const bucketPolicy = `{"Version":"2012-10-17","Statement":[{"Sid":"ListBucket","Effect":"Allow","Action":"s3:ListBucket",` +
-	`"Resource":"arn:aws:s3:::my-bucket","Condition":{"StringLike":{"s3:prefix":"uploads/*"}}},` +
-	`{"Sid":"ReadObjects","Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::my-bucket/uploads/*"}]}`
-
 func web() setup.Request {
 	return setup.Request{Org: "acme", Apps: []setup.App{{Name: "web", Config: "fly.toml"}}}
 }
@@ -68,9 +64,7 @@ var dialogues = []dialogue{
 		args: "--org acme --app web --app api --app worker --config fly.toml --config api/fly.toml --config worker/fly.toml " +
 			"--shared-role fly-acme --preset s3-read=my-bucket/uploads --aws-region eu-west-1",
 		request: func(r *setup.Request) {
-			role := setup.RoleRequest{Name: "fly-acme", Shared: true, Inline: []setup.InlinePolicy{{
-				Name: "s3-read-my-bucket+uploads", Document: []byte(bucketPolicy), Source: "preset s3-read=my-bucket/uploads",
-			}}}
+			role := setup.RoleRequest{Name: "fly-acme", Shared: true, Presets: []setup.Preset{{Name: "s3-read", Answer: "my-bucket/uploads"}}}
 			r.Apps = []setup.App{
 				{Name: "web", Config: "fly.toml", Region: "eu-west-1", Role: role},
 				{Name: "api", Config: "api/fly.toml", Region: "eu-west-1", Role: role},
@@ -113,19 +107,15 @@ var dialogues = []dialogue{
 		name: "flags said all but the organization and the region", world: oneApp,
 		draft: Draft{
 			Args: []string{"--app", "web", "--preset", "sqs-send=jobs", "--permissions-boundary", "Bound"},
-			Apps: []setup.App{{Name: "web"}}, Presets: []string{"sqs-send=jobs"},
-			Role: setup.RoleRequest{Boundary: "Bound"}, Machines: []string{"m1"}, Audience: "aud", Adopt: true,
+			Apps: []setup.App{{Name: "web"}},
+			Role: setup.RoleRequest{Boundary: "Bound", Presets: []setup.Preset{{Name: "sqs-send", Answer: "jobs"}}}, Machines: []string{"m1"}, Audience: "aud", Adopt: true,
 		},
 		answers: []string{"eu-west-2"},
 		args:    "--app web --preset sqs-send=jobs --permissions-boundary Bound --org acme --aws-region eu-west-2",
 		request: func(r *setup.Request) {
 			r.Audience, r.Adopt = "aud", true
 			r.Apps[0].Machines, r.Apps[0].Region = []string{"m1"}, "eu-west-2"
-			r.Apps[0].Role = setup.RoleRequest{Boundary: "Bound", Inline: []setup.InlinePolicy{{
-				Name: "sqs-send-jobs", Source: "preset sqs-send=jobs",
-				Document: []byte(`{"Version":"2012-10-17","Statement":[{"Sid":"SendMessages","Effect":"Allow",` +
-					`"Action":["sqs:SendMessage","sqs:GetQueueUrl","sqs:GetQueueAttributes"],"Resource":"arn:aws:sqs:eu-west-2:111122223333:jobs"}]}`),
-			}}}
+			r.Apps[0].Role = setup.RoleRequest{Boundary: "Bound", Presets: []setup.Preset{{Name: "sqs-send", Answer: "jobs"}}}
 		},
 	},
 	{
@@ -141,10 +131,19 @@ var dialogues = []dialogue{
 		request: func(r *setup.Request) {
 			r.Apps = []setup.App{{Name: "api", Config: "deploy/api.toml", Role: setup.RoleRequest{
 				Policies: []string{"Custom"},
-				Inline:   []setup.InlinePolicy{{Name: "uploads", Source: "uploads.json", Document: []byte(oneApp().files["uploads.json"])}},
+				Inline:   []setup.InlinePolicy{uploads(oneApp())},
 			}}}
 		},
 	},
+}
+
+// uploads is the policy in the world's file uploads.json.
+func uploads(w *world) setup.InlinePolicy {
+	p, err := w.PolicyFile(context.Background(), "uploads.json")
+	if err != nil {
+		panic(err)
+	}
+	return p
 }
 
 func (d dialogue) check(t *testing.T, got Result) {
@@ -499,7 +498,7 @@ func TestPlainErrors(t *testing.T) {
 // TestDraftErrors finds what flags have wrong before or after asking.
 func TestDraftErrors(t *testing.T) {
 	t.Parallel()
-	_, _, err := piped(t, oneApp(), Draft{Apps: []setup.App{{Name: "web"}}, Presets: []string{"s3-raed=x"}})
+	_, _, err := piped(t, oneApp(), Draft{Apps: []setup.App{{Name: "web"}}, Role: setup.RoleRequest{Presets: []setup.Preset{{Name: "s3-raed", Answer: "x"}}}})
 	if err == nil || !strings.Contains(err.Error(), `preset "s3-raed"`) {
 		t.Errorf("an unknown preset: %v", err)
 	}

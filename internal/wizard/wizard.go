@@ -64,11 +64,10 @@ type Draft struct {
 	// NoPatch leaves every config file alone.
 	NoPatch bool
 	// Role is what each app's role gets. It says the permissions if it has
-	// Policies or Inline, and whether the role is shared if it has a Name.
+	// Policies, Presets or Inline, and whether the role is shared if it has a Name.
 	Role setup.RoleRequest
-	// Presets are permissions as package preset takes them: "s3-read=my-bucket".
-	Presets []string
-	// Region is the AWS region for the config files; empty to ask.
+	// Region is the AWS region for the config files and for what presets name; empty
+	// to ask.
 	Region string
 	// Machines, Audience and Adopt pass into the request and are never asked.
 	Machines []string

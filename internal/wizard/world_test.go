@@ -87,7 +87,7 @@ func (w *world) PolicyFile(_ context.Context, path string) (setup.InlinePolicy, 
 	if !ok {
 		return setup.InlinePolicy{}, fmt.Errorf("there is no %q", path)
 	}
-	return setup.InlinePolicy{Name: strings.TrimSuffix(path, ".json"), Document: json.RawMessage(text), Source: path}, nil
+	return setup.NewInlinePolicy(strings.TrimSuffix(path, ".json"), path, []byte(text))
 }
 
 var errOffline = errors.New("not signed in to Fly")

@@ -1,7 +1,7 @@
 // Package workdir is the folder a command runs in as a [setup.Target]: the
 // entries of [env] in its fly.toml files are the resources.
 //
-// Files are found the way flyctl finds them, read anew for every write and
+// Files are found the way flyctl finds them, read again for every write and
 // replaced whole, so that at no moment half a file is there. A replaced file
 // keeps its permissions, owner and group; a symbolic link stays one, and the file
 // it leads to is replaced. What cannot be kept is not broken: a file whose owner

@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strconv"
 	"strings"
+
+	"github.com/fly-aws/fly-aws/internal/text"
 )
 
 // NotFoundError says that there is no config file.
@@ -18,7 +19,7 @@ type NotFoundError struct {
 func (e *NotFoundError) Error() string {
 	quoted := make([]string, len(e.Tried))
 	for i, path := range e.Tried {
-		quoted[i] = strconv.Quote(path)
+		quoted[i] = text.Quote(path)
 	}
 	return "no config file found: looked for " + strings.Join(quoted, ", ")
 }
@@ -30,14 +31,14 @@ type FormatError struct {
 }
 
 func (e *FormatError) Error() string {
-	return fmt.Sprintf("%q is not a TOML file, and fly-aws edits no other format: add the line by hand", e.Path)
+	return text.Quote(e.Path) + " is not a TOML file, and fly-aws edits no other format: add the line by hand"
 }
 
 // OtherAppError says that the config is for App, not for the app Want.
 type OtherAppError struct{ Path, App, Want string }
 
 func (e *OtherAppError) Error() string {
-	return fmt.Sprintf("%q is the config of app %q, not of %q", e.Path, e.App, e.Want)
+	return fmt.Sprintf("%s is the config of app %s, not of %s", text.Quote(e.Path), text.Quote(e.App), text.Quote(e.Want))
 }
 
 // FileError is any other failure with a file. Err is the cause; when the text is
@@ -47,7 +48,7 @@ type FileError struct {
 	Err  error
 }
 
-func (e *FileError) Error() string { return fmt.Sprintf("%q: %v", e.Path, e.Err) }
+func (e *FileError) Error() string { return fmt.Sprintf("%s: %v", text.Quote(e.Path), e.Err) }
 
 func (e *FileError) Unwrap() error { return e.Err }
 

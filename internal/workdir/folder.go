@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -22,9 +21,12 @@ type Folder struct {
 	// the process's own working directory.
 	Dir string
 
-	mu sync.Mutex // held during a write, and for seen
-	// seen holds what each file held when it was last read or written.
-	seen map[string][sha256.Size]byte
+	mu sync.Mutex
+	// parsed holds what each file was parsed to last, seen what it was when Read or
+	// Write had it last, both by the path without symbolic links.
+	parsed, seen map[string]*flytoml.File
+	// edits holds what changes come to.
+	edits map[edit]*flytoml.File
 }
 
 var _ setup.Target = (*Folder)(nil)
@@ -48,6 +50,8 @@ type Config struct {
 // The error is a *NotFoundError, a *FormatError for a file that is not TOML by
 // its suffix, or a *FileError.
 func (f *Folder) Find(path string) (Config, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	candidates := []string{"fly.toml", "fly.json", "fly.yaml"}
 	if path != "" {
 		if info, err := os.Stat(f.abs(path)); err == nil && info.IsDir() {
@@ -63,24 +67,15 @@ func (f *Folder) Find(path string) (Config, error) {
 		if err != nil {
 			return Config{}, err
 		}
-		return c.config()
+		return c.config(), nil
 	}
 	return Config{}, &NotFoundError{Tried: candidates}
 }
 
 // config is what the file says of itself.
-func (c *configFile) config() (Config, error) {
-	out := Config{Path: c.path}
-	var errs [3]error
-	out.App, _, errs[0] = flytoml.App(c.text)
-	out.PrimaryRegion, _, errs[1] = flytoml.PrimaryRegion(c.text)
-	out.AWSRegion, _, errs[2] = flytoml.Env(c.text, setup.EnvRegion)
-	for _, err := range errs {
-		if err != nil {
-			return Config{}, &FileError{Path: c.path, Err: err}
-		}
-	}
-	return out, nil
+func (c *configFile) config() Config {
+	region, _ := c.Env(setup.EnvRegion)
+	return Config{Path: c.path, App: c.App(), PrimaryRegion: c.PrimaryRegion(), AWSRegion: region}
 }
 
 // Limits of what Nearby looks at: a folder may have the whole disk below it.
@@ -94,6 +89,8 @@ const (
 // Hidden folders and those of packages (node_modules, vendor) are left out, and so
 // is what cannot be read or names no app.
 func (f *Folder) Nearby(ctx context.Context) []Config {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	var found []Config
 	left := nearbyFolders
 	var look func(dir string, depth int)
@@ -111,10 +108,8 @@ func (f *Folder) Nearby(ctx context.Context) []Config {
 				return
 			}
 			below := filepath.Join(dir, name)
-			if c, err := f.open(filepath.Join(below, "fly.toml")); err == nil {
-				if config, err := c.config(); err == nil && config.App != "" {
-					found = append(found, config)
-				}
+			if c, err := f.open(filepath.Join(below, "fly.toml")); err == nil && c.App() != "" {
+				found = append(found, c.config())
 			}
 			if depth < nearbyDepth {
 				look(below, depth+1)
@@ -125,15 +120,17 @@ func (f *Folder) Nearby(ctx context.Context) []Config {
 	return found
 }
 
-// Read returns those of the wanted entries that are there, with the values that
-// flyctl would take from the file.
+// Read implements setup.Target. The values are those that flyctl would take from the
+// file.
 //
-// The error is a *NotFoundError, *FormatError, *OtherAppError or *FileError.
+// The errors, joined, are a *NotFoundError, *FormatError, *OtherAppError or *FileError
+// for each file.
 func (f *Folder) Read(ctx context.Context, want []setup.Resource) ([]setup.Resource, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	files := make(map[string]*configFile)
+	files := map[string]*configFile{} // nil for one with an error
 	var found []setup.Resource
+	var errs []error
 	for _, r := range want {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -141,95 +138,145 @@ func (f *Folder) Read(ctx context.Context, want []setup.Resource) ([]setup.Resou
 		if r.Env == nil {
 			return nil, notEnv(r)
 		}
-		file := files[r.Env.Config]
-		if file == nil {
+		file, ok := files[r.Env.Config]
+		if !ok {
 			var err error
 			if file, err = f.open(r.Env.Config); err != nil {
-				return nil, err
+				errs = append(errs, err)
 			}
 			files[r.Env.Config] = file
 		}
-		value, ok, err := file.value(r.Env)
+		if file == nil {
+			continue
+		}
+		have, err := file.entry(r.Env)
 		if err != nil {
-			return nil, err
+			errs = append(errs, err)
+			files[r.Env.Config] = nil
 		}
-		if ok {
-			have := *r.Env
-			have.Value = value
-			found = append(found, setup.Resource{Env: &have})
+		if have != nil {
+			found = append(found, *have)
 		}
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
 	}
 	if f.seen == nil {
-		f.seen = make(map[string][sha256.Size]byte)
+		f.seen = map[string]*flytoml.File{}
 	}
 	for _, file := range files {
-		f.seen[file.target] = sha256.Sum256(file.text)
+		f.seen[file.target] = file.File
 	}
 	return found, nil
 }
 
-// Write sets the entry c.After in its file. An entry that has this value already
-// is left as it is, and so is the file.
+// Check implements setup.Target. It makes the edits in memory, and a temporary file
+// beside each config, which it removes.
 //
-// The error is a *setup.StaleError when the entry is not what c.Before says, or
-// when anything in the file changed since this Folder last read it, other than
-// by its own writes; else as with Read.
+// Its errors are those of Read.
+func (f *Folder) Check(ctx context.Context, changes []setup.Change) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	files := map[string]*configFile{}
+	var errs []error
+	for _, c := range changes {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		env := c.Resource().Env
+		if env == nil {
+			return notEnv(c.Resource())
+		}
+		file, ok := files[env.Config]
+		if !ok {
+			var err error
+			if file, err = f.replaceable(env.Config); err != nil {
+				errs = append(errs, err)
+			}
+			files[env.Config] = file
+		}
+		if file == nil {
+			continue
+		}
+		after, err := f.edited(file, c)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		file.File = after
+	}
+	return errors.Join(errs...)
+}
+
+// replaceable opens a config that can be replaced.
+func (f *Folder) replaceable(config string) (*configFile, error) {
+	file, err := f.open(config)
+	if err != nil {
+		return nil, err
+	}
+	r, err := file.replacement()
+	if err != nil {
+		return nil, err
+	}
+	r.discard()
+	return file, nil
+}
+
+// Write implements setup.Target. An entry that is as c says already is left as it is,
+// and so is the file. A change of anything in the file since this Folder last read it,
+// other than by its own writes, makes the change stale.
+//
+// Other errors are as with Read.
 func (f *Folder) Write(ctx context.Context, c setup.Change) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if c.After == nil || c.After.Env == nil {
-		return notEnv(setup.Resource{})
+	env := c.Resource().Env
+	if env == nil || c.Before != nil && c.Before.Env == nil {
+		return notEnv(c.Resource())
 	}
-	want := c.After.Env
-	file, err := f.open(want.Config)
+	file, err := f.open(env.Config)
 	if err != nil {
 		return err
 	}
-	value, ok, err := file.value(want)
+	have, err := file.entry(env)
 	if err != nil {
 		return err
 	}
-	if ok && value == want.Value {
-		return nil
+	if done, err := c.Compare(have); done || err != nil {
+		return err
 	}
-	stale := func(reason string) error { return &setup.StaleError{ID: c.After.ID(), Reason: reason} }
-	switch {
-	case c.Before != nil && c.Before.Env == nil:
-		return notEnv(*c.Before)
-	case c.Before == nil && ok:
-		return stale(fmt.Sprintf("it was added meanwhile, with the value %q", value))
-	case c.Before != nil && !ok:
-		return stale("it was removed meanwhile")
-	case c.Before != nil && c.Before.Env.Value != value:
-		return stale(fmt.Sprintf("its value is now %q", value))
+	edited := &setup.StaleError{Resource: c.Resource(), Reason: setup.Reason{Code: setup.ReasonFileEdited}}
+	if seen := f.seen[file.target]; seen != nil && !bytes.Equal(seen.Bytes(), file.Bytes()) {
+		return edited
 	}
-	seen, known := f.seen[file.target]
-	if known && seen != sha256.Sum256(file.text) {
-		return stale("the file was edited meanwhile")
-	}
-
-	text, err := flytoml.Set(file.text, want.Key, want.Value)
+	after, err := f.edited(file, c)
 	if err != nil {
-		return &FileError{Path: want.Config, Err: err}
+		return err
+	}
+	file.removeLeftovers()
+	r, err := file.replacement()
+	if err != nil {
+		return err
 	}
 	unchanged := func() error {
-		now, err := f.open(want.Config)
+		now, text, err := f.load(env.Config)
 		if err != nil {
 			return err
 		}
-		if now.target != file.target || !bytes.Equal(now.text, file.text) {
-			return stale("the file was edited meanwhile")
+		if now.target != file.target || !bytes.Equal(text, file.Bytes()) {
+			return edited
 		}
 		return nil
 	}
-	if err := file.replace(text, unchanged); err != nil {
+	if err := r.write(after.Bytes(), unchanged); err != nil {
 		return err
 	}
-	if known {
-		f.seen[file.target] = sha256.Sum256(text)
+	f.parsed[file.target] = after
+	if f.seen[file.target] != nil {
+		f.seen[file.target] = after
 	}
 	return nil
 }
@@ -239,24 +286,27 @@ func (f *Folder) Write(ctx context.Context, c setup.Change) error {
 //
 // The error is as with Read.
 func (f *Folder) Preview(config string, changes []setup.Change) (before, after []byte, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	file, err := f.open(config)
 	if err != nil {
 		return nil, nil, err
 	}
+	before = file.Bytes()
 	plan := setup.Plan{Changes: changes}
-	after = file.text
 	for _, c := range plan.Pending() {
-		if c.After == nil || c.After.Env == nil || c.After.Env.Config != config {
+		env := c.Resource().Env
+		if env == nil || env.Config != config {
 			continue
 		}
-		if _, _, err := file.value(c.After.Env); err != nil {
+		if _, err := file.entry(env); err != nil {
 			return nil, nil, err
 		}
-		if after, err = flytoml.Set(after, c.After.Env.Key, c.After.Env.Value); err != nil {
-			return nil, nil, &FileError{Path: config, Err: err}
+		if file.File, err = f.edited(file, c); err != nil {
+			return nil, nil, err
 		}
 	}
-	return file.text, after, nil
+	return before, file.Bytes(), nil
 }
 
 // abs makes a config's path independent of the process's working directory.
@@ -267,7 +317,7 @@ func (f *Folder) abs(path string) string {
 	return filepath.Join(f.Dir, path)
 }
 
-// notEnv is said when a resource of another place ends up here.
+// notEnv is the error for a resource of another target.
 func notEnv(r setup.Resource) error {
 	return fmt.Errorf("%q is not an entry of a fly.toml", r.ID())
 }

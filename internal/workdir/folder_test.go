@@ -48,7 +48,11 @@ func change(key, from, to string) setup.Change {
 	return setup.Change{Action: setup.ActionUpdate, Before: env(key, from), After: env(key, to)}
 }
 
-func text(t *testing.T, f *Folder, path string) string {
+func remove(key, value string) setup.Change {
+	return setup.Change{Action: setup.ActionDelete, Before: env(key, value)}
+}
+
+func contents(t *testing.T, f *Folder, path string) string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(f.Dir, path))
 	if err != nil {
@@ -221,7 +225,7 @@ func TestNearby(t *testing.T) {
 	}
 }
 
-// A folder with a great many others below it is not searched for ever.
+// A folder with a great many others below it is not searched forever.
 func TestNearbyEnds(t *testing.T) {
 	t.Parallel()
 	files := map[string]string{}
@@ -271,7 +275,7 @@ func TestRead(t *testing.T) {
 		t.Errorf("got %q, want %q", values, want)
 	}
 	if kept.Value != "new" {
-		t.Error("the wanted resource was changed")
+		t.Error("the resource asked for was changed")
 	}
 }
 
@@ -301,6 +305,11 @@ func TestReadErrors(t *testing.T) {
 	as[*flytoml.SyntaxError](t, read(at("bad.toml")))
 	as[*flytoml.SyntaxError](t, read(at("odd.toml")))
 	as[*FileError](t, read(at("")))
+	// Each file's own, once.
+	_, err := f.Read(context.Background(), []setup.Resource{at("none.toml"), at("bad.toml"), at("none.toml"), at("fly.toml"), at("fly.toml")})
+	if err == nil || strings.Count(err.Error(), "\n") != 2 {
+		t.Errorf("got %v", err)
+	}
 	if err := read(setup.Resource{Role: &setup.Role{Name: "r"}}); err == nil {
 		t.Error("a role was read from a folder")
 	}
@@ -326,13 +335,13 @@ func TestWrite(t *testing.T) {
 	}
 	write(t, f, create("AWS_ROLE_ARN", role), change("A", "a", "b"))
 	want := "\xef\xbb\xbfapp = 'shop'\r\n\r\n[env]\r\n  A = 'b' # c\r\n  AWS_ROLE_ARN = '" + role + "'\r\n\r\n[[vm]]\r\n  cpus = 1"
-	if got := text(t, f, "fly.toml"); got != want {
+	if got := contents(t, f, "fly.toml"); got != want {
 		t.Errorf("got\n%q, want\n%q", got, want)
 	}
 	alone(t, f, "fly.toml")
 }
 
-// What is as wanted already is not written at all, whatever the plan found.
+// What is as it is to be already is not written at all, whatever the plan found.
 func TestWriteNothing(t *testing.T) {
 	t.Parallel()
 	f := folder(t, map[string]string{"fly.toml": "[env]\nA = \"\"\"a\"\"\"\n"})
@@ -358,20 +367,21 @@ func TestWriteStale(t *testing.T) {
 		name   string
 		change setup.Change
 		edit   string // what the file becomes after it was read
-		reason string
+		reason setup.Reason
 	}{
-		{"added", create("A", "b"), "", `it was added meanwhile, with the value "a"`},
-		{"removed", change("B", "b", "c"), "", "it was removed meanwhile"},
-		{"changed", change("A", "b", "c"), "", `its value is now "a"`},
-		{"control characters", change("A", "b", "c"), "[env]\nA = \"\\u001b\"\n", `its value is now "\x1b"`},
-		{"edited elsewhere", change("A", "a", "b"), src + "\n", "the file was edited meanwhile"},
-		{"edited elsewhere, create", create("B", "b"), "app = 'shop'\n", "the file was edited meanwhile"},
+		{"added", create("A", "b"), "", setup.Reason{Code: setup.ReasonExists, Have: "a", Want: "b"}},
+		{"removed", change("B", "b", "c"), "", setup.Reason{Code: setup.ReasonGone}},
+		{"changed", change("A", "b", "c"), "", setup.Reason{Code: setup.ReasonValue, Have: "a", Want: "b"}},
+		{"edited elsewhere", change("A", "a", "b"), src + "\n", setup.Reason{Code: setup.ReasonFileEdited}},
+		{"edited elsewhere, create", create("B", "b"), "app = 'shop'\n", setup.Reason{Code: setup.ReasonFileEdited}},
+		{"edited elsewhere, delete", remove("A", "a"), src + "\n", setup.Reason{Code: setup.ReasonFileEdited}},
+		{"changed, delete", remove("A", "b"), "", setup.Reason{Code: setup.ReasonValue, Have: "a", Want: "b"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			f := folder(t, map[string]string{"fly.toml": src})
-			if _, err := f.Read(context.Background(), []setup.Resource{*test.change.After}); err != nil {
+			if _, err := f.Read(context.Background(), []setup.Resource{test.change.Resource()}); err != nil {
 				t.Fatal(err)
 			}
 			want := src
@@ -382,10 +392,10 @@ func TestWriteStale(t *testing.T) {
 				}
 			}
 			got := as[*setup.StaleError](t, f.Write(context.Background(), test.change))
-			if got.Reason != test.reason || got.ID != test.change.After.ID() {
-				t.Errorf("got %+v, want %q", got, test.reason)
+			if got.Reason != test.reason || got.Resource.ID() != test.change.Resource().ID() {
+				t.Errorf("got %+v, want %+v", got, test.reason)
 			}
-			if got := text(t, f, "fly.toml"); got != want {
+			if got := contents(t, f, "fly.toml"); got != want {
 				t.Errorf("the file became %q", got)
 			}
 			alone(t, f, "fly.toml")
@@ -402,7 +412,7 @@ func TestWriteWithoutRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, f, create("B", "c"))
-	if got, want := text(t, f, "fly.toml"), "# edited\n[env]\nA = 'b'\nB = 'c'\n"; got != want {
+	if got, want := contents(t, f, "fly.toml"), "# edited\n[env]\nA = 'b'\nB = 'c'\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -436,7 +446,7 @@ func TestWriteErrors(t *testing.T) {
 		}
 	}
 	for path, want := range files {
-		if got := text(t, f, path); got != want {
+		if got := contents(t, f, path); got != want {
 			t.Errorf("%s became %q", path, got)
 		}
 	}
@@ -453,10 +463,14 @@ func TestReplaceLate(t *testing.T) {
 		t.Fatal(err)
 	}
 	late := errors.New("late")
-	if err := file.replace([]byte("# new\n"), func() error { return late }); !errors.Is(err, late) {
+	r, err := file.replacement()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.write([]byte("# new\n"), func() error { return late }); !errors.Is(err, late) {
 		t.Errorf("got %v", err)
 	}
-	if got := text(t, f, "fly.toml"); got != "# old\n" {
+	if got := contents(t, f, "fly.toml"); got != "# old\n" {
 		t.Errorf("got %q", got)
 	}
 	alone(t, f, "fly.toml")
@@ -525,7 +539,7 @@ func TestPreview(t *testing.T) {
 	if want := "app = 'shop'\n[env]\nA = 'z'\nB = 'b'\nC = 'c'\n"; err != nil || string(before) != src || string(after) != want {
 		t.Errorf("got %q, %q, %v", before, after, err)
 	}
-	if got := text(t, f, "fly.toml"); got != src {
+	if got := contents(t, f, "fly.toml"); got != src {
 		t.Errorf("the file became %q", got)
 	}
 
@@ -537,4 +551,102 @@ func TestPreview(t *testing.T) {
 	as[*FormatError](t, err)
 	_, _, err = f.Preview("none.toml", nil)
 	as[*NotFoundError](t, err)
+}
+
+// Check reports all that stands in the way, and writes nothing.
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	f := folder(t, map[string]string{
+		"fly.toml":     "app = 'shop'\n[env]\nA = 'a'\n",
+		"odd/fly.toml": "[env.A]\nx = 1\n",
+		"bad/fly.toml": "=",
+	})
+	at := func(config string) setup.Change {
+		c := create("A", "b")
+		c.After.Env.Config = config
+		return c
+	}
+	good := []setup.Change{change("A", "a", "b"), create("B", "b"), remove("A", "b")}
+	if err := f.Check(t.Context(), good); err != nil {
+		t.Error(err)
+	}
+	err := f.Check(t.Context(), append(good, at("odd/fly.toml"), at("bad/fly.toml"), at("none.toml")))
+	for _, name := range []string{"odd/fly.toml", "bad/fly.toml", "none.toml"} {
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s is not in %v", name, err)
+		}
+	}
+	alone(t, f, "fly.toml", "odd", "bad")
+	if got := contents(t, f, "fly.toml"); got != "app = 'shop'\n[env]\nA = 'a'\n" {
+		t.Errorf("the file became %q", got)
+	}
+	if err := f.Check(t.Context(), []setup.Change{{After: &setup.Resource{Role: &setup.Role{}}}}); err == nil {
+		t.Error("a role was checked")
+	}
+}
+
+// A removed entry leaves every other byte alone; one that is gone already is no change.
+func TestRemove(t *testing.T) {
+	t.Parallel()
+	const src = "\xef\xbb\xbfapp = 'shop'\r\n[env]\r\n  A = 'a' # c\r\n\r\n[[vm]]\r\n  cpus = 1"
+	f := folder(t, map[string]string{"fly.toml": src})
+	write(t, f, create("K", "v"), remove("K", "v"), remove("K", "v"))
+	if got := contents(t, f, "fly.toml"); got != src {
+		t.Errorf("got %q, want %q", got, src)
+	}
+	write(t, f, remove("A", "a"))
+	if got, want := contents(t, f, "fly.toml"), strings.Replace(src, "  A = 'a' # c\r\n", "", 1); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	alone(t, f, "fly.toml")
+}
+
+// What a killed run left of this file goes with the next write; other files stay.
+func TestLeftovers(t *testing.T) {
+	t.Parallel()
+	f := folder(t, map[string]string{
+		"fly.toml": "[env]\n", ".fly.toml.fly-aws-123": "half", ".fly.toml.swp": "vim's", ".api.toml.fly-aws-1": "of another",
+	})
+	write(t, f, create("A", "a"))
+	alone(t, f, "fly.toml", ".fly.toml.swp", ".api.toml.fly-aws-1")
+}
+
+// A run that plans, checks, writes and reads back parses the text twice: as it was and as
+// it became.
+func TestParsedOnce(t *testing.T) { //nolint:paralleltest // it counts for the whole package
+	f := folder(t, map[string]string{"fly.toml": "app = 'shop'\n[env]\n"})
+	count := 0
+	original := parse
+	parse = func(src []byte) (*flytoml.File, error) {
+		count++
+		return original(src)
+	}
+	defer func() { parse = original }()
+	want := []setup.Resource{*env("A", "a"), *env("B", "b")}
+	if _, err := f.Find(""); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := f.Read(t.Context(), want); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if count != 1 {
+		t.Errorf("planning parsed it %d times", count)
+	}
+	c := create("A", "a")
+	if err := f.Check(t.Context(), []setup.Change{c}); err != nil {
+		t.Fatal(err)
+	}
+	before := f.edits
+	write(t, f, c)
+	if len(before) != 1 || len(f.edits) != 1 {
+		t.Errorf("the edit was made %d times", len(f.edits))
+	}
+	if _, err := f.Read(t.Context(), want); err != nil {
+		t.Fatal(err)
+	}
+	if count != 1 {
+		t.Errorf("parsed anew %d times", count)
+	}
 }

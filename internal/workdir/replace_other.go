@@ -3,21 +3,18 @@
 package workdir
 
 import (
-	"bytes"
 	"os"
 
 	"github.com/natefinch/atomic"
 )
 
-// replaceFile writes the text to a file beside the old one and moves it into
-// place, which Windows does in one step (MoveFileEx). The file takes over the
-// access rights that its folder hands down.
-func (c *configFile) replaceFile(_ os.FileInfo, text []byte, unchanged func() error) error {
-	if err := unchanged(); err != nil {
-		return err
-	}
-	if err := atomic.WriteFile(c.target, bytes.NewReader(text)); err != nil {
-		return failed(c.path, "cannot be replaced", err)
-	}
-	return nil
-}
+// checkLinks is for systems whose files have owners and links as on Unix.
+func (c *configFile) checkLinks(os.FileInfo) error { return nil }
+
+// keepOwner does nothing: the file takes over the access rights that its folder hands
+// down.
+func keepOwner(*os.File, os.FileInfo) error { return nil }
+
+// move moves a file into the place of another, which Windows does in one step
+// (MoveFileEx).
+func move(from, to string) error { return atomic.ReplaceFile(from, to) }

@@ -8,62 +8,44 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
-
-	"github.com/google/renameio/v2"
 )
 
-// replaceFile writes the text to a hidden file beside the old one, flushes it
-// to the disk and renames it into place.
-func (c *configFile) replaceFile(old os.FileInfo, text []byte, unchanged func() error) error {
-	owner, ok := old.Sys().(*syscall.Stat_t)
-	if ok && owner.Nlink > 1 {
+// checkLinks refuses a file with several names.
+func (c *configFile) checkLinks(info os.FileInfo) error {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Nlink > 1 {
 		return &FileError{Path: c.path, Err: fmt.Errorf(
-			"has %d names (hard links), and replacing it would part it from the others: edit it by hand", owner.Nlink)}
-	}
-	dir := filepath.Dir(c.target)
-	pending, err := renameio.NewPendingFile(c.target, renameio.WithTempDir(dir), renameio.WithExistingPermissions())
-	if err != nil {
-		return failed(c.path, "cannot be replaced", err)
-	}
-	defer pending.Cleanup() //nolint:errcheck // after a success there is nothing left to clean up
-	if ok {
-		if err := keepOwner(pending.File, owner); err != nil {
-			return failed(c.path, "its owner and group could not be kept, so it was left alone", err)
-		}
-	}
-	if _, err := pending.Write(text); err != nil {
-		return failed(c.path, "cannot be replaced", err)
-	}
-	if err := pending.Sync(); err != nil {
-		return failed(c.path, "cannot be replaced", err)
-	}
-	if err := unchanged(); err != nil {
-		return err
-	}
-	if err := pending.CloseAtomicallyReplace(); err != nil {
-		return failed(c.path, "cannot be replaced", err)
-	}
-	// The name reaches the disk with the folder. Should that fail, the file is
-	// whole all the same, the old one or the new.
-	if d, err := os.Open(dir); err == nil {
-		_ = d.Sync()
-		_ = d.Close()
+			"has %d names (hard links), and replacing it would separate it from the others: edit it by hand", stat.Nlink)}
 	}
 	return nil
 }
 
 // keepOwner gives a new file the owner and group of the old one.
-func keepOwner(f *os.File, old *syscall.Stat_t) error {
+func keepOwner(f *os.File, old os.FileInfo) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
 	}
 	now, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
+	want, known := old.Sys().(*syscall.Stat_t)
+	if !ok || !known {
 		return errors.ErrUnsupported
 	}
-	if now.Uid == old.Uid && now.Gid == old.Gid {
+	if now.Uid == want.Uid && now.Gid == want.Gid {
 		return nil
 	}
-	return f.Chown(int(old.Uid), int(old.Gid))
+	return f.Chown(int(want.Uid), int(want.Gid))
+}
+
+// move moves a file into the place of another.
+func move(from, to string) error {
+	if err := os.Rename(from, to); err != nil {
+		return err
+	}
+	// The name reaches the disk with the folder. Should that fail, the file is
+	// whole all the same, the old one or the new.
+	if dir, err := os.Open(filepath.Dir(to)); err == nil {
+		_ = dir.Sync()
+		_ = dir.Close()
+	}
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -62,7 +63,11 @@ func TestKeepOwnerFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if err := keepOwner(f, &syscall.Stat_t{Uid: 0, Gid: 0}); !errors.Is(err, fs.ErrPermission) {
+	root, err := os.Stat("/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := keepOwner(f, root); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -89,7 +94,7 @@ func TestWriteFollowsLinks(t *testing.T) {
 	other := create("B", "b")
 	other.After.Env.Config = "through.toml"
 	write(t, f, create("A", "a"), other, create("C", "c"))
-	if got, want := text(t, f, "real/config"), "[env]\n  A = \"a\"\n  B = \"b\"\n  C = \"c\"\n"; got != want {
+	if got, want := contents(t, f, "real/config"), "[env]\n  A = \"a\"\n  B = \"b\"\n  C = \"c\"\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	for _, link := range []string{"fly.toml", "b.toml", "real/b", "through.toml"} {
@@ -110,8 +115,9 @@ func TestWriteHardLink(t *testing.T) {
 	if err := os.Link(filepath.Join(f.Dir, "fly.toml"), filepath.Join(f.Dir, "same.toml")); err != nil {
 		t.Skip("no hard links here: ", err)
 	}
+	as[*FileError](t, f.Check(context.Background(), []setup.Change{create("A", "a")}))
 	as[*FileError](t, f.Write(context.Background(), create("A", "a")))
-	if got := text(t, f, "fly.toml"); got != "[env]\n" {
+	if got := contents(t, f, "fly.toml"); got != "[env]\n" {
 		t.Errorf("got %q", got)
 	}
 	alone(t, f, "fly.toml", "same.toml")
@@ -166,13 +172,17 @@ func TestNotAllowed(t *testing.T) {
 			if test.find != (findErr != nil) {
 				t.Errorf("find: %v", findErr)
 			}
-			err := f.Write(context.Background(), create("A", "a"))
-			as[*FileError](t, err)
-			if err.Error() != test.want || !errors.Is(err, fs.ErrPermission) {
-				t.Errorf("got %v, want %s", err, test.want)
-			}
-			if strings.Contains(err.Error(), f.Dir) {
-				t.Errorf("%v names a path that nobody gave", err)
+			for what, err := range map[string]error{
+				"check": f.Check(context.Background(), []setup.Change{create("A", "a")}),
+				"write": f.Write(context.Background(), create("A", "a")),
+			} {
+				as[*FileError](t, err)
+				if err.Error() != test.want || !errors.Is(err, fs.ErrPermission) {
+					t.Errorf("%s: got %v, want %s", what, err, test.want)
+				}
+				if strings.Contains(err.Error(), f.Dir) {
+					t.Errorf("%s: %v names a path that nobody gave", what, err)
+				}
 			}
 
 			for _, path := range []string{f.Dir, filepath.Join(f.Dir, "fly.toml")} {
@@ -180,10 +190,29 @@ func TestNotAllowed(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if got := text(t, f, "fly.toml"); got != src {
+			if got := contents(t, f, "fly.toml"); got != src {
 				t.Errorf("the file became %q", got)
 			}
 			alone(t, f, "fly.toml")
 		})
 	}
+}
+
+// A file that cannot keep its owner, or that the file system protects, is found by Check.
+func TestCheckProtected(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("making such files takes root")
+	}
+	f := folder(t, map[string]string{"fly.toml": "[env]\n"})
+	path := filepath.Join(f.Dir, "fly.toml")
+	attribute := func(flag string) error {
+		return exec.CommandContext(t.Context(), "chattr", flag, path).Run()
+	}
+	if err := attribute("+i"); err != nil {
+		t.Skip("no immutable files here: ", err)
+	}
+	defer attribute("-i")
+	as[*FileError](t, f.Check(t.Context(), []setup.Change{create("A", "a")}))
+	alone(t, f, "fly.toml")
 }

@@ -1,0 +1,252 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/fly-aws/fly-aws/internal/awsapi"
+	"github.com/fly-aws/fly-aws/internal/render"
+	"github.com/fly-aws/fly-aws/internal/wizard"
+	"github.com/fly-aws/fly-aws/internal/workdir"
+	"github.com/fly-aws/fly-aws/setup"
+)
+
+// sources are what the wizard looks up, in AWS, at Fly and in the folder.
+type sources struct {
+	*accountSource
+	flySource
+	folderSource
+}
+
+var _ wizard.Sources = sources{}
+
+// An accountSource opens the AWS account of each profile once.
+type accountSource struct {
+	console console
+	flags   awsFlags
+	log     *callLog
+
+	mu     sync.Mutex
+	opened map[string]openedAccount // by profile
+}
+
+type openedAccount struct {
+	account *awsapi.Account
+	err     error
+}
+
+// open opens the account of a profile. It makes no call.
+func (s *accountSource) open(ctx context.Context, profile string) (*awsapi.Account, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a, ok := s.opened[profile]
+	if !ok || a.err != nil { // the person may have signed in meanwhile
+		flags := s.flags
+		flags.profile = profile
+		a.account, a.err = s.console.openAccount(ctx, flags.options(s.log))
+		s.opened[profile] = a
+	}
+	return a.account, a.err
+}
+
+// Profiles lists the profiles of AWS's shared files, unless the environment has
+// chosen already, as the SDKs see it.
+func (s *accountSource) Profiles(context.Context) ([]string, error) {
+	for _, name := range []string{"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", "AWS_WEB_IDENTITY_TOKEN_FILE"} {
+		if s.console.Getenv(name) != "" {
+			return nil, nil
+		}
+	}
+	return awsapi.Profiles(s.console.Getenv, s.console.Home)
+}
+
+// Identity signs in. The account's alias is shown only when it can be read.
+func (s *accountSource) Identity(ctx context.Context, profile string) (wizard.Identity, error) {
+	account, err := s.open(ctx, profile)
+	if err != nil {
+		return wizard.Identity{}, &signInError{err: err}
+	}
+	var facts setup.Facts
+	var alias string
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		facts, err = account.Facts(gctx, setup.Request{})
+		return err
+	})
+	g.Go(func() error {
+		alias, _ = account.Alias(gctx)
+		return nil
+	})
+	if err := g.Wait(); err != nil {
+		return wizard.Identity{}, &signInError{err: err}
+	}
+	return wizard.Identity{
+		Account: facts.Account, Alias: alias, Partition: facts.Partition, Caller: facts.Caller, Region: account.Region(),
+	}, nil
+}
+
+// A signInError says how to sign in to AWS too: where there are several profiles
+// the wizard goes on after it.
+type signInError struct{ err error }
+
+func (e *signInError) Error() string {
+	message := e.err.Error()
+	var creds *awsapi.CredentialsError
+	if errors.As(e.err, &creds) {
+		message += "; " + strings.Join(credentialHints(creds, func(string) bool { return false }), "; ") + ", then choose again"
+	}
+	return message
+}
+
+// Policies lists the managed policies that can be attached.
+func (s *accountSource) Policies(ctx context.Context, profile string) ([]wizard.ManagedPolicy, error) {
+	account, err := s.open(ctx, profile)
+	if err != nil {
+		return nil, err
+	}
+	all, err := account.ManagedPolicies(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]wizard.ManagedPolicy, len(all))
+	for i, p := range all {
+		out[i] = wizard.ManagedPolicy{Name: p.Name, ARN: p.ARN}
+	}
+	return out, nil
+}
+
+// DescribePolicy gives the description of a managed policy.
+func (s *accountSource) DescribePolicy(ctx context.Context, profile, arn string) (string, error) {
+	account, err := s.open(ctx, profile)
+	if err != nil {
+		return "", err
+	}
+	return account.PolicyDescription(ctx, arn)
+}
+
+// A flySource lists what whoever is signed in to Fly has there.
+type flySource struct{ session flySession }
+
+// Organizations lists the organizations.
+func (s flySource) Organizations(ctx context.Context) ([]wizard.Organization, error) {
+	if s.session.client == nil {
+		return nil, withFlyNext(s.session.problem, s.session.problem)
+	}
+	all, err := s.session.client.Organizations(ctx)
+	if err != nil {
+		return nil, withFlyNext(err, flyProblem(err, ""))
+	}
+	out := make([]wizard.Organization, len(all))
+	for i, o := range all {
+		out[i] = wizard.Organization{Slug: o.Slug, RawSlug: o.RawSlug, Name: o.Name}
+	}
+	return out, nil
+}
+
+// Apps lists the apps of an organization.
+func (s flySource) Apps(ctx context.Context, org string) ([]string, error) {
+	if s.session.client == nil {
+		return nil, withFlyNext(s.session.problem, s.session.problem)
+	}
+	found, err := s.session.client.Organization(ctx, org)
+	if err != nil {
+		return nil, withFlyNext(err, flyProblem(err, ""))
+	}
+	apps, err := s.session.client.OrganizationApps(ctx, found)
+	if err != nil {
+		return nil, withFlyNext(err, flyProblem(err, ""))
+	}
+	out := make([]string, len(apps))
+	for i, app := range apps {
+		out[i] = app.Name
+	}
+	return out, nil
+}
+
+// withFlyNext adds the next step to a failure with Fly, after which the wizard goes on.
+func withFlyNext(err error, problem *setup.FlyProblem) error {
+	message := err.Error()
+	if errors.As(err, new(*setup.FlyProblem)) {
+		message = render.FlyProblem(problem)
+	}
+	if next := render.FlyNext(problem); next != "" {
+		message += "; " + next
+	}
+	return errors.New(message)
+}
+
+// A folderSource finds files in the folder.
+type folderSource struct {
+	console console
+	folder  *workdir.Folder
+	configs []string // the values of --config
+	fly     flySession
+}
+
+// Configs are those of --config, else the folder's own, and those in folders
+// below. A folder's own that cannot be used is an error; one that is absent is not.
+func (s folderSource) Configs(ctx context.Context) ([]wizard.Config, error) {
+	var out []wizard.Config
+	for _, path := range s.configs {
+		config, err := s.folder.Find(path)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, wizardConfig(config))
+	}
+	if len(out) > 0 {
+		return out, nil
+	}
+	own, err := s.folder.Find("")
+	var missing *workdir.NotFoundError
+	var format *workdir.FormatError
+	switch {
+	case err == nil:
+		config := wizardConfig(own)
+		config.Own, config.Org = true, s.orgOf(ctx, own.App)
+		out = append(out, config)
+	case !errors.As(err, &missing) && !errors.As(err, &format):
+		return nil, err
+	}
+	for _, config := range s.folder.Nearby(ctx) {
+		out = append(out, wizardConfig(config))
+	}
+	return out, nil
+}
+
+// orgOf is the raw slug of an app's organization; "" when Fly does not say it.
+func (s folderSource) orgOf(ctx context.Context, app string) string {
+	if s.fly.client == nil || app == "" {
+		return ""
+	}
+	found, err := s.fly.client.Apps(ctx, []string{app})
+	if err != nil || found[app].Err != nil {
+		return ""
+	}
+	return found[app].App.Organization.RawSlug
+}
+
+// ConfigAt reads a config file.
+func (s folderSource) ConfigAt(_ context.Context, path string) (wizard.Config, error) {
+	config, err := s.folder.Find(path)
+	return wizardConfig(config), err
+}
+
+func wizardConfig(c workdir.Config) wizard.Config {
+	return wizard.Config{Path: c.Path, App: c.App, PrimaryRegion: c.PrimaryRegion, AWSRegion: c.AWSRegion}
+}
+
+// PolicyFile reads a permissions policy.
+func (s folderSource) PolicyFile(ctx context.Context, path string) (setup.InlinePolicy, error) {
+	p, err := inlinePolicy(ctx, s.console.System, path)
+	var invalid *setup.InvalidError
+	if errors.As(err, &invalid) {
+		return p, fmt.Errorf("%s: %s", path, invalid.Reason)
+	}
+	return p, err
+}

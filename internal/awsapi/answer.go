@@ -1,0 +1,72 @@
+package awsapi
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// maxAnswer bounds what is read of one answer, in bytes. A page of account details, the
+// largest, has at most 1,000 roles of some 10 KB.
+const maxAnswer = 16 << 20
+
+var errTooLarge = fmt.Errorf("the answer has more than %d MB", maxAnswer>>20)
+
+// answerForm is how an answer of IAM's or STS's begins: with <GetRoleResponse ...>.
+var answerForm = regexp.MustCompile(`^\s*(<\?xml[^>]*\?>\s*)?<\w+Response[\s/>]`)
+
+// checkAnswers bounds the answers of IAM and STS, and makes one that is not theirs an
+// error, such as the page of a captive portal: where the SDK expects nothing in an
+// answer, it takes any for a success (iam v1.64.8, deserializers.go).
+func checkAnswers(s *middleware.Stack) error {
+	check := middleware.DeserializeMiddlewareFunc("CheckAnswer", func(
+		ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler,
+	) (middleware.DeserializeOutput, middleware.Metadata, error) {
+		out, metadata, err := next.HandleDeserialize(ctx, in)
+		answer, ok := out.RawResponse.(*smithyhttp.Response)
+		service := awsmiddleware.GetServiceID(ctx)
+		if err != nil || !ok || service != iam.ServiceID && service != sts.ServiceID {
+			return out, metadata, err
+		}
+		body := bufio.NewReader(answer.Body)
+		answer.Body = struct {
+			io.Reader
+			io.Closer
+		}{&boundedReader{r: body, left: maxAnswer}, answer.Body}
+		if answer.StatusCode/100 != 2 {
+			return out, metadata, nil
+		}
+		if head, _ := body.Peek(body.Size()); !answerForm.Match(head) {
+			return out, metadata, &smithy.DeserializationError{Err: errors.New("not an answer of AWS's")}
+		}
+		return out, metadata, nil
+	})
+	// Innermost, so that it comes before what decodes the answer.
+	return s.Deserialize.Add(check, middleware.After)
+}
+
+// A boundedReader fails where more is left than it may read.
+type boundedReader struct {
+	r    io.Reader
+	left int
+}
+
+// Read implements io.Reader.
+func (b *boundedReader) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, errTooLarge
+	}
+	n, err := b.r.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
+}

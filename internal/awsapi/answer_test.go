@@ -1,0 +1,112 @@
+package awsapi_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fly-aws/fly-aws/internal/awsapi"
+	"github.com/fly-aws/fly-aws/setup"
+)
+
+// answering opens an account whose every call gets the answer.
+func answering(t *testing.T, answer http.HandlerFunc) *awsapi.Account {
+	t.Helper()
+	server := httptest.NewServer(answer)
+	t.Cleanup(server.Close)
+	a, err := awsapi.Open(context.Background(), awsapi.Options{
+		Endpoint: server.URL, AccessKeyID: "a", SecretAccessKey: "b", Region: "us-east-1",
+		Pause: func(int) time.Duration { return 0 },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// The page of a captive portal is no success, also where IAM's answer would be empty.
+func TestPortalIsNotAWS(t *testing.T) {
+	t.Parallel()
+	for name, page := range map[string]string{
+		"html": "<!doctype html><html><title>Welcome</title></html>", "empty": "", "json": "{}", "other xml": "<Hotel/>",
+	} {
+		a := answering(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, page) })
+		for _, c := range []setup.Change{
+			create(attached("fly-acme-web", s3Read)), remove(attached("fly-acme-web", s3Read)), create(role(t, "web")),
+		} {
+			err := a.Write(context.Background(), c)
+			if e := errorAs[*awsapi.CallError](t, err); e.Code != "" || !strings.Contains(e.Error(), "is not one of AWS's") {
+				t.Errorf("%s, %s %s: %v", name, c.Action, c.Resource().ID(), err)
+			}
+		}
+	}
+	// What IAM says of an attachment is a success.
+	a := answering(t, func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `<AttachRolePolicyResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><ResponseMetadata/></AttachRolePolicyResponse>`)
+	})
+	if err := a.Write(context.Background(), create(attached("fly-acme-web", s3Read))); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAnswersAreBounded(t *testing.T) {
+	t.Parallel()
+	a := answering(t, func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, "<GetRoleResponse><GetRoleResult><Role><RoleName>")
+		for block := strings.Repeat("x", 1<<20); ; {
+			if _, err := fmt.Fprint(w, block); err != nil {
+				return
+			}
+		}
+	})
+	_, err := a.Read(context.Background(), []setup.Resource{role(t, "web")})
+	if e := errorAs[*awsapi.CallError](t, err); !strings.Contains(e.Error(), "more than 16 MB") {
+		t.Errorf("got %v", err)
+	}
+	// An error's text is cut.
+	a = answering(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprintf(w, "<ErrorResponse><Error><Code>Odd</Code><Message>%s</Message></Error></ErrorResponse>", strings.Repeat("x", 1<<20))
+	})
+	_, err = a.Read(context.Background(), []setup.Resource{role(t, "web")})
+	if n := len(err.Error()); n > 2200 {
+		t.Errorf("an error of %d characters", n)
+	}
+}
+
+// The SDK's error repeats all that a credential_process printed.
+func TestProcessOutputIsNotRepeated(t *testing.T) {
+	const secret, session = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "IQoJb3JpZ2luX2VjEJr//////////wEaCXVz"
+	for name, process := range map[string]string{
+		"a line before its JSON": `echo 'renewing...'; echo '{"Version":1,"AccessKeyId":"ASIAEXAMPLE","SecretAccessKey":"` + secret + `","SessionToken":"` + session + `"}'`,
+		"odd names":              `echo 'key ` + secret + ` token ` + session + `'`,
+		"fails":                  `echo 'key ` + secret + ` token ` + session + `' >&2; exit 3`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := isolate(t)
+			script := config + ".sh"
+			for path, text := range map[string]string{
+				script: process + "\n", config: "[profile p]\ncredential_process = sh " + script + "\n",
+			} {
+				if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err := openAndAsk(t, awsapi.Options{Profile: "p"})
+			e := errorAs[*awsapi.CredentialsError](t, err)
+			if e.Kind != awsapi.KindInvalid || !strings.Contains(e.Error(), "credential_process") {
+				t.Errorf("got %v", e)
+			}
+			for _, text := range []string{err.Error(), e.Err.Error(), fmt.Sprintf("%+v %#v", e, e.Err)} {
+				if strings.Contains(text, secret) || strings.Contains(text, session) {
+					t.Errorf("a secret is in %q", text)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,290 @@
+package setup
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/fly-aws/fly-aws/internal/text"
+	"github.com/fly-aws/fly-aws/trustpolicy"
+)
+
+// A difference is one attribute in which two resources differ. Its code and key say
+// which: a tag, an audience, the trust policy.
+type difference struct {
+	Reason
+	key string
+}
+
+func (d difference) sameAttribute(e difference) bool { return d.Code == e.Code && d.key == e.key }
+
+// compare returns the attributes in which two whole resources of one kind and ID
+// differ. A MaxSession that want does not know is no difference.
+func compare(have, want Resource) []difference {
+	switch {
+	case want.Provider != nil:
+		return compareProviders(*have.Provider, *want.Provider)
+	case want.Role != nil:
+		return compareRoles(*have.Role, *want.Role)
+	case want.Policy != nil:
+		if !have.Policy.Document.Equal(want.Policy.Document) {
+			return []difference{{Reason: Reason{Code: ReasonDocument}}}
+		}
+	case want.Env != nil:
+		if have.Env.Value != want.Env.Value && !want.Env.IfAbsent {
+			return []difference{{Reason: Reason{Code: ReasonValue, Have: have.Env.Value, Want: want.Env.Value}}}
+		}
+	}
+	return nil
+}
+
+func compareProviders(have, want Provider) []difference {
+	var out []difference
+	if have.URL != want.URL {
+		out = append(out, difference{Reason: Reason{Code: ReasonURL, Have: have.URL, Want: want.URL}})
+	}
+	for _, audience := range missing(have.Audiences, want.Audiences) {
+		out = append(out, difference{Reason{Code: ReasonAudiences, Want: audience}, audience})
+	}
+	for _, audience := range missing(want.Audiences, have.Audiences) {
+		out = append(out, difference{Reason{Code: ReasonAudiences, Have: audience}, audience})
+	}
+	return append(out, compareTags(have.Tags, want.Tags, func(key string) string { return key })...)
+}
+
+func compareRoles(have, want Role) []difference {
+	var out []difference
+	differs := func(code ReasonCode, have, want string) {
+		out = append(out, difference{Reason: Reason{Code: code, Have: have, Want: want}})
+	}
+	if have.Name != want.Name {
+		differs(ReasonNameCase, have.Name, want.Name)
+	}
+	if have.Path != want.Path {
+		differs(ReasonOtherPath, have.Path, want.Path)
+	}
+	if !have.Trust.Equal(want.Trust) {
+		differs(ReasonTrust, "", "")
+	}
+	if want.MaxSession != 0 && have.MaxSession != want.MaxSession {
+		differs(ReasonMaxSession, seconds(have.MaxSession), seconds(want.MaxSession))
+	}
+	if have.Boundary != want.Boundary {
+		differs(ReasonBoundary, have.Boundary, want.Boundary)
+	}
+	return append(out, compareTags(have.Tags, want.Tags, strings.ToLower)...)
+}
+
+// seconds is a maximum session duration as a Reason has it, "" for an unknown one.
+func seconds(n int32) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(int(n)) + "s"
+}
+
+// compareTags compares tags whose keys are the same when fold makes them so. IAM
+// ignores the case of a role's tag keys, but not of a provider's
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html).
+func compareTags(have, want map[string]string, fold func(string) string) []difference {
+	type pair struct{ key, value string }
+	folded := func(tags map[string]string) map[string]pair {
+		out := map[string]pair{}
+		for key, value := range tags {
+			out[fold(key)] = pair{key, value}
+		}
+		return out
+	}
+	shown := func(p pair, ok bool) string {
+		if !ok {
+			return ""
+		}
+		return p.key + "=" + p.value
+	}
+	a, b := folded(have), folded(want)
+	keys := maps.Clone(a)
+	maps.Copy(keys, b)
+	var out []difference
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		x, inHave := a[key]
+		y, inWant := b[key]
+		if inHave != inWant || x.value != y.value {
+			out = append(out, difference{Reason{Code: ReasonTag, Have: shown(x, inHave), Want: shown(y, inWant)}, key})
+		}
+	}
+	return out
+}
+
+// empty returns a resource of the kind of r with none of its attributes.
+func empty(r Resource) Resource {
+	switch {
+	case r.Provider != nil:
+		return Resource{Provider: &Provider{}}
+	case r.Role != nil:
+		return Resource{Role: &Role{}}
+	case r.Policy != nil:
+		return Resource{Policy: &Policy{}}
+	}
+	return Resource{Env: &Env{}}
+}
+
+// A StaleError says that a resource is no longer as a plan found it.
+type StaleError struct {
+	Resource Resource
+	// Reason is what differs: Have is found now, Want was expected.
+	Reason Reason
+}
+
+func (e *StaleError) Error() string {
+	s := fmt.Sprintf("%s changed after the plan was made: %s", text.Name(e.Resource.ID()), e.Reason.Code)
+	if e.Reason.Have != "" {
+		s += ", it is now " + text.Quote(e.Reason.Have)
+	}
+	return s
+}
+
+// Compare says where a resource is between c.Before and c.After: done when nothing
+// is left to write, and a *StaleError when it is neither like one of them nor on the
+// way from one to the other, as a write that was interrupted leaves it. now is nil
+// when the resource does not exist.
+//
+// What c does not touch may have gained attributes: a tag, an audience, a permissions
+// boundary do not undo what was done.
+func (c Change) Compare(now *Resource) (done bool, err error) {
+	stale := func(r Reason) error { return &StaleError{Resource: c.Resource(), Reason: r} }
+	if now == nil {
+		switch {
+		case c.After == nil:
+			return true, nil
+		case c.Before != nil || c.Action == ActionKeep:
+			return false, stale(Reason{Code: ReasonGone})
+		}
+		return false, nil
+	}
+	if c.After == nil {
+		if left := compare(*now, *c.Before); len(left) > 0 {
+			return false, stale(left[0].Reason)
+		}
+		return false, nil
+	}
+	left := slices.DeleteFunc(compare(*now, *c.After), func(d difference) bool {
+		return d.Want == "" && d.Have != "" && !c.touches(d)
+	})
+	switch {
+	case len(left) == 0:
+		return true, nil
+	case c.Before == nil && c.Action == ActionCreate:
+		return false, stale(Reason{Code: ReasonExists, Have: left[0].Have, Want: left[0].Want})
+	case c.Before == nil:
+		return false, stale(left[0].Reason)
+	}
+	ahead := compare(*now, *c.After)
+	for _, d := range compare(*now, *c.Before) {
+		added := d.Code == ReasonAudiences && d.Want == "" // whoever added it
+		if !added && slices.ContainsFunc(ahead, d.sameAttribute) {
+			return false, stale(d.Reason)
+		}
+	}
+	return false, nil
+}
+
+// touches says whether the change is about that attribute.
+func (c Change) touches(d difference) bool {
+	before := c.Before
+	if before == nil {
+		none := empty(*c.After)
+		before = &none
+	}
+	return slices.ContainsFunc(compare(*before, *c.After), d.sameAttribute)
+}
+
+// differences are the reasons for a change that is to be written, from Before and
+// After alone.
+func (c Change) differences(org string) []Reason {
+	switch {
+	case c.Action == ActionDelete, c.Action == ActionKeep:
+		return nil
+	case c.Before == nil && c.After.Policy != nil && c.After.Policy.ARN != "":
+		return []Reason{{Code: ReasonNotAttached, Want: c.After.Policy.ARN}}
+	case c.Before == nil:
+		return []Reason{{Code: ReasonAbsent}}
+	}
+	var out []Reason
+	if c.Action == ActionAdopt {
+		out = append(out, Reason{Code: ReasonForeignRole, Want: TagOrg + "=" + org})
+	}
+	for _, d := range compare(*c.Before, *c.After) {
+		switch {
+		case d.Code == ReasonTrust:
+			out = append(out, trustReasons(org, c.Before.Role.Trust, c.After.Role.Trust)...)
+		case d.Code == ReasonAudiences && d.Have == "":
+			out = append(out, Reason{Code: ReasonAudienceMissing, Want: d.Want})
+		default:
+			out = append(out, d.Reason)
+		}
+	}
+	return out
+}
+
+// trustReasons are the differences of our statement in two trust policies.
+func trustReasons(org string, have, want *trustpolicy.Policy) []Reason {
+	sid := trustpolicy.Sid(org)
+	before, found := have.Statement(sid)
+	after, stays := want.Statement(sid)
+	switch {
+	case !found && !stays:
+		return nil
+	case !found:
+		return []Reason{{Code: ReasonStatementMissing, Want: sid}}
+	case !stays:
+		return []Reason{{Code: ReasonStatementUnwanted, Have: sid}}
+	}
+	var out []Reason
+	if !withSubjects(before, Subjects(after)).Equal(after) {
+		out = append(out, Reason{Code: ReasonStatementEdited, Want: sid})
+	}
+	for _, subject := range missing(Subjects(after), Subjects(before)) {
+		out = append(out, Reason{Code: ReasonSubjectUnwanted, Have: subject})
+	}
+	for _, subject := range missing(Subjects(before), Subjects(after)) {
+		out = append(out, Reason{Code: ReasonSubjectMissing, Want: subject})
+	}
+	return out
+}
+
+// Subjects returns the values that a statement of ours asks of the claim sub:
+// those under StringLike.
+func Subjects(s trustpolicy.Statement) []string {
+	if i := subjectCondition(s); i >= 0 {
+		return s.Conditions[i].Values
+	}
+	return nil
+}
+
+// withSubjects returns s with other values for sub.
+func withSubjects(s trustpolicy.Statement, values []string) trustpolicy.Statement {
+	if i := subjectCondition(s); i >= 0 {
+		s.Conditions = slices.Clone(s.Conditions)
+		s.Conditions[i].Values = values
+	}
+	return s
+}
+
+func subjectCondition(s trustpolicy.Statement) int {
+	return slices.IndexFunc(s.Conditions, func(c trustpolicy.Condition) bool {
+		return c.Operator == "StringLike" && strings.HasSuffix(c.Key, ":sub")
+	})
+}
+
+// missing returns the values of want that have lacks.
+func missing(have, want []string) []string {
+	var out []string
+	for _, v := range want {
+		if !slices.Contains(have, v) {
+			out = append(out, v)
+		}
+	}
+	return out
+}

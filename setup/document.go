@@ -1,0 +1,69 @@
+package setup
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/fly-aws/fly-aws/trustpolicy"
+)
+
+// A Document is a permissions policy in JSON. The zero Document is none.
+type Document struct {
+	text      string // without white space
+	canonical string // with the keys of its objects sorted
+}
+
+// parseIdentityPolicy is a variable so that a test can count its calls.
+var parseIdentityPolicy = trustpolicy.CheckIdentityPolicy
+
+// ParseDocument reads a permissions policy as strictly as IAM does. The error is a
+// *trustpolicy.SyntaxError.
+func ParseDocument(text []byte) (Document, error) {
+	compact, err := parseIdentityPolicy(text)
+	if err != nil {
+		return Document{}, err
+	}
+	return FoundDocument(compact)
+}
+
+// FoundDocument takes over a document that IAM holds. It need only be JSON: IAM may
+// have taken what ParseDocument refuses.
+func FoundDocument(text []byte) (Document, error) {
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, text); err != nil {
+		return Document{}, fmt.Errorf("not JSON: %w", err)
+	}
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber() // which keeps them as they are written
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		return Document{}, fmt.Errorf("not JSON: %w", err)
+	}
+	canonical, err := json.Marshal(v) // sorts the keys of objects
+	return Document{compact.String(), string(canonical)}, err
+}
+
+// String returns the JSON text without white space, "" for none.
+func (d Document) String() string { return d.text }
+
+// IsZero says whether there is no document.
+func (d Document) IsZero() bool { return d == Document{} }
+
+// Equal compares by meaning: the order of keys does not count.
+func (d Document) Equal(e Document) bool { return d.canonical == e.canonical }
+
+// MarshalJSON returns the document itself.
+func (d Document) MarshalJSON() ([]byte, error) {
+	if d.IsZero() {
+		return nil, errors.New("no document")
+	}
+	return []byte(d.text), nil
+}
+
+// UnmarshalJSON is FoundDocument.
+func (d *Document) UnmarshalJSON(text []byte) (err error) {
+	*d, err = FoundDocument(text)
+	return err
+}
