@@ -46,9 +46,9 @@ func Main(ctx context.Context, sys System, args []string) int {
 	return exit
 }
 
-// An output takes secrets out of what is written, and remembers the first error of
-// the writer below it, so that text for people need not look at every line. Whoever
-// writes to it writes whole lines, or a whole prompt, at a time.
+// An output takes secrets out of what is written, and keeps the first error of the
+// writer below it for Main to report; Write itself returns none. Whoever writes to it
+// writes whole lines, or a whole prompt, at a time.
 type output struct {
 	mu  *sync.Mutex
 	w   io.Writer
@@ -59,14 +59,8 @@ func (o *output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	_, err := io.WriteString(o.w, text.Redact(string(p)))
-	if errors.Is(err, syscall.EPIPE) {
-		return len(p), nil // the reader, such as head, has enough: that is not an error
-	}
-	if err != nil {
-		if o.err == nil {
-			o.err = err
-		}
-		return 0, err
+	if err != nil && o.err == nil && !errors.Is(err, syscall.EPIPE) { // a reader, such as head, may have enough
+		o.err = err
 	}
 	return len(p), nil
 }

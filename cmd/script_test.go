@@ -32,7 +32,7 @@ var update = flag.Bool("update", false, "write what the scripts print into their
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"fly-aws": func() {
-			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+			ctx, stop := signal.NotifyContext(context.Background(), cmd.EndSignals()...)
 			code := cmd.Main(ctx, cmd.Host(cmd.Build{Version: "test"}), os.Args[1:])
 			stop()
 			os.Exit(code)

@@ -84,7 +84,11 @@ func warningText(w setup.Warning) WarningText {
 			Fix:     "change it there; fly-aws leaves an AWS_REGION in fly.toml as it is",
 		}
 	case setup.WarningPrecedence:
-		return WarningText{Message: list(w.Names) + " in " + config + precedenceWords(w.Names), Fix: "remove it from " + config}
+		pronoun := "it"
+		if len(w.Names) > 1 {
+			pronoun = "them"
+		}
+		return WarningText{Message: list(w.Names) + " in " + config + precedenceWords(w.Names), Fix: "remove " + pronoun + " from " + config}
 	case setup.WarningSecrets:
 		return secretsText(app, w.Names)
 	case setup.WarningUnchecked:
