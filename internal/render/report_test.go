@@ -1,0 +1,104 @@
+package render
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/fly-aws/fly-aws/setup"
+	"github.com/fly-aws/fly-aws/trustpolicy"
+)
+
+// TestTrustChecks: what did not pass is shown however many passed before it, and only
+// what passed is counted.
+func TestTrustChecks(t *testing.T) {
+	t.Parallel()
+	var checks []setup.Check
+	for i := range maxChecks + 3 {
+		checks = append(checks, setup.Check{
+			App: "web", Role: fmt.Sprintf("role-%02d", i), Subject: "acme:web:any-machine", Want: trustpolicy.Allowed, Got: trustpolicy.Allowed,
+		})
+	}
+	checks = append(checks,
+		setup.Check{Role: "denies", Subject: "acme:web:any-machine", Want: trustpolicy.Allowed, Got: trustpolicy.ExplicitlyDenied},
+		setup.Check{Role: "open", Subject: "acme:other:any-machine", Want: trustpolicy.ImplicitlyDenied, Got: trustpolicy.Allowed},
+		setup.Check{Role: "unclear", Subject: "acme:web:any-machine", Want: trustpolicy.Allowed, Got: trustpolicy.Undecided},
+	)
+	var out bytes.Buffer
+	TrustChecks(&out, checks, Style{})
+	for _, want := range []string{
+		"✓ checked: role role-09 allows acme:web:any-machine\n",
+		"✗ role denies does not allow acme:web:any-machine\n",
+		"! role open also allows acme:other:any-machine\n",
+		"! undecided: whether role unclear allows acme:web:any-machine\n",
+		"✓ checked: 3 more, all as intended\n",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("there is no %q in:\n%s", want, &out)
+		}
+	}
+	if strings.Contains(out.String(), "role-10") {
+		t.Errorf("more than %d that passed are shown:\n%s", maxChecks, &out)
+	}
+}
+
+// TestErrorList: several failures are a list, each with its own next steps; what is
+// the same for all comes last, once.
+func TestErrorList(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	Error(&out, Problem{
+		Message: "one\nmore of one\ntwo", Hints: []string{"fix one", "fix both", "fix two", "run it again"},
+		Causes: []Cause{
+			{Message: "one\nmore of one", Hints: []string{"fix one", "fix both"}},
+			{Message: "two", Hints: []string{"fix two", "fix both"}},
+		},
+	}, Style{})
+	const want = `Error: one
+Error: more of one
+→ fix one
+→ fix both
+Error: two
+→ fix two
+→ run it again
+`
+	if out.String() != want {
+		t.Errorf("it is\n%sand not\n%s", &out, want)
+	}
+}
+
+// TestDelete: what a plan deletes is shown and counted, in the plan, while it is
+// applied, and where it remains.
+func TestDelete(t *testing.T) {
+	t.Parallel()
+	role := setup.Resource{Role: &setup.Role{Name: "fly-acme-Web", ARN: "arn:aws:iam::123456789012:role/fly-acme-Web"}}
+	env := setup.Resource{Env: &setup.Env{Config: "fly.toml", App: "web", Key: setup.EnvRoleARN, Value: role.Role.ARN}}
+	plan := &setup.Plan{Org: "acme", Account: "123456789012", Changes: []setup.Change{
+		{Action: setup.ActionDelete, Before: &env}, {Action: setup.ActionDelete, Before: &role},
+	}}
+	var out bytes.Buffer
+	Plan(&out, plan, Style{})
+	progress := NewProgress(&out, plan.Changes, ProgressOptions{})
+	progress.Event(setup.Event{Index: 0, Change: plan.Changes[0], Status: setup.StatusDone})
+	progress.Event(setup.Event{Index: -1, Status: setup.StatusWaiting, Waiting: []setup.Mismatch{{Resource: role, Remains: true}}})
+	report := &setup.Report{
+		Results:    []setup.Result{{Change: plan.Changes[0], Status: setup.StatusDone}, {Change: plan.Changes[1], Status: setup.StatusUnreached}},
+		Mismatches: []setup.Mismatch{{Resource: role, Remains: true}},
+	}
+	progress.End(report)
+	Report(&out, report, Style{})
+	Mismatches(&out, report.Mismatches, Style{})
+	for _, want := range []string{
+		"  - AWS_ROLE_ARN in fly.toml\n  - role fly-acme-Web\n", "Plan: 2 to delete.\n", "  ✓ AWS_ROLE_ARN in fly.toml (0s)\n",
+		"Waiting for IAM to show role fly-acme-Web as written", "1 done, 0 failed, 1 not reached:\n  - role fly-acme-Web\n",
+		"✗ role fly-acme-Web still exists\n",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("there is no %q in:\n%s", want, &out)
+		}
+	}
+	if doc := NewReport(plan, report); doc.Changes[1].ID != role.ID() || !doc.Findings[0].Remains {
+		t.Errorf("the document is %+v", doc)
+	}
+}
