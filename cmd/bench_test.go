@@ -98,7 +98,7 @@ func benchToken(b *testing.B) string {
 // each call of AWS and of Fly: the whole program, from its start to its exit.
 func BenchmarkUnchanged(b *testing.B) {
 	binary := build(b, "github.com/fly-aws/fly-aws/cmd/fly-aws", "fly-aws", release...)
-	for _, apps := range []int{1, 100} {
+	for _, apps := range []int{1, 300} {
 		b.Run(fmt.Sprintf("%d-apps", apps), func(b *testing.B) {
 			slow := false
 			latency := func() sandbox.Fault {
@@ -131,13 +131,14 @@ func BenchmarkUnchanged(b *testing.B) {
 			}
 			run()
 			slow = true
-			before := len(world.Calls())
+			before, flyBefore := len(world.Calls()), len(world.FlyCalls())
 			n := 0
 			for b.Loop() {
 				run()
 				n++
 			}
-			b.ReportMetric(float64(len(world.Calls())-before)/float64(n), "calls/op")
+			b.ReportMetric(float64(len(world.Calls())-before)/float64(n), "aws-calls/op")
+			b.ReportMetric(float64(len(world.FlyCalls())-flyBefore)/float64(n), "fly-calls/op")
 		})
 	}
 }
