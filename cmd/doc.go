@@ -1,7 +1,7 @@
-// Package cmd is the command line of fly-aws: it reads flags, wires the rooms of
-// the program together and turns errors into words, hints and exit codes.
+// Package cmd is the command line of fly-aws: it parses flags, connects the packages
+// of the program, and turns errors into words, hints and exit codes.
 //
-// The whole program is one function, [Main]. Each verb has a file of its own, in
-// which flags fill an options struct and a run function does the work without
-// seeing a flag again.
+// The whole program is one function, [Main]. Each command has its own file: flags fill
+// an options struct, and a run function, which knows nothing of cobra, makes one call
+// and has package render show the result.
 package cmd

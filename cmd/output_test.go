@@ -22,7 +22,7 @@ func TestFullDisk(t *testing.T) {
 	if err != nil {
 		t.Skip("there is no /dev/full")
 	}
-	defer full.Close() //nolint:errcheck // nothing can be written to it
+	defer full.Close()
 	p := newProgram(t, nil)
 	for _, args := range [][]string{
 		{"--version"}, {"help", "plan"}, {"plan", "-o", "acme"}, {"plan", "-o", "acme", "--json"},
@@ -142,9 +142,9 @@ func TestSameWarnings(t *testing.T) {
 		}
 	}
 	for name, env := range map[string][]string{
-		"signed in":       nil,
-		"not signed in":   {"FLY_API_TOKEN=", "HOME=" + t.TempDir()},
-		"token refused":   {"FLY_API_TOKEN=fo1_revoked_long_ago"},
+		"signed in":      nil,
+		"not signed in":  {"FLY_API_TOKEN=", "HOME=" + t.TempDir()},
+		"token refused":  {"FLY_API_TOKEN=fo1_revoked_long_ago"},
 		"wrong endpoint": {"FLY_API_BASE_URL=http://api.example.com"},
 	} {
 		q := *p

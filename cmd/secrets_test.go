@@ -15,9 +15,9 @@ import (
 // Secrets that no output may have a part of.
 const (
 	canaryKeyID   = "ASIACANARYCANARY1234"
-	canaryKey     = "cAnArY+secret/Key0123456789abcdefghijklM" //nolint:gosec // not a key
+	canaryKey     = "cAnArY+secret/Key0123456789abcdefghijklM"
 	canarySession = "IQoJcAnArYsession//////////wEaCXVzLWVhc3QtMSJHMEUCIQD0123456789abcdefghijklmno"
-	canaryJWT     = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJl" //nolint:gosec // not a token
+	canaryJWT     = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJl"
 	canaryFly     = "fm2_lJPECAAAAAAAcAnArY"
 )
 

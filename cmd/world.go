@@ -151,8 +151,10 @@ func (c console) newWorld(folder *workdir.Folder, account *awsapi.Account, fly f
 // A clock is that of a System.
 type clock struct{ System }
 
+// Now implements setup.Clock.
 func (c clock) Now() time.Time { return c.System.Now() }
 
+// Sleep implements setup.Clock.
 func (c clock) Sleep(ctx context.Context, d time.Duration) { c.System.Sleep(ctx, d) }
 
 // A directory is Fly's API as setup needs it.

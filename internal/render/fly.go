@@ -2,7 +2,6 @@ package render
 
 import (
 	"fmt"
-	"net/http"
 	"strings"
 
 	"github.com/fly-aws/fly-aws/internal/text"
@@ -23,7 +22,7 @@ func FlyProblem(p *setup.FlyProblem) string {
 	if p.Attempts > 1 {
 		more = append(more, Count(p.Attempts, "attempt"))
 	}
-	if p.Status != 0 && p.Status != http.StatusOK {
+	if p.Status != 0 && p.Status != statusOK {
 		more = append(more, fmt.Sprintf("status %d", p.Status))
 	}
 	if p.RequestID != "" {
@@ -34,6 +33,9 @@ func FlyProblem(p *setup.FlyProblem) string {
 	}
 	return words
 }
+
+// statusOK is the HTTP status of a success.
+const statusOK = 200
 
 func flyWords(p *setup.FlyProblem) string {
 	app, ofApp := "Fly app "+text.Quote(p.App), ""
