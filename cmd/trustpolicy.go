@@ -72,7 +72,7 @@ func runTrustPolicy(sys System, o trustPolicyOptions) error {
 	}
 	policy := trustpolicy.New(statement)
 	if size := policy.Size(); size > trustpolicy.MaxSizeQuota {
-		return usagef("split the apps over several roles", "the policy has %d characters for %d apps; IAM takes at most %d", size, len(o.apps), trustpolicy.MaxSizeQuota)
+		return usagef("split the apps over several roles", "the policy has %d characters for %d apps; IAM allows at most %d", size, len(o.apps), trustpolicy.MaxSizeQuota)
 	} else if size > trustpolicy.DefaultSizeQuota {
 		fmt.Fprintf(sys.Stderr, "The policy has %d characters; an account takes %d unless its quota L-C07B4B0D was raised.\n", size, trustpolicy.DefaultSizeQuota)
 	}

@@ -82,7 +82,7 @@ func (iv *interview) permission(ctx context.Context, a *answers, policies []Mana
 			example: p.Example,
 			check: func(answer []string) error {
 				if err := p.Check(answer[0]); err != nil {
-					return reasonOf(err)
+					return err
 				}
 				for _, c := range a.presets {
 					if c.preset.Name == p.Name && c.answer == answer[0] {
@@ -134,10 +134,15 @@ func known(policies []ManagedPolicy, ref string) bool {
 		slices.ContainsFunc(policies, func(p ManagedPolicy) bool { return strings.EqualFold(p.Name, ref) })
 }
 
+// reasonOf is why an answer cannot be used, without the answer, which the person sees.
 func reasonOf(err error) error {
-	var e *preset.Error
-	if errors.As(err, &e) {
-		return errors.New(e.Reason)
+	var ofPreset *preset.Error
+	var invalid *setup.InvalidError
+	switch {
+	case errors.As(err, &ofPreset):
+		return errors.New(ofPreset.Reason)
+	case errors.As(err, &invalid) && !invalid.Default:
+		return errors.New(invalid.Reason)
 	}
 	return err
 }

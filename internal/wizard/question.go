@@ -84,7 +84,7 @@ func (q question) problem(answer []string) error {
 	case empty:
 		return errors.New("an answer is needed")
 	case q.check != nil:
-		return q.check(answer)
+		return reasonOf(q.check(answer))
 	}
 	return nil
 }
