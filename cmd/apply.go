@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -90,7 +91,15 @@ func (c console) apply(ctx context.Context, world setup.World, plan *setup.Plan,
 		progress.Say("Stopping after the call in flight; press Ctrl-C again to stop at once.")
 	})
 	defer stop()
-	report, err := world.Apply(ctx, plan, progress.Event)
+	waiting := time.AfterFunc(patience, func() { progress.Say("Still waiting for AWS…") })
+	report, err := world.Apply(ctx, plan, func(e setup.Event) {
+		waiting.Reset(patience)
+		if e.Status == setup.StatusWaiting { // which says what for
+			waiting.Stop()
+		}
+		progress.Event(e)
+	})
+	waiting.Stop()
 	progress.End(report)
 	if err == nil {
 		err = verdict(report)

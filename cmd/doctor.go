@@ -193,7 +193,7 @@ func (d *doctor) precedence(context.Context) {
 		}
 	}
 	remove := func(names []string) string {
-		return "remove it from the [env] of fly.toml, or if it is a secret: fly secrets unset " + strings.Join(names, " ")
+		return "remove it from the [env] of fly.toml, or if it is a secret: fly secrets unset " + shellWords(names)
 	}
 	switch {
 	case d.env(keyID) != "" && d.env(secret) != "":
@@ -234,7 +234,7 @@ func (d *doctor) endpoints(context.Context) {
 		}
 	}
 	if len(set) > 0 {
-		d.add(render.Warn, "endpoint", "unless that is intended: fly secrets unset "+strings.Join(set, " "), "%s: AWS calls go to another endpoint than AWS's", strings.Join(set, ", "))
+		d.add(render.Warn, "endpoint", "unless that is intended: fly secrets unset "+shellWords(set), "%s: AWS calls go to another endpoint than AWS's", strings.Join(set, ", "))
 	}
 }
 

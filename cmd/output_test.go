@@ -42,20 +42,22 @@ func TestFullDisk(t *testing.T) {
 func TestHangup(t *testing.T) {
 	t.Parallel()
 	var victim atomic.Pointer[os.Process]
+	stderr := &watcher{text: "Stopping after the call in flight", seen: make(chan struct{})}
 	p := newProgram(t, func(c sandbox.Call) sandbox.Fault {
 		if c.Action != "CreateRole" {
 			return sandbox.Fault{}
 		}
-		return sandbox.Fault{Before: func() { _ = victim.Load().Signal(syscall.SIGHUP) }}
+		return sandbox.Fault{Before: func() { _ = victim.Load().Signal(syscall.SIGHUP); <-stderr.seen }}
 	})
-	c, out := p.command(setupArgs...)
+	c, _ := p.command(setupArgs...)
+	c.Stderr = stderr
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
 	victim.Store(c.Process)
 	_ = c.Wait()
-	if exit := c.ProcessState.ExitCode(); exit != 130 || !strings.Contains(out.String(), "run the same command again") {
-		t.Errorf("exit code is %d:\n%s", exit, out)
+	if exit := c.ProcessState.ExitCode(); exit != 130 || !strings.Contains(stderr.all.String(), "run the same command again") {
+		t.Errorf("exit code is %d:\n%s", exit, &stderr.all)
 	}
 	if done := succeeded(p.world); done["CreateRole"] != 1 || done["AttachRolePolicy"] != 0 {
 		t.Errorf("written: %v", done)

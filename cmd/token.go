@@ -71,14 +71,16 @@ func runToken(ctx context.Context, sys System, o tokenOptions) error {
 		return usagef("choose one", "--raw and --json exclude each other")
 	}
 	minter := flyoidc.Minter{Socket: o.socket}
-	text, err := minter.Mint(ctx, flyoidc.MintRequest{Audience: o.audience, PrincipalTags: o.tags})
+	stop := newConsole(sys, o.output).waiting("the machine's token")
+	token, err := minter.Mint(ctx, flyoidc.MintRequest{Audience: o.audience, PrincipalTags: o.tags})
+	stop()
 	if err != nil {
 		return err
 	}
 	if o.raw {
-		return sys.printSecret(text + "\n")
+		return sys.printSecret(token + "\n")
 	}
-	return showToken(sys, o.output, text, "")
+	return showToken(sys, o.output, token, "")
 }
 
 // A tokenDocument is what token and token inspect print with --json. The token's

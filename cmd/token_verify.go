@@ -74,20 +74,22 @@ func runTokenVerify(ctx context.Context, sys System, o verifyOptions) error {
 		}
 		options.Client = client
 	}
-	text, err := readToken(ctx, sys, o.args)
+	token, err := readToken(ctx, sys, o.args)
 	if err != nil {
 		return err
 	}
-	checks := flyoidc.Verify(ctx, text, options)
+	c := newConsole(sys, o.output)
+	stop := c.waiting("the issuer's keys")
+	checks := flyoidc.Verify(ctx, token, options)
+	stop()
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	passed := flyoidc.Verified(checks)
 	doc := verifyDocument{Schema: render.VerifySchema, Verified: passed, Checks: []render.Check{}}
-	for _, c := range checks {
-		doc.Checks = append(doc.Checks, verifyCheck(c))
+	for _, check := range checks {
+		doc.Checks = append(doc.Checks, verifyCheck(check))
 	}
-	c := newConsole(sys, o.output)
 	if o.output.json {
 		if err := render.JSON(sys.Stdout, doc); err != nil {
 			return err

@@ -2,8 +2,11 @@ package cmd
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fly-aws/fly-aws/internal/text"
 )
 
 // usageWidth is the narrowest terminal that help is made for.
@@ -40,4 +43,13 @@ func usage(c *cobra.Command) error {
 		fmt.Fprintf(w, "\n%s [command] --help has more about a command.\n", c.CommandPath())
 	}
 	return nil
+}
+
+// shellWords are words of a command that is shown.
+func shellWords(words []string) string {
+	quoted := make([]string, len(words))
+	for i, word := range words {
+		quoted[i] = text.ShellWord(word)
+	}
+	return strings.Join(quoted, " ")
 }
