@@ -25,8 +25,12 @@ func TestFullDisk(t *testing.T) {
 	defer full.Close()
 	p := newProgram(t, nil)
 	for _, args := range [][]string{
-		{"--version"}, {"help", "plan"}, {"plan", "-o", "acme"}, {"plan", "-o", "acme", "--json"},
-		{"trust-policy", "--account", "123456789012", "-o", "acme", "-a", "web"}, {"demo"},
+		{"--version"},
+		{"help", "plan"},
+		{"plan", "-o", "acme"},
+		{"plan", "-o", "acme", "--json"},
+		{"trust-policy", "--account", "123456789012", "-o", "acme", "-a", "web"},
+		{"demo"},
 	} {
 		c, _ := p.command(args...)
 		var stderr bytes.Buffer
@@ -56,6 +60,7 @@ func TestHangup(t *testing.T) {
 	}
 	victim.Store(c.Process)
 	_ = c.Wait()
+	stderr.release()
 	if exit := c.ProcessState.ExitCode(); exit != 130 || !strings.Contains(stderr.all.String(), "run the same command again") {
 		t.Errorf("exit code is %d:\n%s", exit, &stderr.all)
 	}
@@ -84,6 +89,9 @@ func (w *watcher) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// release lets go of whoever waits for the text, which did not come.
+func (w *watcher) release() { w.once.Do(func() { close(w.seen) }) }
+
 // TestWaiting: whoever waits for more than two seconds is told what for.
 func TestWaiting(t *testing.T) {
 	t.Parallel()
@@ -97,6 +105,7 @@ func TestWaiting(t *testing.T) {
 	c, _ := p.command("plan", "-o", "acme")
 	c.Stderr = stderr
 	_ = c.Run()
+	stderr.release()
 	if exit := c.ProcessState.ExitCode(); exit != 3 {
 		t.Errorf("exit code is %d:\n%s", exit, &stderr.all)
 	}

@@ -91,19 +91,6 @@ func runPlan(ctx context.Context, sys System, o planOptions) error {
 	return exitCode(exitPending)
 }
 
-// open opens what setup works on, by the flags. It makes no call.
-func (c console) open(ctx context.Context, folder *workdir.Folder, aws awsFlags, fly flyFlags) (setup.World, error) {
-	session, err := c.openFly(fly)
-	if err != nil {
-		return setup.World{}, err
-	}
-	account, err := c.openAccount(ctx, aws.options(&callLog{console: c}))
-	if err != nil {
-		return setup.World{}, err
-	}
-	return c.newWorld(folder, account, session), nil
-}
-
 // plan makes the plan for a request. introduce says whose account and organization it
 // is for, unless that has been said.
 func (c console) plan(ctx context.Context, world setup.World, req setup.Request, introduce bool) (*setup.Plan, error) {
