@@ -286,7 +286,7 @@ func planFailure(err error, has func(string) bool) *failure {
 	case errors.As(err, &strict):
 		return newFailure("warnings", exitFailed, strict.message(), strict.hints()...)
 	case errors.As(err, &mismatch):
-		return newFailure("token-mismatch", exitFailed, mismatchMessage(mismatch), mismatchHint(mismatch))
+		return newFailure("token-mismatch", exitFailed, render.TokenMismatch(mismatch), render.TokenMismatchNext(mismatch))
 	case errors.As(err, &otherOrg):
 		c := newFailure("other-org", exitFailed, "")
 		if has("org") {
@@ -298,7 +298,7 @@ func planFailure(err error, has func(string) bool) *failure {
 	case errors.As(err, &account):
 		return newFailure("other-account", exitFailed, "", "sign in to the plan's account, or make a new plan")
 	case errors.As(err, &conflict):
-		return newFailure("conflict", exitFailed, conflictMessage(conflict), conflictHints(conflict)...)
+		return newFailure("conflict", exitFailed, render.Conflict(conflict), render.ConflictNext(conflict)...)
 	case errors.As(err, &stale):
 		hint := "make a new plan; nothing that changed was overwritten"
 		if has("yes") {
@@ -351,73 +351,9 @@ func (e *strictError) hints() []string {
 	return out
 }
 
-func mismatchMessage(e *setup.TokenMismatchError) string {
-	message := "a token of the machine " + text.Name(e.Machine) + " of " + text.Name(e.App) + " does not match the plan"
-	for _, d := range e.Differences {
-		have := text.Name(d.Have)
-		if have == "" {
-			have = "empty"
-		}
-		message += "\nits " + d.Claim + " is " + have + ", not " + text.Name(d.Want)
-	}
-	return message
-}
-
-// mismatchHint is the next step, if it is the organization that differs.
-func mismatchHint(e *setup.TokenMismatchError) string {
-	switch {
-	case e.TokenOrg == "" || e.TokenOrg == e.Org:
-		return ""
-	case e.Confirmed:
-		return "Fly's API says that the app belongs to " + e.Org + "; if it moved there: fly apps restart " + text.ShellWord(e.App)
-	}
-	return "the organization in its tokens is " + e.TokenOrg + ": pass --org " + text.ShellWord(e.TokenOrg)
-}
-
 // quotaFor is a quota of the trust policy's size that is enough.
 func quotaFor(size int) int {
 	return min((size/1024+1)*1024, trustpolicy.MaxSizeQuota)
-}
-
-func conflictMessage(e *setup.ConflictError) string {
-	var names []string
-	for _, c := range e.Conflicts {
-		names = append(names, render.Name(c.Resource()))
-	}
-	return "conflict: " + render.Apps(names) + "; nothing was written"
-}
-
-func conflictHints(e *setup.ConflictError) []string {
-	var hints []string
-	for _, c := range e.Conflicts {
-		for _, r := range c.Reasons {
-			hints = append(hints, conflictHint(c, r))
-		}
-	}
-	return hints
-}
-
-func conflictHint(c setup.Change, r setup.Reason) string {
-	switch r.Code {
-	case setup.ReasonForeignRole:
-		return "take the role over with --adopt: fly-aws adds its own statement beside what is there; or choose another name with --role-name"
-	case setup.ReasonSharedAudience:
-		return "pass --audience " + text.ShellWord(r.Have) + ", or choose another role with --shared-role"
-	case setup.ReasonOtherApp:
-		if r.Want == "" {
-			return "share the role from now on with --adopt, or choose another name with --shared-role"
-		}
-		return "choose another name with --role-name, or let the apps share one role with --shared-role"
-	case setup.ReasonOtherOrg:
-		return "choose another name with --role-name"
-	case setup.ReasonOtherPath:
-		return "pass --path " + text.ShellWord(r.Have) + ", or choose another name with --role-name"
-	case setup.ReasonNameCase:
-		return "pass --role-name " + text.ShellWord(r.Have) + ", or choose another name"
-	case setup.ReasonDocument:
-		return "the role already has an inline policy " + c.Resource().Policy.Name + ": rename your file, after which the policy is named"
-	}
-	return "look at the resource in the AWS console"
 }
 
 // awsFailure is about AWS and its credentials.

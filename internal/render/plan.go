@@ -314,48 +314,6 @@ func conflictReason(r setup.Reason, have, want string) string {
 	return text.Name(string(r.Code))
 }
 
-// Stale says what changed after a plan was made.
-func Stale(e *setup.StaleError) string {
-	return Name(e.Resource) + " changed after the plan was made: " + staleReason(e.Reason)
-}
-
-func staleReason(r setup.Reason) string {
-	have, want := text.Name(r.Have), text.Name(r.Want)
-	switch r.Code {
-	case setup.ReasonGone:
-		return "it no longer exists"
-	case setup.ReasonExists:
-		return "it exists now"
-	case setup.ReasonTrust:
-		return "its trust policy is different now"
-	case setup.ReasonAudiences:
-		if have == "" {
-			return "it no longer has the audience " + want
-		}
-		return "it has the audience " + have + " now"
-	case setup.ReasonURL:
-		return "its URL is different now"
-	case setup.ReasonFileEdited:
-		return "the file was edited"
-	case setup.ReasonNewlyTrusts:
-		return "the role " + have + " trusts it now"
-	case setup.ReasonMaxSession:
-		return "its maximum session duration is " + orNone(have) + " now, not " + orNone(want)
-	case setup.ReasonBoundary:
-		return "its permissions boundary is " + orNone(have) + " now, not " + orNone(want)
-	case setup.ReasonTag:
-		if have == "" {
-			return "it no longer has the tag " + want
-		}
-		return "it has the tag " + have + " now"
-	case setup.ReasonDocument:
-		return "its policy document is different now"
-	case setup.ReasonValue:
-		return "its value is " + have + " now"
-	}
-	return conflictReason(r, have, want)
-}
-
 func orNone(value string) string {
 	if value == "" {
 		return "none"

@@ -1,0 +1,117 @@
+package render
+
+import (
+	"github.com/fly-aws/fly-aws/internal/text"
+	"github.com/fly-aws/fly-aws/setup"
+)
+
+// Conflict names what stands in the way of a plan.
+func Conflict(e *setup.ConflictError) string {
+	var names []string
+	for _, c := range e.Conflicts {
+		names = append(names, Name(c.Resource()))
+	}
+	return "conflict: " + Apps(names) + "; nothing was written"
+}
+
+// ConflictNext are the ways out of a conflict.
+func ConflictNext(e *setup.ConflictError) []string {
+	var hints []string
+	for _, c := range e.Conflicts {
+		for _, r := range c.Reasons {
+			hints = append(hints, conflictNext(c, r))
+		}
+	}
+	return hints
+}
+
+func conflictNext(c setup.Change, r setup.Reason) string {
+	switch r.Code {
+	case setup.ReasonForeignRole:
+		return "take the role over with --adopt: fly-aws adds its own statement beside what is there; or choose another name with --role-name"
+	case setup.ReasonSharedAudience:
+		return "pass --audience " + text.ShellWord(r.Have) + ", or choose another role with --shared-role"
+	case setup.ReasonOtherApp:
+		if r.Want == "" {
+			return "share the role from now on with --adopt, or choose another name with --shared-role"
+		}
+		return "choose another name with --role-name, or let the apps share one role with --shared-role"
+	case setup.ReasonOtherOrg:
+		return "choose another name with --role-name"
+	case setup.ReasonOtherPath:
+		return "pass --path " + text.ShellWord(r.Have) + ", or choose another name with --role-name"
+	case setup.ReasonNameCase:
+		return "pass --role-name " + text.ShellWord(r.Have) + ", or choose another name"
+	case setup.ReasonDocument:
+		return "the role already has an inline policy " + c.Resource().Policy.Name + ": rename your file, after which the policy is named"
+	}
+	return "look at the resource in the AWS console"
+}
+
+// Stale says what changed after a plan was made.
+func Stale(e *setup.StaleError) string {
+	return Name(e.Resource) + " changed after the plan was made: " + staleReason(e.Reason)
+}
+
+func staleReason(r setup.Reason) string {
+	have, want := text.Name(r.Have), text.Name(r.Want)
+	switch r.Code {
+	case setup.ReasonGone:
+		return "it no longer exists"
+	case setup.ReasonExists:
+		return "it exists now"
+	case setup.ReasonTrust:
+		return "its trust policy is different now"
+	case setup.ReasonAudiences:
+		if have == "" {
+			return "it no longer has the audience " + want
+		}
+		return "it has the audience " + have + " now"
+	case setup.ReasonURL:
+		return "its URL is different now"
+	case setup.ReasonFileEdited:
+		return "the file was edited"
+	case setup.ReasonNewlyTrusts:
+		return "the role " + have + " trusts it now"
+	case setup.ReasonMaxSession:
+		return "its maximum session duration is " + orNone(have) + " now, not " + orNone(want)
+	case setup.ReasonBoundary:
+		return "its permissions boundary is " + orNone(have) + " now, not " + orNone(want)
+	case setup.ReasonTag:
+		if have == "" {
+			return "it no longer has the tag " + want
+		}
+		return "it has the tag " + have + " now"
+	case setup.ReasonDocument:
+		return "its policy document is different now"
+	case setup.ReasonValue:
+		return "its value is " + have + " now"
+	}
+	return conflictReason(r, have, want)
+}
+
+// TokenMismatch says what about a machine's token does not match a plan, one line per
+// claim.
+func TokenMismatch(e *setup.TokenMismatchError) string {
+	message := "a token of the machine " + text.Name(e.Machine) + " of " + text.Name(e.App) + " does not match the plan"
+	for _, d := range e.Differences {
+		have := text.Name(d.Have)
+		if have == "" {
+			have = "empty"
+		}
+		message += "\nits " + d.Claim + " is " + have + ", not " + text.Name(d.Want)
+	}
+	return message
+}
+
+// TokenMismatchNext is the next thing to do, if it is the organization that differs;
+// else "".
+func TokenMismatchNext(e *setup.TokenMismatchError) string {
+	switch {
+	case e.TokenOrg == "" || e.TokenOrg == e.Org:
+		return ""
+	case e.Confirmed:
+		return "Fly's API says that the app belongs to " + e.Org + "; if it moved there: fly apps restart " + text.ShellWord(e.App)
+	}
+	return "the organization in its tokens is " + e.TokenOrg + ": pass --org " + text.ShellWord(e.TokenOrg)
+}
