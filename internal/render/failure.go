@@ -9,9 +9,9 @@ import (
 func Conflict(e *setup.ConflictError) string {
 	var names []string
 	for _, c := range e.Conflicts {
-		names = append(names, Name(c.Resource()))
+		names = append(names, resourceName(c.Resource()))
 	}
-	return "conflict: " + Apps(names) + "; nothing was written"
+	return "conflict: " + shortList(names) + "; nothing was written"
 }
 
 // ConflictNext are the ways out of a conflict.
@@ -50,7 +50,7 @@ func conflictNext(c setup.Change, r setup.Reason) string {
 
 // Stale says what changed after a plan was made.
 func Stale(e *setup.StaleError) string {
-	return Name(e.Resource) + " changed after the plan was made: " + staleReason(e.Reason)
+	return resourceName(e.Resource) + " changed after the plan was made: " + staleReason(e.Reason)
 }
 
 func staleReason(r setup.Reason) string {

@@ -71,7 +71,7 @@ func summary(plan *setup.Plan) string {
 }
 
 func (p printer) change(plan *setup.Plan, c setup.Change, shown map[string]string) {
-	name := Name(c.Resource())
+	name := resourceName(c.Resource())
 	switch c.Action {
 	case setup.ActionCreate:
 		p.line("  %s %s", p.paint(green, "+"), name)
@@ -212,8 +212,8 @@ func hunkHeader(h *udiff.Hunk) string {
 	return fmt.Sprintf("@@ -%d,%d +%d,%d @@", h.FromLine, old, h.ToLine, now)
 }
 
-// Name names a resource in a few words.
-func Name(r setup.Resource) string {
+// resourceName names a resource in a few words.
+func resourceName(r setup.Resource) string {
 	switch {
 	case r.Provider != nil:
 		url := r.Provider.URL
@@ -342,8 +342,8 @@ func Count(n int, noun string) string {
 	return strconv.Itoa(n) + " " + noun
 }
 
-// Apps lists names for a sentence: "web", "web and api", "web, api and 3 more".
-func Apps(names []string) string {
+// shortList lists names for a sentence: "web", "web and api", "web, api and 3 more".
+func shortList(names []string) string {
 	names = slices.Clone(names)
 	for i := range names {
 		names[i] = text.Name(names[i])

@@ -6,7 +6,7 @@ import (
 	"github.com/fly-aws/fly-aws/internal/text"
 )
 
-func TestApps(t *testing.T) {
+func TestShortList(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		names []string
@@ -20,8 +20,8 @@ func TestApps(t *testing.T) {
 		{[]string{"web", "api", "worker", "cron", "mail"}, "web, api and 3 more"},
 		{[]string{"web\x1b[31m"}, text.Clean("web\x1b[31m")},
 	} {
-		if got := Apps(test.names); got != test.want {
-			t.Errorf("Apps(%q) is %q, want %q", test.names, got, test.want)
+		if got := shortList(test.names); got != test.want {
+			t.Errorf("shortList(%q) is %q, want %q", test.names, got, test.want)
 		}
 	}
 }

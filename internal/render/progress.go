@@ -12,20 +12,20 @@ import (
 	"github.com/fly-aws/fly-aws/setup"
 )
 
-// Event shows a change that has ended, in a line, and what is waited for.
-func Event(w io.Writer, e setup.Event, style Style) {
+// showEvent shows a change that has ended, in a line, and what is waited for.
+func showEvent(w io.Writer, e setup.Event, style Style) {
 	p := printer{w, style}
 	switch e.Status {
 	case setup.StatusDone:
-		p.line("  %s %s %s", p.ok(), Name(e.Change.Resource()), p.paint(dim, took(e.Elapsed)))
+		p.line("  %s %s %s", p.ok(), resourceName(e.Change.Resource()), p.paint(dim, took(e.Elapsed)))
 	case setup.StatusFailed:
-		p.line("  %s %s %s", p.bad(), Name(e.Change.Resource()), p.paint(dim, took(e.Elapsed)))
+		p.line("  %s %s %s", p.bad(), resourceName(e.Change.Resource()), p.paint(dim, took(e.Elapsed)))
 	case setup.StatusWaiting:
 		var names []string
 		for _, m := range e.Waiting {
-			names = append(names, Name(m.Resource))
+			names = append(names, resourceName(m.Resource))
 		}
-		p.line("Waiting for IAM to show %s as written; reading again in %s", Apps(names), e.Pause)
+		p.line("Waiting for IAM to show %s as written; reading again in %s", shortList(names), e.Pause)
 	}
 }
 
@@ -48,7 +48,7 @@ type ProgressOptions struct {
 // A Progress shows how a plan is applied. When it is live it is a block with one
 // line per pending change, which the first event draws and each later one draws
 // again in place: not begun, under way, and done or failed with the time it took.
-// Otherwise it is what Event prints.
+// Otherwise it is what showEvent prints.
 //
 // The cursor stays visible and rests below the block after each write, so a
 // process that is killed leaves an ordinary screen. What a person types
@@ -87,7 +87,7 @@ func NewProgress(w io.Writer, changes []setup.Change, o ProgressOptions) *Progre
 		}
 		p.at[i] = len(p.lines)
 		// Clean leaves a tab, which is as wide as it likes.
-		name := strings.ReplaceAll(Name(c.Resource()), "\t", " ")
+		name := strings.ReplaceAll(resourceName(c.Resource()), "\t", " ")
 		p.lines = append(p.lines, progressLine{name: name, status: setup.StatusUnreached})
 	}
 	// A line that has scrolled off the screen cannot be drawn anew. The cursor's
@@ -103,7 +103,7 @@ func (p *Progress) Event(e setup.Event) {
 	i, ours := p.at[e.Index]
 	if !p.live || !ours {
 		var b strings.Builder
-		Event(&b, e, p.out.Style)
+		showEvent(&b, e, p.out.Style)
 		p.write(b.String())
 		return
 	}

@@ -23,7 +23,7 @@ func Report(w io.Writer, report *setup.Report, style Style) {
 	p.line("%s", counts)
 	for _, r := range report.Results {
 		if r.Status == setup.StatusUnreached {
-			p.line("  - %s", Name(r.Change.Resource()))
+			p.line("  - %s", resourceName(r.Change.Resource()))
 		}
 	}
 }
@@ -136,7 +136,7 @@ func Mismatches(w io.Writer, mismatches []setup.Mismatch, style Style) {
 		case m.Remains:
 			words = "still exists"
 		}
-		p.line("%s %s %s", p.bad(), Name(m.Resource), words)
+		p.line("%s %s %s", p.bad(), resourceName(m.Resource), words)
 	}
 }
 

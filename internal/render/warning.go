@@ -92,16 +92,16 @@ func warningText(w setup.Warning) WarningText {
 	case setup.WarningSecrets:
 		return secretsText(app, w.Names)
 	case setup.WarningUnchecked:
-		return causeText("not checked with Fly: the organization and the secrets of "+Apps(w.Apps), w.Cause, "")
+		return causeText("not checked with Fly: the organization and the secrets of "+shortList(w.Apps), w.Cause, "")
 	case setup.WarningHiddenSecrets:
-		return causeText("not checked with Fly: the secrets of "+Apps(w.Apps), w.Cause,
+		return causeText("not checked with Fly: the secrets of "+shortList(w.Apps), w.Cause,
 			"look for names that begin with AWS_: fly secrets list -a "+text.ShellWord(text.Name(app)))
 	case setup.WarningUnproven:
 		fix := ""
 		if w.Cause != nil && w.Cause.Kind == setup.FlyNotAllowed {
 			fix = machineNext
 		}
-		return causeText("not proven with a machine's token: "+Apps(w.Apps), w.Cause, fix)
+		return causeText("not proven with a machine's token: "+shortList(w.Apps), w.Cause, fix)
 	}
 	return WarningText{Message: text.Name(string(w.Code))}
 }
