@@ -445,6 +445,7 @@ func fileFailure(err error, has func(string) bool) *failure {
 		missing  *workdir.NotFoundError
 		format   *workdir.FormatError
 		otherApp *workdir.OtherAppError
+		file     *workdir.FileError
 	)
 	config := func(hint string) string {
 		switch {
@@ -462,6 +463,8 @@ func fileFailure(err error, has func(string) bool) *failure {
 		return newFailure("config-format", exitFailed, "")
 	case errors.As(err, &otherApp):
 		return newFailure("config-of-other-app", exitFailed, "", config("name the app's own file with --config"))
+	case errors.As(err, &file) && has("no-patch"):
+		return newFailure("config-file", exitFailed, "", "pass --no-patch to edit no fly.toml; the lines to add are printed")
 	}
 	return nil
 }

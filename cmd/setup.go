@@ -102,7 +102,6 @@ func (c console) interviewAndSetUp(ctx context.Context, o setupOptions) error {
 	answers.Request.Prove = o.fly.prove
 	plan, err := c.plan(ctx, answers.world, answers.Request, !answers.Asked)
 	if err == nil {
-		o.yes = false
 		err = c.setUp(ctx, answers.world, plan, o)
 	}
 	switch {
