@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 
 	"github.com/fly-aws/fly-aws/internal/flyapi"
@@ -93,11 +94,13 @@ func (c console) draft(ctx context.Context, o setupOptions, folder *workdir.Fold
 	if len(known) == 0 {
 		known = plainApps([]string{"app"})
 	}
-	req := f.fill(append([]setup.App{}, known...), role)
+	req := f.fill(slices.Clone(known), role)
 	if err := withoutRegions(req.Check()); err != nil {
 		return wizard.Draft{}, err
 	}
-	org, err := draftOrg(ctx, f.org, names, fly)
+	stop := c.waiting("Fly")
+	org, err := draftOrg(ctx, f.org, apps, fly)
+	stop()
 	if err != nil {
 		return wizard.Draft{}, err
 	}
@@ -125,7 +128,7 @@ func withoutRegions(err error) error {
 // draftOrg finds the organization that the flags mean, where they name it by an app
 // or by an alias. What Fly cannot say, the wizard asks. An app that does not exist,
 // and a token of the command line that Fly refuses, are errors.
-func draftOrg(ctx context.Context, org string, apps []string, fly flySession) (string, error) {
+func draftOrg(ctx context.Context, org string, apps []setup.App, fly flySession) (string, error) {
 	switch {
 	case fly.client == nil:
 		return org, nil
@@ -146,7 +149,11 @@ func draftOrg(ctx context.Context, org string, apps []string, fly flySession) (s
 	return org, ctx.Err()
 }
 
-func orgOfApps(ctx context.Context, org string, names []string, fly flySession) (string, error) {
+func orgOfApps(ctx context.Context, org string, draft []setup.App, fly flySession) (string, error) {
+	var names []string
+	for _, app := range draft {
+		names = append(names, app.Name)
+	}
 	found, err := directory{fly.client}.Apps(ctx, names)
 	switch {
 	case ctx.Err() != nil:
