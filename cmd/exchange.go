@@ -275,7 +275,7 @@ func runExec(ctx context.Context, sys System, f exchangeFlags, command []string)
 		"AWS_SESSION_TOKEN=" + session.Keys.SessionToken,
 		"AWS_CREDENTIAL_EXPIRATION=" + session.Expires.UTC().Format(time.RFC3339),
 		"AWS_SECURITY_TOKEN=",                  // the session token's old name, which some tools read first
-		"AWS_PROFILE=", "AWS_DEFAULT_PROFILE=", // they would come first
+		"AWS_PROFILE=", "AWS_DEFAULT_PROFILE=", // which can take precedence
 		"AWS_ROLE_ARN=", "AWS_WEB_IDENTITY_TOKEN_FILE=", "AWS_ROLE_SESSION_NAME=",
 	})
 	err = sys.Exec(path, command, env)

@@ -4,7 +4,7 @@ package cmd
 
 import "syscall"
 
-// replaceProcess runs a command in the place of this process, so that signals
+// replaceProcess runs a command in place of this process, so that signals
 // and the exit code are its own.
 func replaceProcess(path string, argv, env []string) error {
 	return syscall.Exec(path, argv, env) //nolint:gosec // running it is what was asked for

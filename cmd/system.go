@@ -37,7 +37,7 @@ type System struct {
 	// Now is the clock, and Sleep waits, for no longer than ctx lasts.
 	Now   func() time.Time
 	Sleep func(ctx context.Context, d time.Duration)
-	// Exec runs the command at path in the place of this process. It returns only
+	// Exec runs the command at path in place of this process. It returns only
 	// if that fails, or with the command's exit code where it cannot be done.
 	Exec  func(path string, argv, env []string) error
 	Build Build

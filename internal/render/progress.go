@@ -34,14 +34,14 @@ func took(elapsed time.Duration) string {
 }
 
 // ProgressOptions say how a Progress is shown. With the zero value it is plain
-// Unicode text, a line when a change ends.
+// Unicode text, one line when a change ends.
 type ProgressOptions struct {
 	Style Style
 	// Live says that the writer is a terminal which understands cursor movement,
 	// and that nothing but the Progress writes to it until End.
 	Live bool
-	// Columns and Rows are the terminal's size in cells. They matter when it is
-	// live; where they are unknown or too small for the block, so 0 too, it is not.
+	// Columns and Rows are the terminal's size in cells. A Progress is not live where
+	// they are unknown (0) or too small for the block.
 	Columns, Rows int
 }
 
@@ -50,10 +50,10 @@ type ProgressOptions struct {
 // again in place: not begun, under way, and done or failed with the time it took.
 // Otherwise it is what showEvent prints.
 //
-// The cursor stays visible and rests below the block after each write, so a
-// process that is killed leaves an ordinary screen. What a person types
-// meanwhile, or a window that is made smaller, can leave lines of the block on the
-// screen twice, and harms nothing else.
+// The cursor stays visible and rests below the block after each write, so that a
+// process that is killed leaves an ordinary screen. What a person types meanwhile, or
+// a window that gets smaller, can leave lines of the block on the screen twice; it does
+// no other harm.
 //
 // Its methods may be called from several goroutines at once.
 type Progress struct {
@@ -86,12 +86,12 @@ func NewProgress(w io.Writer, changes []setup.Change, o ProgressOptions) *Progre
 			continue
 		}
 		p.at[i] = len(p.lines)
-		// Clean leaves a tab, which is as wide as it likes.
+		// A tab stays in a clean name, and its width is not known.
 		name := strings.ReplaceAll(resourceName(c.Resource()), "\t", " ")
 		p.lines = append(p.lines, progressLine{name: name, status: setup.StatusUnreached})
 	}
-	// A line that has scrolled off the screen cannot be drawn anew. The cursor's
-	// own line is below the block.
+	// A line that has scrolled off the screen cannot be redrawn. The cursor's own
+	// line is below the block.
 	p.live = o.Live && o.Columns >= minColumns && len(p.lines) <= o.Rows-2
 	return p
 }
@@ -118,9 +118,9 @@ func (p *Progress) Say(line string) {
 	p.write(text.Clean(line) + "\n")
 }
 
-// End leaves the block as ordinary text: a change that was never begun stays
-// marked so, unless the report says that it had become needless, since then it is
-// as good as done. What comes later is printed as lines below.
+// End leaves the block as ordinary text. A change that was never begun stays marked so,
+// unless the report says that someone else had made it by then, which is as good as
+// done. What comes later is printed as lines below.
 func (p *Progress) End(report *setup.Report) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -164,8 +164,8 @@ func (p *Progress) write(text string) {
 		fmt.Fprint(p.out.w, text)
 		return
 	}
-	// The text may be wider than the terminal and take several rows, so all of the
-	// block is erased first, and not each line as it is written over.
+	// The text may be wider than the terminal and take several rows, so the whole block
+	// is erased first, not each line as it is written over.
 	var b strings.Builder
 	b.WriteString(eraseLine)
 	for range p.lines {
@@ -177,8 +177,8 @@ func (p *Progress) write(text string) {
 	fmt.Fprint(p.out.w, b.String())
 }
 
-// block adds the lines. over says that there may be text where they go. So may
-// there be below: a terminal shows ^C where the cursor is.
+// block adds the lines. over says that there may be text where they go, and below it: a
+// terminal shows ^C where the cursor is.
 func (p *Progress) block(b *strings.Builder, over bool) {
 	erase := ""
 	if over {
@@ -190,8 +190,8 @@ func (p *Progress) block(b *strings.Builder, over bool) {
 	b.WriteString(erase)
 }
 
-// line is the line of a change, narrower than the terminal: at its full width
-// some would wrap it.
+// line is the line of a change, narrower than the terminal: some wrap a line of their
+// full width.
 func (p *Progress) line(l progressLine) string {
 	style := p.out.Style
 	// A glyph takes two cells, by the count of cells or in ASCII, where ok does.
@@ -203,8 +203,8 @@ func (p *Progress) line(l progressLine) string {
 	return "  " + style.glyph(l.status) + " " + style.cut(l.name, room-len(" ")-len(end)) + " " + style.paint(dim, end)
 }
 
-// glyph is the mark of a line that is drawn anew in place. All are equally wide,
-// so that the name does not move.
+// glyph is the mark of a line that is redrawn in place. All are equally wide, so that
+// the name does not move.
 func (s Style) glyph(status setup.Status) string {
 	pad := ""
 	if s.ASCII {
