@@ -108,14 +108,14 @@ func (p printer) details(plan *setup.Plan, r setup.Resource, shown map[string]st
 		shown[document] = r.Policy.Role
 		p.lines("        ", "  ", false, "", indented(document))
 	case r.Env != nil:
-		p.line("      %s", text.Name(r.Env.Value))
+		p.line("      %s", text.Clean(r.Env.Value))
 	}
 }
 
 func (p printer) roleDetails(plan *setup.Plan, r setup.Role) {
 	statement, _ := r.Trust.Statement(trustpolicy.Sid(plan.Org))
 	for _, subject := range setup.Subjects(statement) {
-		p.line("      %s may assume it", text.Name(subject))
+		p.line("      %s may assume it", text.Clean(subject))
 	}
 	if r.Path != "/" {
 		p.line("      path %s", text.Clean(r.Path))
@@ -133,7 +133,7 @@ func (p printer) roleDetails(plan *setup.Plan, r setup.Role) {
 func (p printer) tags(tags map[string]string) {
 	for _, key := range slices.Sorted(maps.Keys(tags)) {
 		if !strings.HasPrefix(key, "fly-aws:") {
-			p.line("      tag %s=%s", text.Name(key), text.Name(tags[key]))
+			p.line("      tag %s=%s", text.Clean(key), text.Clean(tags[key]))
 		}
 	}
 }
@@ -241,9 +241,10 @@ func policyName(arn string) string {
 	return arn
 }
 
-// reason puts a difference between a plan's before and after into words.
+// reason puts a difference between a plan's before and after into words. What will be
+// written is shown whole.
 func reason(r setup.Reason) string {
-	have, want := text.Name(r.Have), text.Name(r.Want)
+	have, want := text.Clean(r.Have), text.Clean(r.Want)
 	switch r.Code {
 	case setup.ReasonAbsent:
 		return "does not exist"
