@@ -91,7 +91,7 @@ func (c console) apply(ctx context.Context, world setup.World, plan *setup.Plan,
 		progress.Say("Stopping after the call in flight; press Ctrl-C again to stop at once.")
 	})
 	defer stop()
-	waiting := time.AfterFunc(patience, func() { progress.Say("Still waiting for AWS…") })
+	waiting := time.AfterFunc(patience, func() { progress.Say("Still waiting for AWS") })
 	report, err := world.Apply(ctx, plan, func(e setup.Event) {
 		waiting.Reset(patience)
 		if e.Status == setup.StatusWaiting { // which says what for

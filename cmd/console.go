@@ -56,7 +56,7 @@ const patience = 2 * time.Second
 
 // waiting says what is waited for, unless stop is called soon.
 func (c console) waiting(what string) (stop func()) {
-	timer := time.AfterFunc(patience, func() { c.note("Still waiting for %s…", what) })
+	timer := time.AfterFunc(patience, func() { c.note("Still waiting for %s", what) })
 	return func() { timer.Stop() }
 }
 
