@@ -3,6 +3,7 @@ package cmd_test
 import (
 	"bytes"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -45,6 +46,8 @@ func TestFullDisk(t *testing.T) {
 // TestHangup: a terminal that goes away ends the program as cleanly as Ctrl-C does.
 func TestHangup(t *testing.T) {
 	t.Parallel()
+	// Under nohup, a child would start with the signal ignored.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	var victim atomic.Pointer[os.Process]
 	stderr := &watcher{text: "Stopping after the call in flight", seen: make(chan struct{})}
 	p := newProgram(t, func(c sandbox.Call) sandbox.Fault {
