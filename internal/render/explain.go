@@ -212,7 +212,7 @@ func (p printer) fix(e explain.Explanation) {
 	if f.NewOrg {
 		p.prose("  ! ", newOrgWords(f))
 	}
-	command, words := FixCommand(f), fixWords(f)
+	command, words := fixCommand(f), fixWords(f)
 	if command != "" || f.After != nil {
 		words += ":"
 	} else {
@@ -231,9 +231,9 @@ func (p printer) fix(e explain.Explanation) {
 	}
 }
 
-// FixCommand returns the command that does what a fix says, for a POSIX shell; "" when
+// fixCommand returns the command that does what a fix says, for a POSIX shell; "" when
 // none can, or when a name in it holds what no terminal should get.
-func FixCommand(f explain.Fix) string {
+func fixCommand(f explain.Fix) string {
 	if f.Kind == explain.FixRawSlug {
 		return "fly orgs replay-sources list -o personal"
 	}

@@ -10,8 +10,8 @@ import (
 
 // Schemas of the documents of explain.
 const (
-	ExplainSchema      = "fly-aws.explain/1"
-	ExplainErrorSchema = "fly-aws.explain-error/1"
+	explainSchema      = "fly-aws.explain/1"
+	explainErrorSchema = "fly-aws.explain-error/1"
 )
 
 // An ExplainDocument is what explain prints. Text is raw; JSON escapes it.
@@ -19,53 +19,53 @@ type ExplainDocument struct {
 	Schema  string          `json:"schema"`
 	Verdict explain.Verdict `json:"verdict"`
 	// Error is AWS's, null unless the verdict is "refused".
-	Error      *ExplainError       `json:"error"`
-	Steps      []ExplainStep       `json:"steps"`
-	Statements []StatementDocument `json:"statements"`
-	Reasons    []ReasonDocument    `json:"reasons"`
+	Error      *explainError       `json:"error"`
+	Steps      []explainStep       `json:"steps"`
+	Statements []statementDocument `json:"statements"`
+	Reasons    []reasonDocument    `json:"reasons"`
 	// Intended holds the subjects that the policy names where it refuses the token for
 	// being none of them, and Note says so in words.
 	Intended []string `json:"intended,omitempty"`
 	Note     string   `json:"note,omitempty"`
 	// Fix is the next thing to do, null when nothing is suggested.
-	Fix *FixDocument `json:"fix"`
+	Fix *fixDocument `json:"fix"`
 	// Complete says that with the fix the request is accepted; Obstacle why the policy is
 	// left alone: "denied", "condition", "issuer" or "syntax", absent if that is not known.
 	Complete bool             `json:"complete"`
 	Obstacle explain.Obstacle `json:"obstacle,omitempty"`
 	// Warnings are errors in the statements of the present policy that let the token in.
-	Warnings []ReasonDocument `json:"warnings"`
+	Warnings []reasonDocument `json:"warnings"`
 }
 
-// An ExplainError is what AWS answers.
-type ExplainError struct {
+// An explainError is what AWS answers.
+type explainError struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
 }
 
-// An ExplainStep is a step of STS.
-type ExplainStep struct {
+// An explainStep is a step of STS.
+type explainStep struct {
 	Code   explain.StepCode   `json:"code"`
 	Result explain.StepResult `json:"result"`
 	// Note says why the result is undecided.
 	Note string `json:"note,omitempty"`
 }
 
-// A StatementDocument is a statement and how it compares with the request.
-type StatementDocument struct {
+// A statementDocument is a statement and how it compares with the request.
+type statementDocument struct {
 	// Index counts from 0.
 	Index      int                  `json:"index"`
 	Sid        string               `json:"sid,omitempty"`
 	Effect     trustpolicy.Effect   `json:"effect"`
 	Match      trustpolicy.Match    `json:"match"`
-	Principal  ComparisonDocument   `json:"principal"`
-	Action     ComparisonDocument   `json:"action"`
-	Conditions []ComparisonDocument `json:"conditions"`
+	Principal  comparisonDocument   `json:"principal"`
+	Action     comparisonDocument   `json:"action"`
+	Conditions []comparisonDocument `json:"conditions"`
 }
 
-// A ComparisonDocument is an element of a statement. Presented is null when the request has
+// A comparisonDocument is an element of a statement. Presented is null when the request has
 // nothing to present, or it is not known; Reason says which.
-type ComparisonDocument struct {
+type comparisonDocument struct {
 	Operator  string            `json:"operator,omitempty"`
 	Key       string            `json:"key,omitempty"`
 	Wanted    []string          `json:"wanted"`
@@ -74,8 +74,8 @@ type ComparisonDocument struct {
 	Reason    string            `json:"reason"`
 }
 
-// A ReasonDocument is a cause of the verdict, or a warning.
-type ReasonDocument struct {
+// A reasonDocument is a cause of the verdict, or a warning.
+type reasonDocument struct {
 	Code explain.ReasonCode `json:"code"`
 	// Statement counts from 0; null when the cause is not in the policy.
 	Statement *int   `json:"statement"`
@@ -88,22 +88,22 @@ type ReasonDocument struct {
 	Text string `json:"text"`
 }
 
-// A FixDocument is one thing to do.
-type FixDocument struct {
+// A fixDocument is one thing to do.
+type fixDocument struct {
 	Kind explain.FixKind `json:"kind"`
 	Text string          `json:"text"`
 	// Command is one for a POSIX shell.
 	Command string `json:"command,omitempty"`
 	// Statement is the one to change or to add.
-	Statement *StatementFix `json:"statement,omitempty"`
+	Statement *statementFix `json:"statement,omitempty"`
 	Audience  string        `json:"audience,omitempty"`
 	RoleARN   string        `json:"role_arn,omitempty"`
 	// NewOrg says that the role asked for trusts other organizations alone.
 	NewOrg bool `json:"new_org"`
 }
 
-// A StatementFix is a statement as it is and as it should be.
-type StatementFix struct {
+// A statementFix is a statement as it is and as it should be.
+type statementFix struct {
 	// Index is its place in the policy, from 0.
 	Index int `json:"index"`
 	// Before is null for a statement to be added.
@@ -128,21 +128,21 @@ type ExplainErrorDocument struct {
 // NewExplain makes the document of an explanation.
 func NewExplain(e explain.Explanation) ExplainDocument {
 	doc := ExplainDocument{
-		Schema: ExplainSchema, Verdict: e.Verdict, Complete: e.Complete, Obstacle: e.Obstacle,
+		Schema: explainSchema, Verdict: e.Verdict, Complete: e.Complete, Obstacle: e.Obstacle,
 		Intended: e.Intended, Note: intendedWords(e), Fix: newFix(e.Fix),
-		Steps: []ExplainStep{}, Statements: []StatementDocument{},
+		Steps: []explainStep{}, Statements: []statementDocument{},
 		Reasons: newReasons(e.Reasons), Warnings: newReasons(e.Warnings),
 	}
 	if e.Error != nil {
-		doc.Error = &ExplainError{Code: e.Error.Code, Message: e.Error.Message}
+		doc.Error = &explainError{Code: e.Error.Code, Message: e.Error.Message}
 	}
 	for _, s := range e.Steps {
-		doc.Steps = append(doc.Steps, ExplainStep(s))
+		doc.Steps = append(doc.Steps, explainStep(s))
 	}
 	for _, s := range e.Statements {
-		statement := StatementDocument{
+		statement := statementDocument{
 			Index: s.Index, Sid: s.Sid, Effect: s.Effect, Match: s.Match,
-			Principal: newComparison(s.Principal), Action: newComparison(s.Action), Conditions: []ComparisonDocument{},
+			Principal: newComparison(s.Principal), Action: newComparison(s.Action), Conditions: []comparisonDocument{},
 		}
 		for _, c := range s.Conditions {
 			statement.Conditions = append(statement.Conditions, newComparison(c))
@@ -152,16 +152,16 @@ func NewExplain(e explain.Explanation) ExplainDocument {
 	return doc
 }
 
-func newFix(f *explain.Fix) *FixDocument {
+func newFix(f *explain.Fix) *fixDocument {
 	if f == nil {
 		return nil
 	}
-	doc := &FixDocument{
-		Kind: f.Kind, Text: fixWords(*f), Command: FixCommand(*f),
+	doc := &fixDocument{
+		Kind: f.Kind, Text: fixWords(*f), Command: fixCommand(*f),
 		Audience: f.Audience, RoleARN: f.RoleARN, NewOrg: f.NewOrg,
 	}
 	if f.After != nil {
-		doc.Statement = &StatementFix{Index: f.Index, After: json.RawMessage(f.After.Indent())}
+		doc.Statement = &statementFix{Index: f.Index, After: json.RawMessage(f.After.Indent())}
 		if f.Before != nil {
 			doc.Statement.Before = json.RawMessage(f.Before.Indent())
 		}
@@ -169,10 +169,10 @@ func newFix(f *explain.Fix) *FixDocument {
 	return doc
 }
 
-func newReasons(reasons []explain.Reason) []ReasonDocument {
-	out := make([]ReasonDocument, len(reasons))
+func newReasons(reasons []explain.Reason) []reasonDocument {
+	out := make([]reasonDocument, len(reasons))
 	for i, r := range reasons {
-		out[i] = ReasonDocument{
+		out[i] = reasonDocument{
 			Code: r.Code, Sid: r.Sid, Operator: r.Operator, Key: r.Key, Have: r.Have, Want: r.Want, Text: reasonWords(r),
 		}
 		if r.Statement >= 0 {
@@ -182,18 +182,18 @@ func newReasons(reasons []explain.Reason) []ReasonDocument {
 	return out
 }
 
-func newComparison(c trustpolicy.Comparison) ComparisonDocument {
+func newComparison(c trustpolicy.Comparison) comparisonDocument {
 	wanted := c.Wanted
 	if wanted == nil {
 		wanted = []string{}
 	}
-	return ComparisonDocument{Operator: c.Operator, Key: c.Key, Wanted: wanted, Presented: c.Presented, Match: c.Match, Reason: c.Reason}
+	return comparisonDocument{Operator: c.Operator, Key: c.Key, Wanted: wanted, Presented: c.Presented, Match: c.Match, Reason: c.Reason}
 }
 
 // NewExplainError makes the document of an error's meaning.
 func NewExplainError(m explain.Meaning) ExplainErrorDocument {
 	doc := ExplainErrorDocument{
-		Schema: ExplainErrorSchema, Code: m.Code, AWSCode: m.AWSCode,
+		Schema: explainErrorSchema, Code: m.Code, AWSCode: m.AWSCode,
 		Issuer: m.Issuer, Action: m.Action, Claim: m.Claim, Text: meaningText(m),
 	}
 	if !m.Now.IsZero() {

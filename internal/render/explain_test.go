@@ -327,7 +327,7 @@ func TestFixCommand(t *testing.T) {
 		},
 		{explain.Fix{Setup: &explain.Setup{Org: "acme", App: "web", Role: "r\x1b[2J"}}, ""},
 	} {
-		if got := FixCommand(tt.fix); got != tt.want {
+		if got := fixCommand(tt.fix); got != tt.want {
 			t.Errorf("%q, want %q", got, tt.want)
 		}
 	}

@@ -16,7 +16,7 @@ import (
 // Schemas of the documents that --json prints, besides setup.PlanSchema. A
 // number changes when a document no longer reads the same.
 const (
-	ReportSchema      = "fly-aws.report/1"
+	reportSchema      = "fly-aws.report/1"
 	PatchSchema       = "fly-aws.patch/1"
 	TrustPolicySchema = "fly-aws.trust-policy/1"
 	ErrorSchema       = "fly-aws.error/1"
@@ -57,18 +57,18 @@ type ReportDocument struct {
 	// Status is "done", "nothing-to-do", "failed" or "interrupted".
 	Status  string           `json:"status"`
 	Roles   []setup.Grant    `json:"roles"`
-	Changes []ResultDocument `json:"changes"`
+	Changes []resultDocument `json:"changes"`
 	// Findings are what does not read back as planned.
-	Findings []FindingDocument    `json:"findings"`
-	Checks   []TrustCheckDocument `json:"checks"`
+	Findings []findingDocument    `json:"findings"`
+	Checks   []trustCheckDocument `json:"checks"`
 	// Warnings do not make it fail.
 	Warnings []WarningDocument `json:"warnings"`
 	// Error is the failure that ended it, as in an ErrorDocument.
 	Error *Problem `json:"error,omitempty"`
 }
 
-// A ResultDocument is one change of a ReportDocument.
-type ResultDocument struct {
+// A resultDocument is one change of a ReportDocument.
+type resultDocument struct {
 	ID      string         `json:"id"`
 	Action  setup.Action   `json:"action"`
 	Status  setup.Status   `json:"status"`
@@ -76,8 +76,8 @@ type ResultDocument struct {
 	Error   string         `json:"error,omitempty"`
 }
 
-// A FindingDocument is a resource that does not read back as planned.
-type FindingDocument struct {
+// A findingDocument is a resource that does not read back as planned.
+type findingDocument struct {
 	ID string `json:"id"`
 	// Absent says that it does not exist, Remains that it was to be deleted and does;
 	// otherwise it differs.
@@ -85,8 +85,8 @@ type FindingDocument struct {
 	Remains bool `json:"remains,omitempty"`
 }
 
-// A TrustCheckDocument is what a role's live trust policy decides about a subject.
-type TrustCheckDocument struct {
+// A trustCheckDocument is what a role's live trust policy decides about a subject.
+type trustCheckDocument struct {
 	App     string               `json:"app"`
 	Role    string               `json:"role"`
 	Subject string               `json:"subject"`
@@ -124,32 +124,32 @@ type ErrorDocument struct {
 // NewReport makes the document of what became of a plan.
 func NewReport(plan *setup.Plan, report *setup.Report) ReportDocument {
 	doc := ReportDocument{
-		Schema:    ReportSchema,
+		Schema:    reportSchema,
 		Partition: plan.Partition,
 		Account:   plan.Account,
 		Org:       plan.Org,
 		Status:    "done",
 		Roles:     append([]setup.Grant{}, plan.Grants...),
-		Changes:   []ResultDocument{},
-		Findings:  []FindingDocument{},
-		Checks:    []TrustCheckDocument{},
+		Changes:   []resultDocument{},
+		Findings:  []findingDocument{},
+		Checks:    []trustCheckDocument{},
 		Warnings:  WarningDocuments(plan),
 	}
 	if report.Count(setup.StatusKept) == len(report.Results) {
 		doc.Status = "nothing-to-do"
 	}
 	for _, r := range report.Results {
-		result := ResultDocument{ID: r.Change.Resource().ID(), Action: r.Change.Action, Status: r.Status, Reasons: r.Change.Reasons}
+		result := resultDocument{ID: r.Change.Resource().ID(), Action: r.Change.Action, Status: r.Status, Reasons: r.Change.Reasons}
 		if r.Err != nil {
 			result.Error = text.Clean(r.Err.Error())
 		}
 		doc.Changes = append(doc.Changes, result)
 	}
 	for _, m := range report.Mismatches {
-		doc.Findings = append(doc.Findings, FindingDocument{ID: m.Resource.ID(), Absent: m.Absent, Remains: m.Remains})
+		doc.Findings = append(doc.Findings, findingDocument{ID: m.Resource.ID(), Absent: m.Absent, Remains: m.Remains})
 	}
 	for _, c := range report.Checks {
-		doc.Checks = append(doc.Checks, TrustCheckDocument{c.App, c.Role, c.Subject, c.Want, c.Got, c.Passed()})
+		doc.Checks = append(doc.Checks, trustCheckDocument{c.App, c.Role, c.Subject, c.Want, c.Got, c.Passed()})
 		if !c.Passed() && (c.Want.Denied() || c.Got == trustpolicy.Undecided) {
 			doc.Warnings = append(doc.Warnings, checkWarning(c))
 		}

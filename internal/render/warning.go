@@ -205,19 +205,19 @@ func wrap(sentence string) []string {
 
 // The codes of warnings that come from a check of the live trust policies.
 const (
-	// WarningAcceptsOthers: a statement that is not fly-aws's lets another app in.
-	WarningAcceptsOthers setup.WarningCode = "accepts-others"
-	// WarningUndecided: conditions that are not known here decide about the app.
-	WarningUndecided setup.WarningCode = "undecided"
+	// warningAcceptsOthers: a statement that is not fly-aws's lets another app in.
+	warningAcceptsOthers setup.WarningCode = "accepts-others"
+	// warningUndecided: conditions that are not known here decide about the app.
+	warningUndecided setup.WarningCode = "undecided"
 )
 
 // checkWarning is the warning of a check that did not pass, but for reasons that
 // fly-aws leaves alone.
 func checkWarning(c setup.Check) WarningDocument {
-	doc := WarningDocument{Warning: setup.Warning{Code: WarningAcceptsOthers, Apps: []string{c.App}}}
+	doc := WarningDocument{Warning: setup.Warning{Code: warningAcceptsOthers, Apps: []string{c.App}}}
 	subject, role := text.Name(c.Subject), text.Name(c.Role)
 	if c.Got == trustpolicy.Undecided {
-		doc.Code = WarningUndecided
+		doc.Code = warningUndecided
 		doc.Message = "whether " + subject + " may assume the role " + role + " depends on conditions that fly-aws cannot decide"
 	} else {
 		doc.Message = subject + " may assume the role " + role + " too, by a statement that is not fly-aws's"
