@@ -162,6 +162,9 @@ func (c *configFile) replacement() (_ *replacement, err error) {
 	if err := c.checkLinks(info); err != nil {
 		return nil, err
 	}
+	if err := checkPlace(c.target); err != nil {
+		return nil, &FileError{Path: c.path, Err: err}
+	}
 	file, err := os.CreateTemp(filepath.Dir(c.target), c.temporary()+"*")
 	if err != nil {
 		return nil, failed(c.path, "cannot be replaced", err)
