@@ -18,11 +18,11 @@ var (
 	// The first four letters tell an access key ID from IAM's other IDs
 	// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html).
 	accessKeys = regexp.MustCompile(`(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{12,}\b`)
-	// A secret with its name before it, as in JSON, INI files and environments. No
-	// word of a sentence is that long.
-	named = regexp.MustCompile(`(?i)((?:secret_?(?:access_?)?key|(?:session|security)_?token)\\?["']?\s*[:=]\s*\\?["']?)([\w+/=-]{16,})`)
+	// A secret with its name before it, as in JSON, INI files, environments, headers and
+	// URLs. No word of a sentence is that long. JSON may escape a slash, as URLs do.
+	named = regexp.MustCompile(`(?i)((?:secret[_-]?(?:access[_-]?)?key|(?:session|security)[_-]?token)\\?["']?\s*[:=]\s*\\?["']?)((?:[\w+=%-]|\\?/){16,})`)
 	// A secret access key has 40 characters of base64, a session token hundreds.
-	bare = regexp.MustCompile(`[A-Za-z0-9+/]{40,}=*`)
+	bare = regexp.MustCompile(`(?:[A-Za-z0-9+]|\\?/|%[0-9A-Fa-f]{2}){40,}=*`)
 )
 
 // Redact takes secrets out of a text: tokens of Fly's and JSON Web Tokens, AWS

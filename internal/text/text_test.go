@@ -1,6 +1,7 @@
 package text
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -41,13 +42,16 @@ func TestRedact(t *testing.T) {
 		"aws_secret_access_key = " + key + "\naws_session_token=" + session,
 		"AWS_SECURITY_TOKEN=" + session,
 		"ASIAIOSFODNN7EXAMPLE " + key + " " + session,
+		`{"AccessKeyId":"AKIAIOSFODNN7EXAMPLE","Secret":"` + strings.ReplaceAll(key, "/", `\/`) + `","SessionToken":"` + strings.ReplaceAll(session, "/", `\/`) + `"}`,
+		"X-Amz-Security-Token: " + session,
+		"https://sts.amazonaws.com/?X-Amz-Security-Token=" + url.QueryEscape(session) + "&X-Amz-Signature=0",
 		"token eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln is bad",
 		"FlyV1 fm1r_abc+/=,fm2_def and fo1_ghi",
 		`{"message":"a line\neyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln\nAKIAIOSFODNN7EXAMPLE"}`,
 		`unknown flag: 't' in -tfo1_ghi`,
 	} {
 		got := Redact(in)
-		for _, secret := range []string{"AKIA", "ASIA", key, session, "c2ln", "abc", "def", "ghi"} {
+		for _, secret := range []string{"AKIA", "ASIA", key, session, key[30:], session[len(session)-12:], "c2ln", "abc", "def", "ghi"} {
 			if strings.Contains(got, secret) {
 				t.Errorf("Redact(%q) = %q still holds %q", in, got, secret)
 			}
