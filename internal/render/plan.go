@@ -235,8 +235,9 @@ func resourceName(r setup.Resource) string {
 
 // policyName is an AWS-managed policy's name, and the whole ARN of any other.
 func policyName(arn string) string {
-	if strings.Contains(arn, ":iam::aws:policy/") {
-		return path.Base(arn)
+	// A path can hold any of these characters too: the account has to be aws.
+	if parts := strings.SplitN(arn, ":", 6); len(parts) == 6 && parts[4] == "aws" {
+		return path.Base(parts[5])
 	}
 	return arn
 }

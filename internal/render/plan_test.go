@@ -4,7 +4,23 @@ import (
 	"testing"
 
 	"github.com/fly-aws/fly-aws/internal/text"
+	"github.com/fly-aws/fly-aws/setup"
 )
+
+// AWS's policies go by their names, and no other looks like one of them.
+func TestPolicyNames(t *testing.T) {
+	t.Parallel()
+	for arn, want := range map[string]string{
+		"arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess":          "AmazonS3ReadOnlyAccess",
+		"arn:aws-cn:iam::aws:policy/job-function/ViewOnlyAccess":  "ViewOnlyAccess",
+		"arn:aws:iam::123456789012:policy/AmazonS3ReadOnlyAccess": "arn:aws:iam::123456789012:policy/AmazonS3ReadOnlyAccess",
+		"arn:aws:iam::123456789012:policy/:iam::aws:policy/x":     "arn:aws:iam::123456789012:policy/:iam::aws:policy/x",
+	} {
+		if got, want := Name(setup.Resource{Policy: &setup.Policy{Role: "web", ARN: arn}}), "policy "+want+" on role web"; got != want {
+			t.Errorf("%s is shown as %q, want %q", arn, got, want)
+		}
+	}
+}
 
 func TestShortList(t *testing.T) {
 	t.Parallel()
