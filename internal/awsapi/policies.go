@@ -3,6 +3,7 @@ package awsapi
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"sort"
 	"strings"
@@ -33,7 +34,7 @@ const partOfName = 5
 // https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html
 var managedPaths = [...]string{"/", "/service-role/", "/job-function/"}
 
-// resolvePolicies gives the ARN of each ref. present are the ARNs of policies
+// resolvePolicies gives the ARN of each ref, or all that are wrong, joined. present are the ARNs of policies
 // that hinted roles have, which are known to exist.
 //
 // A name must not become a policy of the account's only because some role has
@@ -43,9 +44,11 @@ var managedPaths = [...]string{"/", "/service-role/", "/job-function/"}
 func (a *Account) resolvePolicies(ctx context.Context, who setup.Facts, refs, present []string) (map[string]string, error) {
 	found := make(map[string]string, len(refs))
 	var open []string
+	var wrong []error
 	for _, ref := range slices.Compact(slices.Sorted(slices.Values(refs))) {
 		if err := checkPolicy(ref, who); err != nil {
-			return nil, err
+			wrong = append(wrong, err)
+			continue
 		}
 		same := meantBy(ref, present)
 		if len(same) == 1 && (isARN(ref) || isAWSManaged(same[0], who)) {
@@ -53,6 +56,9 @@ func (a *Account) resolvePolicies(ctx context.Context, who setup.Facts, refs, pr
 		} else {
 			open = append(open, ref)
 		}
+	}
+	if len(wrong) > 0 {
+		return nil, errors.Join(wrong...)
 	}
 	exist := make([][]string, len(open))
 	g, gctx := errgroup.WithContext(ctx)
@@ -73,13 +79,13 @@ func (a *Account) resolvePolicies(ctx context.Context, who setup.Facts, refs, pr
 		case 1:
 			found[ref] = exist[i][0]
 		default:
-			return nil, &AmbiguousPolicyError{Ref: ref, ARNs: exist[i]}
+			wrong = append(wrong, &AmbiguousPolicyError{Ref: ref, ARNs: exist[i]})
 		}
 	}
-	if len(lost) == 0 {
-		return found, nil
+	if len(lost) > 0 {
+		wrong = append(wrong, a.search(ctx, lost, found))
 	}
-	return found, a.search(ctx, lost, found)
+	return found, errors.Join(wrong...)
 }
 
 // checkPolicy says why ref cannot be right.
@@ -123,20 +129,21 @@ func (a *Account) search(ctx context.Context, lost []string, found map[string]st
 	if err != nil {
 		return err
 	}
+	var wrong []error
 	for _, ref := range lost {
 		switch same := withName(all, ref); len(same) {
 		case 0:
-			return &UnknownPolicyError{Ref: ref, Similar: similarNames(policyName(ref), all)}
+			wrong = append(wrong, &UnknownPolicyError{Ref: ref, Similar: similarNames(policyName(ref), all)})
 		case 1:
 			if strings.Contains(same[0], ":policy/aws-service-role/") {
-				return &UnknownPolicyError{Ref: ref, Reason: "AWS allows it on service-linked roles only"}
+				wrong = append(wrong, &UnknownPolicyError{Ref: ref, Reason: "AWS allows it on service-linked roles only"})
 			}
 			found[ref] = same[0]
 		default:
-			return &AmbiguousPolicyError{Ref: ref, ARNs: same}
+			wrong = append(wrong, &AmbiguousPolicyError{Ref: ref, ARNs: same})
 		}
 	}
-	return nil
+	return errors.Join(wrong...)
 }
 
 // candidateARNs are the ARNs that a policy of that name has if it is AWS's or

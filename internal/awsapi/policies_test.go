@@ -87,6 +87,16 @@ func TestWrongPolicyReferences(t *testing.T) {
 			t.Errorf("ARNs are %q, want %q", e.ARNs, want)
 		}
 	})
+	t.Run("several", func(t *testing.T) {
+		for _, refs := range [][]string{{"nosuch", "neither", "ViewOnlyAccess"}, {"a b", "c d"}} {
+			_, err := x.Facts(context.Background(), hints{Policies: refs}.request())
+			for _, ref := range refs {
+				if err == nil || !strings.Contains(err.Error(), `"`+ref+`"`) {
+					t.Errorf("%q is not in %v", ref, err)
+				}
+			}
+		}
+	})
 	mismatches := map[string]awsapi.MismatchError{
 		"arn:aws:iam::210987654321:policy/Uploads":  {What: "account", Have: "210987654321", Want: account},
 		"arn:aws-cn:iam::aws:policy/ReadOnlyAccess": {What: "partition", Have: "aws-cn", Want: "aws"},
