@@ -25,17 +25,16 @@ var errTooLarge = fmt.Errorf("the answer has more than %d MB", maxAnswer>>20)
 // answerForm is how an answer of IAM's or STS's begins: with <GetRoleResponse ...>.
 var answerForm = regexp.MustCompile(`^\s*(<\?xml[^>]*\?>\s*)?<\w+Response[\s/>]`)
 
-// checkAnswers bounds the answers of IAM and STS, and makes one that is not theirs an
-// error, such as the page of a captive portal: where the SDK expects nothing in an
-// answer, it takes any for a success (iam v1.64.8, deserializers.go).
+// checkAnswers bounds the answers of AWS, and makes one of IAM's or STS's that is not
+// theirs an error, such as the page of a captive portal: where the SDK expects nothing in
+// an answer, it takes any for a success (iam v1.64.8, deserializers.go).
 func checkAnswers(s *middleware.Stack) error {
 	check := middleware.DeserializeMiddlewareFunc("CheckAnswer", func(
 		ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler,
 	) (middleware.DeserializeOutput, middleware.Metadata, error) {
 		out, metadata, err := next.HandleDeserialize(ctx, in)
 		answer, ok := out.RawResponse.(*smithyhttp.Response)
-		service := awsmiddleware.GetServiceID(ctx)
-		if err != nil || !ok || service != iam.ServiceID && service != sts.ServiceID {
+		if err != nil || !ok {
 			return out, metadata, err
 		}
 		body := bufio.NewReader(answer.Body)
@@ -43,7 +42,8 @@ func checkAnswers(s *middleware.Stack) error {
 			io.Reader
 			io.Closer
 		}{&boundedReader{r: body, left: maxAnswer}, answer.Body}
-		if answer.StatusCode/100 != 2 {
+		service := awsmiddleware.GetServiceID(ctx)
+		if answer.StatusCode/100 != 2 || service != iam.ServiceID && service != sts.ServiceID {
 			return out, metadata, nil
 		}
 		if head, _ := body.Peek(body.Size()); !answerForm.Match(head) {

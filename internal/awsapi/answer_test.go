@@ -110,3 +110,34 @@ func TestProcessOutputIsNotRepeated(t *testing.T) {
 		})
 	}
 }
+
+// The SDK's error repeats what the endpoint of a container answered.
+func TestEndpointAnswerIsNotRepeated(t *testing.T) {
+	const secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+	for name, test := range map[string]struct {
+		status int
+		body   string
+	}{
+		"an error":          {http.StatusBadRequest, `{"code":"X","message":"` + secret + `"}`},
+		"not JSON":          {http.StatusForbidden, secret},
+		"a line before":     {http.StatusOK, `{"SecretAccessKey":"` + secret},
+		"an odd expiration": {http.StatusOK, `{"SecretAccessKey":"` + secret + `","Expiration":"` + secret + `"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			isolate(t)
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(test.status)
+				_, _ = w.Write([]byte(test.body))
+			}))
+			defer server.Close()
+			t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", server.URL)
+			e := errorAs[*awsapi.CredentialsError](t, openAndAsk(t, awsapi.Options{}))
+			if e.Kind != awsapi.KindInvalid || strings.Contains(fmt.Sprintf("%v %+v %#v", e, e, e.Err), secret) {
+				t.Errorf("got %v", e)
+			}
+			if test.status != http.StatusOK && !strings.Contains(e.Error(), fmt.Sprint(test.status)) {
+				t.Errorf("no status in %v", e)
+			}
+		})
+	}
+}

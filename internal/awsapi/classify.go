@@ -266,7 +266,7 @@ func (a *Account) credentialsError(chain aws.CredentialsProvider, err error) *Cr
 		e.Kind = KindNone
 	case errors.As(err, &session):
 		e.Kind = KindExpiredSSO
-	case errors.As(err, &api):
+	case errors.As(err, &api) && operation(err) != "": // AWS's own words
 		e.Err = callError(err)
 		switch api.ErrorCode() {
 		case "InvalidGrantException", "UnauthorizedException":
@@ -287,13 +287,15 @@ func (a *Account) credentialsError(chain aws.CredentialsProvider, err error) *Cr
 
 // providerProblem says in words of its own why a credential provider failed. The SDK's
 // error can repeat all that a credential_process printed (credentials v1.20.15,
-// processcreds), so nothing of it is passed on but what the system says.
+// processcreds), and the whole answer of a container's endpoint (endpointcreds), so
+// nothing of it is passed on but what the system says.
 func providerProblem(err error) error {
 	var (
 		process *processcreds.ProviderError
 		exit    *exec.ExitError
 		run     *exec.Error
 		file    *fs.PathError
+		answer  interface{ HTTPStatusCode() int }
 	)
 	switch {
 	case errors.As(err, &process) && errors.As(err, &exit):
@@ -304,6 +306,8 @@ func providerProblem(err error) error {
 		return errors.New("the credential_process did not print credentials as AWS documents them")
 	case errors.As(err, &file):
 		return fmt.Errorf("%q cannot be read: %w", file.Path, file.Err)
+	case errors.As(err, &answer):
+		return fmt.Errorf("the endpoint for credentials answered with HTTP status %d", answer.HTTPStatusCode())
 	}
 	return errors.New("the credential provider failed")
 }
