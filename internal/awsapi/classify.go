@@ -263,7 +263,7 @@ func (a *Account) credentialsError(chain aws.CredentialsProvider, err error) *Cr
 	switch {
 	case is((*ec2rolecreds.Provider)(nil)):
 		// The last in the chain was asked.
-		e.Kind = KindNone
+		e.Kind = kindNone
 	case errors.As(err, &session):
 		e.Kind = KindExpiredSSO
 	case errors.As(err, &api) && operation(err) != "": // AWS's own words

@@ -9,8 +9,8 @@ import (
 
 // Kinds of a CredentialsError.
 const (
-	// KindNone: nothing in the SDK's chain has credentials.
-	KindNone = "none"
+	// kindNone: nothing in the SDK's chain has credentials.
+	kindNone = "none"
 	// KindExpiredSSO: the session of IAM Identity Center has ended or was never started.
 	KindExpiredSSO = "expired-sso"
 	// KindExpired: temporary credentials have expired.
@@ -35,7 +35,7 @@ type CredentialsError struct {
 func (e *CredentialsError) Error() string {
 	var s string
 	switch e.Kind {
-	case KindNone:
+	case kindNone:
 		s = "no AWS credentials were found"
 	case KindExpiredSSO:
 		s = "the AWS sign-in session has expired or was never started"
@@ -50,7 +50,7 @@ func (e *CredentialsError) Error() string {
 		s += " (profile " + text.Quote(e.Profile) + ")"
 	}
 	// For these two the cause is a file or service that says nothing to a person.
-	if e.Err != nil && e.Kind != KindNone && e.Kind != KindExpiredSSO {
+	if e.Err != nil && e.Kind != kindNone && e.Kind != KindExpiredSSO {
 		s += ": " + text.Line(e.Err.Error())
 	}
 	return s

@@ -54,7 +54,7 @@ const (
 func (c *Client) OrganizationApps(ctx context.Context, org Organization) ([]App, error) {
 	doing := "listing the apps of the Fly organization " + text.Quote(org.Slug)
 	if org.ID == "" { // Fly would list the apps of all organizations
-		return nil, &Error{Kind: KindNotFound, Thing: "Fly organization without an ID"}
+		return nil, &Error{Kind: kindNotFound, Thing: "Fly organization without an ID"}
 	}
 	apps := []App{}
 	var after *string
@@ -107,8 +107,8 @@ type AppResult struct {
 	// Hidden is why Fly does not tell the names of the app's secrets; nil when
 	// App.Secrets are known.
 	Hidden error
-	// Err is why there is no App: an *Error of KindNotFound when there is none of
-	// that name, of KindElsewhere when there is one that the token does not reach.
+	// Err is why there is no App: an *Error of kindNotFound when there is none of
+	// that name, of kindElsewhere when there is one that the token does not reach.
 	Err error
 }
 
@@ -133,7 +133,7 @@ func (c *Client) Apps(ctx context.Context, names []string) (map[string]AppResult
 		l.apps[name] = appState{}
 	}
 	if _, ok := l.apps[""]; ok {
-		l.set("", AppResult{Err: &Error{Kind: KindNotFound, Thing: "Fly app " + text.Quote("")}})
+		l.set("", AppResult{Err: &Error{Kind: kindNotFound, Thing: "Fly app " + text.Quote("")}})
 	}
 	err := l.ask(ctx, l.which(appState.isMissing), appFields)
 	if err == nil {
@@ -291,7 +291,7 @@ func (l *appLookup) askAlone(ctx context.Context, name string) error {
 // (superfly/fly-go, flaps/flaps_apps.go).
 func (l *appLookup) explain(ctx context.Context, name string) error {
 	c, q := l.client, appsQuestion([]string{name}, "")
-	absent := &Error{Kind: KindNotFound, Doing: q.doing, Thing: q.thing, Source: c.token.Source()}
+	absent := &Error{Kind: kindNotFound, Doing: q.doing, Thing: q.thing, Source: c.token.Source()}
 	path, ok := appPath(name)
 	if !ok {
 		l.set(name, AppResult{Err: absent})
@@ -301,10 +301,10 @@ func (l *appLookup) explain(ctx context.Context, name string) error {
 	switch {
 	case e == nil: // it is there, and GraphQL has a reason that only Fly knows
 		return l.state(name).refused
-	case e.Kind == KindNotFound:
+	case e.Kind == kindNotFound:
 		l.set(name, AppResult{Err: absent})
-	case e.Kind == KindNotAllowed:
-		e.Kind, e.Thing = KindElsewhere, q.thing
+	case e.Kind == kindNotAllowed:
+		e.Kind, e.Thing = kindElsewhere, q.thing
 		l.set(name, AppResult{Err: e})
 	default:
 		return e

@@ -22,8 +22,8 @@ import (
 
 // Where Fly's APIs are.
 const (
-	DefaultBaseURL     = "https://api.fly.io"
-	DefaultMachinesURL = "https://api.machines.dev"
+	defaultBaseURL     = "https://api.fly.io"
+	defaultMachinesURL = "https://api.machines.dev"
 )
 
 const (
@@ -44,10 +44,10 @@ type Options struct {
 	// Token is who asks; FindToken finds it.
 	Token Token
 	// BaseURL is that of the GraphQL API, FLY_API_BASE_URL to flyctl; "" is
-	// DefaultBaseURL.
+	// defaultBaseURL.
 	BaseURL string
 	// MachinesURL is that of the Machines API, FLY_FLAPS_BASE_URL to flyctl; "" is
-	// DefaultMachinesURL.
+	// defaultMachinesURL.
 	MachinesURL string
 	// Version of fly-aws, for the User-Agent "fly-aws/<version>".
 	Version string
@@ -59,7 +59,7 @@ type Options struct {
 }
 
 // A Client asks Fly. Its methods may be called from several goroutines. All
-// their errors are *Error. One of KindCanceled also matches context.Canceled, and
+// their errors are *Error. One of kindCanceled also matches context.Canceled, and
 // one of KindTimeout context.DeadlineExceeded.
 type Client struct {
 	base, machines string // without a slash at their end
@@ -71,13 +71,13 @@ type Client struct {
 }
 
 // New makes a Client; it asks nothing yet. The error is an *Error of
-// KindNotSignedIn if there is no token, or of KindEndpoint if a URL is not https.
+// kindNotSignedIn if there is no token, or of kindEndpoint if a URL is not https.
 // Plain http is good for loopback and for Fly's private network, where the
 // Machines API has no TLS (http://_api.internal:4280, according to
 // https://fly.io/docs/machines/api/working-with-machines-api/).
 func New(o Options) (*Client, error) {
 	if o.Token.IsZero() {
-		return nil, &Error{Kind: KindNotSignedIn}
+		return nil, &Error{Kind: kindNotSignedIn}
 	}
 	c := &Client{
 		token: o.Token, agent: userAgent(o.Version), timeout: o.Timeout,
@@ -87,10 +87,10 @@ func New(o Options) (*Client, error) {
 		c.timeout = defaultTimeout
 	}
 	var err error
-	if c.base, err = endpoint("GraphQL API", o.BaseURL, DefaultBaseURL); err != nil {
+	if c.base, err = endpoint("GraphQL API", o.BaseURL, defaultBaseURL); err != nil {
 		return nil, err
 	}
-	if c.machines, err = endpoint("Machines API", o.MachinesURL, DefaultMachinesURL); err != nil {
+	if c.machines, err = endpoint("Machines API", o.MachinesURL, defaultMachinesURL); err != nil {
 		return nil, err
 	}
 	transport := o.Transport
@@ -130,7 +130,7 @@ func endpoint(api, base, otherwise string) (string, error) {
 		return otherwise, nil
 	}
 	refuse := func(reason string) (string, error) {
-		return "", &Error{Kind: KindEndpoint, Thing: api, Reason: reason}
+		return "", &Error{Kind: kindEndpoint, Thing: api, Reason: reason}
 	}
 	u, err := url.Parse(base)
 	switch {
@@ -189,7 +189,7 @@ func (c *Client) do(ctx context.Context, r request) (*answer, *Error) {
 	if r.body != nil {
 		var err error
 		if body, err = json.Marshal(r.body); err != nil {
-			return nil, &Error{Kind: KindRefused, Doing: r.doing, Reason: "the request cannot be written as JSON"}
+			return nil, &Error{Kind: kindRefused, Doing: r.doing, Reason: "the request cannot be written as JSON"}
 		}
 	}
 	var failure *Error
@@ -216,7 +216,7 @@ func (c *Client) do(ctx context.Context, r request) (*answer, *Error) {
 	}
 	failure.Attempts = attempts
 	if errors.Is(ctx.Err(), context.Canceled) {
-		failure.Kind, failure.Reason, failure.Err = KindCanceled, "", context.Canceled
+		failure.Kind, failure.Reason, failure.Err = kindCanceled, "", context.Canceled
 	}
 	return nil, failure
 }
@@ -224,9 +224,9 @@ func (c *Client) do(ctx context.Context, r request) (*answer, *Error) {
 // retryable says whether the same request may succeed a moment later.
 func (e *Error) retryable() bool {
 	switch e.Kind {
-	case KindRateLimited, KindDown, KindTimeout:
+	case kindRateLimited, kindDown, KindTimeout:
 		return true
-	case KindUnreachable:
+	case kindUnreachable:
 		// A name that does not exist and a certificate that is wrong stay so.
 		var dns *net.DNSError
 		var certificate *tls.CertificateVerificationError
@@ -252,7 +252,7 @@ func (c *Client) send(ctx context.Context, r *request, body []byte, header strin
 	defer cancel()
 	req, err := http.NewRequestWithContext(limited, r.method, r.url, bytes.NewReader(body))
 	if err != nil { // the URL was checked, and names in it were escaped
-		return nil, 0, &Error{Kind: KindRefused, Doing: r.doing, Reason: "the request cannot be made"}
+		return nil, 0, &Error{Kind: kindRefused, Doing: r.doing, Reason: "the request cannot be made"}
 	}
 	req.Header.Set("Authorization", header)
 	req.Header.Set("User-Agent", c.agent)
@@ -279,9 +279,9 @@ func (c *Client) send(ctx context.Context, r *request, body []byte, header strin
 	case a.status < 200 || a.status > 299:
 		return nil, retryAfter(resp.Header), c.refused(a, resp.Header)
 	case len(a.body) > maxAnswer:
-		return nil, 0, c.fail(a, KindUnexpected, "the answer is larger than 16 MB")
+		return nil, 0, c.fail(a, kindUnexpected, "the answer is larger than 16 MB")
 	case isHTML(resp.Header, a.body):
-		return nil, 0, c.fail(a, KindUnexpected, "the answer is a web page")
+		return nil, 0, c.fail(a, kindUnexpected, "the answer is a web page")
 	}
 	return a, 0, nil
 }
@@ -296,7 +296,7 @@ func (c *Client) fail(a *answer, kind Kind, reason string) *Error {
 
 // unanswered is the failure of a request that got no answer, or half of one.
 func (c *Client) unanswered(limited context.Context, a *answer, err error) *Error {
-	e := c.fail(a, KindUnreachable, "")
+	e := c.fail(a, kindUnreachable, "")
 	var timeout net.Error
 	if limited.Err() != nil || errors.As(err, &timeout) && timeout.Timeout() {
 		e.Kind, e.Err = KindTimeout, context.DeadlineExceeded
@@ -328,7 +328,7 @@ func (e *networkError) Unwrap() error { return e.err }
 // Machines API are {"error": …, "message": …, "status": …}, of which only the
 // first is always there (superfly/fly-go, flaps/flaps_error.go).
 func (c *Client) refused(a *answer, h http.Header) *Error {
-	e := c.fail(a, KindRefused, "")
+	e := c.fail(a, kindRefused, "")
 	var object struct {
 		Error   string `json:"error"`
 		Message string `json:"message"`
@@ -348,15 +348,15 @@ func (c *Client) refused(a *answer, h http.Header) *Error {
 	case status == http.StatusUnauthorized:
 		e.Kind = KindToken
 	case status == http.StatusForbidden:
-		e.Kind = KindNotAllowed
+		e.Kind = kindNotAllowed
 	case status == http.StatusNotFound && e.Message != "":
-		e.Kind = KindNotFound
+		e.Kind = kindNotFound
 	case status == http.StatusTooManyRequests:
-		e.Kind = KindRateLimited
+		e.Kind = kindRateLimited
 	case status == http.StatusRequestTimeout, status >= 500:
-		e.Kind = KindDown
+		e.Kind = kindDown
 	case e.Message == "":
-		e.Kind = KindUnexpected
+		e.Kind = kindUnexpected
 		if status < 400 && e.Reason == "" {
 			e.Reason = "it sends elsewhere"
 		}

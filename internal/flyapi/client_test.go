@@ -118,64 +118,64 @@ func TestAnswers(t *testing.T) {
 		{"token refused", organizations, []reply{{status: 401}}, flyapi.KindToken, "the token from FLY_API_TOKEN: it is wrong, expired or revoked", 1},
 		{"token refused by the Machines API", machines, []reply{{status: 401, body: `{"error":"Authenticate: token validation error"}`}}, flyapi.KindToken, "wrong, expired or revoked", 1},
 		{"token refused in GraphQL", organizations, []reply{graphQLRefusal("You must be authenticated to view this."), {status: 401}}, flyapi.KindToken, "wrong, expired or revoked", 2},
-		{"token not for this", organizations, []reply{graphQLRefusal("Not authorized"), {status: 200, body: `{"tokens":[{"org_slug":"acme","apps":["web"]}]}`}}, flyapi.KindNotAllowed, "listing the Fly organizations: the token from FLY_API_TOKEN may not do this: Not authorized", 2},
-		{"refused to a good token", organizations, []reply{graphQLRefusal("boom"), {status: 200, body: `{"tokens":[{"org_slug":"acme","apps":[]},{"apps":["web"]}]}`}}, flyapi.KindRefused, "listing the Fly organizations: Fly refused: boom", 2},
-		{"token of unknown worth", organizations, []reply{graphQLRefusal("Not authorized"), {status: 418, body: "?"}}, flyapi.KindRefused, "Not authorized: whether the token is still valid is not known", 2},
-		{"refused by GraphQL, and the list too", organization, []reply{graphQLRefusal("no")}, flyapi.KindRefused, "Fly refused: no", 3},
-		{"forbidden by the Machines API", secrets, []reply{{status: 403, body: `{"error":"unauthorized"}`}}, flyapi.KindNotAllowed, "unauthorized (status 403", 1},
-		{"no such organization", organization, []reply{graphQLRefusal("Could not find Organization"), {status: 200, body: `{"data":{"organizations":{"nodes":[{"id":"1","slug":"void","rawSlug":"void"}]}}}`}}, flyapi.KindNotFound, `there is no Fly organization "acme"`, 2},
-		{"null organization", organization, []reply{{status: 200, body: `{"data":{"organization":null}}`}}, flyapi.KindNotFound, `there is no Fly organization "acme"`, 1},
-		{"no such app", web, []reply{graphQLRefusal(`Could not find App "web"`), {status: 404, body: `{"error":"app not found"}`}}, flyapi.KindNotFound, `there is no Fly app "web"`, 2},
-		{"null app", web, []reply{{status: 200, body: `{"data":{"a0":null}}`}, {status: 404, body: `{"error":"app not found"}`}}, flyapi.KindNotFound, `there is no Fly app "web"`, 2},
-		{"null app at a wrong address", web, []reply{{status: 200, body: `{"data":{"a0":null}}`}, {status: 404, body: "nginx"}}, flyapi.KindUnexpected, "did not answer as Fly's API does", 2},
+		{"token not for this", organizations, []reply{graphQLRefusal("Not authorized"), {status: 200, body: `{"tokens":[{"org_slug":"acme","apps":["web"]}]}`}}, "not-allowed", "listing the Fly organizations: the token from FLY_API_TOKEN may not do this: Not authorized", 2},
+		{"refused to a good token", organizations, []reply{graphQLRefusal("boom"), {status: 200, body: `{"tokens":[{"org_slug":"acme","apps":[]},{"apps":["web"]}]}`}}, "refused", "listing the Fly organizations: Fly refused: boom", 2},
+		{"token of unknown worth", organizations, []reply{graphQLRefusal("Not authorized"), {status: 418, body: "?"}}, "refused", "Not authorized: whether the token is still valid is not known", 2},
+		{"refused by GraphQL, and the list too", organization, []reply{graphQLRefusal("no")}, "refused", "Fly refused: no", 3},
+		{"forbidden by the Machines API", secrets, []reply{{status: 403, body: `{"error":"unauthorized"}`}}, "not-allowed", "unauthorized (status 403", 1},
+		{"no such organization", organization, []reply{graphQLRefusal("Could not find Organization"), {status: 200, body: `{"data":{"organizations":{"nodes":[{"id":"1","slug":"void","rawSlug":"void"}]}}}`}}, "not-found", `there is no Fly organization "acme"`, 2},
+		{"null organization", organization, []reply{{status: 200, body: `{"data":{"organization":null}}`}}, "not-found", `there is no Fly organization "acme"`, 1},
+		{"no such app", web, []reply{graphQLRefusal(`Could not find App "web"`), {status: 404, body: `{"error":"app not found"}`}}, "not-found", `there is no Fly app "web"`, 2},
+		{"null app", web, []reply{{status: 200, body: `{"data":{"a0":null}}`}, {status: 404, body: `{"error":"app not found"}`}}, "not-found", `there is no Fly app "web"`, 2},
+		{"null app at a wrong address", web, []reply{{status: 200, body: `{"data":{"a0":null}}`}, {status: 404, body: "nginx"}}, "unexpected", "did not answer as Fly's API does", 2},
 		{"token refused when asked about an app", web, []reply{graphQLRefusal("no"), {status: 401}}, flyapi.KindToken, "wrong, expired or revoked", 2},
-		{"app that is there and refused", web, []reply{graphQLRefusal("no"), {status: 200, body: `{}`}}, flyapi.KindRefused, `looking up the Fly app "web": Fly refused: no`, 2},
-		{"null app that is there", web, []reply{{status: 200, body: `{"data":{"a0":null}}`}, {status: 200, body: `{}`}}, flyapi.KindRefused, "null, without a reason", 2},
-		{"app that is not answered", web, []reply{{status: 200, body: `{"data":{}}`}}, flyapi.KindUnexpected, "another shape", 1},
-		{"app of others", web, []reply{graphQLRefusal(`Could not find App "web"`), {status: 403, body: `{"error":"unauthorized"}`}}, flyapi.KindElsewhere, `the Fly app "web" exists, but not for the token`, 2},
-		{"app of machines absent", machines, []reply{{status: 404, body: `{"error":"app not found"}`}}, flyapi.KindNotFound, `there is no Fly app "web"`, 1},
-		{"rate limited", organizations, []reply{{status: 429, header: map[string]string{"Retry-After": "0"}}}, flyapi.KindRateLimited, "Fly limits the rate of requests (4 attempts, status 429", 4},
-		{"rate limited for long", machines, []reply{{status: 429, header: map[string]string{"Retry-After": "3000"}}}, flyapi.KindRateLimited, "rate of requests (status 429", 1},
-		{"down", apps, []reply{{status: 503}}, flyapi.KindDown, `listing the apps of the Fly organization "acme": Fly's API has trouble at the moment (4 attempts, status 503, request "01JNRQ9VVK-ams")`, 4},
-		{"down with a page", web, []reply{{status: 502, header: html, body: page}}, flyapi.KindDown, "the answer is a web page", 4},
-		{"a command is not repeated", exec, []reply{{status: 503}}, flyapi.KindDown, "status 503", 1},
-		{"machine not started", exec, []reply{{status: 412, body: `{"error":"failed_precondition: machine not in started state"}`}}, flyapi.KindRefused, "machine not in started state", 1},
-		{"code and message of REST", exec, []reply{{status: 422, body: `{"error":"a","message":"b","status":"insufficient_capacity"}`}}, flyapi.KindRefused, "Fly refused: insufficient_capacity: a: b (status 422", 1},
-		{"no such machine", exec, []reply{{status: 404, body: `{"error":"machine not found"}`}}, flyapi.KindNotFound, `there is no machine "m1" in the Fly app "web"`, 1},
-		{"page instead of an answer", organizations, []reply{{status: 200, header: html, body: page}}, flyapi.KindUnexpected, "the answer is a web page", 1},
-		{"page without a type", machines, []reply{{status: 200, body: "\n" + page}}, flyapi.KindUnexpected, "the answer is a web page", 1},
-		{"wrong base URL", organizations, []reply{{status: 404, body: "not here"}}, flyapi.KindUnexpected, "did not answer as Fly's API does", 1},
-		{"wrong base URL with JSON", organizations, []reply{{status: 404, body: `{"error":"not found"}`}}, flyapi.KindUnexpected, "did not answer as Fly's API does", 1},
-		{"redirect", organizations, []reply{{status: 307, header: map[string]string{"Location": "https://evil.example/"}}}, flyapi.KindUnexpected, "it sends elsewhere", 1},
-		{"too large", machines, []reply{{status: 200, body: "[" + strings.Repeat(" ", 16<<20) + "]"}}, flyapi.KindUnexpected, "the answer is larger than 16 MB", 1},
-		{"empty", organizations, []reply{{status: 200}}, flyapi.KindUnexpected, "not that of a GraphQL API", 1},
-		{"null", organizations, []reply{{status: 200, body: "null"}}, flyapi.KindUnexpected, "another shape", 1},
-		{"cut off", organizations, []reply{{status: 200, body: `{"data":{"organ`}}, flyapi.KindUnexpected, "not that of a GraphQL API", 1},
-		{"no data", organizations, []reply{{status: 200, body: `{"data":{}}`}}, flyapi.KindUnexpected, "holds no list", 1},
-		{"data of another question", web, []reply{{status: 200, body: `{"data":{"organization":{}}}`}}, flyapi.KindUnexpected, "another shape", 1},
-		{"app of another name", web, []reply{{status: 200, body: `{"data":{"a0":{"id":"x","name":"x","organization":{"id":"1","slug":"a","rawSlug":"a"},"secrets":[]}}}`}}, flyapi.KindUnexpected, "about another app", 1},
-		{"no raw slug", organization, []reply{{status: 200, body: `{"data":{"organization":{"id":"1","slug":"personal","rawSlug":"","name":"","type":""}}}`}}, flyapi.KindUnexpected, "does not tell the raw slug", 1},
-		{"the alias as raw slug", organization, []reply{{status: 200, body: `{"data":{"organization":{"id":"1","slug":"personal","rawSlug":"personal","name":"","type":""}}}`}}, flyapi.KindUnexpected, "does not tell the raw slug", 1},
-		{"the alias as raw slug of an app", web, []reply{{status: 200, body: `{"data":{"a0":{"id":"web","name":"web","organization":{"id":"1","slug":"personal","rawSlug":"personal"},"secrets":[]}}}`}}, flyapi.KindUnexpected, "does not tell the raw slug", 1},
-		{"the alias in a list", organizations, []reply{{status: 200, body: `{"data":{"organizations":{"nodes":[{"id":"1","slug":"personal","rawSlug":"personal"}]}}}`}}, flyapi.KindUnexpected, "does not tell the raw slug", 1},
-		{"organization without ID", organizations, []reply{{status: 200, body: `{"data":{"organizations":{"nodes":[{}]}}}`}}, flyapi.KindUnexpected, "no ID or no slug", 1},
-		{"app without name", apps, []reply{{status: 200, body: `{"data":{"apps":{"pageInfo":{"hasNextPage":false,"endCursor":null},"nodes":[{"id":"a"}]}}}`}}, flyapi.KindUnexpected, "has no name", 1},
-		{"list without a cursor", apps, []reply{{status: 200, body: `{"data":{"apps":{"pageInfo":{"hasNextPage":true,"endCursor":null},"nodes":[]}}}`}}, flyapi.KindUnexpected, "does not say where", 1},
-		{"list that goes in a circle", apps, []reply{{status: 200, body: `{"data":{"apps":{"pageInfo":{"hasNextPage":true,"endCursor":"c"},"nodes":[]}}}`}}, flyapi.KindUnexpected, "does not say where", 2},
-		{"machine without name", machines, []reply{{status: 200, body: `[{"id":"m1"}]`}}, flyapi.KindUnexpected, "no ID or no name", 1},
-		{"object for a list", machines, []reply{{status: 200, body: `{}`}}, flyapi.KindUnexpected, "another shape", 1},
-		{"GraphQL error", organizations, []reply{graphQLRefusal("Field 'rawSlug' doesn't exist on type 'Organization'")}, flyapi.KindRefused, "Fly refused: Field 'rawSlug' doesn't exist on type 'Organization'", 2},
-		{"status as a number", machines, []reply{{status: 404, body: `{"error":"app not found","status":404}`}}, flyapi.KindNotFound, `there is no Fly app "web"`, 1},
-		{"app that may be of others", web, []reply{graphQLRefusal(`Could not find App "web"`), {status: 503}}, flyapi.KindDown, `looking up the Fly app "web": Fly's API has trouble`, 5},
-		{"app whose secrets are hidden, then gone", web, []reply{hiddenSecrets, {status: 200, body: `{"data":{"a0":null}}`}, {status: 404, body: `{"error":"app not found"}`}}, flyapi.KindNotFound, `there is no Fly app "web"`, 3},
-		{"app whose secrets are hidden, then down", web, []reply{hiddenSecrets, {status: 503}}, flyapi.KindDown, `looking up the Fly app "web": Fly's API has trouble`, 5},
-		{"several GraphQL errors", organizations, []reply{{status: 200, body: `{"errors":[{"message":"a","extensions":{"code":7}},{"message":"b"},{}],"data":null}`}}, flyapi.KindRefused, "Fly refused: a: and 2 more", 2},
-		{"escape sequences", organizations, []reply{graphQLRefusal(`a\u001b[2Jb\nc\u202ed\u0000`)}, flyapi.KindRefused, `a\x1b[2Jb c\u202ed\x00`, 2},
-		{"a long error of GraphQL", organizations, []reply{graphQLRefusal(strings.Repeat("é", 5000))}, flyapi.KindRefused, ": " + strings.Repeat("é", 2000) + "…", 2},
-		{"a long error of the Machines API", machines, []reply{{status: 400, body: `{"error":"` + strings.Repeat("x", 5000) + `"}`}}, flyapi.KindRefused, ": " + strings.Repeat("x", 2000) + "… (status", 1},
-		{"an endless error", machines, []reply{{status: 400, body: `{"error":"` + strings.Repeat("x", 1<<20) + `"}`}}, flyapi.KindUnexpected, "did not answer as Fly's API does (status 400", 1},
-		{"a token in the answer", organizations, []reply{graphQLRefusal("token " + macaroon + " and fo1_other are no good")}, flyapi.KindRefused, "token [token] and [token] are no good", 2},
-		{"a token in the request ID", organizations, []reply{{status: 400, header: map[string]string{"Fly-Request-Id": macaroon}, body: `{"error":"x"}`}}, flyapi.KindRefused, `request "[token]"`, 2},
+		{"app that is there and refused", web, []reply{graphQLRefusal("no"), {status: 200, body: `{}`}}, "refused", `looking up the Fly app "web": Fly refused: no`, 2},
+		{"null app that is there", web, []reply{{status: 200, body: `{"data":{"a0":null}}`}, {status: 200, body: `{}`}}, "refused", "null, without a reason", 2},
+		{"app that is not answered", web, []reply{{status: 200, body: `{"data":{}}`}}, "unexpected", "another shape", 1},
+		{"app of others", web, []reply{graphQLRefusal(`Could not find App "web"`), {status: 403, body: `{"error":"unauthorized"}`}}, "elsewhere", `the Fly app "web" exists, but not for the token`, 2},
+		{"app of machines absent", machines, []reply{{status: 404, body: `{"error":"app not found"}`}}, "not-found", `there is no Fly app "web"`, 1},
+		{"rate limited", organizations, []reply{{status: 429, header: map[string]string{"Retry-After": "0"}}}, "rate-limited", "Fly limits the rate of requests (4 attempts, status 429", 4},
+		{"rate limited for long", machines, []reply{{status: 429, header: map[string]string{"Retry-After": "3000"}}}, "rate-limited", "rate of requests (status 429", 1},
+		{"down", apps, []reply{{status: 503}}, "down", `listing the apps of the Fly organization "acme": Fly's API has trouble at the moment (4 attempts, status 503, request "01JNRQ9VVK-ams")`, 4},
+		{"down with a page", web, []reply{{status: 502, header: html, body: page}}, "down", "the answer is a web page", 4},
+		{"a command is not repeated", exec, []reply{{status: 503}}, "down", "status 503", 1},
+		{"machine not started", exec, []reply{{status: 412, body: `{"error":"failed_precondition: machine not in started state"}`}}, "refused", "machine not in started state", 1},
+		{"code and message of REST", exec, []reply{{status: 422, body: `{"error":"a","message":"b","status":"insufficient_capacity"}`}}, "refused", "Fly refused: insufficient_capacity: a: b (status 422", 1},
+		{"no such machine", exec, []reply{{status: 404, body: `{"error":"machine not found"}`}}, "not-found", `there is no machine "m1" in the Fly app "web"`, 1},
+		{"page instead of an answer", organizations, []reply{{status: 200, header: html, body: page}}, "unexpected", "the answer is a web page", 1},
+		{"page without a type", machines, []reply{{status: 200, body: "\n" + page}}, "unexpected", "the answer is a web page", 1},
+		{"wrong base URL", organizations, []reply{{status: 404, body: "not here"}}, "unexpected", "did not answer as Fly's API does", 1},
+		{"wrong base URL with JSON", organizations, []reply{{status: 404, body: `{"error":"not found"}`}}, "unexpected", "did not answer as Fly's API does", 1},
+		{"redirect", organizations, []reply{{status: 307, header: map[string]string{"Location": "https://evil.example/"}}}, "unexpected", "it sends elsewhere", 1},
+		{"too large", machines, []reply{{status: 200, body: "[" + strings.Repeat(" ", 16<<20) + "]"}}, "unexpected", "the answer is larger than 16 MB", 1},
+		{"empty", organizations, []reply{{status: 200}}, "unexpected", "not that of a GraphQL API", 1},
+		{"null", organizations, []reply{{status: 200, body: "null"}}, "unexpected", "another shape", 1},
+		{"cut off", organizations, []reply{{status: 200, body: `{"data":{"organ`}}, "unexpected", "not that of a GraphQL API", 1},
+		{"no data", organizations, []reply{{status: 200, body: `{"data":{}}`}}, "unexpected", "holds no list", 1},
+		{"data of another question", web, []reply{{status: 200, body: `{"data":{"organization":{}}}`}}, "unexpected", "another shape", 1},
+		{"app of another name", web, []reply{{status: 200, body: `{"data":{"a0":{"id":"x","name":"x","organization":{"id":"1","slug":"a","rawSlug":"a"},"secrets":[]}}}`}}, "unexpected", "about another app", 1},
+		{"no raw slug", organization, []reply{{status: 200, body: `{"data":{"organization":{"id":"1","slug":"personal","rawSlug":"","name":"","type":""}}}`}}, "unexpected", "does not tell the raw slug", 1},
+		{"the alias as raw slug", organization, []reply{{status: 200, body: `{"data":{"organization":{"id":"1","slug":"personal","rawSlug":"personal","name":"","type":""}}}`}}, "unexpected", "does not tell the raw slug", 1},
+		{"the alias as raw slug of an app", web, []reply{{status: 200, body: `{"data":{"a0":{"id":"web","name":"web","organization":{"id":"1","slug":"personal","rawSlug":"personal"},"secrets":[]}}}`}}, "unexpected", "does not tell the raw slug", 1},
+		{"the alias in a list", organizations, []reply{{status: 200, body: `{"data":{"organizations":{"nodes":[{"id":"1","slug":"personal","rawSlug":"personal"}]}}}`}}, "unexpected", "does not tell the raw slug", 1},
+		{"organization without ID", organizations, []reply{{status: 200, body: `{"data":{"organizations":{"nodes":[{}]}}}`}}, "unexpected", "no ID or no slug", 1},
+		{"app without name", apps, []reply{{status: 200, body: `{"data":{"apps":{"pageInfo":{"hasNextPage":false,"endCursor":null},"nodes":[{"id":"a"}]}}}`}}, "unexpected", "has no name", 1},
+		{"list without a cursor", apps, []reply{{status: 200, body: `{"data":{"apps":{"pageInfo":{"hasNextPage":true,"endCursor":null},"nodes":[]}}}`}}, "unexpected", "does not say where", 1},
+		{"list that goes in a circle", apps, []reply{{status: 200, body: `{"data":{"apps":{"pageInfo":{"hasNextPage":true,"endCursor":"c"},"nodes":[]}}}`}}, "unexpected", "does not say where", 2},
+		{"machine without name", machines, []reply{{status: 200, body: `[{"id":"m1"}]`}}, "unexpected", "no ID or no name", 1},
+		{"object for a list", machines, []reply{{status: 200, body: `{}`}}, "unexpected", "another shape", 1},
+		{"GraphQL error", organizations, []reply{graphQLRefusal("Field 'rawSlug' doesn't exist on type 'Organization'")}, "refused", "Fly refused: Field 'rawSlug' doesn't exist on type 'Organization'", 2},
+		{"status as a number", machines, []reply{{status: 404, body: `{"error":"app not found","status":404}`}}, "not-found", `there is no Fly app "web"`, 1},
+		{"app that may be of others", web, []reply{graphQLRefusal(`Could not find App "web"`), {status: 503}}, "down", `looking up the Fly app "web": Fly's API has trouble`, 5},
+		{"app whose secrets are hidden, then gone", web, []reply{hiddenSecrets, {status: 200, body: `{"data":{"a0":null}}`}, {status: 404, body: `{"error":"app not found"}`}}, "not-found", `there is no Fly app "web"`, 3},
+		{"app whose secrets are hidden, then down", web, []reply{hiddenSecrets, {status: 503}}, "down", `looking up the Fly app "web": Fly's API has trouble`, 5},
+		{"several GraphQL errors", organizations, []reply{{status: 200, body: `{"errors":[{"message":"a","extensions":{"code":7}},{"message":"b"},{}],"data":null}`}}, "refused", "Fly refused: a: and 2 more", 2},
+		{"escape sequences", organizations, []reply{graphQLRefusal(`a\u001b[2Jb\nc\u202ed\u0000`)}, "refused", `a\x1b[2Jb c\u202ed\x00`, 2},
+		{"a long error of GraphQL", organizations, []reply{graphQLRefusal(strings.Repeat("é", 5000))}, "refused", ": " + strings.Repeat("é", 2000) + "…", 2},
+		{"a long error of the Machines API", machines, []reply{{status: 400, body: `{"error":"` + strings.Repeat("x", 5000) + `"}`}}, "refused", ": " + strings.Repeat("x", 2000) + "… (status", 1},
+		{"an endless error", machines, []reply{{status: 400, body: `{"error":"` + strings.Repeat("x", 1<<20) + `"}`}}, "unexpected", "did not answer as Fly's API does (status 400", 1},
+		{"a token in the answer", organizations, []reply{graphQLRefusal("token " + macaroon + " and fo1_other are no good")}, "refused", "token [token] and [token] are no good", 2},
+		{"a token in the request ID", organizations, []reply{{status: 400, header: map[string]string{"Fly-Request-Id": macaroon}, body: `{"error":"x"}`}}, "refused", `request "[token]"`, 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -212,8 +212,8 @@ func TestJudgeOAuthToken(t *testing.T) {
 		verdict     reply
 		kind        flyapi.Kind
 	}{
-		{"good", oauth, flyapi.SourceCommandLine, reply{status: 200, body: `{"apps":[]}`}, flyapi.KindRefused},
-		{"good, without a personal organization", oauth, flyapi.SourceCommandLine, reply{status: 403, body: `{"error":"unauthorized"}`}, flyapi.KindRefused},
+		{"good", oauth, flyapi.SourceCommandLine, reply{status: 200, body: `{"apps":[]}`}, "refused"},
+		{"good, without a personal organization", oauth, flyapi.SourceCommandLine, reply{status: 403, body: `{"error":"unauthorized"}`}, "refused"},
 		{"bad", oauth, flyapi.SourceCommandLine, reply{status: 401}, flyapi.KindToken},
 		{"bad, beside macaroons", macaroon + "," + oauth, "/home/a/.fly/config.yml", reply{status: 401}, flyapi.KindToken},
 	} {
@@ -298,8 +298,8 @@ func TestHiddenSecrets(t *testing.T) {
 	}{
 		{"told by the other API", []reply{hiddenSecrets, withoutSecrets, {status: 200, body: `{"secrets":[{"name":"B","digest":"x"},{"name":"A"}]}`}}, []string{"A", "B"}, ""},
 		{"none", []reply{hiddenSecrets, withoutSecrets, {status: 200, body: `{"secrets":null}`}}, []string{}, ""},
-		{"hidden", []reply{hiddenSecrets, withoutSecrets, {status: 403, body: `{"error":"unauthorized"}`}}, nil, flyapi.KindNotAllowed},
-		{"null", []reply{{status: 200, body: `{"data":{` + app + `,"secrets":null}}}`}, {status: 403, body: `{"error":"unauthorized"}`}}, nil, flyapi.KindNotAllowed},
+		{"hidden", []reply{hiddenSecrets, withoutSecrets, {status: 403, body: `{"error":"unauthorized"}`}}, nil, "not-allowed"},
+		{"null", []reply{{status: 200, body: `{"data":{` + app + `,"secrets":null}}}`}, {status: 403, body: `{"error":"unauthorized"}`}}, nil, "not-allowed"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -333,7 +333,7 @@ func TestEndlessApps(t *testing.T) {
 		return answer(200, fmt.Sprintf(`{"data":{"apps":{"pageInfo":{"hasNextPage":true,"endCursor":"c%d"},"nodes":[{"id":"a","name":"a","status":""}]}}}`, n)), nil
 	})})
 	_, err := c.OrganizationApps(t.Context(), flyapi.Organization{ID: "1", Slug: "acme"})
-	if e := failure(t, err, flyapi.KindUnexpected); n != 50 || !strings.Contains(e.Error(), "no end") {
+	if e := failure(t, err, "unexpected"); n != 50 || !strings.Contains(e.Error(), "no end") {
 		t.Errorf("after %d pages: %s", n, e)
 	}
 }
@@ -344,18 +344,18 @@ func TestNamesThatCannotBe(t *testing.T) {
 	c, asked := served(t, flyapi.Options{}, reply{status: 200, body: `{"data":{"a0":null}}`})
 	for _, name := range []string{"", ".", "..", "a b", "a\nb", "\x1b[31m", "é"} {
 		_, err := c.Machines(t.Context(), name)
-		failure(t, err, flyapi.KindNotFound)
+		failure(t, err, "not-found")
 		_, err = c.Secrets(t.Context(), name)
-		failure(t, err, flyapi.KindNotFound)
+		failure(t, err, "not-found")
 		_, err = c.Exec(t.Context(), "web", name, flyapi.Command{})
-		failure(t, err, flyapi.KindNotFound)
+		failure(t, err, "not-found")
 		_, err = app(t, c, name)
-		failure(t, err, flyapi.KindNotFound)
+		failure(t, err, "not-found")
 	}
 	_, err := c.Organization(t.Context(), "")
-	failure(t, err, flyapi.KindNotFound)
+	failure(t, err, "not-found")
 	_, err = c.OrganizationApps(t.Context(), flyapi.Organization{Slug: "acme"})
-	failure(t, err, flyapi.KindNotFound)
+	failure(t, err, "not-found")
 	for _, request := range asked() {
 		if !strings.HasPrefix(request, "POST /graphql ") {
 			t.Errorf("asked %q", request)
@@ -366,18 +366,18 @@ func TestNamesThatCannotBe(t *testing.T) {
 func TestNewRefuses(t *testing.T) {
 	t.Parallel()
 	_, err := flyapi.New(flyapi.Options{})
-	failure(t, err, flyapi.KindNotSignedIn)
+	failure(t, err, "not-signed-in")
 	token := parse(t, oauth, flyapi.SourceAPIToken)
 	for _, bad := range []string{
 		"api.fly.io", "ftp://api.fly.io", "https://", "http://api.fly.io", "http://8.8.8.8", "http://localhost.evil.example",
 		"https://user:hunter2@api.fly.io", "https://api.fly.io/?a=b", "https://api.fly.io/#a", "https://api.fly.io/?", "https://a b", "https://:443", "%zz", "https://\x1b[31m",
 	} {
 		_, err := flyapi.New(flyapi.Options{Token: token, BaseURL: bad})
-		if e := failure(t, err, flyapi.KindEndpoint); !strings.Contains(e.Error(), "GraphQL API") || strings.Contains(e.Error(), "hunter2") {
+		if e := failure(t, err, "endpoint"); !strings.Contains(e.Error(), "GraphQL API") || strings.Contains(e.Error(), "hunter2") {
 			t.Errorf("%q: got %s", bad, e)
 		}
 		_, err = flyapi.New(flyapi.Options{Token: token, MachinesURL: bad})
-		if e := failure(t, err, flyapi.KindEndpoint); !strings.Contains(e.Error(), "Machines API") {
+		if e := failure(t, err, "endpoint"); !strings.Contains(e.Error(), "Machines API") {
 			t.Errorf("%q: got %s", bad, e)
 		}
 	}
@@ -405,12 +405,12 @@ func TestNetwork(t *testing.T) {
 		words string
 		tries int
 	}{
-		{"refused", &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connect: connection refused")}, flyapi.KindUnreachable, `"api.fly.io" cannot be reached: dial tcp: connect: connection refused (4 attempts)`, 4},
-		{"no such host", &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "api.fly.io", IsNotFound: true}}, flyapi.KindUnreachable, "no such host", 1},
-		{"wrong certificate", &tls.CertificateVerificationError{Err: errors.New("x509: signed by unknown authority")}, flyapi.KindUnreachable, "signed by unknown authority", 1},
-		{"broken off", io.ErrUnexpectedEOF, flyapi.KindUnreachable, "the connection ended before the answer did (4 attempts)", 4},
+		{"refused", &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connect: connection refused")}, "unreachable", `"api.fly.io" cannot be reached: dial tcp: connect: connection refused (4 attempts)`, 4},
+		{"no such host", &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "api.fly.io", IsNotFound: true}}, "unreachable", "no such host", 1},
+		{"wrong certificate", &tls.CertificateVerificationError{Err: errors.New("x509: signed by unknown authority")}, "unreachable", "signed by unknown authority", 1},
+		{"broken off", io.ErrUnexpectedEOF, "unreachable", "the connection ended before the answer did (4 attempts)", 4},
 		{"slow", context.DeadlineExceeded, flyapi.KindTimeout, `"api.fly.io" did not answer in time (4 attempts)`, 4},
-		{"an error that tells the token", errors.New("bad \x1b header " + macaroon), flyapi.KindUnreachable, `bad \x1b header [token]`, 4},
+		{"an error that tells the token", errors.New("bad \x1b header " + macaroon), "unreachable", `bad \x1b header [token]`, 4},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -439,7 +439,7 @@ func TestContext(t *testing.T) {
 			return nil, r.Context().Err()
 		})})
 		_, err := c.Organizations(ctx)
-		failure(t, err, flyapi.KindCanceled)
+		failure(t, err, "canceled")
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("%v is not context.Canceled", err)
 		}
@@ -458,7 +458,7 @@ func TestContext(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = c.Organizations(ctx)
-		failure(t, err, flyapi.KindCanceled)
+		failure(t, err, "canceled")
 	})
 	t.Run("an attempt takes too long", func(t *testing.T) {
 		t.Parallel()
@@ -498,7 +498,7 @@ func TestMintToken(t *testing.T) {
 				if err != nil || got != token {
 					t.Errorf("got %q, %v", got, err)
 				}
-			} else if e := failure(t, err, flyapi.KindCommand); got != "" || !strings.Contains(e.Error(), test.words) {
+			} else if e := failure(t, err, "command"); got != "" || !strings.Contains(e.Error(), test.words) {
 				t.Errorf("got %q, %s", got, e)
 			}
 			if request := asked()[0]; !strings.Contains(request, `"--data","{\"aud\":\"sts.amazonaws.com\"}","http://localhost/v1/tokens/oidc"],"timeout":10}`) {

@@ -13,41 +13,41 @@ type Kind string
 
 // The kinds of an Error.
 const (
-	// KindNotSignedIn: there is no token anywhere. Source is the config file that
+	// kindNotSignedIn: there is no token anywhere. Source is the config file that
 	// was looked at, if any.
-	KindNotSignedIn Kind = "not-signed-in"
-	// KindSignIn: what should hold the token, Source, cannot be used.
-	KindSignIn Kind = "sign-in"
-	// KindEndpoint: a URL that replaces the one of Fly's API cannot be used.
-	KindEndpoint Kind = "endpoint"
+	kindNotSignedIn Kind = "not-signed-in"
+	// kindSignIn: what should hold the token, Source, cannot be used.
+	kindSignIn Kind = "sign-in"
+	// kindEndpoint: a URL that replaces the one of Fly's API cannot be used.
+	kindEndpoint Kind = "endpoint"
 	// KindToken: Fly does not take the token. It is wrong, expired or revoked.
 	KindToken Kind = "token"
-	// KindNotAllowed: the token is good, but not for this; it is limited to an app,
+	// kindNotAllowed: the token is good, but not for this; it is limited to an app,
 	// an organization or to reading.
-	KindNotAllowed Kind = "not-allowed"
-	// KindElsewhere: the app exists, but out of the token's reach. It belongs to
+	kindNotAllowed Kind = "not-allowed"
+	// kindElsewhere: the app exists, but out of the token's reach. It belongs to
 	// another organization, or the token is limited to other apps.
-	KindElsewhere Kind = "elsewhere"
-	// KindNotFound: there is no such app, organization or machine. Fly says the same
+	kindElsewhere Kind = "elsewhere"
+	// kindNotFound: there is no such app, organization or machine. Fly says the same
 	// of an organization that the token does not reach.
-	KindNotFound Kind = "not-found"
-	// KindRateLimited: Fly limits how often it may be asked.
-	KindRateLimited Kind = "rate-limited"
-	// KindDown: Fly's API has trouble of its own.
-	KindDown Kind = "down"
-	// KindUnreachable: no connection, or it broke.
-	KindUnreachable Kind = "unreachable"
+	kindNotFound Kind = "not-found"
+	// kindRateLimited: Fly limits how often it may be asked.
+	kindRateLimited Kind = "rate-limited"
+	// kindDown: Fly's API has trouble of its own.
+	kindDown Kind = "down"
+	// kindUnreachable: no connection, or it broke.
+	kindUnreachable Kind = "unreachable"
 	// KindTimeout: no answer in time.
 	KindTimeout Kind = "timeout"
-	// KindCanceled: the context was canceled.
-	KindCanceled Kind = "canceled"
-	// KindRefused: Fly answered with an error that is none of the above. Code and
+	// kindCanceled: the context was canceled.
+	kindCanceled Kind = "canceled"
+	// kindRefused: Fly answered with an error that is none of the above. Code and
 	// Message are Fly's.
-	KindRefused Kind = "refused"
-	// KindUnexpected: the answer is not one of Fly's API.
-	KindUnexpected Kind = "unexpected"
-	// KindCommand: a command ran in a machine and did not do its work.
-	KindCommand Kind = "command"
+	kindRefused Kind = "refused"
+	// kindUnexpected: the answer is not one of Fly's API.
+	kindUnexpected Kind = "unexpected"
+	// kindCommand: a command ran in a machine and did not do its work.
+	kindCommand Kind = "command"
 )
 
 // Error is every error of this package. It never holds a token.
@@ -79,7 +79,7 @@ type Error struct {
 
 func (e *Error) Error() string {
 	var b strings.Builder
-	about := e.Kind == KindNotFound || e.Kind == KindElsewhere // these say it all
+	about := e.Kind == kindNotFound || e.Kind == kindElsewhere // these say it all
 	if e.Doing != "" && !about {
 		b.WriteString(e.Doing + ": ")
 	}
@@ -96,7 +96,7 @@ func (e *Error) Error() string {
 	}
 	if e.Err != nil {
 		switch e.Kind {
-		case KindTimeout, KindCanceled:
+		case KindTimeout, kindCanceled:
 		default:
 			b.WriteString(": " + text.Line(e.Err.Error()))
 		}
@@ -124,37 +124,37 @@ func (e *Error) what() string {
 		token += " from " + e.Source.String()
 	}
 	switch e.Kind {
-	case KindNotSignedIn:
+	case kindNotSignedIn:
 		if e.Source != "" {
 			return "not signed in to Fly: there is no token in the environment, nor in " + e.Source.String()
 		}
 		return "not signed in to Fly: there is no token in the environment, and no home folder to look for flyctl's"
-	case KindSignIn:
+	case kindSignIn:
 		return "signing in to Fly with " + e.Source.String()
-	case KindEndpoint:
+	case kindEndpoint:
 		return "the URL for Fly's " + e.Thing + " cannot be used"
 	case KindToken:
 		return "Fly does not accept " + token + ": it is wrong, expired or revoked"
-	case KindNotAllowed:
+	case kindNotAllowed:
 		return token + " may not do this"
-	case KindElsewhere:
+	case kindElsewhere:
 		return "the " + e.Thing + " exists, but not for " + token +
 			": it belongs to another organization, or the token is limited to other apps"
-	case KindNotFound:
+	case kindNotFound:
 		return "there is no " + e.Thing
-	case KindRateLimited:
+	case kindRateLimited:
 		return "Fly limits the rate of requests"
-	case KindDown:
+	case kindDown:
 		return "Fly's API has trouble at the moment"
-	case KindUnreachable:
+	case kindUnreachable:
 		return text.Quote(e.Host) + " cannot be reached"
 	case KindTimeout:
 		return text.Quote(e.Host) + " did not answer in time"
-	case KindCanceled:
+	case kindCanceled:
 		return "interrupted"
-	case KindRefused:
+	case kindRefused:
 		return "Fly refused"
-	case KindCommand:
+	case kindCommand:
 		return "the command failed in the machine"
 	}
 	return text.Quote(e.Host) + " did not answer as Fly's API does"

@@ -51,7 +51,7 @@ func (c *Client) ask(ctx context.Context, q question, data any) *Error {
 // askJudged is ask, and tells a bad token from other refusals.
 func (c *Client) askJudged(ctx context.Context, q question, data any) *Error {
 	e := c.ask(ctx, q, data)
-	if e != nil && e.Kind == KindRefused {
+	if e != nil && e.Kind == kindRefused {
 		c.judgeToken(ctx, e)
 	}
 	return e
@@ -68,14 +68,14 @@ func (c *Client) post(ctx context.Context, q question) (*graphQLAnswer, *Error) 
 		body: body{q.query, q.variables}, headers: []string{c.token.graphQLHeader()}, timeout: c.timeout,
 	})
 	if e != nil {
-		if e.Kind == KindNotFound { // of the endpoint, not of the thing
-			e.Kind = KindUnexpected
+		if e.Kind == kindNotFound { // of the endpoint, not of the thing
+			e.Kind = kindUnexpected
 		}
 		return nil, e
 	}
 	object := graphQLAnswer{answer: a}
 	if json.Unmarshal(a.body, &object) != nil {
-		return nil, c.fail(a, KindUnexpected, "the answer is not that of a GraphQL API")
+		return nil, c.fail(a, kindUnexpected, "the answer is not that of a GraphQL API")
 	}
 	return &object, nil
 }
@@ -94,12 +94,12 @@ func (c *Client) decode(a *graphQLAnswer, data any) *Error {
 func (a *graphQLAnswer) isNull() bool { return len(a.Data) == 0 || string(a.Data) == "null" }
 
 func (c *Client) shapeless(a *graphQLAnswer) *Error {
-	return c.fail(a.answer, KindUnexpected, "the answer is of another shape than the question")
+	return c.fail(a.answer, kindUnexpected, "the answer is of another shape than the question")
 }
 
 // askRefused is the failure of a query that was answered with errors, or with null.
 func (c *Client) askRefused(a *graphQLAnswer, q question) *Error {
-	e := c.fail(a.answer, KindRefused, "")
+	e := c.fail(a.answer, kindRefused, "")
 	e.Thing = q.thing
 	if len(a.Errors) == 0 {
 		e.Reason = "the answer is null, without a reason"
@@ -124,11 +124,11 @@ func (c *Client) judgeToken(ctx context.Context, refused *Error) {
 	a, e := c.do(ctx, r)
 	switch {
 	case e == nil && c.token.limited() && forAppsOnly(a.body):
-		refused.Kind = KindNotAllowed
+		refused.Kind = kindNotAllowed
 	case e == nil:
-	case e.Kind == KindToken, e.Kind == KindCanceled:
+	case e.Kind == KindToken, e.Kind == kindCanceled:
 		*refused = *e
-	case e.Kind != KindNotAllowed && e.Kind != KindNotFound:
+	case e.Kind != kindNotAllowed && e.Kind != kindNotFound:
 		refused.Reason = "whether the token is still valid is not known"
 	}
 }

@@ -88,7 +88,7 @@ func (c *Client) Machines(ctx context.Context, app string) ([]Machine, error) {
 	for i, m := range list {
 		if m.ID == "" || m.Name == "" {
 			return nil, &Error{
-				Kind: KindUnexpected, Doing: doing, Source: c.token.Source(), Host: hostOf(c.machines),
+				Kind: kindUnexpected, Doing: doing, Source: c.token.Source(), Host: hostOf(c.machines),
 				Reason: "a machine in the answer has no ID or no name",
 			}
 		}
@@ -111,7 +111,7 @@ func (c *Client) Exec(ctx context.Context, app, machine string, command Command)
 	base, ok := appPath(app)
 	id, ok2 := segment(machine)
 	if !ok || !ok2 {
-		return CommandResult{}, &Error{Kind: KindNotFound, Doing: doing, Thing: thing}
+		return CommandResult{}, &Error{Kind: kindNotFound, Doing: doing, Thing: thing}
 	}
 	timeout := command.Timeout
 	if timeout <= 0 {
@@ -133,14 +133,14 @@ func (c *Client) Exec(ctx context.Context, app, machine string, command Command)
 }
 
 // MintToken has a machine fetch an OpenID Connect token of its own and returns
-// the token's text. The machine's image needs curl. The error is of KindCommand
+// the token's text. The machine's image needs curl. The error is of kindCommand
 // when the machine could not.
 //
 // It is the command of https://fly.io/docs/security/openid-connect/.
 func (c *Client) MintToken(ctx context.Context, app, machine, audience string) (string, error) {
 	body, err := json.Marshal(map[string]string{"aud": audience})
 	if err != nil {
-		return "", &Error{Kind: KindRefused, Reason: "the audience cannot be written as JSON"}
+		return "", &Error{Kind: kindRefused, Reason: "the audience cannot be written as JSON"}
 	}
 	result, err := c.Exec(ctx, app, machine, Command{Argv: []string{
 		"curl", "--silent", "--show-error", "--fail", "--max-time", "8", "--unix-socket", "/.fly/api",
@@ -152,7 +152,7 @@ func (c *Client) MintToken(ctx context.Context, app, machine, audience string) (
 	token := bareToken(result.Stdout)
 	failed := func(reason string) (string, error) {
 		return "", &Error{
-			Kind: KindCommand, Doing: "fetching a token in the machine " + text.Quote(machine) + " of the Fly app " + text.Quote(app),
+			Kind: kindCommand, Doing: "fetching a token in the machine " + text.Quote(machine) + " of the Fly app " + text.Quote(app),
 			Message: c.clean(result.Stderr), Reason: reason,
 		}
 	}
@@ -194,7 +194,7 @@ func (c *Client) get(ctx context.Context, app, below, doing string, data any) *E
 	thing := "Fly app " + text.Quote(app)
 	path, ok := appPath(app)
 	if !ok {
-		return &Error{Kind: KindNotFound, Doing: doing, Thing: thing}
+		return &Error{Kind: kindNotFound, Doing: doing, Thing: thing}
 	}
 	return c.rest(ctx, c.machinesRequest(http.MethodGet, path+below, doing), thing, data)
 }
@@ -207,7 +207,7 @@ func (c *Client) rest(ctx context.Context, r request, thing string, data any) *E
 		return e
 	}
 	if json.Unmarshal(a.body, data) != nil {
-		return c.fail(a, KindUnexpected, "the answer is of another shape than that of the Machines API")
+		return c.fail(a, kindUnexpected, "the answer is of another shape than that of the Machines API")
 	}
 	return nil
 }

@@ -9,8 +9,8 @@ import (
 
 // Types of an Organization.
 const (
-	TypePersonal = "PERSONAL"
-	TypeShared   = "SHARED"
+	typePersonal = "PERSONAL"
+	typeShared   = "SHARED"
 )
 
 // An Organization is an organization of Fly's.
@@ -24,7 +24,7 @@ type Organization struct {
 	RawSlug string `json:"rawSlug"`
 	// Name is free text.
 	Name string `json:"name"`
-	// Type is TypePersonal or TypeShared.
+	// Type is typePersonal or typeShared.
 	Type string `json:"type"`
 	// ViewerRole is what the person is in it, "admin" or "member". Only
 	// Organizations fills it.
@@ -43,7 +43,7 @@ const (
 
 // Organizations lists the organizations that the token reaches, in Fly's order.
 // Tokens that are limited to an app reach none, which is an error of
-// KindNotAllowed.
+// kindNotAllowed.
 func (c *Client) Organizations(ctx context.Context) ([]Organization, error) {
 	orgs, e := c.organizations(ctx, "listing the Fly organizations")
 	if e != nil {
@@ -77,13 +77,13 @@ func (c *Client) organizations(ctx context.Context, doing string) ([]Organizatio
 }
 
 // Organization looks up an organization by its slug, its raw slug, or the alias
-// "personal". The error is of KindNotFound when there is none, or none that the
+// "personal". The error is of kindNotFound when there is none, or none that the
 // token reaches.
 func (c *Client) Organization(ctx context.Context, slug string) (Organization, error) {
 	doing := "looking up the Fly organization " + text.Quote(slug)
 	thing := "Fly organization " + text.Quote(slug)
 	if slug == "" {
-		return Organization{}, &Error{Kind: KindNotFound, Thing: thing}
+		return Organization{}, &Error{Kind: kindNotFound, Thing: thing}
 	}
 	var data struct {
 		Organization *Organization `json:"organization"`
@@ -92,14 +92,14 @@ func (c *Client) Organization(ctx context.Context, slug string) (Organization, e
 		doing: doing, thing: thing,
 		query: organizationQuery, variables: map[string]any{"slug": slug},
 	}, &data)
-	if e != nil && e.Kind == KindRefused {
+	if e != nil && e.Kind == kindRefused {
 		return c.amongOrganizations(ctx, slug, e)
 	}
 	if e != nil {
 		return Organization{}, e
 	}
 	if data.Organization == nil {
-		return Organization{}, &Error{Kind: KindNotFound, Doing: doing, Thing: thing, Source: c.token.Source()}
+		return Organization{}, &Error{Kind: kindNotFound, Doing: doing, Thing: thing, Source: c.token.Source()}
 	}
 	if e := c.checkOrganization(doing, *data.Organization); e != nil {
 		return Organization{}, e
@@ -119,7 +119,7 @@ func (c *Client) amongOrganizations(ctx context.Context, slug string, refused *E
 			return o, nil
 		}
 	}
-	refused.Kind = KindNotFound
+	refused.Kind = kindNotFound
 	return Organization{}, refused
 }
 
@@ -137,5 +137,5 @@ func (c *Client) checkOrganization(doing string, o Organization) *Error {
 
 // odd is the failure of an answer of GraphQL that is well-formed and wrong.
 func (c *Client) odd(doing, reason string) *Error {
-	return &Error{Kind: KindUnexpected, Doing: doing, Source: c.token.Source(), Host: hostOf(c.base), Reason: reason}
+	return &Error{Kind: kindUnexpected, Doing: doing, Source: c.token.Source(), Host: hostOf(c.base), Reason: reason}
 }

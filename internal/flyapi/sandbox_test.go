@@ -78,12 +78,12 @@ func TestSandboxOrganizations(t *testing.T) {
 	// what comes out.
 	for _, slug := range []string{"personal", "ann-smith-12"} {
 		org, err := c.Organization(t.Context(), slug)
-		if err != nil || org.RawSlug != "ann-smith-12" || org.Slug != "personal" || org.Type != flyapi.TypePersonal || org.ID != orgs[1].ID {
+		if err != nil || org.RawSlug != "ann-smith-12" || org.Slug != "personal" || org.Type != "PERSONAL" || org.ID != orgs[1].ID {
 			t.Errorf("%s: got %+v, %v", slug, org, err)
 		}
 	}
 	_, err = c.Organization(t.Context(), "absent")
-	failure(t, err, flyapi.KindNotFound)
+	failure(t, err, "not-found")
 	if org, err := signedIn(t, s, sandbox.FlyOrgToken("acme")).Organization(t.Context(), "acme"); err != nil || org.RawSlug != "acme" {
 		t.Errorf("got %+v, %v", org, err)
 	}
@@ -126,10 +126,10 @@ func TestSandboxApps(t *testing.T) {
 		}
 	}
 	_, err = app(t, c, "absent")
-	failure(t, err, flyapi.KindNotFound)
+	failure(t, err, "not-found")
 	// An app of another organization exists, which is worth saying.
 	_, err = app(t, signedIn(t, s, sandbox.FlyOrgToken("acme")), "toy")
-	if e := failure(t, err, flyapi.KindElsewhere); !strings.Contains(e.Error(), `the Fly app "toy" exists, but not for the token from the command line`) {
+	if e := failure(t, err, "elsewhere"); !strings.Contains(e.Error(), `the Fly app "toy" exists, but not for the token from the command line`) {
 		t.Errorf("got %s", e)
 	}
 }
@@ -182,10 +182,10 @@ func TestSandboxOddNames(t *testing.T) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	_, err = app(t, c, odd+"x")
-	failure(t, err, flyapi.KindNotFound)
+	failure(t, err, "not-found")
 	w.FlyFault = func(sandbox.FlyCall) sandbox.FlyFault { return sandbox.FlyGraphQLError(odd) }
 	_, err = c.OrganizationApps(t.Context(), org)
-	failure(t, err, flyapi.KindRefused)
+	failure(t, err, "refused")
 }
 
 // Tokens that are limited, or no good, each have their own answer.
@@ -197,15 +197,15 @@ func TestSandboxTokens(t *testing.T) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	_, err := limited.Organizations(t.Context())
-	if e := failure(t, err, flyapi.KindNotAllowed); !strings.Contains(e.Error(), "Not authorized to access this organization") {
+	if e := failure(t, err, "not-allowed"); !strings.Contains(e.Error(), "Not authorized to access this organization") {
 		t.Errorf("got %s", e)
 	}
 	_, err = limited.Organization(t.Context(), "acme")
-	failure(t, err, flyapi.KindNotAllowed)
+	failure(t, err, "not-allowed")
 	_, err = app(t, limited, "empty")
-	failure(t, err, flyapi.KindElsewhere)
+	failure(t, err, "elsewhere")
 	_, err = limited.Machines(t.Context(), "toy")
-	failure(t, err, flyapi.KindNotAllowed)
+	failure(t, err, "not-allowed")
 
 	for _, bad := range []string{"fo1_expired_long_ago", "fm2_expired_long_ago", "fm2_expired,fo1_expired"} {
 		c := signedIn(t, s, bad)
@@ -252,18 +252,18 @@ func TestSandboxMachines(t *testing.T) {
 		t.Errorf("got %+v, %v", none, err)
 	}
 	_, err = c.Machines(t.Context(), "absent")
-	failure(t, err, flyapi.KindNotFound)
+	failure(t, err, "not-found")
 
 	token, err := c.MintToken(t.Context(), "web", running.ID, "sts.amazonaws.com")
 	if err != nil || strings.Count(token, ".") != 2 {
 		t.Errorf("got %q, %v", token, err)
 	}
 	_, err = c.MintToken(t.Context(), "web", stopped.ID, "sts.amazonaws.com")
-	if e := failure(t, err, flyapi.KindRefused); !strings.Contains(e.Error(), "machine is stopped") {
+	if e := failure(t, err, "refused"); !strings.Contains(e.Error(), "machine is stopped") {
 		t.Errorf("got %s", e)
 	}
 	_, err = c.MintToken(t.Context(), "web", "nothing", "sts.amazonaws.com")
-	failure(t, err, flyapi.KindNotFound)
+	failure(t, err, "not-found")
 	got, err := c.Exec(t.Context(), "web", running.ID, flyapi.Command{Argv: []string{"uname", "-a"}})
 	if err != nil || got.ExitCode != 127 {
 		t.Errorf("got %+v, %v", got, err)
@@ -279,11 +279,11 @@ func TestSandboxTrouble(t *testing.T) {
 		kind  flyapi.Kind
 		calls int
 	}{
-		{"down", sandbox.FlyDown(), flyapi.KindDown, 4},
-		{"web page", sandbox.FlyWebPage(), flyapi.KindDown, 4},
-		{"throttled", sandbox.FlyThrottle(), flyapi.KindRateLimited, 4},
-		{"broken off", sandbox.FlyFault{Fault: sandbox.DropBefore()}, flyapi.KindUnreachable, 4},
-		{"GraphQL error", sandbox.FlyGraphQLError("boom"), flyapi.KindRefused, 2},
+		{"down", sandbox.FlyDown(), "down", 4},
+		{"web page", sandbox.FlyWebPage(), "down", 4},
+		{"throttled", sandbox.FlyThrottle(), "rate-limited", 4},
+		{"broken off", sandbox.FlyFault{Fault: sandbox.DropBefore()}, "unreachable", 4},
+		{"GraphQL error", sandbox.FlyGraphQLError("boom"), "refused", 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -326,7 +326,7 @@ func TestSandboxTrouble(t *testing.T) {
 			return sandbox.FlyFault{Fault: sandbox.Latency(time.Minute)}
 		}
 		_, err := signedIn(t, start(t, w), "").Organizations(ctx)
-		failure(t, err, flyapi.KindCanceled)
+		failure(t, err, "canceled")
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("%v is not context.Canceled", err)
 		}

@@ -29,8 +29,8 @@ const maxConfig = 1 << 20
 // internal/config). What is empty counts as unset; to flyctl an empty
 // FLY_ACCESS_TOKEN hides FLY_API_TOKEN.
 //
-// Errors are *Error: of KindNotSignedIn when there is no token anywhere, and of
-// KindSignIn when there is something that cannot be used.
+// Errors are *Error: of kindNotSignedIn when there is no token anywhere, and of
+// kindSignIn when there is something that cannot be used.
 func FindToken(s SignIn) (Token, error) {
 	for _, place := range []struct {
 		source Source
@@ -46,7 +46,7 @@ func FindToken(s SignIn) (Token, error) {
 	}
 	path := s.configFile()
 	if path == "" {
-		return Token{}, &Error{Kind: KindNotSignedIn}
+		return Token{}, &Error{Kind: kindNotSignedIn}
 	}
 	text, err := readConfig(path)
 	if err != nil {
@@ -54,7 +54,7 @@ func FindToken(s SignIn) (Token, error) {
 	}
 	token, err := ParseToken(text, Source(path))
 	if err == nil && token.IsZero() {
-		err = &Error{Kind: KindNotSignedIn, Source: Source(path)}
+		err = &Error{Kind: kindNotSignedIn, Source: Source(path)}
 	}
 	return token, err
 }
@@ -75,7 +75,7 @@ func (s SignIn) configFile() string {
 // there is no such file or no such key.
 func readConfig(path string) (string, error) {
 	unusable := func(reason string, err error) error {
-		return &Error{Kind: KindSignIn, Source: Source(path), Reason: reason, Err: err}
+		return &Error{Kind: kindSignIn, Source: Source(path), Reason: reason, Err: err}
 	}
 	// Looking before opening keeps a pipe at that path from blocking.
 	info, err := os.Stat(path)

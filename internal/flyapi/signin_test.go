@@ -90,21 +90,21 @@ func TestFindTokenFails(t *testing.T) {
 		kind            flyapi.Kind
 		words           string
 	}{
-		{"no file", t.TempDir(), "", flyapi.KindNotSignedIn, "not signed in to Fly"},
-		{"no folder", filepath.Join(t.TempDir(), "a\x1b[31m"), "", flyapi.KindNotSignedIn, "not signed in to Fly"},
-		{"empty file", config(t, ""), "", flyapi.KindNotSignedIn, "not signed in to Fly"},
-		{"signed out", config(t, "access_token: \"\"\n"), "", flyapi.KindNotSignedIn, "not signed in to Fly"},
-		{"null", config(t, "access_token:\n"), "", flyapi.KindNotSignedIn, "not signed in to Fly"},
-		{"no YAML", config(t, "access_token: ["+oauth), "", flyapi.KindSignIn, "not the YAML"},
-		{"a list", config(t, "access_token:\n  - "+oauth+"\n"), "", flyapi.KindSignIn, "not the YAML"},
-		{"twice", config(t, "access_token: "+oauth+"\naccess_token: b\n"), "", flyapi.KindSignIn, "not the YAML"},
-		{"a bare word", config(t, oauth), "", flyapi.KindSignIn, "not the YAML"},
-		{"two lines", config(t, "access_token: |\n  "+oauth+"\n  b\n"), "", flyapi.KindSignIn, "no token has"},
-		{"two words", config(t, "access_token: "+oauth+" b\n"), "", flyapi.KindSignIn, "no token has"},
-		{"a folder", notFile, "", flyapi.KindSignIn, "not a file"},
-		{"below a file", under, "", flyapi.KindSignIn, "cannot be read"},
-		{"too large", config(t, "access_token: a\n#"+strings.Repeat("x", 1<<20)), "", flyapi.KindSignIn, "larger"},
-		{"bad flag", config(t, "access_token: a\n"), "a b", flyapi.KindSignIn, "the command line"},
+		{"no file", t.TempDir(), "", "not-signed-in", "not signed in to Fly"},
+		{"no folder", filepath.Join(t.TempDir(), "a\x1b[31m"), "", "not-signed-in", "not signed in to Fly"},
+		{"empty file", config(t, ""), "", "not-signed-in", "not signed in to Fly"},
+		{"signed out", config(t, "access_token: \"\"\n"), "", "not-signed-in", "not signed in to Fly"},
+		{"null", config(t, "access_token:\n"), "", "not-signed-in", "not signed in to Fly"},
+		{"no YAML", config(t, "access_token: ["+oauth), "", "sign-in", "not the YAML"},
+		{"a list", config(t, "access_token:\n  - "+oauth+"\n"), "", "sign-in", "not the YAML"},
+		{"twice", config(t, "access_token: "+oauth+"\naccess_token: b\n"), "", "sign-in", "not the YAML"},
+		{"a bare word", config(t, oauth), "", "sign-in", "not the YAML"},
+		{"two lines", config(t, "access_token: |\n  "+oauth+"\n  b\n"), "", "sign-in", "no token has"},
+		{"two words", config(t, "access_token: "+oauth+" b\n"), "", "sign-in", "no token has"},
+		{"a folder", notFile, "", "sign-in", "not a file"},
+		{"below a file", under, "", "sign-in", "cannot be read"},
+		{"too large", config(t, "access_token: a\n#"+strings.Repeat("x", 1<<20)), "", "sign-in", "larger"},
+		{"bad flag", config(t, "access_token: a\n"), "a b", "sign-in", "the command line"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -120,7 +120,7 @@ func TestFindTokenFails(t *testing.T) {
 	t.Run("no home", func(t *testing.T) {
 		t.Parallel()
 		_, err := flyapi.FindToken(flyapi.SignIn{Getenv: env(nil)})
-		failure(t, err, flyapi.KindNotSignedIn)
+		failure(t, err, "not-signed-in")
 	})
 }
 
@@ -188,7 +188,7 @@ wire_guard_state:
 			dir := config(t, test.file)
 			token, err := flyapi.FindToken(flyapi.SignIn{Getenv: env(map[string]string{"FLY_CONFIG_DIR": dir})})
 			if test.header == "" {
-				if e := failure(t, err, flyapi.KindSignIn); e.Source != flyapi.Source(filepath.Join(dir, "config.yml")) || e.Err != nil {
+				if e := failure(t, err, "sign-in"); e.Source != flyapi.Source(filepath.Join(dir, "config.yml")) || e.Err != nil {
 					t.Errorf("got %+v", e)
 				}
 				return

@@ -48,7 +48,7 @@ type secret struct {
 // ParseToken reads a token as people paste it: one or several joined by commas,
 // with or without a scheme (FlyV1 or Bearer) before it, as in
 // github.com/superfly/fly-go, tokens.Parse. Empty text gives the zero Token. The
-// error is an *Error of KindSignIn, without the text.
+// error is an *Error of kindSignIn, without the text.
 func ParseToken(text string, source Source) (Token, error) {
 	text = strings.TrimSpace(text)
 	for {
@@ -66,7 +66,7 @@ func ParseToken(text string, source Source) (Token, error) {
 		}
 		if !visible(token) {
 			return Token{}, &Error{
-				Kind: KindSignIn, Source: source,
+				Kind: kindSignIn, Source: source,
 				Reason: "it holds blanks, control characters or others that no token has",
 			}
 		}

@@ -87,7 +87,7 @@ func TestBadToken(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{macaroon + "\r\nX-Evil: 1", "fo1_a b" + oauth, "fo1_\x00" + oauth, oauth + "é", "\x1b[31m" + oauth} {
 		token, err := flyapi.ParseToken(text, flyapi.SourceAPIToken)
-		e := failure(t, err, flyapi.KindSignIn)
+		e := failure(t, err, "sign-in")
 		if !token.IsZero() || !strings.Contains(e.Error(), "FLY_API_TOKEN") {
 			t.Errorf("%q: got %v, %v", text, token, err)
 		}
@@ -146,7 +146,7 @@ func FuzzParseToken(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		token, err := flyapi.ParseToken(text, flyapi.SourceAPIToken)
 		if err != nil {
-			e := failure(t, err, flyapi.KindSignIn)
+			e := failure(t, err, "sign-in")
 			if want := "signing in to Fly with FLY_API_TOKEN: it holds blanks, control characters or others that no token has"; e.Error() != want {
 				t.Fatalf("%q gives %q", text, e)
 			}

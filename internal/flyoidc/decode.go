@@ -16,32 +16,32 @@ type Rule string
 
 // The rules about the text of a token (RFC 7515, section 7.1).
 const (
-	// RuleEmpty: the text is not empty.
-	RuleEmpty Rule = "empty"
-	// RuleSize: no more than MaxSize characters.
-	RuleSize Rule = "size"
-	// RuleBOM: no byte order mark.
-	RuleBOM Rule = "byte-order-mark"
-	// RuleWhiteSpace: no white space inside.
-	RuleWhiteSpace Rule = "white-space"
-	// RuleParts: three parts separated by dots.
-	RuleParts Rule = "parts"
-	// RuleEncrypted: signed, not encrypted. An encrypted token has five parts.
-	RuleEncrypted Rule = "encrypted"
-	// RuleBase64: each part in base64url, without padding and in canonical form.
-	RuleBase64 Rule = "base64url"
-	// RuleSignature: a signature, of the length that the algorithm produces.
-	RuleSignature Rule = "signature"
+	// ruleEmpty: the text is not empty.
+	ruleEmpty Rule = "empty"
+	// ruleSize: no more than maxSize characters.
+	ruleSize Rule = "size"
+	// ruleBOM: no byte order mark.
+	ruleBOM Rule = "byte-order-mark"
+	// ruleWhiteSpace: no white space inside.
+	ruleWhiteSpace Rule = "white-space"
+	// ruleParts: three parts separated by dots.
+	ruleParts Rule = "parts"
+	// ruleEncrypted: signed, not encrypted. An encrypted token has five parts.
+	ruleEncrypted Rule = "encrypted"
+	// ruleBase64: each part in base64url, without padding and in canonical form.
+	ruleBase64 Rule = "base64url"
+	// ruleSignature: a signature, of the length that the algorithm produces.
+	ruleSignature Rule = "signature"
 )
 
 // The rules about both header and claims.
 const (
-	// RuleUTF8: valid UTF-8.
-	RuleUTF8 Rule = "utf-8"
-	// RuleJSON: one JSON object and nothing after it.
-	RuleJSON Rule = "json"
-	// RuleNesting: objects and lists nested at most 32 deep.
-	RuleNesting Rule = "nesting"
+	// ruleUTF8: valid UTF-8.
+	ruleUTF8 Rule = "utf-8"
+	// ruleJSON: one JSON object and nothing after it.
+	ruleJSON Rule = "json"
+	// ruleNesting: objects and lists nested at most 32 deep.
+	ruleNesting Rule = "nesting"
 	// RuleDuplicate: no name twice in an object.
 	RuleDuplicate Rule = "duplicate"
 	// RuleCase: no two names that differ only in case; some readers treat them as
@@ -51,29 +51,29 @@ const (
 
 // The rules about members of the header and claims, named for them.
 const (
-	// RuleAlgorithm: one of RS256, RS384, RS512, ES256, ES384 and ES512, which STS
+	// ruleAlgorithm: one of RS256, RS384, RS512, ES256, ES384 and ES512, which STS
 	// accepts
 	// (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc.html).
-	RuleAlgorithm Rule = "alg"
-	// RuleKeyID: a non-empty string. Without it a verifier would have to try every
+	ruleAlgorithm Rule = "alg"
+	// ruleKeyID: a non-empty string. Without it a verifier would have to try every
 	// key.
-	RuleKeyID Rule = "kid"
-	// RuleCritical: absent, since this package knows no extensions.
-	RuleCritical Rule = "crit"
-	// RuleType: a string, if present.
-	RuleType Rule = "typ"
-	// RuleIssuer and RuleSubject: a non-empty string.
-	RuleIssuer  Rule = "iss"
-	RuleSubject Rule = "sub"
-	// RuleAudience: a non-empty string or, from issuers other than Fly, a list of
+	ruleKeyID Rule = "kid"
+	// ruleCritical: absent, since this package knows no extensions.
+	ruleCritical Rule = "crit"
+	// ruleType: a string, if present.
+	ruleType Rule = "typ"
+	// ruleIssuer and ruleSubject: a non-empty string.
+	ruleIssuer  Rule = "iss"
+	ruleSubject Rule = "sub"
+	// ruleAudience: a non-empty string or, from issuers other than Fly, a list of
 	// such strings.
-	RuleAudience Rule = "aud"
-	// RuleExpiry and RuleIssuedAt: a whole number of seconds from 1970 to the year
+	ruleAudience Rule = "aud"
+	// ruleExpiry and ruleIssuedAt: a whole number of seconds from 1970 to the year
 	// 9999, without fraction or exponent.
-	RuleExpiry   Rule = "exp"
-	RuleIssuedAt Rule = "iat"
-	// RuleNotBefore: the same, if present.
-	RuleNotBefore Rule = "nbf"
+	ruleExpiry   Rule = "exp"
+	ruleIssuedAt Rule = "iat"
+	// ruleNotBefore: the same, if present.
+	ruleNotBefore Rule = "nbf"
 )
 
 // A Violation is a rule that a token breaks.
@@ -108,9 +108,9 @@ var algorithms = [...]struct {
 
 // ReadText reads the text of a token, such as a file, and trims white space. It
 // does not check the text, except that a size no token has is a *DecodeError with
-// RuleSize. Other errors are those of r.
+// ruleSize. Other errors are those of r.
 func ReadText(r io.Reader) (string, error) {
-	const limit = MaxSize + 4096 // leaves room for white space around the token
+	const limit = maxSize + 4096 // leaves room for white space around the token
 	b, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err != nil {
 		return "", fmt.Errorf("reading a token: %w", err)
@@ -145,15 +145,15 @@ func Inspect(text string) (*Token, []Violation) {
 }
 
 // InspectClaims reads claims that are not part of a token, as a JSON object of at
-// most MaxSize bytes, by the same rules. The claims are zero when the text is not
+// most maxSize bytes, by the same rules. The claims are zero when the text is not
 // such an object. Claims written by hand to try a policy may lack some that a token
 // must have.
 func InspectClaims(text string) (Claims, []Violation) {
 	text = trim(text)
 	switch {
 	case text == "":
-		return Claims{}, []Violation{{RuleEmpty, "the text is empty"}}
-	case len(text) > MaxSize:
+		return Claims{}, []Violation{{ruleEmpty, "the text is empty"}}
+	case len(text) > maxSize:
 		return Claims{}, []Violation{tooLarge()}
 	}
 	var in inspection
@@ -164,7 +164,7 @@ func InspectClaims(text string) (Claims, []Violation) {
 func trim(text string) string { return strings.Trim(text, " \t\r\n") }
 
 func tooLarge() Violation {
-	return Violation{RuleSize, fmt.Sprintf("the text has more than the %d characters that STS accepts", MaxSize)}
+	return Violation{ruleSize, fmt.Sprintf("the text has more than the %d characters that STS accepts", maxSize)}
 }
 
 // An inspection collects the rules that one token breaks.
@@ -182,36 +182,36 @@ func (in *inspection) token(text string) *Token {
 	t := &Token{}
 	switch {
 	case text == "":
-		in.breaks(RuleEmpty, "the text is empty")
+		in.breaks(ruleEmpty, "the text is empty")
 		return t
-	case len(text) > MaxSize:
+	case len(text) > maxSize:
 		in.broken = append(in.broken, tooLarge())
 		return t
 	case strings.HasPrefix(text, "\xff\xfe"), strings.HasPrefix(text, "\xfe\xff"):
-		in.breaks(RuleBOM, "the text begins with a UTF-16 byte order mark; a token is plain ASCII")
+		in.breaks(ruleBOM, "the text begins with a UTF-16 byte order mark; a token is plain ASCII")
 		return t
 	}
 	if rest, marked := strings.CutPrefix(text, "\ufeff"); marked {
-		in.breaks(RuleBOM, "there is a byte order mark before the token")
+		in.breaks(ruleBOM, "there is a byte order mark before the token")
 		text = rest
 	}
 	parts := strings.Split(text, ".")
 	switch {
 	case strings.HasPrefix(text, "{"):
-		in.breaks(RuleParts, "the text is JSON, not a token of three parts separated by dots")
+		in.breaks(ruleParts, "the text is JSON, not a token of three parts separated by dots")
 		return t
 	case len(parts) != 3 && len(parts) != 5:
-		in.breaks(RuleParts, "the text has %s; a token has three, separated by dots", count(len(parts), "part"))
+		in.breaks(ruleParts, "the text has %s; a token has three, separated by dots", count(len(parts), "part"))
 		return t
 	}
 	if strings.ContainsAny(text, " \t\r\n") {
-		in.breaks(RuleWhiteSpace, "there is white space inside the token")
+		in.breaks(ruleWhiteSpace, "there is white space inside the token")
 		for i, part := range parts {
 			parts[i] = strings.NewReplacer(" ", "", "\t", "", "\r", "", "\n", "").Replace(part)
 		}
 	}
 	if len(parts) == 5 {
-		in.breaks(RuleEncrypted, "the token has five parts: it is encrypted (JWE), not signed")
+		in.breaks(ruleEncrypted, "the token has five parts: it is encrypted (JWE), not signed")
 		var ignored inspection // the rules are for signed tokens
 		t.Header = ignored.header(parts[0])
 		return t
@@ -234,20 +234,20 @@ func (in *inspection) header(part string) (h Header) {
 		return h
 	}
 	h = Header{Members: o.members, JSON: string(source)}
-	h.Algorithm = o.text(in, RuleAlgorithm)
+	h.Algorithm = o.text(in, ruleAlgorithm)
 	if h.Algorithm != "" {
 		in.algorithm(h.Algorithm)
 	}
-	h.KeyID = o.text(in, RuleKeyID)
-	if o.has(string(RuleType)) {
-		h.Type = o.text(in, RuleType)
+	h.KeyID = o.text(in, ruleKeyID)
+	if o.has(string(ruleType)) {
+		h.Type = o.text(in, ruleType)
 	}
-	if value, ok := o.value(string(RuleCritical)); ok {
+	if value, ok := o.value(string(ruleCritical)); ok {
 		h.Critical, _ = textList(value)
 		if h.Critical == nil {
 			h.Critical = []string{}
 		}
-		in.breaks(RuleCritical, "crit requires extensions that are not supported: %s", text.Quote(value))
+		in.breaks(ruleCritical, "crit requires extensions that are not supported: %s", text.Quote(value))
 	}
 	return h
 }
@@ -259,10 +259,10 @@ func (in *inspection) algorithm(name string) {
 		}
 	}
 	if strings.EqualFold(name, "none") {
-		in.breaks(RuleAlgorithm, "alg is %s: the token is not signed", text.Quote(name))
+		in.breaks(ruleAlgorithm, "alg is %s: the token is not signed", text.Quote(name))
 		return
 	}
-	in.breaks(RuleAlgorithm, "alg is %s, which STS does not accept; it accepts RS256 to RS512 and ES256 to ES512", text.Quote(name))
+	in.breaks(ruleAlgorithm, "alg is %s, which STS does not accept; it accepts RS256 to RS512 and ES256 to ES512", text.Quote(name))
 }
 
 func (in *inspection) claims(what string, source []byte) (c Claims) {
@@ -271,13 +271,13 @@ func (in *inspection) claims(what string, source []byte) (c Claims) {
 		return c
 	}
 	c = Claims{Members: o.members, JSON: string(source)}
-	c.Issuer = o.text(in, RuleIssuer)
-	c.Subject = o.text(in, RuleSubject)
+	c.Issuer = o.text(in, ruleIssuer)
+	c.Subject = o.text(in, ruleSubject)
 	c.Audience = o.audience(in, strings.HasPrefix(c.Issuer, flyname.Issuer("")))
-	c.Expiry = o.time(in, RuleExpiry)
-	c.IssuedAt = o.time(in, RuleIssuedAt)
-	if o.has(string(RuleNotBefore)) {
-		c.NotBefore = o.time(in, RuleNotBefore)
+	c.Expiry = o.time(in, ruleExpiry)
+	c.IssuedAt = o.time(in, ruleIssuedAt)
+	if o.has(string(ruleNotBefore)) {
+		c.NotBefore = o.time(in, ruleNotBefore)
 	}
 	for _, claim := range []struct {
 		name  string
@@ -305,7 +305,7 @@ func (in *inspection) claims(what string, source []byte) (c Claims) {
 // signature checks that a signature is there and has the right length.
 func (in *inspection) signature(part, algorithm string) {
 	if part == "" {
-		in.breaks(RuleSignature, "the signature is missing")
+		in.breaks(ruleSignature, "the signature is missing")
 		return
 	}
 	signature, ok := in.part("the signature part", part)
@@ -314,7 +314,7 @@ func (in *inspection) signature(part, algorithm string) {
 	}
 	for _, a := range algorithms {
 		if a.name == algorithm && (len(signature) < a.bytes || a.exact && len(signature) > a.bytes) {
-			in.breaks(RuleSignature, "the signature has %s, which %s does not produce: the token may have been cut off",
+			in.breaks(ruleSignature, "the signature has %s, which %s does not produce: the token may have been cut off",
 				count(len(signature), "byte"), a.name)
 		}
 	}
@@ -323,14 +323,14 @@ func (in *inspection) signature(part, algorithm string) {
 // part decodes one of the parts. It is not ok when there is nothing to go on with.
 func (in *inspection) part(what, part string) ([]byte, bool) {
 	if part == "" {
-		in.breaks(RuleBase64, "%s is empty", what)
+		in.breaks(ruleBase64, "%s is empty", what)
 		return nil, false
 	}
 	decoded, err := base64.RawURLEncoding.Strict().DecodeString(part)
 	if err == nil {
 		return decoded, true
 	}
-	in.breaks(RuleBase64, "%s", notBase64(what, part))
+	in.breaks(ruleBase64, "%s", notBase64(what, part))
 	lenient := strings.NewReplacer("+", "-", "/", "_", "=", "").Replace(part)
 	decoded, err = base64.RawURLEncoding.DecodeString(lenient)
 	return decoded, err == nil

@@ -17,7 +17,7 @@ import (
 // two texts are the same token; and what Decode accepts go-jose reads the same.
 func FuzzDecode(f *testing.F) {
 	for _, test := range broken(f) {
-		if len(test.text) <= flyoidc.MaxSize {
+		if len(test.text) <= maxSize {
 			f.Add(test.text)
 		}
 	}

@@ -38,27 +38,27 @@ const (
 	KeysUnreachable KeysKind = "unreachable"
 	// KeysTimeout: the issuer did not respond in time.
 	KeysTimeout KeysKind = "timeout"
-	// KeysCanceled: the context was canceled.
-	KeysCanceled KeysKind = "canceled"
+	// keysCanceled: the context was canceled.
+	keysCanceled KeysKind = "canceled"
 	// KeysNoRoots: this system has no root certificates, like a container image built
 	// from scratch.
 	KeysNoRoots KeysKind = "no-roots"
-	// KeysCertificate: the issuer's certificate is not trusted.
-	KeysCertificate KeysKind = "certificate"
-	// KeysRedirect: the issuer redirects to another host, or too often.
-	KeysRedirect KeysKind = "redirect"
-	// KeysStatus: the status of the response, which is in Status, is not 200.
-	KeysStatus KeysKind = "status"
-	// KeysNotJSON: the response is not the expected JSON.
-	KeysNotJSON KeysKind = "not-json"
-	// KeysTooLarge: the response, or Options.Keys, is larger than 2 MiB.
-	KeysTooLarge KeysKind = "too-large"
-	// KeysMismatch: the discovery document is for another issuer.
-	KeysMismatch KeysKind = "mismatch"
-	// KeysAddress: the discovery document has no usable jwks_uri.
-	KeysAddress KeysKind = "address"
-	// KeysNone: the set has no key for signatures.
-	KeysNone KeysKind = "none"
+	// keysCertificate: the issuer's certificate is not trusted.
+	keysCertificate KeysKind = "certificate"
+	// keysRedirect: the issuer redirects to another host, or too often.
+	keysRedirect KeysKind = "redirect"
+	// keysStatus: the status of the response, which is in Status, is not 200.
+	keysStatus KeysKind = "status"
+	// keysNotJSON: the response is not the expected JSON.
+	keysNotJSON KeysKind = "not-json"
+	// keysTooLarge: the response, or Options.Keys, is larger than 2 MiB.
+	keysTooLarge KeysKind = "too-large"
+	// keysMismatch: the discovery document is for another issuer.
+	keysMismatch KeysKind = "mismatch"
+	// keysAddress: the discovery document has no usable jwks_uri.
+	keysAddress KeysKind = "address"
+	// keysNone: the set has no key for signatures.
+	keysNone KeysKind = "none"
 	// KeysTooMany: the set has more keys than STS accepts.
 	KeysTooMany KeysKind = "too-many"
 	// KeysUnknown: no key of the set has the token's key ID and is for its algorithm.
@@ -71,7 +71,7 @@ type KeysError struct {
 	// URL is what was fetched; "" for Options.Keys. It can hold text from a token:
 	// quote it.
 	URL string
-	// Status is the HTTP status for KeysStatus, else 0.
+	// Status is the HTTP status for keysStatus, else 0.
 	Status int
 	// Reason is a clause with more detail, safe to show on a terminal; "" when Kind
 	// says everything.
@@ -87,25 +87,25 @@ func (e *KeysError) Error() string {
 		s = "keys cannot be fetched from this issuer"
 	case KeysTimeout:
 		s = "the issuer did not respond in time"
-	case KeysCanceled:
+	case keysCanceled:
 		s = "fetching the issuer's keys was interrupted"
 	case KeysNoRoots:
 		s = "the issuer's certificate cannot be verified: this system has no root certificates (CA bundle)"
-	case KeysCertificate:
+	case keysCertificate:
 		s = "the issuer's certificate is not trusted"
-	case KeysRedirect:
+	case keysRedirect:
 		s = "the issuer's redirect is not followed"
-	case KeysStatus:
+	case keysStatus:
 		s = fmt.Sprintf("the issuer responded with status %d", e.Status)
-	case KeysNotJSON:
+	case keysNotJSON:
 		s = "the keys or the discovery document are not the expected JSON"
-	case KeysTooLarge:
+	case keysTooLarge:
 		s = fmt.Sprintf("the keys or the discovery document are larger than %d bytes", maxDocument)
-	case KeysMismatch:
+	case keysMismatch:
 		s = "the discovery document is for another issuer"
-	case KeysAddress:
+	case keysAddress:
 		s = "the discovery document has no usable jwks_uri"
-	case KeysNone:
+	case keysNone:
 		s = "there are no usable keys"
 	case KeysTooMany:
 		s = "there are too many keys"
@@ -117,7 +117,7 @@ func (e *KeysError) Error() string {
 	switch {
 	case e.Reason != "":
 		s += ": " + e.Reason
-	case e.Err != nil && (e.Kind == KeysUnreachable || e.Kind == KeysCertificate):
+	case e.Err != nil && (e.Kind == KeysUnreachable || e.Kind == keysCertificate):
 		s += ": " + text.Line(e.Err.Error())
 	}
 	if e.URL != "" {
@@ -167,7 +167,7 @@ func (v *verification) fetchKeys(ctx context.Context) (set []byte, from string, 
 		reason = fmt.Sprintf("its jwks_uri %s is on another host", text.Quote(from))
 	}
 	if reason != "" {
-		return nil, "", &KeysError{Kind: KeysAddress, URL: issuer, Reason: reason}
+		return nil, "", &KeysError{Kind: keysAddress, URL: issuer, Reason: reason}
 	}
 	req, err := http.NewRequestWithContext(limited, http.MethodGet, from, http.NoBody)
 	if err != nil {
@@ -198,9 +198,9 @@ func restrict(c *http.Client) *http.Client {
 	restricted.CheckRedirect = func(r *http.Request, via []*http.Request) error {
 		switch {
 		case r.URL.Scheme != "https" || r.URL.Host != via[0].URL.Host:
-			return &KeysError{Kind: KeysRedirect, Reason: "it leads to " + text.Quote(r.URL.Redacted())}
+			return &KeysError{Kind: keysRedirect, Reason: "it leads to " + text.Quote(r.URL.Redacted())}
 		case len(via) > maxRedirects:
-			return &KeysError{Kind: KeysRedirect, Reason: fmt.Sprintf("it is one of more than %d", maxRedirects)}
+			return &KeysError{Kind: keysRedirect, Reason: fmt.Sprintf("it is one of more than %d", maxRedirects)}
 		}
 		return nil
 	}
@@ -224,7 +224,7 @@ func (t boundedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, &KeysError{Kind: KeysStatus, Status: resp.StatusCode}
+		return nil, &KeysError{Kind: keysStatus, Status: resp.StatusCode}
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
 	if err == nil {
@@ -235,9 +235,9 @@ func (t boundedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	case err != nil:
 		return nil, err
 	case len(body) > maxDocument:
-		return nil, &KeysError{Kind: KeysTooLarge}
+		return nil, &KeysError{Kind: keysTooLarge}
 	case isHTML(resp, trim(string(body[:min(len(body), 64)]))):
-		return nil, &KeysError{Kind: KeysNotJSON, Reason: "it is a web page"}
+		return nil, &KeysError{Kind: keysNotJSON, Reason: "it is a web page"}
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, nil
@@ -257,19 +257,19 @@ func keysError(caller, limited context.Context, what string, err error) *KeysErr
 	case errors.As(err, &typed):
 		e.Kind, e.Status, e.Reason = typed.Kind, typed.Status, typed.Reason
 	case errors.As(err, &mismatch):
-		e.Kind, e.Reason = KeysMismatch, "it names "+text.Quote(mismatch.Discovered)
+		e.Kind, e.Reason = keysMismatch, "it names "+text.Quote(mismatch.Discovered)
 	case errors.Is(caller.Err(), context.Canceled):
-		e.Kind, e.Err = KeysCanceled, context.Canceled
+		e.Kind, e.Err = keysCanceled, context.Canceled
 	case limited.Err() != nil, errors.As(err, &timeout) && timeout.Timeout():
 		e.Kind, e.Err = KeysTimeout, context.DeadlineExceeded
 	case errors.As(err, &noRoots), errors.As(err, &unknown) && noSystemRoots():
 		e.Kind, e.Err = KeysNoRoots, err
 	case errors.As(err, &certificate):
-		e.Kind, e.Err = KeysCertificate, certificate.Err
+		e.Kind, e.Err = keysCertificate, certificate.Err
 	case errors.As(err, &wrapped):
 		e.Kind, e.Err = KeysUnreachable, wrapped.Err
 	default: // go-oidc could not read the response
-		e.Kind = KeysNotJSON
+		e.Kind = keysNotJSON
 	}
 	return e
 }

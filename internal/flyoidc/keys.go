@@ -77,16 +77,16 @@ type keySet struct {
 // chooses.
 func parseKeys(source []byte, h Header) (*keySet, *KeysError) {
 	if len(source) > maxDocument {
-		return nil, &KeysError{Kind: KeysTooLarge}
+		return nil, &KeysError{Kind: keysTooLarge}
 	}
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
 	if err := json.Unmarshal(source, &set); err != nil {
-		return nil, &KeysError{Kind: KeysNotJSON, Reason: "it is not a JSON Web Key Set"}
+		return nil, &KeysError{Kind: keysNotJSON, Reason: "it is not a JSON Web Key Set"}
 	}
 	if set.Keys == nil {
-		return nil, &KeysError{Kind: KeysNotJSON, Reason: "it has no list of keys"}
+		return nil, &KeysError{Kind: keysNotJSON, Reason: "it has no list of keys"}
 	}
 	s := &keySet{total: len(set.Keys)}
 	named := false
@@ -114,9 +114,9 @@ func parseKeys(source []byte, h Header) (*keySet, *KeysError) {
 	}
 	switch {
 	case s.total == 0:
-		return nil, &KeysError{Kind: KeysNone, Reason: "the set of keys is empty"}
+		return nil, &KeysError{Kind: keysNone, Reason: "the set of keys is empty"}
 	case s.rsa+s.ec == 0:
-		return nil, &KeysError{Kind: KeysNone, Reason: fmt.Sprintf(
+		return nil, &KeysError{Kind: keysNone, Reason: fmt.Sprintf(
 			"of %s, none is an RSA key of up to %d bits or an EC key for signatures", count(s.total, "key"), jose.MaxRSAModulusBits)}
 	case !named:
 		return nil, &KeysError{Kind: KeysUnknown, Reason: fmt.Sprintf("of %s, none has the ID %s", count(s.total, "key"), text.Quote(h.KeyID))}

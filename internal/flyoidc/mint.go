@@ -88,11 +88,11 @@ func (c *mintCall) do(ctx context.Context, r MintRequest) (string, *MintError) {
 		PrincipalTags bool   `json:"aws_principal_tags,omitempty"`
 	}{r.Audience, r.PrincipalTags})
 	if err != nil {
-		return "", c.fail(MintFailed, "the request could not be written as JSON", err)
+		return "", c.fail(mintFailed, "the request could not be written as JSON", err)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, mintURL, bytes.NewReader(body))
 	if err != nil {
-		return "", c.fail(MintFailed, "the request could not be made", err)
+		return "", c.fail(mintFailed, "the request could not be made", err)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := c.client().Do(req)
@@ -105,11 +105,11 @@ func (c *mintCall) do(ctx context.Context, r MintRequest) (string, *MintError) {
 	body, err = io.ReadAll(io.LimitReader(resp.Body, maxResponse+1))
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return "", c.fail(MintCutOff, "the connection ended before the response did", err)
+		return "", c.fail(mintCutOff, "the connection ended before the response did", err)
 	case err != nil:
-		return "", c.fail(MintFailed, "the response could not be read", err)
+		return "", c.fail(mintFailed, "the response could not be read", err)
 	case len(body) > maxResponse:
-		return "", c.fail(MintTooLarge, "the response is far longer than a token", nil)
+		return "", c.fail(mintTooLarge, "the response is far longer than a token", nil)
 	}
 	return c.token(resp, trim(string(body)))
 }
@@ -139,9 +139,9 @@ func (c *mintCall) token(resp *http.Response, body string) (string, *MintError) 
 	token := body
 	switch {
 	case body == "":
-		return "", c.fail(MintNotToken, "the response is empty", nil)
+		return "", c.fail(mintNotToken, "the response is empty", nil)
 	case isHTML(resp, body):
-		return "", c.fail(MintNotToken, "the response is a web page", nil)
+		return "", c.fail(mintNotToken, "the response is a web page", nil)
 	case body[0] == '"':
 		if err := json.Unmarshal([]byte(body), &token); err != nil {
 			return "", c.notToken(err)
@@ -158,7 +158,7 @@ func (c *mintCall) token(resp *http.Response, body string) (string, *MintError) 
 		case object.Token == "" && object.Error != "":
 			return "", c.refused(resp, body)
 		case object.Token == "":
-			return "", c.fail(MintNotToken, "the response is a JSON object without a token", nil)
+			return "", c.fail(mintNotToken, "the response is a JSON object without a token", nil)
 		}
 		token = object.Token
 	}
@@ -166,15 +166,15 @@ func (c *mintCall) token(resp *http.Response, body string) (string, *MintError) 
 	_, broken := Inspect(token)
 	for _, v := range broken {
 		switch v.Rule {
-		case RuleSize:
-			return "", c.fail(MintTooLarge, v.Reason, nil)
-		case RuleParts, RuleBase64, RuleUTF8, RuleJSON, RuleSignature:
+		case ruleSize:
+			return "", c.fail(mintTooLarge, v.Reason, nil)
+		case ruleParts, ruleBase64, ruleUTF8, ruleJSON, ruleSignature:
 			if strings.HasPrefix(token, "eyJ") { // {" in base64, as every token begins
-				return "", c.fail(MintCutOff, v.Reason, nil)
+				return "", c.fail(mintCutOff, v.Reason, nil)
 			}
-			return "", c.fail(MintNotToken, v.Reason, nil)
-		case RuleEmpty, RuleBOM, RuleWhiteSpace, RuleEncrypted:
-			return "", c.fail(MintNotToken, v.Reason, nil)
+			return "", c.fail(mintNotToken, v.Reason, nil)
+		case ruleEmpty, ruleBOM, ruleWhiteSpace, ruleEncrypted:
+			return "", c.fail(mintNotToken, v.Reason, nil)
 		}
 	}
 	return token, nil
@@ -185,9 +185,9 @@ func (c *mintCall) token(resp *http.Response, body string) (string, *MintError) 
 func (c *mintCall) notToken(err error) *MintError {
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) && syntax.Error() == "unexpected end of JSON input" {
-		return c.fail(MintCutOff, "the response is JSON that ends in the middle", nil)
+		return c.fail(mintCutOff, "the response is JSON that ends in the middle", nil)
 	}
-	return c.fail(MintNotToken, "the response begins like JSON and is not JSON", nil)
+	return c.fail(mintNotToken, "the response begins like JSON and is not JSON", nil)
 }
 
 // refused is the error for a response that says so, by its status or with an error

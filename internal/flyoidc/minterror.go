@@ -34,19 +34,19 @@ const (
 	MintNotSocket MintKind = "not-a-socket"
 	// MintTimeout: no response came in time.
 	MintTimeout MintKind = "timeout"
-	// MintCanceled: the context was canceled.
-	MintCanceled MintKind = "canceled"
+	// mintCanceled: the context was canceled.
+	mintCanceled MintKind = "canceled"
 	// MintRefused: Fly responded with an error. Status is set, and so are Code and
 	// Message if the response has them.
 	MintRefused MintKind = "refused"
-	// MintNotToken: the response is not a token.
-	MintNotToken MintKind = "not-a-token"
-	// MintCutOff: the response is only the beginning of a token or of a response.
-	MintCutOff MintKind = "cut-off"
-	// MintTooLarge: the response is larger than any token.
-	MintTooLarge MintKind = "too-large"
-	// MintFailed is any other failure.
-	MintFailed MintKind = "failed"
+	// mintNotToken: the response is not a token.
+	mintNotToken MintKind = "not-a-token"
+	// mintCutOff: the response is only the beginning of a token or of a response.
+	mintCutOff MintKind = "cut-off"
+	// mintTooLarge: the response is larger than any token.
+	mintTooLarge MintKind = "too-large"
+	// mintFailed is any other failure.
+	mintFailed MintKind = "failed"
 )
 
 // A MintError says why there is no token. It does not hold a token.
@@ -81,15 +81,15 @@ func (e *MintError) Error() string {
 		s = "%s is not a socket"
 	case MintTimeout:
 		s = "the socket %s did not respond in time"
-	case MintCanceled:
+	case mintCanceled:
 		s = "minting a token over %s was interrupted"
 	case MintRefused:
 		s = "Fly refused to mint a token over %s"
-	case MintNotToken:
+	case mintNotToken:
 		s = "the response of the socket %s is not a token"
-	case MintCutOff:
+	case mintCutOff:
 		s = "the response of the socket %s is only part of a token"
-	case MintTooLarge:
+	case mintTooLarge:
 		s = "the response of the socket %s is too large"
 	default:
 		s = "minting a token over %s failed"
@@ -102,7 +102,7 @@ func (e *MintError) Error() string {
 			detailed = true
 		}
 	}
-	if !detailed && e.Kind == MintFailed && e.Err != nil {
+	if !detailed && e.Kind == mintFailed && e.Err != nil {
 		s += ": " + text.Line(e.Err.Error())
 	}
 	var more []string
@@ -127,7 +127,7 @@ func (e *MintError) withContext(caller, limited context.Context) {
 	case e.Status != 0 && e.Err == nil:
 		return // the whole response was there
 	case errors.Is(caller.Err(), context.Canceled):
-		e.Kind, e.Reason, e.Err = MintCanceled, "", context.Canceled
+		e.Kind, e.Reason, e.Err = mintCanceled, "", context.Canceled
 	case limited.Err() != nil:
 		e.Kind, e.Reason, e.Err = MintTimeout, "", context.DeadlineExceeded
 	}
@@ -158,10 +158,10 @@ func (c *mintCall) connectionError(err error) *MintError {
 		}
 		return c.fail(MintConnectionRefused, "", err)
 	case errno != 0:
-		return c.fail(MintFailed, "", err)
+		return c.fail(mintFailed, "", err)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return c.fail(MintFailed, "the connection ended without a response", err)
+		return c.fail(mintFailed, "the connection ended without a response", err)
 	}
 	// The error can repeat the response, so only its redacted text is kept.
-	return c.fail(MintFailed, text.Line(err.Error()), nil)
+	return c.fail(mintFailed, text.Line(err.Error()), nil)
 }

@@ -35,30 +35,30 @@ type object struct {
 // object reads a JSON object. It is not ok when there is none to be read.
 func (in *inspection) object(what string, source []byte) (o object, ok bool) {
 	if !utf8.Valid(source) {
-		in.breaks(RuleUTF8, "%s is not valid UTF-8", what)
+		in.breaks(ruleUTF8, "%s is not valid UTF-8", what)
 		return o, false
 	}
 	dec := jsontext.NewDecoder(bytes.NewBuffer(source), jsontext.AllowDuplicateNames(true)) // checkNames lists them
 	begin, err := dec.ReadToken()
 	if err == nil && begin.Kind() != jsontext.KindBeginObject {
-		in.breaks(RuleJSON, "%s is JSON, but not an object", what)
+		in.breaks(ruleJSON, "%s is JSON, but not an object", what)
 		return o, false
 	}
 	if err == nil {
 		o.members, err = readMembers(dec)
 	}
 	if err != nil {
-		in.breaks(RuleJSON, "%s is not valid JSON: %s", what, jsonReason(err))
+		in.breaks(ruleJSON, "%s is not valid JSON: %s", what, jsonReason(err))
 		return object{}, false
 	}
 	for _, m := range o.members {
 		if 1+nesting(m.Value) > maxNesting {
-			in.breaks(RuleNesting, "%s has objects and lists nested more than %d deep", what, maxNesting)
+			in.breaks(ruleNesting, "%s has objects and lists nested more than %d deep", what, maxNesting)
 			return object{}, false
 		}
 	}
 	if rest := bytes.Trim(source[dec.InputOffset():], " \t\r\n"); len(rest) > 0 {
-		in.breaks(RuleJSON, "%s has more text after the end of its JSON object", what)
+		in.breaks(ruleJSON, "%s has more text after the end of its JSON object", what)
 	}
 	o.checkNames(in, what)
 	return o, true
@@ -169,9 +169,9 @@ func (o object) text(in *inspection, rule Rule) string {
 
 // audience returns the claim aud.
 func (o object) audience(in *inspection, single bool) []string {
-	value, ok := o.value(string(RuleAudience))
+	value, ok := o.value(string(ruleAudience))
 	if !ok || value[0] != '[' {
-		if s := o.text(in, RuleAudience); s != "" {
+		if s := o.text(in, ruleAudience); s != "" {
 			return []string{s}
 		}
 		return nil
@@ -179,15 +179,15 @@ func (o object) audience(in *inspection, single bool) []string {
 	list, ok := textList(value)
 	switch {
 	case !ok:
-		in.breaks(RuleAudience, "aud is a list that holds something other than strings")
+		in.breaks(ruleAudience, "aud is a list that holds something other than strings")
 	case len(list) == 0:
-		in.breaks(RuleAudience, "aud is an empty list")
+		in.breaks(ruleAudience, "aud is an empty list")
 	case single:
-		in.breaks(RuleAudience, "aud is a list; in Fly's tokens it is a string")
+		in.breaks(ruleAudience, "aud is a list; in Fly's tokens it is a string")
 	default:
 		for _, s := range list {
 			if s == "" {
-				in.breaks(RuleAudience, "aud has an empty string in its list")
+				in.breaks(ruleAudience, "aud has an empty string in its list")
 				break
 			}
 		}

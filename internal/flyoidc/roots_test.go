@@ -62,8 +62,8 @@ func TestVerifyRoots(t *testing.T) {
 		want flyoidc.KeysKind
 	}{
 		"none":         {filepath.Join(dir, "missing"), flyoidc.KeysNoRoots},
-		"another's":    {write("another.pem", another), flyoidc.KeysCertificate},
-		"the issuer's": {write("issuer.pem", i.Certificate().Raw), flyoidc.KeysStatus}, // it serves nothing
+		"another's":    {write("another.pem", another), "certificate"},
+		"the issuer's": {write("issuer.pem", i.Certificate().Raw), "status"}, // it serves nothing
 	} {
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestVerifyRoots$")
 		cmd.Env = append(os.Environ(), childURL+"="+i.URL, "SSL_CERT_FILE="+test.file, "SSL_CERT_DIR="+filepath.Join(dir, "missing"), "NO_PROXY=*")

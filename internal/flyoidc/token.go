@@ -7,9 +7,9 @@ import (
 const (
 	// DefaultTokenFile is where Fly's init keeps a current token for AWS.
 	DefaultTokenFile = "/.fly/oidc_token" //nolint:gosec // a path, not a secret
-	// MaxSize is the maximum length of a token that STS accepts, in characters
+	// maxSize is the maximum length of a token that STS accepts, in characters
 	// (https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html).
-	MaxSize = 20000
+	maxSize = 20000
 )
 
 // A Token is the content of a token, without its signature. A part that cannot be
@@ -67,13 +67,4 @@ type Member struct {
 	Name string
 	// Value is the JSON text of the value, as in the token.
 	Value string
-}
-
-// Strings returns a value that is a string or a list of strings. Any other value is
-// not ok.
-func (m Member) Strings() (list []string, ok bool) {
-	if s, ok := unquote(m.Value); ok {
-		return []string{s}, true
-	}
-	return textList(m.Value)
 }

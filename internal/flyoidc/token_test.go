@@ -20,6 +20,7 @@ import (
 var clock = time.Date(2026, 8, 20, 12, 0, 0, 0, time.UTC)
 
 const (
+	maxSize    = 20_000 // STS accepts tokens of up to this many characters
 	goodHeader = `{"alg":"RS256","kid":"k1","typ":"JWT"}`
 	goodClaims = `{"app_id":"1234567","app_name":"web","aud":"sts.amazonaws.com","exp":1787228100,"iat":1787227500,` +
 		`"image":"web:deployment-1","image_digest":"sha256:00","iss":"https://oidc.fly.io/acme","jti":"j","machine_id":"m1",` +

@@ -14,16 +14,16 @@ import (
 
 // The names of the steps of a verification, in order.
 const (
-	// StepFormat: the token breaks no Rule.
-	StepFormat = "format"
-	// StepIssuer: iss is the expected issuer.
-	StepIssuer = "issuer"
-	// StepAudience: aud has the expected audience.
-	StepAudience = "audience"
-	// StepExpiry, StepNotBefore and StepIssuedAt: exp, nbf and iat fit the clock.
-	StepExpiry    = "expiry"
-	StepNotBefore = "not before"
-	StepIssuedAt  = "issued at"
+	// stepFormat: the token breaks no Rule.
+	stepFormat = "format"
+	// stepIssuer: iss is the expected issuer.
+	stepIssuer = "issuer"
+	// stepAudience: aud has the expected audience.
+	stepAudience = "audience"
+	// stepExpiry, stepNotBefore and stepIssuedAt: exp, nbf and iat fit the clock.
+	stepExpiry    = "expiry"
+	stepNotBefore = "not before"
+	stepIssuedAt  = "issued at"
 	// StepKeys: the issuer's keys are available, and one has the token's key ID.
 	StepKeys = "keys"
 	// StepSignature: that key signed the token.
@@ -50,18 +50,18 @@ type Step struct {
 	// Detail is a clause that is safe to show on a terminal: what was found and, if
 	// it differs, what was expected.
 	Detail string
-	// Err is the cause of some failures: a *DecodeError in StepFormat, a *KeysError in
+	// Err is the cause of some failures: a *DecodeError in stepFormat, a *KeysError in
 	// StepKeys, whose Kind says whether the token or the connection is to blame.
 	Err error
 }
 
 const (
-	// ExpiryGrace is how long after exp STS still accepts a token
+	// expiryGrace is how long after exp STS still accepts a token
 	// (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_oidc.html).
-	ExpiryGrace = 5 * time.Minute
-	// ClockSkew is how far in the future nbf and iat may be. What STS allows is not
+	expiryGrace = 5 * time.Minute
+	// clockSkew is how far in the future nbf and iat may be. What STS allows is not
 	// documented; clocks synchronized by NTP differ by much less.
-	ClockSkew = time.Minute
+	clockSkew = time.Minute
 )
 
 const keysTimeout = 10 * time.Second
@@ -110,16 +110,16 @@ func Verify(ctx context.Context, token string, o Options) []Step {
 
 	t, err := Decode(v.text)
 	if err != nil {
-		v.fail(StepFormat, err)
+		v.fail(stepFormat, err)
 		for _, name := range []string{
-			StepIssuer, StepAudience, StepExpiry, StepNotBefore, StepIssuedAt, StepKeys, StepSignature,
+			stepIssuer, stepAudience, stepExpiry, stepNotBefore, stepIssuedAt, StepKeys, StepSignature,
 		} {
 			v.add(name, Skipped, "the token cannot be used")
 		}
 		return v.steps
 	}
 	v.token = t
-	v.add(StepFormat, Passed, "alg %s, kid %s", t.Header.Algorithm, text.Quote(t.Header.KeyID))
+	v.add(stepFormat, Passed, "alg %s, kid %s", t.Header.Algorithm, text.Quote(t.Header.KeyID))
 	expected := v.issuer()
 	v.audience()
 	v.times()
@@ -155,23 +155,23 @@ func (v *verification) issuer() bool {
 	if want != "" {
 		switch {
 		case have == want:
-			v.add(StepIssuer, Passed, "%s", text.Quote(have))
+			v.add(stepIssuer, Passed, "%s", text.Quote(have))
 			return true
 		case strings.TrimSuffix(have, "/") == strings.TrimSuffix(want, "/"):
-			v.add(StepIssuer, Failed, "%s and %s differ in the slash at the end, so they are different issuers", text.Quote(have), text.Quote(want))
+			v.add(stepIssuer, Failed, "%s and %s differ in the slash at the end, so they are different issuers", text.Quote(have), text.Quote(want))
 		default:
-			v.add(StepIssuer, Failed, "%s is not %s", text.Quote(have), text.Quote(want))
+			v.add(stepIssuer, Failed, "%s is not %s", text.Quote(have), text.Quote(want))
 		}
 		return false
 	}
 	slug, ok := flyname.IssuerOrg(have)
 	switch {
 	case !ok:
-		v.add(StepIssuer, Failed, "%s is not an issuer of Fly's: %s followed by an organization's slug", text.Quote(have), flyname.Issuer(""))
+		v.add(stepIssuer, Failed, "%s is not an issuer of Fly's: %s followed by an organization's slug", text.Quote(have), flyname.Issuer(""))
 	case slug == flyname.Personal:
-		v.add(StepIssuer, Failed, "%s ends in the alias personal; Fly's tokens carry the raw slug", text.Quote(have))
+		v.add(stepIssuer, Failed, "%s ends in the alias personal; Fly's tokens carry the raw slug", text.Quote(have))
 	default:
-		v.add(StepIssuer, Passed, "%s", text.Quote(have))
+		v.add(stepIssuer, Passed, "%s", text.Quote(have))
 		return true
 	}
 	return false
@@ -188,10 +188,10 @@ func (v *verification) audience() {
 		list = strings.Join(quoted[:10], ", ") + " and more"
 	}
 	if slices.Contains(have, want) {
-		v.add(StepAudience, Passed, "%s", list)
+		v.add(stepAudience, Passed, "%s", list)
 		return
 	}
-	v.add(StepAudience, Failed, "%s is not %s", list, text.Quote(want))
+	v.add(stepAudience, Failed, "%s is not %s", list, text.Quote(want))
 }
 
 func (v *verification) times() {
@@ -199,18 +199,18 @@ func (v *verification) times() {
 	left := c.Expiry.Sub(now)
 	switch {
 	case left >= 0:
-		v.add(StepExpiry, Passed, "expires in %s", seconds(left))
-	case left >= -ExpiryGrace:
-		v.add(StepExpiry, Passed, "expired %s ago, within the %s for which STS still accepts it", seconds(-left), seconds(ExpiryGrace))
+		v.add(stepExpiry, Passed, "expires in %s", seconds(left))
+	case left >= -expiryGrace:
+		v.add(stepExpiry, Passed, "expired %s ago, within the %s for which STS still accepts it", seconds(-left), seconds(expiryGrace))
 	default:
-		v.add(StepExpiry, Failed, "expired %s ago, at %s", seconds(-left), c.Expiry.Format(time.RFC3339))
+		v.add(stepExpiry, Failed, "expired %s ago, at %s", seconds(-left), c.Expiry.Format(time.RFC3339))
 	}
 	if c.NotBefore.IsZero() {
-		v.add(StepNotBefore, Skipped, "the token has no nbf")
+		v.add(stepNotBefore, Skipped, "the token has no nbf")
 	} else {
-		v.past(StepNotBefore, "became valid %s ago", "not valid for another %s", c.NotBefore.Sub(now))
+		v.past(stepNotBefore, "became valid %s ago", "not valid for another %s", c.NotBefore.Sub(now))
 	}
-	v.past(StepIssuedAt, "issued %s ago", "issued %s in the future", c.IssuedAt.Sub(now))
+	v.past(stepIssuedAt, "issued %s ago", "issued %s in the future", c.IssuedAt.Sub(now))
 }
 
 // past adds the step of a time that must be in the past. The formats say how far it
@@ -219,7 +219,7 @@ func (v *verification) past(name, past, future string, ahead time.Duration) {
 	switch {
 	case ahead <= 0:
 		v.add(name, Passed, past, seconds(-ahead))
-	case ahead <= ClockSkew:
+	case ahead <= clockSkew:
 		v.add(name, Passed, future+", within the tolerance for clocks", seconds(ahead))
 	default:
 		v.add(name, Failed, future+"; is the clock right?", seconds(ahead))
