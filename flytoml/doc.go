@@ -1,39 +1,37 @@
 // Package flytoml reads and edits a fly.toml, the configuration file of a Fly.io
 // app (https://fly.io/docs/reference/configuration/), without rewriting it.
 //
-// flyctl encodes the whole file anew when it writes one, and with that drops
-// comments and order. This package finds the bytes an edit has to touch and
-// leaves every other byte as it is: comments, order, indentation, quoting, line
-// endings, a byte order mark, a missing final newline. What it adds is written
-// like its neighbors.
+// flyctl re-encodes the whole file when it writes one, which drops comments and
+// order. This package changes only the bytes an edit needs and keeps every other
+// byte: comments, order, indentation, quoting, line endings, a byte order mark, a
+// missing final newline. What it adds follows the style of the lines around it.
 //
-// It works on bytes and knows no file system. [Parse] reads a text once; a [File] does
-// not change, and may be used from several goroutines at once.
+// It works on bytes and does not use the file system. [Parse] reads a text once; a
+// [File] is immutable and safe for concurrent use.
 //
 // # What it guarantees
 //
-// For any src, key and value either an error is returned and nothing else, or
+// For any src, key and value, either the only result is an error, or
 //
-//   - the result is valid TOML that means what src meant, but for the one key;
-//   - [File.Set] replaces one run of bytes by another, and the bytes before and after
-//     it are those of src; where the key is new, nothing is replaced but only
-//     something inserted;
-//   - [File.Set] once more changes nothing, and neither does [File.Set] of the value
-//     that [File.Env] returns;
-//   - [File.Unset] of a key that [File.Set] added gives back src, if src had a table [env]
-//     or [[env]], empty or not, or else an entry of env. Otherwise what Set had to
-//     make stays, empty: [env], or env = { } for env = {}.
+//   - the result is valid TOML with the same meaning as src, except for the one key;
+//   - [File.Set] replaces one run of bytes and keeps every byte before and after it;
+//     for a new key it only inserts;
+//   - a second [File.Set] changes nothing, nor does [File.Set] of the value that
+//     [File.Env] returns;
+//   - [File.Unset] of a key that [File.Set] added restores src, if src had a table
+//     [env] or [[env]] (even empty) or another entry of env. Otherwise the table that
+//     Set created stays, empty: [env], or env = { } for env = {}.
 //
 // An edit is checked before it is returned: the new text is parsed again and
-// compared with what it has to mean.
+// compared with the intended meaning.
 //
 // # Which TOML
 //
-// What is valid is for go-toml v2 to say, the parser that flyctl uses too: here
-// TOML 1.1, while a flyctl built with an older release may still refuse what
-// version 1.1 added. What this package writes is valid in version 1.0 as well. A
-// byte order mark at the start is accepted.
+// go-toml v2, which flyctl also uses, decides what is valid: here TOML 1.1. A
+// flyctl built with an older release may refuse what version 1.1 added. What this
+// package writes is also valid TOML 1.0. A byte order mark at the start is
+// accepted.
 //
-// A text with more than 20,000 keys and values is refused, so that no text takes
-// long.
+// A text with more than 20,000 keys and values is refused, which bounds the time
+// spent on it.
 package flytoml

@@ -14,14 +14,14 @@ import (
 	"github.com/fly-aws/fly-aws/internal/text"
 )
 
-// notTable is said of what flyctl would refuse as well.
+// notTable is the reason for an env that flyctl would refuse too.
 const notTable = "env is not a table"
 
 // bom is the byte order mark in UTF-8, which some Windows editors put first.
 var bom = []byte("\xef\xbb\xbf")
 
-// A File is the text of a fly.toml, parsed. It does not change: an edit returns
-// another File.
+// A File is the text of a fly.toml, parsed. It is immutable: an edit returns a new
+// File.
 type File struct {
 	src  []byte
 	body []byte // src without the byte order mark
@@ -31,9 +31,8 @@ type File struct {
 	app  string
 }
 
-// Parse reads a whole text: what is not TOML is found by scan, what is defined twice
-// by Unmarshal. It keeps src, which must not be changed afterwards. The error is a
-// *SyntaxError.
+// Parse parses a fly.toml. It keeps src, which must not be changed afterwards. The
+// error is a *SyntaxError.
 func Parse(src []byte) (*File, error) {
 	doc := &File{src: src, body: bytes.TrimPrefix(src, bom)}
 	var err error
@@ -74,7 +73,7 @@ func Parse(src []byte) (*File, error) {
 	return doc, nil
 }
 
-// lookup returns what flyctl makes of key in env.
+// lookup returns the value that flyctl would use for key in env.
 func (f *File) lookup(key string) (value string, ok bool) {
 	for i := len(f.envs) - 1; i >= 0; i-- {
 		switch v := f.envs[i][key].(type) {
@@ -88,8 +87,8 @@ func (f *File) lookup(key string) (value string, ok bool) {
 	return "", false
 }
 
-// with returns what the file is to mean after Set: key is in the table of that index,
-// in a new one if there is none.
+// with returns the intended meaning after Set: key is in the table at that index,
+// or in a new one.
 func (f *File) with(table int, key, value string) map[string]any {
 	root, envs := f.copy()
 	if len(envs) == 0 {
@@ -100,21 +99,21 @@ func (f *File) with(table int, key, value string) map[string]any {
 	return root
 }
 
-// without returns what the file is to mean after Unset.
+// without returns the intended meaning after Unset.
 func (f *File) without(key string) map[string]any {
 	root, envs := f.copy()
 	for _, table := range envs {
 		delete(table, key)
 	}
-	// Without a header or braces the table lives in its entries alone.
+	// Without a header or braces, the table exists only through its entries.
 	if f.lay.sections[0].form == formDotted && len(envs[0]) == 0 {
 		delete(root, "env")
 	}
 	return root
 }
 
-// copy copies what the text means as far as an edit changes it, and returns the tables
-// of env in it.
+// copy copies the parts of the meaning that an edit changes, and returns the tables
+// of env in the copy.
 func (f *File) copy() (root map[string]any, envs []map[string]any) {
 	root = maps.Clone(f.root)
 	for _, table := range f.envs {
@@ -133,8 +132,8 @@ func (f *File) copy() (root map[string]any, envs []map[string]any) {
 	return root, envs
 }
 
-// apply returns the file with the edits, which are in order of position, if its text
-// then means what it is to mean.
+// apply makes the edits, sorted by position, and checks that the new text has the
+// intended meaning.
 func (f *File) apply(edits []edit, meaning map[string]any) (*File, error) {
 	size := len(f.src)
 	for _, e := range edits {
@@ -157,8 +156,7 @@ func (f *File) apply(edits []edit, meaning map[string]any) (*File, error) {
 	return edited, nil
 }
 
-// equal compares decoded values like reflect.DeepEqual, but takes not-a-number
-// as equal to itself.
+// equal compares decoded values like reflect.DeepEqual, but NaN equals NaN.
 func equal(a, b any) bool {
 	switch a := a.(type) {
 	case map[string]any:
@@ -194,7 +192,7 @@ func equal(a, b any) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// syntaxError places a reason at an offset.
+// syntaxError makes a SyntaxError for an offset.
 func syntaxError(body []byte, offset int, reason string) *SyntaxError {
 	before := body[:offset]
 	start := bytes.LastIndexByte(before, '\n') + 1
@@ -205,7 +203,7 @@ func syntaxError(body []byte, offset int, reason string) *SyntaxError {
 	}
 }
 
-// characters turns a column that counts bytes into one that counts characters.
+// characters converts a column in bytes to a column in characters.
 func characters(body []byte, line, column int) int {
 	for ; line > 1; line-- {
 		body = body[bytes.IndexByte(body, '\n')+1:]
@@ -213,5 +211,5 @@ func characters(body []byte, line, column int) int {
 	return utf8.RuneCount(body[:min(max(column-1, 0), len(body))]) + 1
 }
 
-// clean makes a parser's message, which quotes the text, fit for one line.
+// clean makes a parser's message, which quotes the text, safe to show on one line.
 func clean(reason string) string { return text.Line(strings.TrimPrefix(reason, "toml: ")) }

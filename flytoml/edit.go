@@ -6,19 +6,19 @@ import (
 	"slices"
 )
 
-// An edit replaces the bytes from start to end by text.
+// An edit replaces the bytes from start to end with text.
 type edit struct {
 	start, end int
 	text       string
 }
 
-// set returns the edit that gives key the value, and the index of the table of
-// env that it is in.
+// set returns the edit that sets key to value, and the index of the env table that
+// holds it.
 func (lay *layout) set(key, value string) (table int, change edit, err error) {
 	if err := lay.refuse(key); err != nil {
 		return 0, edit{}, err
 	}
-	// The last table that has the key is the one that counts.
+	// In flyctl the last table with the key wins.
 	for i, s := range slices.Backward(lay.sections) {
 		for _, e := range s.entries {
 			if e.name == key && !e.dotted {
@@ -60,8 +60,8 @@ func (lay *layout) addLine(offset int, line string) edit {
 	return edit{end, end, line + newline}
 }
 
-// addTable adds a table [env] with one entry at the end of the text, a blank
-// line before it, and ends as the text did: with or without a newline.
+// addTable adds a table [env] with one entry at the end of the text, after a blank
+// line. The text keeps or lacks its final newline as before.
 func (lay *layout) addTable(key, value string) edit {
 	newline := lay.newline()
 	st := lay.style(nil)
@@ -81,7 +81,7 @@ func (lay *layout) addTable(key, value string) edit {
 	return edit{end, end, text}
 }
 
-// addInline adds an entry in braces.
+// addInline adds an entry inside braces.
 func (lay *layout) addInline(s *section, pair string) edit {
 	n := len(s.entries)
 	if n == 0 {
@@ -102,7 +102,7 @@ func (lay *layout) addInline(s *section, pair string) edit {
 	return edit{at, at, separator + pair}
 }
 
-// unset returns the edits that take key away, in order of position.
+// unset returns the edits that remove key, in order of position.
 func (lay *layout) unset(key string) ([]edit, error) {
 	if err := lay.refuse(key); err != nil {
 		return nil, err
@@ -124,8 +124,8 @@ func (lay *layout) unset(key string) ([]edit, error) {
 	return edits, nil
 }
 
-// dropLine takes an entry's lines away; at the end of a text without a final
-// newline, the newline before them.
+// dropLine removes an entry's lines, and the newline before them if no newline
+// follows.
 func (lay *layout) dropLine(e entry) edit {
 	start := lay.lineStart(e.start)
 	end, ok := lay.lineEnd(e.end)
@@ -138,9 +138,9 @@ func (lay *layout) dropLine(e entry) edit {
 	return edit{start: start, end: end}
 }
 
-// dropInline takes an entry in braces away, with the comma before it or, for the
-// first, the one after it. TOML 1.1 allows lines, comments and a last comma in
-// braces; a comma that is on another line is taken away by itself.
+// dropInline removes an entry inside braces with the comma before it or, for the
+// first entry, after it. TOML 1.1 allows newlines, comments and a trailing comma in
+// braces; a comma on another line is removed by a separate edit.
 func (lay *layout) dropInline(s *section, i int) []edit {
 	e := s.entries[i]
 	if i > 0 {
@@ -150,7 +150,7 @@ func (lay *layout) dropInline(s *section, i int) []edit {
 		}
 	}
 	start := e.start
-	if len(s.entries) == 1 { // leave only the blanks after it
+	if len(s.entries) == 1 { // keep the blanks after it
 		for lay.body[start-1] == ' ' || lay.body[start-1] == '\t' {
 			start--
 		}
@@ -165,10 +165,10 @@ func (lay *layout) dropInline(s *section, i int) []edit {
 	return []edit{{start: start, end: lay.skipBlank(comma + 1)}}
 }
 
-// refuse says why key cannot be edited: it is not one value in one place.
+// refuse returns the error for a key that is not a single value in one place.
 func (lay *layout) refuse(key string) error {
 	if lay.bracketed {
-		return syntaxError(lay.body, lay.env, "env is an array in brackets, which is not edited: write it as a table [env]")
+		return syntaxError(lay.body, lay.env, "env is an array in brackets, which fly-aws does not edit: write it as a table [env]")
 	}
 	at := -1
 	for _, n := range lay.nested {

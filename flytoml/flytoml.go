@@ -6,11 +6,11 @@ import (
 	"unicode/utf8"
 )
 
-// A SyntaxError says why a text cannot be read or edited as a fly.toml: it is
-// not valid TOML, or app or env are not of the type that flyctl accepts.
+// A SyntaxError says why a text cannot be read or edited as a fly.toml: it is not
+// valid TOML, or app or env has a type that flyctl does not accept.
 type SyntaxError struct {
 	// Line and Column say where, counting from 1; Column counts characters. A byte
-	// order mark is not counted.
+	// order mark does not count.
 	Line, Column int
 	// Reason is a clause in lower case, free of control characters.
 	Reason string
@@ -23,30 +23,28 @@ func (e *SyntaxError) Error() string {
 // Bytes returns the text. It must not be changed.
 func (f *File) Bytes() []byte { return f.src }
 
-// App returns the value of the top-level key app, the name of the app; "" when there
-// is none.
+// App returns the value of the top-level key app, the app's name; "" when absent.
 func (f *File) App() string { return f.app }
 
-// PrimaryRegion returns the value of the top-level key primary_region, a region of
-// Fly's such as "fra"; "" when there is none, or none that is a string.
+// PrimaryRegion returns the value of the top-level key primary_region, a Fly region
+// such as "fra"; "" when absent or not a string.
 func (f *File) PrimaryRegion() string {
 	region, _ := f.root["primary_region"].(string)
 	return region
 }
 
-// Env returns the value of key in [env] as flyctl passes it on to the machines,
-// which is as text for a number, a boolean or a date too; ok is false when there
-// is none. Where env is an array of tables, the last that has the key wins, as
-// in flyctl (internal/appconfig/patches.go, patchEnv). Keys are compared
-// exactly, as TOML does.
+// Env returns the value of key in [env] as flyctl passes it to the machines:
+// numbers, booleans and dates become text. If env is an array of tables, the last
+// one with the key wins, as in flyctl (internal/appconfig/patches.go, patchEnv).
+// Keys are case-sensitive.
 func (f *File) Env(key string) (value string, ok bool) { return f.lookup(key) }
 
-// Set returns the file with key of [env] set to the string value. It adds the key
-// after the last entry of the table, and the table at the end of the file if
-// there is none. If [File.Env] has value already, the result is f.
+// Set returns the file with key in [env] set to the string value. A new key goes
+// after the last entry of the table, and a new table at the end of the file. If key
+// already has that value, the result is f.
 //
-// The error is a *SyntaxError if there is something else of that name in env, such as
-// a table [env.KEY]; it is another one if key or value are not valid UTF-8, which TOML
+// The error is a *SyntaxError if key in env is not a single value, such as a table
+// [env.KEY], and another error if key or value is not valid UTF-8, which TOML
 // cannot hold.
 func (f *File) Set(key, value string) (*File, error) {
 	switch {
@@ -65,8 +63,8 @@ func (f *File) Set(key, value string) (*File, error) {
 	return f.apply([]edit{change}, f.with(table, key, value))
 }
 
-// Unset returns the file without key in [env], and with it the comment on the key's
-// line. Where env is an array of tables, each loses the key. If there is no such
+// Unset returns the file without key in [env] and without the comment on its line.
+// If env is an array of tables, the key is removed from each. If there is no such
 // key, the result is f. An [env] that becomes empty stays.
 //
 // The error is a *SyntaxError as with [File.Set].
@@ -81,6 +79,6 @@ func (f *File) Unset(key string) (*File, error) {
 	return f.apply(changes, f.without(key))
 }
 
-// errGuard is what comes back when an edit would have meant something else than
-// intended, or made the text too large to read.
+// errGuard is the error for an edit that would not have the intended meaning, or
+// would make the text too large to read.
 var errGuard = errors.New("the file is laid out in a way that cannot be edited safely: edit it by hand")

@@ -222,8 +222,7 @@ func TestPrimaryRegion(t *testing.T) {
 	}
 }
 
-// An edit leaves the file that it was made from as it is, so that several can be made
-// from one.
+// An edit does not change its File, so several edits can start from one.
 func TestEditsStandApart(t *testing.T) {
 	t.Parallel()
 	for _, src := range []string{"[env]\nA = '1'\n", "[[env]]\nA = '1'\n[[env]]\n", "env = {A = '1'}\n", "env.A = '1'\n", "app = 'x'\n"} {
@@ -258,7 +257,7 @@ func TestEditsStandApart(t *testing.T) {
 	}
 }
 
-// setIn, unsetIn and envIn do one thing with a text.
+// setIn, unsetIn and envIn parse a text and do one thing with it.
 func setIn(src []byte, key, value string) ([]byte, error) {
 	return textOf(src, func(f *File) (*File, error) { return f.Set(key, value) })
 }
@@ -287,7 +286,7 @@ func textOf(src []byte, edit func(*File) (*File, error)) ([]byte, error) {
 	return f.Bytes(), nil
 }
 
-// Whatever is wrong with a text is said with its place, and nothing is returned.
+// Every error has its position, and no file is returned with it.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	set := func(src []byte) ([]byte, error) { return setIn(src, "K", "v") }

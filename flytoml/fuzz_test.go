@@ -13,7 +13,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// FuzzEdit holds the laws in the package documentation over any text, key and
+// FuzzEdit checks the guarantees of the package documentation for any text, key and
 // value.
 func FuzzEdit(f *testing.F) {
 	for _, src := range []string{
@@ -56,7 +56,7 @@ func FuzzEdit(f *testing.F) {
 
 		less, err := unsetIn(src, key)
 		if err != nil {
-			// It cannot be edited, but needed no edit.
+			// It cannot be edited, but did not need to be.
 			if checkError(t, less, err, key, value); !bytes.Equal(out, src) {
 				t.Fatalf("%q: could be set, not unset: %v", src, err)
 			}
@@ -90,7 +90,7 @@ func FuzzEdit(f *testing.F) {
 	})
 }
 
-// checkError holds what errors promise.
+// checkError checks what the documentation promises about errors.
 func checkError(t *testing.T, out []byte, err error, key, value string) {
 	t.Helper()
 	if out != nil {
@@ -110,8 +110,8 @@ func checkError(t *testing.T, out []byte, err error, key, value string) {
 	}
 }
 
-// meaning decodes a text without this package: its env merged the way flyctl
-// does, and everything else as text, in which not-a-number equals itself.
+// meaning decodes a text without this package: env merged as flyctl does,
+// everything else formatted as text so that NaN equals NaN.
 func meaning(t *testing.T, src []byte) (rest map[string]string, env map[string]string) {
 	t.Helper()
 	var root map[string]any
@@ -140,7 +140,7 @@ func meaning(t *testing.T, src []byte) (rest map[string]string, env map[string]s
 	return rest, env
 }
 
-// inserted says whether b is a with something put in at one place.
+// inserted reports whether b is a with one insertion.
 func inserted(a, b []byte) bool {
 	prefix := 0
 	for prefix < len(a) && prefix < len(b) && a[prefix] == b[prefix] {

@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "update the golden files")
 
-// TestGolden edits whole configs the way the command does: the role's ARN and
-// the region.
+// TestGolden edits whole configs as the setup command does: the role's ARN and the
+// region.
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/*.toml")

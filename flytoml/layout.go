@@ -8,21 +8,21 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// A layout says where things stand in a text. It has what an edit of env needs.
-// All positions are offsets of bytes.
+// A layout holds the positions in a text that an edit of env needs, as byte
+// offsets.
 type layout struct {
 	body     []byte
 	app, env int // where the top-level keys app and env are first seen
-	// sections are the places that hold the entries of env, in order, one for each
+	// sections are the places that hold entries of env, in order, one for each
 	// table that env decodes to: [env], each [[env]], the braces of env = {…}, or
-	// the lines env.KEY = … as one. There is none if env does not exist, or only
-	// through headers such as [env.sub].
+	// all the lines env.KEY = … together. It is empty if env is absent or exists
+	// only through headers such as [env.sub].
 	sections []section
-	// nested are the keys of env that have headers of their own: [env.KEY].
+	// nested are the keys of env with their own headers: [env.KEY].
 	nested []nested
 	// bracketed is set if env is an array in brackets, env = [{…}].
 	bracketed bool
-	// others are the entries outside env, whose style a new table takes over.
+	// others are the entries outside env, whose style a new table follows.
 	others []entry
 }
 
@@ -51,22 +51,22 @@ type entry struct {
 	keyEnd int // after the key
 	value  int // of the value
 	end    int // after the value
-	header int // of the header that the entry stands below, -1 if none
-	// name is the first part of the key, counted from local, and dotted whether
-	// there are more.
+	header int // of the header above the entry, -1 if none
+	// name is the first part of the key, starting at local; dotted is set if there
+	// are more.
 	name   string
 	dotted bool
 }
 
-// A nested is a key of env that is a table, and where.
+// A nested is a key of env that is a table, with its position.
 type nested struct {
 	key    string
 	offset int
 }
 
-// maxNodes bounds the keys and values of a text. Checking for keys that are
-// defined twice takes go-toml time that grows with the square of their number: a
-// second or so for as many as this.
+// maxNodes bounds the keys and values of a text. The time go-toml takes to find
+// duplicate keys grows with the square of their number: about a second for this
+// many.
 const maxNodes = 20_000
 
 // scan reads the layout of a text.
@@ -75,7 +75,7 @@ func scan(body []byte) (*layout, error) {
 	var p unstable.Parser
 	p.Reset(body)
 	header := -1         // of the current table
-	var current *section // that takes the entries, nil if they are not env's
+	var current *section // receives the entries; nil outside env
 	nodes := 0
 	for p.NextExpression() {
 		n := p.Expression()
@@ -134,7 +134,7 @@ func scan(body []byte) (*layout, error) {
 	return lay, nil
 }
 
-// count returns how many nodes there are from n down.
+// count returns the number of nodes in the tree at n.
 func count(n *unstable.Node) int {
 	total := 1
 	for child := n.Child(); child != nil; child = child.Next() {
@@ -143,14 +143,14 @@ func count(n *unstable.Node) int {
 	return total
 }
 
-// see notes the first offset of something.
+// see records an offset if none is recorded yet.
 func see(where *int, offset int) {
 	if *where < 0 {
 		*where = offset
 	}
 }
 
-// topLevelEnv reads an entry before any header whose key begins with env.
+// topLevelEnv reads an entry above the first header whose key begins with env.
 func (lay *layout) topLevelEnv(n, first *unstable.Node) {
 	if second := first.Next(); second != nil {
 		if len(lay.sections) == 0 {
@@ -201,10 +201,10 @@ func (lay *layout) entry(n, from *unstable.Node, header int) entry {
 	return e
 }
 
-// equals returns where the entry's equals sign is.
+// equals returns the offset of the entry's equals sign.
 func (lay *layout) equals(e entry) int { return lay.skipBlank(e.keyEnd) }
 
-// skipBlank returns the first offset from i on that is not a space or a tab.
+// skipBlank returns the first offset at or after i that is not a space or a tab.
 func (lay *layout) skipBlank(i int) int {
 	for i < len(lay.body) && (lay.body[i] == ' ' || lay.body[i] == '\t') {
 		i++
@@ -212,8 +212,8 @@ func (lay *layout) skipBlank(i int) int {
 	return i
 }
 
-// skipSpace is skipBlank over lines and comments too. It is for use in braces,
-// where every comment has an end.
+// skipSpace is skipBlank that also skips newlines and comments. It is for use
+// inside braces, where every comment ends with a newline.
 func (lay *layout) skipSpace(i int) int {
 	for ; i < len(lay.body); i++ {
 		switch lay.body[i] {
@@ -227,13 +227,13 @@ func (lay *layout) skipSpace(i int) int {
 	return i
 }
 
-// opening returns where the header starts whose first key is at the offset.
+// opening returns the start of the header whose first key is at the offset.
 func (lay *layout) opening(offset int) int {
 	start := lay.lineStart(offset)
 	return start + bytes.IndexByte(lay.body[start:], '[')
 }
 
-// lineStart returns where the line begins that holds the offset.
+// lineStart returns the start of the line that holds the offset.
 func (lay *layout) lineStart(offset int) int {
 	return bytes.LastIndexByte(lay.body[:offset], '\n') + 1
 }
@@ -248,7 +248,7 @@ func (lay *layout) lineEnd(offset int) (int, bool) {
 	return offset + i + 1, true
 }
 
-// indent returns the blanks between the start of a line and the offset.
+// indent returns the text between the start of the line and the offset.
 func (lay *layout) indent(offset int) []byte { return lay.body[lay.lineStart(offset):offset] }
 
 // newline is the text's own line ending, taken from its first line.

@@ -27,10 +27,10 @@ func (st style) pair(key, value string) string {
 	return key + before + "=" + st.after + quoteValue(value, st.quote)
 }
 
-// style is learnt from the section's own entries. A section without any takes
-// over what other tables have, and so does a new one, which is nil.
+// style is learned from the section's own entries, or from other tables for an
+// empty section and for a new one, which is nil.
 func (lay *layout) style(s *section) style {
-	// What flyctl itself would indent, and its documentation quotes.
+	// Indented as flyctl writes it, quoted as in Fly's documentation.
 	st := style{indent: "  ", before: " ", after: " ", quote: '"'}
 	switch {
 	case s == nil:
@@ -49,14 +49,13 @@ func (lay *layout) style(s *section) style {
 	return st
 }
 
-// learn takes the spacing of the last of the entries, and the quotes of the last
-// that has any.
+// learn takes the spacing of the last entry, and the quotes of the last quoted one.
 func (lay *layout) learn(st *style, from []entry) {
 	for i, e := range slices.Backward(from) {
 		if i == len(from)-1 {
 			eq := lay.equals(e)
 			st.before, st.after = string(lay.body[e.keyEnd:eq]), string(lay.body[eq+1:e.value])
-			if len(st.before) > 1 { // it was aligned with something
+			if len(st.before) > 1 { // it was padded for alignment
 				st.before = " "
 			}
 		}
@@ -67,8 +66,8 @@ func (lay *layout) learn(st *style, from []entry) {
 	}
 }
 
-// below returns how far the last table indents its entries below its header, or
-// the default if no table tells.
+// below returns how far the last table indents its entries below its header, or the
+// default if there is none.
 func (lay *layout) below(indent string) string {
 	for _, e := range slices.Backward(lay.others) {
 		if e.header < 0 {
@@ -81,8 +80,8 @@ func (lay *layout) below(indent string) string {
 	return indent
 }
 
-// column returns where the entries' equals signs stand if all stand in one
-// column and blanks were added for that, else 0.
+// column returns the column of the entries' equals signs if they were aligned with
+// blanks, else 0.
 func (lay *layout) column(entries []entry) int {
 	column, padded := 0, false
 	for _, e := range entries {

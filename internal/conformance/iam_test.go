@@ -10,9 +10,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 )
 
-// What follows looks at the account, and changes it, as someone else would: with
-// the AWS SDK. A run of the AWS CLI takes half a second of processor time, so it
-// judges only where its view is what a test is about.
+// These helpers read and change the account with the AWS SDK. A run of the AWS CLI
+// takes half a second of CPU time, so it is used only where a test is about its
+// view.
 
 func (w *world) must(err error) {
 	w.t.Helper()

@@ -34,8 +34,8 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// need skips the test where a tool is missing, or fails it if the environment
-// asks for these tests.
+// need skips the test if a tool is missing, or fails it if FLY_AWS_CONFORMANCE is
+// 1.
 func need(t *testing.T, tools ...string) {
 	t.Helper()
 	if testing.Short() {
@@ -51,9 +51,9 @@ func need(t *testing.T, tools ...string) {
 	}
 }
 
-// binary builds the program as someone with a clone would, once, and returns its
-// path. Of the release's flags it has those of the linker: -trimpath and
-// CGO_ENABLED=0 would compile each dependency a second time, after "go test" has.
+// binary builds the program once and returns its path. It uses the release's linker
+// flags only: -trimpath and CGO_ENABLED=0 would compile each dependency a second
+// time, after "go test".
 var binary = sync.OnceValues(func() (string, error) {
 	root := filepath.Join("..", "..")
 	// The go command caches a test's result by the files it opened. It does not
@@ -100,7 +100,7 @@ var moto = sync.OnceValues(func() (string, error) {
 	}
 	motoStdin, motoServer = stdin, server
 	go func() { in.CloseWithError(server.Wait()) }()
-	// It logs its address once it listens; the rest of its log is of no use.
+	// It logs its address once it listens.
 	address := regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {

@@ -10,20 +10,19 @@ import (
 	"testing"
 )
 
-// implied are permissions that IAM asks for beside a call's own: tags given in
-// the call that creates need the permission to tag, which roles have anyway.
+// implied are permissions that calls need besides their own: creating a provider
+// with tags needs the permission to tag, which roles need anyway.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags_oidc.html
 var implied = []string{"iam:TagOpenIDConnectProvider"}
 
-// destroying are the calls that setup.World.PlanDestroy leads to, which no command
-// makes yet.
+// destroying are the calls of a plan of setup.World.PlanDestroy, for which there is
+// no command yet.
 var destroying = []string{
 	"iam:DeleteOpenIDConnectProvider", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy",
 	"iam:ListInstanceProfilesForRole", "iam:ListRolePolicies", "iam:ListRoles", "iam:UntagRole",
 }
 
-// The policy that users are told to grant has an action for every call that a
-// command can make to IAM, and none besides.
+// The documented policy has exactly the actions that commands call.
 func TestPermissionsNameEveryCall(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "permissions.md"))

@@ -20,7 +20,7 @@ func TestExitCodes(t *testing.T) {
 		name string
 		code int
 		args []string
-		want string // in what is written to standard error
+		want string // in standard error
 	}{
 		{"version", 0, []string{"--version"}, ""},
 		{"unknown command", 2, []string{"frobnicate"}, "frobnicate"},
@@ -39,7 +39,7 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-// The sandbox ends as its command ends.
+// The sandbox exits with its command's exit code.
 func TestSandboxPassesTheExitCodeOn(t *testing.T) {
 	t.Parallel()
 	need(t, "sh")
@@ -53,8 +53,8 @@ func TestSandboxPassesTheExitCodeOn(t *testing.T) {
 	}
 }
 
-// A reader such as head may go away; the program ends its work all the same, and
-// quietly. Only the real main can show it: it tells the runtime of SIGPIPE.
+// When a reader such as head goes away, the program finishes its work quietly. This
+// needs the real main, which handles SIGPIPE.
 func TestReaderMayGoAway(t *testing.T) {
 	t.Parallel()
 	need(t, "go")
@@ -78,8 +78,8 @@ func TestReaderMayGoAway(t *testing.T) {
 	}
 }
 
-// Releases and "make build" are built with these flags and no others: a build
-// that is smaller or faster for a flag nobody else uses is one nobody else tests.
+// Releases and "make build" use exactly these flags: unusual flags make builds that
+// nobody else tests.
 func TestReleaseFlags(t *testing.T) {
 	t.Parallel()
 	for file, want := range map[string][]string{
@@ -103,10 +103,10 @@ func TestReleaseFlags(t *testing.T) {
 	}
 }
 
-// The linker drops the hundreds of AWS SDK calls that nothing makes, as long as
-// nothing can look up a method by name at run time. Package text/template does
-// (cobra's SetVersionTemplate and similar functions bring it in), and adds half
-// the binary's size again. The bound is there to notice accidents.
+// The linker drops unused AWS SDK calls as long as no code looks up methods by name
+// at run time. Package text/template does (cobra's SetVersionTemplate and similar
+// functions import it), which adds half the binary's size again. The bound catches
+// accidents.
 func TestBinarySize(t *testing.T) {
 	t.Parallel()
 	need(t, "go")

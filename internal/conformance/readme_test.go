@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// The README names every command, every flag of setup and plan, and nothing that
-// does not exist.
+// The README names every command and every flag of setup and plan, and nothing
+// else.
 func TestReadmeNamesCommandsAndFlags(t *testing.T) {
 	t.Parallel()
 	need(t, "git")
@@ -32,7 +32,7 @@ func TestReadmeNamesCommandsAndFlags(t *testing.T) {
 	}
 	for _, row := range regexp.MustCompile("\\| `fly-aws ([a-z-]+)").FindAllStringSubmatch(readme, -1) {
 		if !slices.Contains(commands, row[1]) {
-			t.Errorf("README.md has a row for %s, which is no command", row[1])
+			t.Errorf("README.md has a row for %s, which is not a command", row[1])
 		}
 	}
 	for _, name := range flag.FindAllString(readme, -1) {
@@ -49,7 +49,7 @@ func TestReadmeNamesCommandsAndFlags(t *testing.T) {
 	}
 }
 
-// The trust policy that the README shows is the one that the program makes.
+// The README shows the trust policy that the program makes.
 func TestReadmeShowsTheTrustPolicy(t *testing.T) {
 	t.Parallel()
 	need(t, "git")

@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// The AWS CLI is a client that nobody here wrote: it signs, encodes and decodes
-// by AWS's own models. The same calls are made of moto where moto is right, so
-// that the sandbox's answers are compared with a second opinion.
+// The AWS CLI is an independent client that signs, encodes and decodes by AWS's own
+// models. Where moto is right, the same calls are made to it, to compare it with
+// the sandbox.
 func TestCLISeesRoles(t *testing.T) {
 	worlds(t, "cli-roles", func(t *testing.T, w *world) {
 		const trust = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
@@ -80,7 +80,7 @@ func TestCLISeesProviders(t *testing.T) {
 	})
 }
 
-// What moto does not do: audiences, and to refuse a token.
+// These are not in moto: audiences, and refusing a token.
 func TestCLISeesSandbox(t *testing.T) {
 	t.Parallel()
 	need(t, "aws", "git", "sh")
@@ -95,7 +95,7 @@ func TestCLISeesSandbox(t *testing.T) {
 	for range 2 { // both are idempotent
 		w.aws(append([]string{"iam", "add-client-id-to-open-id-connect-provider"}, provider...)...)
 	}
-	w.setup(0, "plan") // an audience that others added is none of ours
+	w.setup(0, "plan") // an audience that someone else added is kept
 	for range 2 {
 		w.aws(append([]string{"iam", "remove-client-id-from-open-id-connect-provider"}, provider...)...)
 	}

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// The whole way on an empty account, and then that there is nothing to do.
+// Setup on an empty account creates everything, and a second run changes nothing.
 func TestSetupOnAnEmptyAccount(t *testing.T) {
 	worlds(t, "fresh", func(t *testing.T, w *world) {
 		r := w.setup(0, "setup", "--yes")
@@ -53,7 +53,7 @@ func TestSetupOnAnEmptyAccount(t *testing.T) {
 	})
 }
 
-// A dry run, and a run that nobody can confirm, write nothing.
+// A dry run, and a run without a terminal to confirm on, write nothing.
 func TestNothingIsWrittenUnasked(t *testing.T) {
 	worlds(t, "unasked", func(t *testing.T, w *world) {
 		for _, run := range []func() result{
@@ -67,7 +67,7 @@ func TestNothingIsWrittenUnasked(t *testing.T) {
 		}
 		w.setup(2, "setup") // there is no terminal to ask on
 		if calls := w.calls.all(); len(calls) > 0 {
-			t.Errorf("it made the calls %q before it found nobody to ask", calls)
+			t.Errorf("it made the calls %q before it noticed that there is no terminal", calls)
 		}
 		if w.toml() != flyToml {
 			t.Error("fly.toml was changed")
@@ -75,8 +75,8 @@ func TestNothingIsWrittenUnasked(t *testing.T) {
 	})
 }
 
-// What somebody changed in the account is named by a plan and repaired by a
-// setup; what others put into the trust policy stays.
+// A plan names what someone else changed in the account, and setup repairs it;
+// other statements of the trust policy stay.
 func TestDriftIsNamedAndRepaired(t *testing.T) {
 	worlds(t, "drift", func(t *testing.T, w *world) {
 		w.setup(0, "setup", "--yes")
@@ -106,13 +106,13 @@ func TestDriftIsNamedAndRepaired(t *testing.T) {
 		w.setup(0, "setup", "--yes")
 		w.wantFederated()
 		if kept := w.statement("Break"); !reflect.DeepEqual(kept, foreign) {
-			t.Errorf("the foreign statement is now %v, was %v", kept, foreign)
+			t.Errorf("the other statement is now %v, was %v", kept, foreign)
 		}
 		w.setup(0, "plan")
 	})
 }
 
-// Whatever is deleted behind its back, the next run makes again.
+// The next run recreates whatever someone deleted.
 func TestDeletedResourcesComeBack(t *testing.T) {
 	worlds(t, "deleted", func(_ *testing.T, w *world) {
 		w.setup(0, "setup", "--yes")
@@ -134,7 +134,7 @@ func TestDeletedResourcesComeBack(t *testing.T) {
 	})
 }
 
-// A role of that name that somebody else made is theirs until --adopt.
+// A role that someone else created is not changed without --adopt.
 func TestForeignRoleNeedsAdopt(t *testing.T) {
 	worlds(t, "foreign", func(t *testing.T, w *world) {
 		trust := `{"Version":"2012-10-17","Statement":[{"Sid":"Theirs","Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
@@ -163,7 +163,7 @@ func TestForeignRoleNeedsAdopt(t *testing.T) {
 	})
 }
 
-// A saved plan does what it said, or refuses when the account has changed.
+// A saved plan is applied as saved, or refused if the account has changed.
 func TestSavedPlan(t *testing.T) {
 	worlds(t, "saved", func(t *testing.T, w *world) {
 		w.setup(3, "plan", "--out", "plan.json")
@@ -188,7 +188,7 @@ func TestSavedPlan(t *testing.T) {
 	})
 }
 
-// With --json, standard output is one document that says which kind it is.
+// With --json, standard output is one document with a schema.
 func TestJSON(t *testing.T) {
 	worlds(t, "machine", func(t *testing.T, w *world) {
 		plan := document(t, w.setup(3, "plan", "--json", "--out", "plan.json"))
@@ -208,7 +208,7 @@ func TestJSON(t *testing.T) {
 	})
 }
 
-// document wants exactly one JSON object with a schema on standard output.
+// document checks that standard output is exactly one JSON object with a schema.
 func document(t *testing.T, r result) map[string]any {
 	t.Helper()
 	dec := json.NewDecoder(strings.NewReader(r.stdout))
@@ -226,8 +226,8 @@ func document(t *testing.T, r result) map[string]any {
 	return v
 }
 
-// wantFederated wants machines of web, and of no other app, to be allowed to assume
-// the role, and the policy attached.
+// wantFederated checks that only machines of web are allowed to assume the role,
+// and that the policy is attached.
 func (w *world) wantFederated() {
 	w.t.Helper()
 	if url, audiences := w.provider(); url != "oidc.fly.io/"+w.org || !slices.Equal(audiences, []string{"sts.amazonaws.com"}) {
@@ -281,7 +281,7 @@ func (w *world) statement(sid string) map[string]any {
 	return nil
 }
 
-// texts reads what IAM writes as a string or as a list of them.
+// texts reads a string or a list of strings.
 func texts(v any) []string {
 	switch v := v.(type) {
 	case string:

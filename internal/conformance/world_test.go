@@ -30,17 +30,17 @@ type world struct {
 	t   *testing.T
 	dir string
 	org string
-	// env is the whole environment of the programs that are run.
+	// env is the complete environment of the programs.
 	env []string
-	// endpoint is the account itself, for the AWS CLI and iam; the program is sent
-	// through a proxy that notes its calls.
+	// endpoint is the account itself, for the AWS CLI and iam; the program uses a
+	// proxy that records its calls.
 	endpoint string
 	calls    *recorder
 	iam      *iam.Client
 }
 
-// worlds runs a test in an account of moto's and in one of the sandbox's. Each
-// test names an organisation of its own, as moto's account is shared by all.
+// worlds runs a test in moto's account and in a sandbox. Each test has its own
+// organization, because all tests share moto's account.
 func worlds(t *testing.T, org string, test func(t *testing.T, w *world)) {
 	t.Helper()
 	t.Parallel()
@@ -143,8 +143,8 @@ primary_region = 'ams'
   internal_port = 8080
 `
 
-// environ is this process's environment without anything that points the
-// programs at somebody's AWS account, Fly organisation or git configuration.
+// environ is this process's environment without the settings for a real AWS
+// account, Fly organization or git configuration.
 func environ(dir string) []string {
 	env := slices.DeleteFunc(os.Environ(), func(entry string) bool {
 		return strings.HasPrefix(entry, "AWS_") || strings.HasPrefix(entry, "FLY_") || strings.HasPrefix(entry, "GIT_")
@@ -159,7 +159,7 @@ func environ(dir string) []string {
 	)
 }
 
-// A result is how a program ended.
+// A result is a finished run of a program.
 type result struct {
 	line           string // the command line
 	stdout, stderr string
@@ -187,7 +187,7 @@ func (w *world) exec(env []string, name string, args ...string) result {
 	}
 }
 
-// flyAWS runs the program through the recording proxy and wants an exit code.
+// flyAWS runs the program through the recording proxy and checks its exit code.
 func (w *world) flyAWS(code int, args ...string) result {
 	w.t.Helper()
 	path, err := binary()
@@ -209,7 +209,7 @@ func (w *world) setup(code int, verb string, more ...string) result {
 	return w.flyAWS(code, append(args, more...)...)
 }
 
-// aws runs the AWS CLI and returns what it prints as JSON, nil for nothing.
+// aws runs the AWS CLI and returns its JSON output, nil if empty.
 func (w *world) aws(args ...string) map[string]any {
 	w.t.Helper()
 	r := w.awsCLI(args...)
@@ -226,7 +226,7 @@ func (w *world) aws(args ...string) map[string]any {
 	return v
 }
 
-// awsFails runs the AWS CLI and wants it to report AWS's error code.
+// awsFails runs the AWS CLI and checks that it reports AWS's error code.
 func (w *world) awsFails(code string, args ...string) {
 	w.t.Helper()
 	if r := w.awsCLI(args...); r.code == 0 || !strings.Contains(r.stderr, "("+code+")") {
@@ -274,8 +274,8 @@ func (w *world) providerARN() string {
 
 const s3ReadOnly = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"
 
-// A recorder is a proxy in front of an account that notes the IAM and STS
-// operations that pass.
+// A recorder is a proxy in front of an account that records the IAM and STS
+// operations.
 type recorder struct {
 	url string
 
@@ -292,7 +292,7 @@ func record(t *testing.T, endpoint string) *recorder {
 	r := new(recorder)
 	proxy := &httputil.ReverseProxy{Rewrite: func(p *httputil.ProxyRequest) {
 		p.SetURL(target)
-		p.Out.Host = p.In.Host // which the client signed
+		p.Out.Host = p.In.Host // part of the signature
 	}}
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
 		body, err := io.ReadAll(req.Body)
@@ -319,20 +319,20 @@ func (r *recorder) reset() {
 	r.actions = nil
 }
 
-// all returns the operations since the last run.
+// all returns the operations since the last reset.
 func (r *recorder) all() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.actions)
 }
 
-// writes returns those of the operations that change something. What is neither
-// a Get nor a List counts as one, so that no write goes unseen.
+// writes returns the operations that change something: everything except Get and
+// List.
 func (r *recorder) writes(t *testing.T) []string {
 	t.Helper()
 	actions := r.all()
 	if len(actions) == 0 {
-		t.Fatal("no call passed the proxy; the program talked to something else")
+		t.Fatal("no call went through the proxy; the program used another endpoint")
 	}
 	return slices.DeleteFunc(actions, func(action string) bool {
 		return strings.HasPrefix(action, "Get") || strings.HasPrefix(action, "List")

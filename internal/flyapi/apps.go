@@ -16,41 +16,41 @@ import (
 	"github.com/fly-aws/fly-aws/internal/text"
 )
 
-// maxPages bounds a list of apps, at 200 apps a page.
+// maxPages bounds a list of apps, with 200 apps per page.
 const maxPages = 50
 
-// An App is an app of Fly's.
+// An App is a Fly app.
 type App struct {
 	// ID is opaque; for most apps it is the name.
 	ID   string
 	Name string
-	// Status is "deployed", "suspended", "pending" or another word of Fly's. Only
-	// OrganizationApps fills it.
+	// Status is Fly's, such as "deployed", "suspended" or "pending". Only
+	// OrganizationApps sets it.
 	Status string
-	// Organization is whose app it is. Apps leaves its Name and Type empty.
+	// Organization is the app's owner. Apps leaves its Name and Type empty.
 	Organization Organization
 	// Secrets are the names of the app's secrets, sorted; empty for none. It is nil
-	// when they are not known: OrganizationApps does not ask for them.
+	// when they are unknown, as from OrganizationApps.
 	Secrets []string
 }
 
 const (
-	// appsQuery is flyctl's own.
+	// appsQuery is the same as in flyctl.
 	appsQuery = `query($org: ID, $after: String) {
   apps(type: "container", first: 200, after: $after, organizationId: $org) {
     pageInfo { hasNextPage endCursor }
     nodes { id name status }
   }
 }`
-	// appFields joins what flyctl asks in two. Fly's schema has secrets: [Secret!]!,
-	// so that without the right to see them the whole app is null, and is asked for
-	// without them.
+	// appFields combines two queries of flyctl. In Fly's schema secrets is
+	// [Secret!]!, so the whole app is null for a token that may not see them; then
+	// bareAppFields is queried.
 	appFields     = bareAppFields + " secrets { name }"
 	bareAppFields = "id name organization { id slug rawSlug }"
 )
 
-// OrganizationApps lists the apps of an organization in Fly's order, of which only the ID is
-// used. An organization without apps gives none and no error.
+// OrganizationApps lists the apps of an organization, which is identified by its
+// ID, in Fly's order.
 func (c *Client) OrganizationApps(ctx context.Context, org Organization) ([]App, error) {
 	doing := "listing the apps of the Fly organization " + text.Quote(org.Slug)
 	if org.ID == "" { // Fly would list the apps of all organizations
@@ -80,11 +80,11 @@ func (c *Client) OrganizationApps(ctx context.Context, org Organization) ([]App,
 			return nil, e
 		}
 		if data.Apps == nil {
-			return nil, c.odd(doing, "the answer holds no list")
+			return nil, c.odd(doing, "the response has no list")
 		}
 		for _, node := range data.Apps.Nodes {
 			if node.Name == "" {
-				return nil, c.odd(doing, "an app in the answer has no name")
+				return nil, c.odd(doing, "an app in the response has no name")
 			}
 			apps = append(apps, App{ID: node.ID, Name: node.Name, Status: node.Status, Organization: org})
 		}
@@ -93,40 +93,40 @@ func (c *Client) OrganizationApps(ctx context.Context, org Organization) ([]App,
 		case !data.Apps.PageInfo.HasNextPage:
 			return apps, nil
 		case next == nil || *next == "" || after != nil && *after == *next:
-			return nil, c.odd(doing, "there is a next page, but the answer does not say where")
+			return nil, c.odd(doing, "there is a next page, but the response has no cursor for it")
 		}
 		after = next
 	}
-	return nil, c.odd(doing, "the list has no end")
+	return nil, c.odd(doing, "the list does not end")
 }
 
-// An AppResult is what Fly says of one app that was asked about.
+// An AppResult is the result of looking up one app.
 type AppResult struct {
-	// App is the app, unless there is an Err.
+	// App is the app, unless Err is set.
 	App App
-	// Hidden is why Fly does not tell the names of the app's secrets; nil when
-	// App.Secrets are known.
+	// Hidden is why the names of the app's secrets are unknown; nil when they are
+	// known.
 	Hidden error
-	// Err is why there is no App: an *Error of kindNotFound when there is none of
-	// that name, of kindElsewhere when there is one that the token does not reach.
+	// Err is why there is no App: an *Error of kindNotFound when none has that
+	// name, of kindElsewhere when the token cannot reach it.
 	Err error
 }
 
 const (
-	// appsPerQuery is how many apps one query asks about.
+	// appsPerQuery is how many apps one query looks up.
 	appsPerQuery = 25
-	// appsInFlight bounds the calls about apps that are under way at a time.
+	// appsInFlight bounds the concurrent calls.
 	appsInFlight = 16
 )
 
-// Apps looks up apps by their names, each with its organization and the names of
-// its secrets, many in a call. The error is a failure of Fly's or of the token;
-// the map then has what was learned before. App names are unique in all of Fly
+// Apps looks up apps by name, with their organizations and the names of their
+// secrets, many per call. The error is about Fly or the token as a whole; the map
+// then has what was found before it. App names are unique across all organizations
 // (https://fly.io/docs/apps/overview/).
 //
-// One app that is refused may make null of a whole answer, so what is missing
-// from one is asked for again by itself. GraphQL has no code for why it refuses an
-// app, but the Machines API has.
+// One refused app may make the whole response null, so missing apps are looked up
+// again one by one. GraphQL gives no code for why it refuses an app, but the
+// Machines API gives a status.
 func (c *Client) Apps(ctx context.Context, names []string) (map[string]AppResult, error) {
 	l := &appLookup{client: c, apps: map[string]appState{}}
 	for _, name := range names {
@@ -154,22 +154,22 @@ func (c *Client) Apps(ctx context.Context, names []string) (map[string]AppResult
 	return results, err
 }
 
-// An appLookup is one call of Apps under way.
+// An appLookup is one call of Apps.
 type appLookup struct {
 	client *Client
-	mu     sync.Mutex // held for apps
+	mu     sync.Mutex // guards apps
 	apps   map[string]appState
 }
 
-// An appState is what is known of an app so far.
+// An appState is what is known about an app so far.
 type appState struct {
 	result *AppResult // nil while it is missing
-	// secretsRefused says that an answer had an error about its secrets, which by
-	// Fly's schema cannot be null, so that the app was.
+	// secretsRefused is set when a response had an error for its secrets. They
+	// cannot be null in Fly's schema, so the app is.
 	secretsRefused bool
-	// askedAlone says that a query was about this app alone.
+	// askedAlone is set once a query was about this app only.
 	askedAlone bool
-	// refused is the failure of the last query.
+	// refused is the error of the last query.
 	refused *Error
 }
 
@@ -193,7 +193,7 @@ func (l *appLookup) set(name string, result AppResult) {
 	l.apps[name] = state
 }
 
-// which are the names of the apps of which something is true, sorted.
+// which returns the sorted names of the apps that satisfy is.
 func (l *appLookup) which(is func(appState) bool) []string {
 	var names []string
 	for _, name := range slices.Sorted(maps.Keys(l.apps)) {
@@ -204,7 +204,7 @@ func (l *appLookup) which(is func(appState) bool) []string {
 	return names
 }
 
-// ask asks about apps, many in a query. An app that is not in an answer stays
+// ask looks up apps, many per query. An app that is not in the response stays
 // missing.
 func (l *appLookup) ask(ctx context.Context, names []string, fields string) error {
 	g, ctx := errgroup.WithContext(ctx)
@@ -215,7 +215,7 @@ func (l *appLookup) ask(ctx context.Context, names []string, fields string) erro
 	return g.Wait()
 }
 
-// each does something about each of some apps.
+// each calls do for each name, concurrently.
 func (l *appLookup) each(ctx context.Context, names []string, do func(context.Context, string) error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(appsInFlight)
@@ -231,7 +231,7 @@ func (l *appLookup) askBatch(ctx context.Context, names []string, fields string)
 	if e != nil {
 		return e
 	}
-	var data map[string]*appNode // nil when an app that is refused made it null
+	var data map[string]*appNode // nil when a refused app made it null
 	if len(a.Errors) == 0 || !a.isNull() {
 		if e := l.client.decode(a, &data); e != nil {
 			return e
@@ -267,8 +267,8 @@ func (l *appLookup) noteRefusal(name, alias string, a *graphQLAnswer, refused *E
 	l.apps[name] = state
 }
 
-// askAlone asks about an app that was not in an answer: by itself, without its
-// secrets if these are what is refused, and at last why it is refused.
+// askAlone looks up an app that was missing from a response: by itself, then
+// without its secrets if these were refused, and then asks why it is refused.
 func (l *appLookup) askAlone(ctx context.Context, name string) error {
 	if !l.state(name).askedAlone {
 		if err := l.askBatch(ctx, []string{name}, appFields); err != nil {
@@ -286,8 +286,8 @@ func (l *appLookup) askAlone(ctx context.Context, name string) error {
 	return nil
 }
 
-// explain asks the Machines API about an app that GraphQL refuses, which answers
-// 404 for one that there is not, and 403 for one that the token does not reach
+// explain asks the Machines API about an app that GraphQL refuses. It responds with
+// 404 if the app does not exist and with 403 if the token cannot reach it
 // (superfly/fly-go, flaps/flaps_apps.go).
 func (l *appLookup) explain(ctx context.Context, name string) error {
 	c, q := l.client, appsQuestion([]string{name}, "")
@@ -299,7 +299,7 @@ func (l *appLookup) explain(ctx context.Context, name string) error {
 	}
 	_, e := c.do(ctx, c.machinesRequest(http.MethodGet, path, q.doing))
 	switch {
-	case e == nil: // it is there, and GraphQL has a reason that only Fly knows
+	case e == nil: // it exists; why GraphQL refuses it is unknown
 		return l.state(name).refused
 	case e.Kind == kindNotFound:
 		l.set(name, AppResult{Err: absent})
@@ -324,7 +324,7 @@ func (l *appLookup) askSecrets(ctx context.Context, name string) error {
 	return nil
 }
 
-// An appNode is an app in an answer of GraphQL.
+// An appNode is an app in a GraphQL response.
 type appNode struct {
 	ID           string `json:"id"`
 	Name         string `json:"name"`
@@ -336,10 +336,10 @@ type appNode struct {
 	Secrets []secretName `json:"secrets"`
 }
 
-// app reads an app that was asked for by its name.
+// app converts the response for the app of that name.
 func (c *Client) app(doing, name string, node *appNode) (App, *Error) {
 	if node.Name != name || node.Organization == nil {
-		return App{}, c.odd(doing, "the answer is about another app, or has no organization")
+		return App{}, c.odd(doing, "the response is about another app, or has no organization")
 	}
 	org := Organization{ID: node.Organization.ID, Slug: node.Organization.Slug, RawSlug: node.Organization.RawSlug}
 	if e := c.checkOrganization(doing, org); e != nil {
@@ -348,7 +348,7 @@ func (c *Client) app(doing, name string, node *appNode) (App, *Error) {
 	return App{ID: node.ID, Name: node.Name, Organization: org, Secrets: names(node.Secrets)}, nil
 }
 
-// appsQuestion asks about apps under the aliases a0, a1 and so on.
+// appsQuestion is a query for apps under the aliases a0, a1 and so on.
 func appsQuestion(names []string, fields string) question {
 	var parameters, selections strings.Builder
 	variables := map[string]any{}
@@ -369,7 +369,7 @@ func appsQuestion(names []string, fields string) question {
 	return q
 }
 
-// secretName is a secret in an answer, of which nobody gets more than the name.
+// secretName is a secret in a response.
 type secretName struct {
 	Name string `json:"name"`
 }

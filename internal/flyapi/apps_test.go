@@ -11,8 +11,7 @@ import (
 	"github.com/fly-aws/fly-aws/internal/sandbox"
 )
 
-// manyApps adds apps to a world, each with a secret of its own, and returns their
-// names.
+// manyApps adds apps to a world, each with its own secret, and returns their names.
 func manyApps(w *sandbox.World, n int) []string {
 	names := make([]string, n)
 	for i := range names {
@@ -23,14 +22,13 @@ func manyApps(w *sandbox.World, n int) []string {
 	return names
 }
 
-// Three hundred apps are asked about in twelve calls, each with its organization
-// and secrets.
+// Looking up 300 apps takes twelve calls, with their organizations and secrets.
 func TestManyAppsInFewCalls(t *testing.T) {
 	t.Parallel()
 	var w sandbox.World
 	names := manyApps(&w, 300)
 	c := signedIn(t, start(t, &w), "")
-	results, err := c.Apps(t.Context(), append(names, names[0])) // asked for twice, answered once
+	results, err := c.Apps(t.Context(), append(names, names[0])) // a duplicate counts once
 	if err != nil || len(results) != 300 {
 		t.Fatalf("got %d apps, %v", len(results), err)
 	}
@@ -46,7 +44,7 @@ func TestManyAppsInFewCalls(t *testing.T) {
 	}
 }
 
-// Queries about many apps go out together, but only so many at a time.
+// Queries about many apps run in parallel, up to a limit.
 func TestAppsInFlight(t *testing.T) {
 	t.Parallel()
 	const most = 16
@@ -79,8 +77,8 @@ func TestAppsInFlight(t *testing.T) {
 	}
 }
 
-// What keeps one app from being told costs no other app its answer, also where it
-// makes null of the whole answer.
+// A refused app does not affect other apps, even if it makes the whole response
+// null.
 func TestAppsAmongOthers(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -88,10 +86,11 @@ func TestAppsAmongOthers(t *testing.T) {
 		nullsData bool
 		calls     int
 	}{
-		// Four queries; for each of two apps a query of its own, and why; one without
-		// secrets, and the secrets.
+		// Four queries; for each of two apps its own query and the reason; one
+		// without secrets, and the secrets.
 		{"each by itself", false, 4 + 2*2 + 2},
-		// The same, and queries for the 23 and 24 apps that share answers with these.
+		// The same, and queries for the 23 and 24 apps that share responses with
+		// these.
 		{"whole answers", true, 4 + 2*2 + 2 + 23 + 24},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -131,8 +130,8 @@ func TestAppsAmongOthers(t *testing.T) {
 	}
 }
 
-// A failure of Fly's, or of the token, is one of the whole call, which ends at
-// once and gives what it has.
+// A failure of Fly or of the token ends the whole call immediately; it returns what
+// it has.
 func TestAppsFail(t *testing.T) {
 	t.Parallel()
 	t.Run("a bad token", func(t *testing.T) {

@@ -20,7 +20,7 @@ import (
 	"github.com/fly-aws/fly-aws/internal/text"
 )
 
-// Where Fly's APIs are.
+// The base URLs of Fly's APIs.
 const (
 	defaultBaseURL     = "https://api.fly.io"
 	defaultMachinesURL = "https://api.machines.dev"
@@ -28,41 +28,41 @@ const (
 
 const (
 	defaultTimeout = 10 * time.Second
-	// maxAttempts and maxElapsed bound the repetition of a read. No attempt begins
-	// later than maxElapsed.
+	// maxAttempts and maxElapsed bound the retries of a read. No attempt starts
+	// after maxElapsed.
 	maxAttempts = 4
 	maxElapsed  = 20 * time.Second
-	// maxAnswer bounds an answer. The largest are lists of machines, of which each
-	// has some kilobytes.
+	// maxAnswer bounds a response. The largest are lists of machines, with a few
+	// kilobytes each.
 	maxAnswer = 16 << 20
-	// maxRefusal bounds what is read of an answer that is an error.
+	// maxRefusal bounds what is read of an error response.
 	maxRefusal = 64 << 10
 )
 
-// Options are for New.
+// Options are the options of New.
 type Options struct {
-	// Token is who asks; FindToken finds it.
+	// Token authenticates the requests; see FindToken.
 	Token Token
-	// BaseURL is that of the GraphQL API, FLY_API_BASE_URL to flyctl; "" is
+	// BaseURL is the base URL of the GraphQL API (flyctl's FLY_API_BASE_URL); "" is
 	// defaultBaseURL.
 	BaseURL string
-	// MachinesURL is that of the Machines API, FLY_FLAPS_BASE_URL to flyctl; "" is
-	// defaultMachinesURL.
+	// MachinesURL is the base URL of the Machines API (flyctl's
+	// FLY_FLAPS_BASE_URL); "" is defaultMachinesURL.
 	MachinesURL string
 	// Version of fly-aws, for the User-Agent "fly-aws/<version>".
 	Version string
-	// Timeout is how long one request may take; 0 is ten seconds. A read is
-	// repeated when Fly has trouble, so that a call may take 20 seconds more.
+	// Timeout is the timeout per attempt; 0 is ten seconds. Failed reads are
+	// retried for up to 20 seconds more.
 	Timeout time.Duration
-	// Transport makes the requests; nil is one as http.DefaultTransport.
+	// Transport makes the requests; nil is one like http.DefaultTransport.
 	Transport http.RoundTripper
 }
 
-// A Client asks Fly. Its methods may be called from several goroutines. All
-// their errors are *Error. One of kindCanceled also matches context.Canceled, and
-// one of KindTimeout context.DeadlineExceeded.
+// A Client calls Fly's APIs. It is safe for concurrent use. All errors are *Error;
+// kindCanceled also matches context.Canceled, and KindTimeout
+// context.DeadlineExceeded.
 type Client struct {
-	base, machines string // without a slash at their end
+	base, machines string // without a trailing slash
 	token          Token
 	agent          string
 	timeout        time.Duration
@@ -70,10 +70,10 @@ type Client struct {
 	backOff        func() backoff.BackOff
 }
 
-// New makes a Client; it asks nothing yet. The error is an *Error of
-// kindNotSignedIn if there is no token, or of kindEndpoint if a URL is not https.
-// Plain http is good for loopback and for Fly's private network, where the
-// Machines API has no TLS (http://_api.internal:4280, according to
+// New makes a Client without calling Fly. The error is an *Error of kindNotSignedIn
+// if there is no token, or of kindEndpoint if a URL is not https. Plain http is
+// accepted for loopback and for Fly's private network, where the Machines API has
+// no TLS (http://_api.internal:4280, according to
 // https://fly.io/docs/machines/api/working-with-machines-api/).
 func New(o Options) (*Client, error) {
 	if o.Token.IsZero() {
@@ -99,7 +99,7 @@ func New(o Options) (*Client, error) {
 	}
 	c.http = &http.Client{
 		Transport: transport,
-		// A redirect would take the token to where nobody wanted it.
+		// A redirect could send the token to another host.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return c, nil
@@ -115,7 +115,7 @@ func defaultTransport() http.RoundTripper {
 	return t
 }
 
-// userAgent leaves out of a version what a header must not hold.
+// userAgent drops characters of the version that a header must not have.
 func userAgent(version string) string {
 	version, _, _ = strings.Cut(version, " ")
 	if version == "" || !visible(version) {
@@ -124,7 +124,7 @@ func userAgent(version string) string {
 	return "fly-aws/" + version
 }
 
-// endpoint checks the base URL of an API.
+// endpoint checks an API's base URL.
 func endpoint(api, base, otherwise string) (string, error) {
 	if base == "" {
 		return otherwise, nil
@@ -134,22 +134,22 @@ func endpoint(api, base, otherwise string) (string, error) {
 	}
 	u, err := url.Parse(base)
 	switch {
-	case err != nil: // the error repeats the URL, which may hold a password
+	case err != nil: // the error repeats the URL, which may contain a password
 		return refuse("it is not a URL")
 	case u.User != nil:
-		return refuse("it holds a user name or a password")
+		return refuse("it contains a user name or a password")
 	case u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
 		return refuse(text.Quote(base) + " does not begin with https:// and a host")
 	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
-		return refuse(text.Quote(base) + " has more after its path")
+		return refuse(text.Quote(base) + " has a query or a fragment")
 	case u.Scheme == "http" && !private(u.Hostname()):
-		return refuse(text.Quote(base) + " is not https, and the token would cross the network in the clear")
+		return refuse(text.Quote(base) + " is not https, and the token would be sent unencrypted")
 	}
 	return strings.TrimRight(u.String(), "/"), nil
 }
 
-// private says whether a host is this machine, or in Fly's private network,
-// which is encrypted (https://fly.io/docs/networking/private-networking/).
+// private reports whether a host is this machine or in Fly's private network, which
+// is encrypted (https://fly.io/docs/networking/private-networking/).
 func private(host string) bool {
 	host = strings.ToLower(host)
 	if host == "localhost" || strings.HasSuffix(host, ".internal") {
@@ -159,22 +159,22 @@ func private(host string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
-// A request is one question to Fly.
+// A request is one call to Fly.
 type request struct {
-	// doing is what the question is for, as in Error.Doing.
+	// doing is what the call is for, as in Error.Doing.
 	doing       string
 	method, url string
 	// body is sent as JSON; nil is none.
 	body any
-	// headers are the Authorizations to try, one after the other.
+	// headers are the Authorization headers to try, in order.
 	headers []string
-	// once says that it must not be repeated, because it does something.
+	// once prevents retries, for a request with side effects.
 	once bool
-	// timeout is how long an attempt may take.
+	// timeout is the timeout per attempt.
 	timeout time.Duration
 }
 
-// An answer is that of a request which succeeded.
+// An answer is the response to a request that succeeded.
 type answer struct {
 	*request
 	host      string
@@ -183,7 +183,7 @@ type answer struct {
 	body      []byte
 }
 
-// do makes a request, and makes it again if it is a read and there is hope.
+// do makes a request and retries a read after a retryable error.
 func (c *Client) do(ctx context.Context, r request) (*answer, *Error) {
 	var body []byte
 	if r.body != nil {
@@ -221,13 +221,13 @@ func (c *Client) do(ctx context.Context, r request) (*answer, *Error) {
 	return nil, failure
 }
 
-// retryable says whether the same request may succeed a moment later.
+// retryable reports whether the same request may succeed later.
 func (e *Error) retryable() bool {
 	switch e.Kind {
 	case kindRateLimited, kindDown, KindTimeout:
 		return true
 	case kindUnreachable:
-		// A name that does not exist and a certificate that is wrong stay so.
+		// An unknown host name or a bad certificate does not go away.
 		var dns *net.DNSError
 		var certificate *tls.CertificateVerificationError
 		return !errors.As(e.Err, &certificate) && (!errors.As(e.Err, &dns) || !dns.IsNotFound)
@@ -235,8 +235,8 @@ func (e *Error) retryable() bool {
 	return false
 }
 
-// attempt makes a request once with each Authorization, until Fly accepts one.
-// The duration is how long Fly wants to be left alone.
+// attempt makes a request once with each Authorization header, until Fly accepts
+// one. The duration is Fly's Retry-After.
 func (c *Client) attempt(ctx context.Context, r *request, body []byte) (a *answer, pause time.Duration, e *Error) {
 	for _, header := range r.headers {
 		a, pause, e = c.send(ctx, r, body, header)
@@ -251,8 +251,8 @@ func (c *Client) send(ctx context.Context, r *request, body []byte, header strin
 	limited, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(limited, r.method, r.url, bytes.NewReader(body))
-	if err != nil { // the URL was checked, and names in it were escaped
-		return nil, 0, &Error{Kind: kindRefused, Doing: r.doing, Reason: "the request cannot be made"}
+	if err != nil { // cannot happen: the URL was checked, and names in it were escaped
+		return nil, 0, &Error{Kind: kindRefused, Doing: r.doing, Reason: "the request cannot be created"}
 	}
 	req.Header.Set("Authorization", header)
 	req.Header.Set("User-Agent", c.agent)
@@ -279,14 +279,14 @@ func (c *Client) send(ctx context.Context, r *request, body []byte, header strin
 	case a.status < 200 || a.status > 299:
 		return nil, retryAfter(resp.Header), c.refused(a, resp.Header)
 	case len(a.body) > maxAnswer:
-		return nil, 0, c.fail(a, kindUnexpected, "the answer is larger than 16 MB")
+		return nil, 0, c.fail(a, kindUnexpected, "the response is larger than 16 MB")
 	case isHTML(resp.Header, a.body):
-		return nil, 0, c.fail(a, kindUnexpected, "the answer is a web page")
+		return nil, 0, c.fail(a, kindUnexpected, "the response is a web page")
 	}
 	return a, 0, nil
 }
 
-// fail is the failure of a request that got an answer.
+// fail makes the error for a request with a response.
 func (c *Client) fail(a *answer, kind Kind, reason string) *Error {
 	return &Error{
 		Kind: kind, Doing: a.doing, Source: c.token.Source(), Host: a.host,
@@ -294,7 +294,7 @@ func (c *Client) fail(a *answer, kind Kind, reason string) *Error {
 	}
 }
 
-// unanswered is the failure of a request that got no answer, or half of one.
+// unanswered makes the error for a request with no response, or a partial one.
 func (c *Client) unanswered(limited context.Context, a *answer, err error) *Error {
 	e := c.fail(a, kindUnreachable, "")
 	var timeout net.Error
@@ -308,14 +308,14 @@ func (c *Client) unanswered(limited context.Context, a *answer, err error) *Erro
 	}
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		e.Reason = "the connection ended before the answer did"
+		e.Reason = "the connection closed in the middle of the response"
 	default:
 		e.Err = &networkError{c.token.redact(err.Error()), err}
 	}
 	return e
 }
 
-// networkError is an error of the network without the token in its words.
+// networkError is a network error whose text has no token in it.
 type networkError struct {
 	words string
 	err   error
@@ -324,19 +324,19 @@ type networkError struct {
 func (e *networkError) Error() string { return e.words }
 func (e *networkError) Unwrap() error { return e.err }
 
-// refused is the failure of an answer whose status says so. Errors of the
-// Machines API are {"error": …, "message": …, "status": …}, of which only the
-// first is always there (superfly/fly-go, flaps/flaps_error.go).
+// refused makes the error for a response with an error status. Errors of the
+// Machines API are {"error": …, "message": …, "status": …}; the last two are
+// optional (superfly/fly-go, flaps/flaps_error.go).
 func (c *Client) refused(a *answer, h http.Header) *Error {
 	e := c.fail(a, kindRefused, "")
 	var object struct {
 		Error   string `json:"error"`
 		Message string `json:"message"`
-		Status  any    `json:"status"` // a word; proxies may put a number there
+		Status  any    `json:"status"` // a word; from a proxy maybe a number
 	}
 	switch {
 	case isHTML(h, a.body):
-		e.Reason = "the answer is a web page"
+		e.Reason = "the response is a web page"
 	case json.Unmarshal(a.body, &object) == nil:
 		code, _ := object.Status.(string)
 		e.Code, e.Message = c.clean(code), c.clean(object.Error)
@@ -358,17 +358,17 @@ func (c *Client) refused(a *answer, h http.Header) *Error {
 	case e.Message == "":
 		e.Kind = kindUnexpected
 		if status < 400 && e.Reason == "" {
-			e.Reason = "it sends elsewhere"
+			e.Reason = "it is a redirect"
 		}
 	}
 	return e
 }
 
-// clean makes a text of Fly's fit for an error: see text.Line.
+// clean makes text from Fly safe for an error: see text.Line.
 func (c *Client) clean(s string) string { return text.Line(c.token.redact(s)) }
 
-// retryAfter reads the header Retry-After in seconds; 0 when there is none. A
-// date is not worth the while: backing off does.
+// retryAfter reads the Retry-After header in seconds; 0 when absent. A date is
+// ignored.
 func retryAfter(h http.Header) time.Duration {
 	n, err := strconv.Atoi(h.Get("Retry-After"))
 	if err != nil || n < 0 || n > 3600 {

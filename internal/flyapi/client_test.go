@@ -19,7 +19,7 @@ import (
 	"github.com/fly-aws/fly-aws/internal/flyapi"
 )
 
-// newClient makes a client that does not wait between two attempts.
+// newClient makes a client that does not wait between attempts.
 func newClient(t testing.TB, o flyapi.Options) *flyapi.Client {
 	t.Helper()
 	if o.Token.IsZero() {
@@ -32,15 +32,15 @@ func newClient(t testing.TB, o flyapi.Options) *flyapi.Client {
 	return flyapi.Impatient(c)
 }
 
-// A reply is what a server answers one request with.
+// A reply is a server's response to one request.
 type reply struct {
 	status int
 	header map[string]string
 	body   string
 }
 
-// served is a client of a server that gives the replies in their order, the last
-// one again and again, and what the server was asked.
+// served returns a client of a server that sends the replies in order and then
+// repeats the last, and a function that returns the server's requests.
 func served(t *testing.T, o flyapi.Options, replies ...reply) (*flyapi.Client, func() []string) {
 	t.Helper()
 	var mu sync.Mutex
@@ -75,7 +75,7 @@ func served(t *testing.T, o flyapi.Options, replies ...reply) (*flyapi.Client, f
 
 const page = "<!DOCTYPE html><html><title>\x1b[31m502</title></html>"
 
-// Whatever a server answers, each cause has its own kind and words.
+// Each failure of a server has its own kind and text.
 func TestAnswers(t *testing.T) {
 	t.Parallel()
 	organizations := func(c *flyapi.Client) error {
@@ -120,7 +120,7 @@ func TestAnswers(t *testing.T) {
 		{"token refused in GraphQL", organizations, []reply{graphQLRefusal("You must be authenticated to view this."), {status: 401}}, flyapi.KindToken, "wrong, expired or revoked", 2},
 		{"token not for this", organizations, []reply{graphQLRefusal("Not authorized"), {status: 200, body: `{"tokens":[{"org_slug":"acme","apps":["web"]}]}`}}, "not-allowed", "listing the Fly organizations: the token from FLY_API_TOKEN may not do this: Not authorized", 2},
 		{"refused to a good token", organizations, []reply{graphQLRefusal("boom"), {status: 200, body: `{"tokens":[{"org_slug":"acme","apps":[]},{"apps":["web"]}]}`}}, "refused", "listing the Fly organizations: Fly refused: boom", 2},
-		{"token of unknown worth", organizations, []reply{graphQLRefusal("Not authorized"), {status: 418, body: "?"}}, "refused", "Not authorized: whether the token is still valid is not known", 2},
+		{"token that cannot be checked", organizations, []reply{graphQLRefusal("Not authorized"), {status: 418, body: "?"}}, "refused", "Not authorized: it is unknown whether the token is still valid", 2},
 		{"refused by GraphQL, and the list too", organization, []reply{graphQLRefusal("no")}, "refused", "Fly refused: no", 3},
 		{"forbidden by the Machines API", secrets, []reply{{status: 403, body: `{"error":"unauthorized"}`}}, "not-allowed", "unauthorized (status 403", 1},
 		{"no such organization", organization, []reply{graphQLRefusal("Could not find Organization"), {status: 200, body: `{"data":{"organizations":{"nodes":[{"id":"1","slug":"void","rawSlug":"void"}]}}}`}}, "not-found", `there is no Fly organization "acme"`, 2},
@@ -131,39 +131,39 @@ func TestAnswers(t *testing.T) {
 		{"token refused when asked about an app", web, []reply{graphQLRefusal("no"), {status: 401}}, flyapi.KindToken, "wrong, expired or revoked", 2},
 		{"app that is there and refused", web, []reply{graphQLRefusal("no"), {status: 200, body: `{}`}}, "refused", `looking up the Fly app "web": Fly refused: no`, 2},
 		{"null app that is there", web, []reply{{status: 200, body: `{"data":{"a0":null}}`}, {status: 200, body: `{}`}}, "refused", "null, without a reason", 2},
-		{"app that is not answered", web, []reply{{status: 200, body: `{"data":{}}`}}, "unexpected", "another shape", 1},
-		{"app of others", web, []reply{graphQLRefusal(`Could not find App "web"`), {status: 403, body: `{"error":"unauthorized"}`}}, "elsewhere", `the Fly app "web" exists, but not for the token`, 2},
+		{"app that is not answered", web, []reply{{status: 200, body: `{"data":{}}`}}, "unexpected", "does not match the query", 1},
+		{"app of another organization", web, []reply{graphQLRefusal(`Could not find App "web"`), {status: 403, body: `{"error":"unauthorized"}`}}, "elsewhere", `the Fly app "web" exists, but not for the token`, 2},
 		{"app of machines absent", machines, []reply{{status: 404, body: `{"error":"app not found"}`}}, "not-found", `there is no Fly app "web"`, 1},
 		{"rate limited", organizations, []reply{{status: 429, header: map[string]string{"Retry-After": "0"}}}, "rate-limited", "Fly limits the rate of requests (4 attempts, status 429", 4},
 		{"rate limited for long", machines, []reply{{status: 429, header: map[string]string{"Retry-After": "3000"}}}, "rate-limited", "rate of requests (status 429", 1},
 		{"down", apps, []reply{{status: 503}}, "down", `listing the apps of the Fly organization "acme": Fly's API has trouble at the moment (4 attempts, status 503, request "01JNRQ9VVK-ams")`, 4},
-		{"down with a page", web, []reply{{status: 502, header: html, body: page}}, "down", "the answer is a web page", 4},
+		{"down with a page", web, []reply{{status: 502, header: html, body: page}}, "down", "the response is a web page", 4},
 		{"a command is not repeated", exec, []reply{{status: 503}}, "down", "status 503", 1},
 		{"machine not started", exec, []reply{{status: 412, body: `{"error":"failed_precondition: machine not in started state"}`}}, "refused", "machine not in started state", 1},
 		{"code and message of REST", exec, []reply{{status: 422, body: `{"error":"a","message":"b","status":"insufficient_capacity"}`}}, "refused", "Fly refused: insufficient_capacity: a: b (status 422", 1},
 		{"no such machine", exec, []reply{{status: 404, body: `{"error":"machine not found"}`}}, "not-found", `there is no machine "m1" in the Fly app "web"`, 1},
-		{"page instead of an answer", organizations, []reply{{status: 200, header: html, body: page}}, "unexpected", "the answer is a web page", 1},
-		{"page without a type", machines, []reply{{status: 200, body: "\n" + page}}, "unexpected", "the answer is a web page", 1},
+		{"page instead of an answer", organizations, []reply{{status: 200, header: html, body: page}}, "unexpected", "the response is a web page", 1},
+		{"page without a type", machines, []reply{{status: 200, body: "\n" + page}}, "unexpected", "the response is a web page", 1},
 		{"wrong base URL", organizations, []reply{{status: 404, body: "not here"}}, "unexpected", "did not answer as Fly's API does", 1},
 		{"wrong base URL with JSON", organizations, []reply{{status: 404, body: `{"error":"not found"}`}}, "unexpected", "did not answer as Fly's API does", 1},
-		{"redirect", organizations, []reply{{status: 307, header: map[string]string{"Location": "https://evil.example/"}}}, "unexpected", "it sends elsewhere", 1},
-		{"too large", machines, []reply{{status: 200, body: "[" + strings.Repeat(" ", 16<<20) + "]"}}, "unexpected", "the answer is larger than 16 MB", 1},
+		{"redirect", organizations, []reply{{status: 307, header: map[string]string{"Location": "https://evil.example/"}}}, "unexpected", "it is a redirect", 1},
+		{"too large", machines, []reply{{status: 200, body: "[" + strings.Repeat(" ", 16<<20) + "]"}}, "unexpected", "the response is larger than 16 MB", 1},
 		{"empty", organizations, []reply{{status: 200}}, "unexpected", "not that of a GraphQL API", 1},
-		{"null", organizations, []reply{{status: 200, body: "null"}}, "unexpected", "another shape", 1},
+		{"null", organizations, []reply{{status: 200, body: "null"}}, "unexpected", "does not match the query", 1},
 		{"cut off", organizations, []reply{{status: 200, body: `{"data":{"organ`}}, "unexpected", "not that of a GraphQL API", 1},
-		{"no data", organizations, []reply{{status: 200, body: `{"data":{}}`}}, "unexpected", "holds no list", 1},
-		{"data of another question", web, []reply{{status: 200, body: `{"data":{"organization":{}}}`}}, "unexpected", "another shape", 1},
+		{"no data", organizations, []reply{{status: 200, body: `{"data":{}}`}}, "unexpected", "has no list", 1},
+		{"data of another question", web, []reply{{status: 200, body: `{"data":{"organization":{}}}`}}, "unexpected", "does not match the query", 1},
 		{"app of another name", web, []reply{{status: 200, body: `{"data":{"a0":{"id":"x","name":"x","organization":{"id":"1","slug":"a","rawSlug":"a"},"secrets":[]}}}`}}, "unexpected", "about another app", 1},
-		{"no raw slug", organization, []reply{{status: 200, body: `{"data":{"organization":{"id":"1","slug":"personal","rawSlug":"","name":"","type":""}}}`}}, "unexpected", "does not tell the raw slug", 1},
-		{"the alias as raw slug", organization, []reply{{status: 200, body: `{"data":{"organization":{"id":"1","slug":"personal","rawSlug":"personal","name":"","type":""}}}`}}, "unexpected", "does not tell the raw slug", 1},
-		{"the alias as raw slug of an app", web, []reply{{status: 200, body: `{"data":{"a0":{"id":"web","name":"web","organization":{"id":"1","slug":"personal","rawSlug":"personal"},"secrets":[]}}}`}}, "unexpected", "does not tell the raw slug", 1},
-		{"the alias in a list", organizations, []reply{{status: 200, body: `{"data":{"organizations":{"nodes":[{"id":"1","slug":"personal","rawSlug":"personal"}]}}}`}}, "unexpected", "does not tell the raw slug", 1},
+		{"no raw slug", organization, []reply{{status: 200, body: `{"data":{"organization":{"id":"1","slug":"personal","rawSlug":"","name":"","type":""}}}`}}, "unexpected", "has no valid raw slug", 1},
+		{"the alias as raw slug", organization, []reply{{status: 200, body: `{"data":{"organization":{"id":"1","slug":"personal","rawSlug":"personal","name":"","type":""}}}`}}, "unexpected", "has no valid raw slug", 1},
+		{"the alias as raw slug of an app", web, []reply{{status: 200, body: `{"data":{"a0":{"id":"web","name":"web","organization":{"id":"1","slug":"personal","rawSlug":"personal"},"secrets":[]}}}`}}, "unexpected", "has no valid raw slug", 1},
+		{"the alias in a list", organizations, []reply{{status: 200, body: `{"data":{"organizations":{"nodes":[{"id":"1","slug":"personal","rawSlug":"personal"}]}}}`}}, "unexpected", "has no valid raw slug", 1},
 		{"organization without ID", organizations, []reply{{status: 200, body: `{"data":{"organizations":{"nodes":[{}]}}}`}}, "unexpected", "no ID or no slug", 1},
 		{"app without name", apps, []reply{{status: 200, body: `{"data":{"apps":{"pageInfo":{"hasNextPage":false,"endCursor":null},"nodes":[{"id":"a"}]}}}`}}, "unexpected", "has no name", 1},
-		{"list without a cursor", apps, []reply{{status: 200, body: `{"data":{"apps":{"pageInfo":{"hasNextPage":true,"endCursor":null},"nodes":[]}}}`}}, "unexpected", "does not say where", 1},
-		{"list that goes in a circle", apps, []reply{{status: 200, body: `{"data":{"apps":{"pageInfo":{"hasNextPage":true,"endCursor":"c"},"nodes":[]}}}`}}, "unexpected", "does not say where", 2},
+		{"list without a cursor", apps, []reply{{status: 200, body: `{"data":{"apps":{"pageInfo":{"hasNextPage":true,"endCursor":null},"nodes":[]}}}`}}, "unexpected", "has no cursor", 1},
+		{"list that goes in a circle", apps, []reply{{status: 200, body: `{"data":{"apps":{"pageInfo":{"hasNextPage":true,"endCursor":"c"},"nodes":[]}}}`}}, "unexpected", "has no cursor", 2},
 		{"machine without name", machines, []reply{{status: 200, body: `[{"id":"m1"}]`}}, "unexpected", "no ID or no name", 1},
-		{"object for a list", machines, []reply{{status: 200, body: `{}`}}, "unexpected", "another shape", 1},
+		{"object for a list", machines, []reply{{status: 200, body: `{}`}}, "unexpected", "not that of the Machines API", 1},
 		{"GraphQL error", organizations, []reply{graphQLRefusal("Field 'rawSlug' doesn't exist on type 'Organization'")}, "refused", "Fly refused: Field 'rawSlug' doesn't exist on type 'Organization'", 2},
 		{"status as a number", machines, []reply{{status: 404, body: `{"error":"app not found","status":404}`}}, "not-found", `there is no Fly app "web"`, 1},
 		{"app that may be of others", web, []reply{graphQLRefusal(`Could not find App "web"`), {status: 503}}, "down", `looking up the Fly app "web": Fly's API has trouble`, 5},
@@ -191,18 +191,18 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// hiddenSecrets is the answer about an app to a token that may not see the names
-// of its secrets: by Fly's schema they cannot be null, so the app is.
+// hiddenSecrets is the response about an app to a token that may not see its
+// secrets: they cannot be null in Fly's schema, so the app is.
 var hiddenSecrets = reply{status: 200, body: `{"errors":[{"message":"no","path":["a0","secrets"]}],"data":{"a0":null}}`}
 
-// graphQLRefusal is an error of GraphQL; the message is JSON but for quotes.
+// graphQLRefusal is a GraphQL error; the message is JSON without quotes.
 func graphQLRefusal(message string) reply {
 	message = strings.ReplaceAll(message, `"`, `\"`)
 	return reply{status: 200, body: `{"errors":[{"message":"` + message + `","path":["x"]}],"data":null}`}
 }
 
-// An OAuth token is judged by whether the Machines API takes it, and macaroons
-// beside it that GraphQL does not get are not asked for.
+// An OAuth token is checked with the Machines API; macaroons beside it, which are
+// not sent to GraphQL, are not checked.
 func TestJudgeOAuthToken(t *testing.T) {
 	t.Parallel()
 	refused := graphQLRefusal("You must be authenticated to view this.")
@@ -229,7 +229,7 @@ func TestJudgeOAuthToken(t *testing.T) {
 	}
 }
 
-// An organization that GraphQL refuses is one of the list, or there is none.
+// An organization that GraphQL refuses is looked up in the list.
 func TestRefusedOrganization(t *testing.T) {
 	t.Parallel()
 	list := reply{status: 200, body: `{"data":{"organizations":{"nodes":[{"id":"1","slug":"personal","rawSlug":"ann-smith"}]}}}`}
@@ -241,7 +241,7 @@ func TestRefusedOrganization(t *testing.T) {
 	}
 }
 
-// What passes is waited for: a read succeeds at last.
+// A read is retried until it succeeds.
 func TestReadsAreRepeated(t *testing.T) {
 	t.Parallel()
 	c, asked := served(t, flyapi.Options{},
@@ -267,7 +267,7 @@ func TestReadsAreRepeated(t *testing.T) {
 	}
 }
 
-// Where macaroons of flyctl's file have expired, its OAuth token is tried.
+// If the macaroons of flyctl's file have expired, its OAuth token is tried.
 func TestOtherTokenIsTried(t *testing.T) {
 	t.Parallel()
 	token := parse(t, macaroon+","+oauth, flyapi.Source("/home/a/.fly/config.yml"))
@@ -284,8 +284,8 @@ func TestOtherTokenIsTried(t *testing.T) {
 	}
 }
 
-// Secrets that GraphQL does not tell are asked of the Machines API, and are unknown
-// when that does not tell them either.
+// Secrets that GraphQL hides are read from the Machines API, and are unknown if
+// that hides them too.
 func TestHiddenSecrets(t *testing.T) {
 	t.Parallel()
 	const app = `"a0":{"id":"web","name":"web","organization":{"id":"1","slug":"acme","rawSlug":"acme"}`
@@ -324,7 +324,7 @@ func TestHiddenSecrets(t *testing.T) {
 	}
 }
 
-// A list of apps that never ends is left.
+// A list of apps that does not end is given up.
 func TestEndlessApps(t *testing.T) {
 	t.Parallel()
 	n := 0
@@ -333,12 +333,12 @@ func TestEndlessApps(t *testing.T) {
 		return answer(200, fmt.Sprintf(`{"data":{"apps":{"pageInfo":{"hasNextPage":true,"endCursor":"c%d"},"nodes":[{"id":"a","name":"a","status":""}]}}}`, n)), nil
 	})})
 	_, err := c.OrganizationApps(t.Context(), flyapi.Organization{ID: "1", Slug: "acme"})
-	if e := failure(t, err, "unexpected"); n != 50 || !strings.Contains(e.Error(), "no end") {
+	if e := failure(t, err, "unexpected"); n != 50 || !strings.Contains(e.Error(), "does not end") {
 		t.Errorf("after %d pages: %s", n, e)
 	}
 }
 
-// Names that could lead a path astray are not even asked for.
+// Names that could change a path are not sent.
 func TestNamesThatCannotBe(t *testing.T) {
 	t.Parallel()
 	c, asked := served(t, flyapi.Options{}, reply{status: 200, body: `{"data":{"a0":null}}`})
@@ -408,7 +408,7 @@ func TestNetwork(t *testing.T) {
 		{"refused", &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connect: connection refused")}, "unreachable", `"api.fly.io" cannot be reached: dial tcp: connect: connection refused (4 attempts)`, 4},
 		{"no such host", &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "api.fly.io", IsNotFound: true}}, "unreachable", "no such host", 1},
 		{"wrong certificate", &tls.CertificateVerificationError{Err: errors.New("x509: signed by unknown authority")}, "unreachable", "signed by unknown authority", 1},
-		{"broken off", io.ErrUnexpectedEOF, "unreachable", "the connection ended before the answer did (4 attempts)", 4},
+		{"broken off", io.ErrUnexpectedEOF, "unreachable", "the connection closed in the middle of the response (4 attempts)", 4},
 		{"slow", context.DeadlineExceeded, flyapi.KindTimeout, `"api.fly.io" did not answer in time (4 attempts)`, 4},
 		{"an error that tells the token", errors.New("bad \x1b header " + macaroon), "unreachable", `bad \x1b header [token]`, 4},
 	} {
@@ -427,7 +427,7 @@ func TestNetwork(t *testing.T) {
 	}
 }
 
-// The context ends a call at once, in an attempt and between two.
+// The context ends a call immediately, during an attempt and between two.
 func TestContext(t *testing.T) {
 	t.Parallel()
 	t.Run("canceled in an attempt", func(t *testing.T) {
@@ -508,9 +508,9 @@ func TestMintToken(t *testing.T) {
 	}
 }
 
-// FuzzAnswers holds that no answer makes a call panic, hang, or fail with words
-// that are not fit for a terminal; and that no organization comes out of it
-// without a raw slug.
+// FuzzAnswers checks that no response makes a call panic, hang, or fail with text
+// that is unsafe for a terminal, and that no organization is returned without a raw
+// slug.
 func FuzzAnswers(f *testing.F) {
 	for _, seed := range []struct {
 		status int

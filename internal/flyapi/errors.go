@@ -13,73 +13,73 @@ type Kind string
 
 // The kinds of an Error.
 const (
-	// kindNotSignedIn: there is no token anywhere. Source is the config file that
-	// was looked at, if any.
+	// kindNotSignedIn: there is no token. Source is the config file that was
+	// searched, if any.
 	kindNotSignedIn Kind = "not-signed-in"
-	// kindSignIn: what should hold the token, Source, cannot be used.
+	// kindSignIn: Source should hold the token and cannot be used.
 	kindSignIn Kind = "sign-in"
-	// kindEndpoint: a URL that replaces the one of Fly's API cannot be used.
+	// kindEndpoint: an override of an API's URL cannot be used.
 	kindEndpoint Kind = "endpoint"
-	// KindToken: Fly does not take the token. It is wrong, expired or revoked.
+	// KindToken: Fly does not accept the token. It is wrong, expired or revoked.
 	KindToken Kind = "token"
-	// kindNotAllowed: the token is good, but not for this; it is limited to an app,
-	// an organization or to reading.
+	// kindNotAllowed: the token is valid but limited, to an app, an organization or
+	// reading.
 	kindNotAllowed Kind = "not-allowed"
-	// kindElsewhere: the app exists, but out of the token's reach. It belongs to
+	// kindElsewhere: the app exists, but the token cannot reach it. It belongs to
 	// another organization, or the token is limited to other apps.
 	kindElsewhere Kind = "elsewhere"
-	// kindNotFound: there is no such app, organization or machine. Fly says the same
-	// of an organization that the token does not reach.
+	// kindNotFound: there is no such app, organization or machine. Fly gives the
+	// same response for an organization that the token cannot reach.
 	kindNotFound Kind = "not-found"
-	// kindRateLimited: Fly limits how often it may be asked.
+	// kindRateLimited: there were too many requests.
 	kindRateLimited Kind = "rate-limited"
-	// kindDown: Fly's API has trouble of its own.
+	// kindDown: Fly's API failed with a server error.
 	kindDown Kind = "down"
-	// kindUnreachable: no connection, or it broke.
+	// kindUnreachable: there was no connection, or it broke.
 	kindUnreachable Kind = "unreachable"
-	// KindTimeout: no answer in time.
+	// KindTimeout: there was no response in time.
 	KindTimeout Kind = "timeout"
 	// kindCanceled: the context was canceled.
 	kindCanceled Kind = "canceled"
-	// kindRefused: Fly answered with an error that is none of the above. Code and
-	// Message are Fly's.
+	// kindRefused: Fly responded with another error. Code and Message are Fly's.
 	kindRefused Kind = "refused"
-	// kindUnexpected: the answer is not one of Fly's API.
+	// kindUnexpected: the response is not one of Fly's API.
 	kindUnexpected Kind = "unexpected"
-	// kindCommand: a command ran in a machine and did not do its work.
+	// kindCommand: a command ran in a machine and failed.
 	kindCommand Kind = "command"
 )
 
-// Error is every error of this package. It never holds a token.
+// Error is the type of all errors of this package. It does not contain a token.
 type Error struct {
 	Kind Kind
-	// Doing is what was tried, as in: listing the Fly organizations. It is "" where
-	// no request was made.
+	// Doing is what was attempted, such as: listing the Fly organizations. It is ""
+	// if no request was made.
 	Doing string
-	// Thing is what it is about, as in: Fly app "web". It is "" where Doing says it.
+	// Thing is what the error is about, such as: Fly app "web". It is "" if Doing
+	// says so.
 	Thing string
-	// Source says where the token came from; "" where no token matters.
+	// Source is where the token came from; "" if no token matters.
 	Source Source
-	// Host is the host that was asked; "" where none was.
+	// Host is the host of the request; "" if there was none.
 	Host string
-	// Status is the HTTP status of the answer; 0 when none came.
+	// Status is the HTTP status of the response; 0 if there was none.
 	Status int
 	// Code and Message are Fly's, without control characters; "" when absent.
 	Code, Message string
-	// RequestID is the answer's fly-request-id, as Fly's support wants it; "" when
-	// absent. It is as it came: quote it.
+	// RequestID is the response's fly-request-id, for Fly's support; "" when
+	// absent. Quote it before showing it.
 	RequestID string
 	// Attempts is how often the request was made.
 	Attempts int
-	// Reason is a clause that says more than Kind; "" when there is no more.
+	// Reason is a clause with more detail; "" when Kind says everything.
 	Reason string
-	// Err is the cause; nil when it lies in the answer.
+	// Err is the cause; nil when the response is to blame.
 	Err error
 }
 
 func (e *Error) Error() string {
 	var b strings.Builder
-	about := e.Kind == kindNotFound || e.Kind == kindElsewhere // these say it all
+	about := e.Kind == kindNotFound || e.Kind == kindElsewhere // their text says everything
 	if e.Doing != "" && !about {
 		b.WriteString(e.Doing + ": ")
 	}
@@ -117,7 +117,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// what is the kind in words.
+// what describes the kind.
 func (e *Error) what() string {
 	token := "the token"
 	if e.Source != "" {

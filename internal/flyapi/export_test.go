@@ -2,16 +2,16 @@ package flyapi
 
 import "github.com/cenkalti/backoff/v5"
 
-// Impatient makes a client repeat a read at once.
+// Impatient makes a client retry reads without waiting.
 func Impatient(c *Client) *Client {
 	c.backOff = func() backoff.BackOff { return &backoff.ZeroBackOff{} }
 	return c
 }
 
-// The headers that a token becomes.
+// The headers for a token.
 func (t Token) GraphQLHeader() string     { return t.graphQLHeader() }
 func (t Token) MachinesHeaders() []string { return t.machinesHeaders() }
 func (t Token) Redact(text string) string { return t.redact(text) }
 
-// DefaultTransport is the transport of a client that was given none.
+// DefaultTransport is the transport of a client without Options.Transport.
 var DefaultTransport = defaultTransport

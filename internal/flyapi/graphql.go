@@ -11,7 +11,7 @@ import (
 	"github.com/fly-aws/fly-aws/internal/flyname"
 )
 
-// A question is one query of the GraphQL API.
+// A question is one GraphQL query.
 type question struct {
 	// doing and thing are as in Error.
 	doing, thing string
@@ -19,7 +19,7 @@ type question struct {
 	variables    map[string]any
 }
 
-// A graphQLAnswer is the answer to a question.
+// A graphQLAnswer is the response to a question.
 type graphQLAnswer struct {
 	*answer
 	Data   json.RawMessage `json:"data"`
@@ -27,16 +27,15 @@ type graphQLAnswer struct {
 }
 
 // graphQLError is an error as in https://spec.graphql.org/October2021/#sec-Errors.
-// Fly documents no codes for its extensions, so that only its words are read, for
-// people.
+// Fly documents no codes in its extensions, so only the message is used.
 type graphQLError struct {
 	Message string `json:"message"`
 	// Path leads to the field, through aliases and indexes.
 	Path []any `json:"path"`
 }
 
-// ask sends a query and reads its data into a struct with one field a root field.
-// Any error in the answer is a failure.
+// ask sends a query and reads its data into a struct with one field for each root
+// field. Any error in the response fails it.
 func (c *Client) ask(ctx context.Context, q question, data any) *Error {
 	a, e := c.post(ctx, q)
 	switch {
@@ -48,7 +47,7 @@ func (c *Client) ask(ctx context.Context, q question, data any) *Error {
 	return c.decode(a, data)
 }
 
-// askJudged is ask, and tells a bad token from other refusals.
+// askJudged is ask, but tells a bad token from other refusals.
 func (c *Client) askJudged(ctx context.Context, q question, data any) *Error {
 	e := c.ask(ctx, q, data)
 	if e != nil && e.Kind == kindRefused {
@@ -57,7 +56,7 @@ func (c *Client) askJudged(ctx context.Context, q question, data any) *Error {
 	return e
 }
 
-// post sends a query and returns its answer, in which there may be errors.
+// post sends a query and returns its response, which can contain errors.
 func (c *Client) post(ctx context.Context, q question) (*graphQLAnswer, *Error) {
 	type body struct {
 		Query     string         `json:"query"`
@@ -68,20 +67,20 @@ func (c *Client) post(ctx context.Context, q question) (*graphQLAnswer, *Error) 
 		body: body{q.query, q.variables}, headers: []string{c.token.graphQLHeader()}, timeout: c.timeout,
 	})
 	if e != nil {
-		if e.Kind == kindNotFound { // of the endpoint, not of the thing
+		if e.Kind == kindNotFound { // the endpoint, not the thing
 			e.Kind = kindUnexpected
 		}
 		return nil, e
 	}
 	object := graphQLAnswer{answer: a}
 	if json.Unmarshal(a.body, &object) != nil {
-		return nil, c.fail(a, kindUnexpected, "the answer is not that of a GraphQL API")
+		return nil, c.fail(a, kindUnexpected, "the response is not that of a GraphQL API")
 	}
 	return &object, nil
 }
 
-// decode reads the data of an answer. Exactly what was asked for is answered, so a
-// field too much is a mistake too.
+// decode reads the data of a response. An unknown field is an error too, since a
+// response has exactly the fields of the query.
 func (c *Client) decode(a *graphQLAnswer, data any) *Error {
 	d := json.NewDecoder(bytes.NewReader(a.Data))
 	d.DisallowUnknownFields()
@@ -94,15 +93,15 @@ func (c *Client) decode(a *graphQLAnswer, data any) *Error {
 func (a *graphQLAnswer) isNull() bool { return len(a.Data) == 0 || string(a.Data) == "null" }
 
 func (c *Client) shapeless(a *graphQLAnswer) *Error {
-	return c.fail(a.answer, kindUnexpected, "the answer is of another shape than the question")
+	return c.fail(a.answer, kindUnexpected, "the response does not match the query")
 }
 
-// askRefused is the failure of a query that was answered with errors, or with null.
+// askRefused makes the error for a query whose response has errors or is null.
 func (c *Client) askRefused(a *graphQLAnswer, q question) *Error {
 	e := c.fail(a.answer, kindRefused, "")
 	e.Thing = q.thing
 	if len(a.Errors) == 0 {
-		e.Reason = "the answer is null, without a reason"
+		e.Reason = "the response is null, without a reason"
 		return e
 	}
 	e.Message = c.clean(a.Errors[0].Message)
@@ -112,14 +111,14 @@ func (c *Client) askRefused(a *graphQLAnswer, q question) *Error {
 	return e
 }
 
-// judgeToken finds out whether a refusal of GraphQL's is due to the token. The
-// Machines API answers 401 to a bad one, and tells what a macaroon is limited to
+// judgeToken finds out whether GraphQL refused because of the token. The Machines
+// API responds with 401 to a bad one, and reports what a macaroon is limited to
 // (https://docs.machines.dev, GET /tokens/current).
 func (c *Client) judgeToken(ctx context.Context, refused *Error) {
 	r := c.machinesRequest(http.MethodGet, "/tokens/current", refused.Doing)
-	if !c.token.limited() { // an OAuth token, which is good for all organizations of its person
+	if !c.token.limited() { // an OAuth token, valid for all the user's organizations
 		r = c.machinesRequest(http.MethodGet, "/apps?org_slug="+flyname.Personal, refused.Doing)
-		r.headers = []string{c.token.graphQLHeader()} // what GraphQL got
+		r.headers = []string{c.token.graphQLHeader()} // as sent to GraphQL
 	}
 	a, e := c.do(ctx, r)
 	switch {
@@ -129,12 +128,12 @@ func (c *Client) judgeToken(ctx context.Context, refused *Error) {
 	case e.Kind == KindToken, e.Kind == kindCanceled:
 		*refused = *e
 	case e.Kind != kindNotAllowed && e.Kind != kindNotFound:
-		refused.Reason = "whether the token is still valid is not known"
+		refused.Reason = "it is unknown whether the token is still valid"
 	}
 }
 
-// forAppsOnly reads an answer of GET /tokens/current: whether each token is
-// limited to some apps.
+// forAppsOnly reads a response of GET /tokens/current and reports whether every
+// token is limited to some apps.
 func forAppsOnly(body []byte) bool {
 	type current struct {
 		Apps []string `json:"apps"`

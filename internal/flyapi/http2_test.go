@@ -12,13 +12,12 @@ import (
 	"github.com/fly-aws/fly-aws/internal/flyapi"
 )
 
-// net/http gives up HTTP/2 where a transport was changed in certain ways, without
-// a word.
+// net/http silently disables HTTP/2 when a transport was changed in certain ways.
 func TestHTTP2(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor != 2 {
-			t.Errorf("the client speaks %s", r.Proto)
+			t.Errorf("the client uses %s", r.Proto)
 		}
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprint(w, `{"secrets":[{"name":"TOKEN"}]}`)

@@ -13,37 +13,37 @@ import (
 	"github.com/fly-aws/fly-aws/internal/text"
 )
 
-// StateStarted is the state of a machine that runs and so takes commands.
+// StateStarted is the state of a machine that is running and can run commands.
 const StateStarted = "started"
 
 // A Machine is a machine of an app.
 type Machine struct {
-	// ID is "148ed123f07e89", Name "quiet-sun-1234". Tokens carry the name.
+	// ID is like "148ed123f07e89", Name like "quiet-sun-1234". Tokens carry the
+	// name.
 	ID, Name string
 	// State is "created", "started", "stopped", "suspended" or another of
 	// https://fly.io/docs/machines/machine-states/.
 	State string
-	// Region is "ams".
+	// Region is like "ams".
 	Region string
-	// Env are the names of the variables that its configuration sets, sorted.
-	// Secrets are not among them.
+	// Env are the sorted names of the variables that its configuration sets,
+	// without secrets.
 	Env []string
 }
 
-// A Command is run in a machine.
+// A Command is a command to run in a machine.
 type Command struct {
-	// Argv is the program and its arguments, which no shell reads.
+	// Argv is the program and its arguments. There is no shell.
 	Argv []string
-	// Timeout is how long it may take, counted by Fly in whole seconds; 0 is ten
-	// seconds.
+	// Timeout is how long it may take, in whole seconds; 0 is ten seconds.
 	Timeout time.Duration
 }
 
-// A CommandResult is what came of a Command that ran to its end.
+// A CommandResult is the result of a Command that has ended.
 type CommandResult struct {
 	// ExitCode is 0 to 255.
 	ExitCode int `json:"exit_code"`
-	// Stdout and Stderr are what it wrote. A secret may be in them.
+	// Stdout and Stderr are its output, which can contain secrets.
 	Stdout string `json:"stdout"`
 	Stderr string `json:"stderr"`
 }
@@ -77,7 +77,7 @@ func (c *Client) Machines(ctx context.Context, app string) ([]Machine, error) {
 		State  string  `json:"state"`
 		Region string  `json:"region"`
 		Config *config `json:"config"`
-		// Fly gives this one instead while the machine's host is not reachable
+		// Fly returns this one instead while the machine's host is unreachable
 		// (superfly/fly-go, machine_types.go).
 		Incomplete *config `json:"incomplete_config"`
 	}
@@ -103,8 +103,8 @@ func (c *Client) Machines(ctx context.Context, app string) ([]Machine, error) {
 	return machines, nil
 }
 
-// Exec runs a command in a machine, once, and waits for its end. A command that
-// ends with another exit code than 0 is not an error.
+// Exec runs a command in a machine, once, and waits for its end. A nonzero exit
+// code is not an error.
 func (c *Client) Exec(ctx context.Context, app, machine string, command Command) (CommandResult, error) {
 	doing := "running a command in the machine " + text.Quote(machine) + " of the Fly app " + text.Quote(app)
 	thing := "machine " + text.Quote(machine) + " in the Fly app " + text.Quote(app)
@@ -132,11 +132,11 @@ func (c *Client) Exec(ctx context.Context, app, machine string, command Command)
 	return result, nil
 }
 
-// MintToken has a machine fetch an OpenID Connect token of its own and returns
-// the token's text. The machine's image needs curl. The error is of kindCommand
-// when the machine could not.
+// MintToken has a machine fetch one of its OpenID Connect tokens and returns its
+// text. The machine's image needs curl. The error is of kindCommand when the
+// command fails.
 //
-// It is the command of https://fly.io/docs/security/openid-connect/.
+// The command is that of https://fly.io/docs/security/openid-connect/.
 func (c *Client) MintToken(ctx context.Context, app, machine, audience string) (string, error) {
 	body, err := json.Marshal(map[string]string{"aud": audience})
 	if err != nil {
@@ -167,8 +167,8 @@ func (c *Client) MintToken(ctx context.Context, app, machine, audience string) (
 	return token, nil
 }
 
-// bareToken takes the token out of what Fly answered, which is the token alone
-// according to its documentation; an answer in JSON is understood too.
+// bareToken returns the token in Fly's response. By its documentation the response
+// is the token itself; JSON is accepted too.
 func bareToken(answer string) string {
 	var quoted string
 	var object struct {
@@ -183,13 +183,13 @@ func bareToken(answer string) string {
 	return strings.TrimSpace(answer)
 }
 
-// notInToken finds what is neither base64url nor the dot of a token in the compact
-// form of RFC 7515, section 3.1.
+// notInToken reports whether a compact token cannot contain the character (RFC
+// 7515, section 3.1).
 func notInToken(r rune) bool {
 	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
 }
 
-// get reads what the Machines API has below an app.
+// get reads a path of the Machines API below an app.
 func (c *Client) get(ctx context.Context, app, below, doing string, data any) *Error {
 	thing := "Fly app " + text.Quote(app)
 	path, ok := appPath(app)
@@ -199,7 +199,7 @@ func (c *Client) get(ctx context.Context, app, below, doing string, data any) *E
 	return c.rest(ctx, c.machinesRequest(http.MethodGet, path+below, doing), thing, data)
 }
 
-// rest makes a request to the Machines API and reads its answer.
+// rest makes a request to the Machines API and decodes the response.
 func (c *Client) rest(ctx context.Context, r request, thing string, data any) *Error {
 	a, e := c.do(ctx, r)
 	if e != nil {
@@ -207,7 +207,7 @@ func (c *Client) rest(ctx context.Context, r request, thing string, data any) *E
 		return e
 	}
 	if json.Unmarshal(a.body, data) != nil {
-		return c.fail(a, kindUnexpected, "the answer is of another shape than that of the Machines API")
+		return c.fail(a, kindUnexpected, "the response is not that of the Machines API")
 	}
 	return nil
 }
@@ -219,14 +219,13 @@ func (c *Client) machinesRequest(method, path, doing string) request {
 	}
 }
 
-// appPath is the path of an app; false for a name that no app can have.
+// appPath is the path of an app; not ok for a name that no app can have.
 func appPath(app string) (string, bool) {
 	name, ok := segment(app)
 	return "/apps/" + name, ok
 }
 
-// segment makes a name into one segment of a path; false if it could lead
-// elsewhere.
+// segment makes a name one segment of a path; not ok if it could change the path.
 func segment(name string) (string, bool) {
 	if name == "" || name == "." || name == ".." || !visible(name) {
 		return "", false

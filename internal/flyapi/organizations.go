@@ -13,25 +13,25 @@ const (
 	typeShared   = "SHARED"
 )
 
-// An Organization is an organization of Fly's.
+// An Organization is a Fly organization.
 type Organization struct {
-	// ID is opaque: "bjkZRb7BXzk36H383wbX0z9bXRH6LL".
+	// ID is opaque, like "bjkZRb7BXzk36H383wbX0z9bXRH6LL".
 	ID string `json:"id"`
-	// Slug is what Fly's tools show and take: "acme"; "personal" for the personal
-	// organization of whoever asks.
+	// Slug is what Fly's tools show and accept, like "acme"; "personal" for the
+	// user's personal organization.
 	Slug string `json:"slug"`
-	// RawSlug is what tokens of its machines carry; never "personal".
+	// RawSlug is what tokens of its machines carry. It is not "personal".
 	RawSlug string `json:"rawSlug"`
 	// Name is free text.
 	Name string `json:"name"`
-	// Type is typePersonal or typeShared.
+	// Type is "PERSONAL" or "SHARED".
 	Type string `json:"type"`
-	// ViewerRole is what the person is in it, "admin" or "member". Only
-	// Organizations fills it.
+	// ViewerRole is the user's role in it, "admin" or "member". Only Organizations
+	// sets it.
 	ViewerRole string `json:"viewerRole,omitempty"`
 }
 
-// Queries are flyctl's, with rawSlug added where flyctl does without.
+// The queries are flyctl's, with rawSlug added.
 const (
 	organizationsQuery = `query($admin: Boolean!) {
   organizations(admin: $admin) { nodes { id slug rawSlug name type viewerRole } }
@@ -41,9 +41,8 @@ const (
 }`
 )
 
-// Organizations lists the organizations that the token reaches, in Fly's order.
-// Tokens that are limited to an app reach none, which is an error of
-// kindNotAllowed.
+// Organizations lists the organizations that the token can reach, in Fly's order. A
+// token that is limited to an app gives an error of kindNotAllowed.
 func (c *Client) Organizations(ctx context.Context) ([]Organization, error) {
 	orgs, e := c.organizations(ctx, "listing the Fly organizations")
 	if e != nil {
@@ -66,7 +65,7 @@ func (c *Client) organizations(ctx context.Context, doing string) ([]Organizatio
 		return nil, e
 	}
 	if data.Organizations == nil {
-		return nil, c.odd(doing, "the answer holds no list")
+		return nil, c.odd(doing, "the response has no list")
 	}
 	for _, o := range data.Organizations.Nodes {
 		if e := c.checkOrganization(doing, o); e != nil {
@@ -77,8 +76,8 @@ func (c *Client) organizations(ctx context.Context, doing string) ([]Organizatio
 }
 
 // Organization looks up an organization by its slug, its raw slug, or the alias
-// "personal". The error is of kindNotFound when there is none, or none that the
-// token reaches.
+// "personal". The error is of kindNotFound when it does not exist or the token
+// cannot reach it.
 func (c *Client) Organization(ctx context.Context, slug string) (Organization, error) {
 	doing := "looking up the Fly organization " + text.Quote(slug)
 	thing := "Fly organization " + text.Quote(slug)
@@ -107,8 +106,8 @@ func (c *Client) Organization(ctx context.Context, slug string) (Organization, e
 	return *data.Organization, nil
 }
 
-// amongOrganizations looks for an organization among all that the token reaches,
-// after a question about it was refused for a reason that only Fly knows.
+// amongOrganizations looks for an organization in the list of those that the token
+// can reach, after a query about it was refused for an unknown reason.
 func (c *Client) amongOrganizations(ctx context.Context, slug string, refused *Error) (Organization, error) {
 	all, e := c.organizations(ctx, refused.Doing)
 	if e != nil {
@@ -123,19 +122,19 @@ func (c *Client) amongOrganizations(ctx context.Context, slug string, refused *E
 	return Organization{}, refused
 }
 
-// checkOrganization refuses an organization without a raw slug that can be one:
-// whatever is built on it would be wrong.
+// checkOrganization refuses an organization without a valid raw slug: a trust
+// policy made from it would be wrong.
 func (c *Client) checkOrganization(doing string, o Organization) *Error {
 	switch {
 	case o.ID == "" || o.Slug == "":
-		return c.odd(doing, "an organization in the answer has no ID or no slug")
+		return c.odd(doing, "an organization in the response has no ID or no slug")
 	case o.RawSlug == "" || o.RawSlug == flyname.Personal:
-		return c.odd(doing, "the answer does not tell the raw slug of the organization "+text.Quote(o.Slug))
+		return c.odd(doing, "the response has no valid raw slug for the organization "+text.Quote(o.Slug))
 	}
 	return nil
 }
 
-// odd is the failure of an answer of GraphQL that is well-formed and wrong.
+// odd makes the error for a well-formed but wrong GraphQL response.
 func (c *Client) odd(doing, reason string) *Error {
 	return &Error{Kind: kindUnexpected, Doing: doing, Source: c.token.Source(), Host: hostOf(c.base), Reason: reason}
 }

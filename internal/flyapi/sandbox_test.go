@@ -42,8 +42,8 @@ func start(t *testing.T, w *sandbox.World) *sandbox.Server {
 	return s
 }
 
-// signedIn is a client of the sandbox, signed in as its environment says, or
-// with another token.
+// signedIn returns a client of the sandbox, with the token of its environment or
+// another one.
 func signedIn(t *testing.T, s *sandbox.Server, text string) *flyapi.Client {
 	t.Helper()
 	vars := map[string]string{}
@@ -74,8 +74,7 @@ func TestSandboxOrganizations(t *testing.T) {
 	if !slices.Equal(slugs, want) || orgs[0].Name != "Acme Inc." {
 		t.Errorf("got %q, want %q", slugs, want)
 	}
-	// The alias and the raw slug are the same organization, and the raw slug is
-	// what comes out.
+	// The alias and the raw slug find the same organization, with its raw slug.
 	for _, slug := range []string{"personal", "ann-smith-12"} {
 		org, err := c.Organization(t.Context(), slug)
 		if err != nil || org.RawSlug != "ann-smith-12" || org.Slug != "personal" || org.Type != "PERSONAL" || org.ID != orgs[1].ID {
@@ -127,7 +126,7 @@ func TestSandboxApps(t *testing.T) {
 	}
 	_, err = app(t, c, "absent")
 	failure(t, err, "not-found")
-	// An app of another organization exists, which is worth saying.
+	// The error says that the app exists in another organization.
 	_, err = app(t, signedIn(t, s, sandbox.FlyOrgToken("acme")), "toy")
 	if e := failure(t, err, "elsewhere"); !strings.Contains(e.Error(), `the Fly app "toy" exists, but not for the token from the command line`) {
 		t.Errorf("got %s", e)
@@ -160,7 +159,7 @@ func TestSandboxManyApps(t *testing.T) {
 	}
 }
 
-// Names come as they are, and errors about them are fit for a terminal.
+// Names are returned unchanged, and errors about them are safe for a terminal.
 func TestSandboxOddNames(t *testing.T) {
 	t.Parallel()
 	const odd = "a\x1b]0;evil\a\n\u202e \"é/.."
@@ -188,7 +187,7 @@ func TestSandboxOddNames(t *testing.T) {
 	failure(t, err, "refused")
 }
 
-// Tokens that are limited, or no good, each have their own answer.
+// Limited and bad tokens each have their own error.
 func TestSandboxTokens(t *testing.T) {
 	t.Parallel()
 	s := start(t, world())
@@ -221,7 +220,7 @@ func TestSandboxTokens(t *testing.T) {
 		failure(t, err, flyapi.KindToken)
 	}
 
-	// flyctl's file may hold macaroons that have expired beside a good token.
+	// flyctl's file can have expired macaroons beside a good token.
 	dir := config(t, "access_token: FlyV1 fm2_expired,fm2_expired2,"+sandbox.FlyToken+"\n")
 	token, err := flyapi.FindToken(flyapi.SignIn{Getenv: env(map[string]string{"FLY_CONFIG_DIR": dir})})
 	if err != nil {
@@ -270,7 +269,7 @@ func TestSandboxMachines(t *testing.T) {
 	}
 }
 
-// Fly in trouble: reads wait for it to pass, a command is run once.
+// When Fly fails, reads are retried and a command is run once.
 func TestSandboxTrouble(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -292,7 +291,7 @@ func TestSandboxTrouble(t *testing.T) {
 			c := signedIn(t, start(t, w), "")
 			_, err := c.Organizations(t.Context())
 			failure(t, err, test.kind)
-			// net/http itself repeats a request once on a connection that was broken.
+			// net/http itself retries a request once on a broken connection.
 			if n := len(w.FlyCalls()); n != test.calls && test.calls > 0 {
 				t.Errorf("called %d times, want %d", n, test.calls)
 			}
@@ -333,7 +332,7 @@ func TestSandboxTrouble(t *testing.T) {
 	})
 }
 
-// app asks about one app.
+// app looks up one app.
 func app(t testing.TB, c *flyapi.Client, name string) (flyapi.App, error) {
 	t.Helper()
 	results, err := c.Apps(t.Context(), []string{name})

@@ -11,26 +11,26 @@ import (
 
 // A SignIn says where to look for a token.
 type SignIn struct {
-	// AccessToken was given on the command line; "" if none was.
+	// AccessToken is from the command line; "" if absent.
 	AccessToken string
-	// Getenv looks up a variable of the environment; an unset one is "".
+	// Getenv looks up an environment variable; "" if unset.
 	Getenv func(name string) string
-	// Home is the person's home folder; "" if there is none.
+	// Home is the user's home folder; "" if there is none.
 	Home string
 }
 
 // maxConfig bounds flyctl's config file, which has a few hundred bytes.
 const maxConfig = 1 << 20
 
-// FindToken finds the token that flyctl would use: the one of the command line,
-// else that of FLY_ACCESS_TOKEN, of FLY_API_TOKEN, or of access_token in
-// config.yml in the folder FLY_CONFIG_DIR, which is .fly in the home folder by
-// default (https://fly.io/docs/flyctl/integrating/ and superfly/flyctl,
-// internal/config). What is empty counts as unset; to flyctl an empty
-// FLY_ACCESS_TOKEN hides FLY_API_TOKEN.
+// FindToken finds the token that flyctl would use: from the command line, else
+// FLY_ACCESS_TOKEN, FLY_API_TOKEN, or access_token in config.yml in the folder
+// FLY_CONFIG_DIR, by default .fly in the home folder
+// (https://fly.io/docs/flyctl/integrating/ and superfly/flyctl, internal/config).
+// An empty variable counts as unset; in flyctl an empty FLY_ACCESS_TOKEN takes
+// precedence over FLY_API_TOKEN.
 //
-// Errors are *Error: of kindNotSignedIn when there is no token anywhere, and of
-// kindSignIn when there is something that cannot be used.
+// Errors are *Error: of kindNotSignedIn when there is no token, of kindSignIn when
+// what is there cannot be used.
 func FindToken(s SignIn) (Token, error) {
 	for _, place := range []struct {
 		source Source
@@ -59,7 +59,7 @@ func FindToken(s SignIn) (Token, error) {
 	return token, err
 }
 
-// configFile is the path of flyctl's config file; "" if nobody knows.
+// configFile is the path of flyctl's config file; "" if unknown.
 func (s SignIn) configFile() string {
 	const name = "config.yml"
 	if dir := s.Getenv("FLY_CONFIG_DIR"); dir != "" {
@@ -77,7 +77,7 @@ func readConfig(path string) (string, error) {
 	unusable := func(reason string, err error) error {
 		return &Error{Kind: kindSignIn, Source: Source(path), Reason: reason, Err: err}
 	}
-	// Looking before opening keeps a pipe at that path from blocking.
+	// Opening a pipe would block.
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -93,7 +93,7 @@ func readConfig(path string) (string, error) {
 	}
 	var pathErr *fs.PathError
 	if errors.As(err, &pathErr) {
-		err = pathErr.Err // the path is said already
+		err = pathErr.Err // the path is in the error already
 	}
 	if err != nil {
 		return "", unusable("it cannot be read", err)
@@ -101,7 +101,7 @@ func readConfig(path string) (string, error) {
 	var config struct {
 		AccessToken string `yaml:"access_token"`
 	}
-	if yaml.Unmarshal(data, &config) != nil { // whose error may repeat the token
+	if yaml.Unmarshal(data, &config) != nil { // its error can repeat the token
 		return "", unusable("it is not the YAML that flyctl writes", nil)
 	}
 	return config.AccessToken, nil

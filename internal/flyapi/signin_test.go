@@ -124,8 +124,8 @@ func TestFindTokenFails(t *testing.T) {
 	})
 }
 
-// FuzzConfig holds that no config file makes FindToken panic, or tell in an
-// error what is in it.
+// FuzzConfig checks that no config file makes FindToken panic or repeat its content
+// in an error.
 func FuzzConfig(f *testing.F) {
 	for _, text := range []string{
 		"access_token: " + oauth + "\n", "access_token: !!binary aGVsbG8=\n", "a: &a [*a]\naccess_token: *a\n", "- a\n- b\n", "\xff\xfe", "{", "access_token: {a: b}",
@@ -148,7 +148,7 @@ func FuzzConfig(f *testing.F) {
 	})
 }
 
-// flyctl's file is YAML, whoever wrote it: what flyctl reads there is read.
+// Any YAML that flyctl reads is read.
 func TestConfigFiles(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -200,7 +200,7 @@ wire_guard_state:
 	}
 }
 
-// multiply writes aliases b to k, each nine times the one before.
+// multiply writes YAML aliases b to k, each nine times the one before.
 func multiply() string {
 	text := ""
 	for c := 'b'; c <= 'k'; c++ {

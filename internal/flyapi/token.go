@@ -29,18 +29,18 @@ func (s Source) String() string {
 	return text.Quote(string(s))
 }
 
-// A Token is what a person signs in to Fly with: one token or several, as flyctl
-// keeps them. The zero Token is none. However it is printed, logged or marshalled
-// it shows a text.HiddenToken.
+// A Token is a user's credential for Fly: one token or several, as flyctl keeps
+// them. The zero Token is no token. Printed, logged or marshaled, it shows as
+// text.HiddenToken.
 type Token struct {
-	// A function, since fmt shows the fields of a struct that hides a Token without
-	// asking the Token, and even follows a pointer, but looks into no function.
+	// A function, because fmt prints unexported fields without calling their
+	// methods and follows pointers, but prints only a function's address.
 	secret func() *secret
 }
 
 type secret struct {
-	// macaroons are limited to an organization, an app or less; users are OAuth
-	// tokens of a person, good for all that the person may do.
+	// macaroons are limited to an organization, an app or less; users are a user's
+	// OAuth tokens, which can do everything the user can.
 	macaroons, users []string
 	source           Source
 }
@@ -67,7 +67,7 @@ func ParseToken(text string, source Source) (Token, error) {
 		if !visible(token) {
 			return Token{}, &Error{
 				Kind: kindSignIn, Source: source,
-				Reason: "it holds blanks, control characters or others that no token has",
+				Reason: "it contains blanks, control characters or others that a token cannot have",
 			}
 		}
 		switch kind, _, _ := strings.Cut(token, "_"); kind {
@@ -83,7 +83,7 @@ func ParseToken(text string, source Source) (Token, error) {
 	return Token{func() *secret { return &s }}, nil
 }
 
-// visible says whether s is visible ASCII, which is all that a header carries.
+// visible reports whether s is visible ASCII only, as a header must be.
 func visible(s string) bool {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] > '~' {
@@ -93,10 +93,10 @@ func visible(s string) bool {
 	return true
 }
 
-// IsZero says that there is no token.
+// IsZero reports whether there is no token.
 func (t Token) IsZero() bool { return t.secret == nil }
 
-// Source says where the token was found; "" for the zero Token.
+// Source is where the token was found; "" for the zero Token.
 func (t Token) Source() Source {
 	if t.IsZero() {
 		return ""
@@ -115,13 +115,13 @@ func (t Token) String() string {
 // Format writes what String returns, whatever the verb.
 func (t Token) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, t.String()) }
 
-// MarshalText returns what String returns, so that no encoder shows more.
+// MarshalText returns what String returns, so that encoders do not show more.
 func (t Token) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
-// graphQLHeader is the Authorization of the GraphQL API, which takes macaroons
-// and OAuth tokens together. flyctl's config file may hold macaroons whose
-// discharges have expired, which only flyctl renews, so of that file flyctl
-// itself sends GraphQL the OAuth tokens alone when there are any.
+// graphQLHeader is the Authorization header for the GraphQL API, which accepts
+// macaroons and OAuth tokens together. flyctl's config file can have macaroons with
+// expired discharges, which flyctl renews; so from that file flyctl sends GraphQL
+// only the OAuth tokens, if there are any.
 func (t Token) graphQLHeader() string {
 	s := t.secret()
 	switch s.source {
@@ -137,9 +137,9 @@ func (t Token) graphQLHeader() string {
 	return "FlyV1 " + strings.Join(slices.Concat(s.macaroons, s.users), ",")
 }
 
-// machinesHeaders are the Authorizations of the Machines API in the order in
-// which to try them. It takes either kind, not both. Where both are there, the
-// OAuth tokens are for macaroons that have expired.
+// machinesHeaders are the Authorization headers for the Machines API, in the order
+// to try. It accepts either kind, not both. If there are both, the OAuth tokens are
+// the fallback for expired macaroons.
 func (t Token) machinesHeaders() []string {
 	s := t.secret()
 	var headers []string
@@ -154,15 +154,15 @@ func (t Token) machinesHeaders() []string {
 
 func bearer(tokens []string) string { return "Bearer " + strings.Join(tokens, ",") }
 
-// limited says whether what GraphQL gets may be limited to less than a person may
-// do: whether macaroons are in it.
+// limited reports whether the header for GraphQL has macaroons, which can do less
+// than the user.
 func (t Token) limited() bool { return strings.HasPrefix(t.graphQLHeader(), "FlyV1 ") }
 
-// shortest is the length below which a text is no token, but could be part of a
-// word.
+// shortest is the length below which a text is not redacted, since it could be part
+// of a word.
 const shortest = 8
 
-// redact takes the token out of a text, also one that has no known prefix.
+// redact removes the token from a text, even without a known prefix.
 func (t Token) redact(s string) string {
 	if t.IsZero() {
 		return s

@@ -94,7 +94,7 @@ func TestBadToken(t *testing.T) {
 	}
 }
 
-// A token never shows, in whatever way it is printed, alone or inside something.
+// A token is hidden however it is printed, alone or inside another value.
 func TestTokenIsRedacted(t *testing.T) {
 	t.Parallel()
 	token := parse(t, macaroon+","+oauth, flyapi.SourceAPIToken)
@@ -134,9 +134,9 @@ func TestTokenIsRedacted(t *testing.T) {
 	}
 }
 
-// FuzzParseToken holds these laws: nothing panics; what is accepted becomes
-// headers that HTTP can carry, with every token in them; parsing a header gives
-// the same tokens; and neither the token nor an error shows them.
+// FuzzParseToken checks that nothing panics; that an accepted token gives valid
+// headers with every part in them; that parsing a header gives the same token; and
+// that neither the token nor an error shows it.
 func FuzzParseToken(f *testing.F) {
 	for _, text := range []string{
 		"", oauth, macaroon, "FlyV1 " + macaroon + "," + oauth, "Bearer Bearer x", " , fm1r_,fm1a_", "a\nb", "fm2_\x1b", "FlyV1", "é",
@@ -147,7 +147,7 @@ func FuzzParseToken(f *testing.F) {
 		token, err := flyapi.ParseToken(text, flyapi.SourceAPIToken)
 		if err != nil {
 			e := failure(t, err, "sign-in")
-			if want := "signing in to Fly with FLY_API_TOKEN: it holds blanks, control characters or others that no token has"; e.Error() != want {
+			if want := "signing in to Fly with FLY_API_TOKEN: it contains blanks, control characters or others that a token cannot have"; e.Error() != want {
 				t.Fatalf("%q gives %q", text, e)
 			}
 			return
@@ -178,7 +178,8 @@ func FuzzParseToken(f *testing.F) {
 	})
 }
 
-// checkWords holds that a text may be shown on a terminal, and tells no token.
+// checkWords checks that a text is safe to show on a terminal and contains no
+// token.
 func checkWords(t testing.TB, text string) {
 	t.Helper()
 	for _, r := range text {
@@ -193,7 +194,7 @@ func checkWords(t testing.TB, text string) {
 	}
 }
 
-// failure returns err as the package's error, of the kind, with good words.
+// failure returns err as an *Error, and checks its kind and text.
 func failure(t testing.TB, err error, kind flyapi.Kind) *flyapi.Error {
 	t.Helper()
 	var e *flyapi.Error

@@ -84,7 +84,7 @@ func TestDecodeSignatureLengths(t *testing.T) {
 	}
 }
 
-// Decode works on tokens of others, whose shapes come from their documentation.
+// Decode accepts tokens of other issuers, as their documentation shows them.
 func TestDecodeOtherIssuers(t *testing.T) {
 	t.Parallel()
 	for name, claims := range map[string]string{
@@ -106,7 +106,7 @@ func TestDecodeOtherIssuers(t *testing.T) {
 	}
 }
 
-// broken are tokens that are to be refused, with every rule they break.
+// broken are tokens that are refused, with every rule they break.
 func broken(t testing.TB) map[string]struct {
 	text  string
 	rules string
@@ -245,14 +245,14 @@ func TestBroken(t *testing.T) {
 			}
 			for _, part := range strings.Split(test.text, ".") {
 				if len(part) > 20 && strings.Contains(err.Error(), part) {
-					t.Errorf("the error has a part of the token in it: %v", err)
+					t.Errorf("the error contains part of the token: %v", err)
 				}
 			}
 		})
 	}
 }
 
-// However much of a token is cut off, it shows.
+// A token that is cut off anywhere is refused.
 func TestPrefixes(t *testing.T) {
 	t.Parallel()
 	good := sign(t, "RS256", claimsOf("https://oidc.fly.io/acme"))
@@ -263,7 +263,7 @@ func TestPrefixes(t *testing.T) {
 	}
 }
 
-// checkWords steps that a text is fit for one line of a terminal.
+// checkWords checks that a text is safe to show on one line of a terminal.
 func checkWords(t testing.TB, s string) {
 	t.Helper()
 	if s == "" || len(s) > 4*1024 {
@@ -277,7 +277,7 @@ func checkWords(t testing.TB, s string) {
 	}
 }
 
-// Inspect shows what it can of a token that is refused.
+// Inspect returns what can be read of a refused token.
 func TestInspectBestEffort(t *testing.T) {
 	t.Parallel()
 	cases := broken(t)
@@ -327,7 +327,7 @@ func TestInspectBestEffort(t *testing.T) {
 	}
 }
 
-// Control characters in claims are decoded; showing them is the caller's matter.
+// Control characters in claims are decoded; escaping them is up to the caller.
 func TestControlCharacters(t *testing.T) {
 	t.Parallel()
 	token, err := flyoidc.Decode(compact(goodHeader, withClaim(t, "sub", `"acme:web:\u001b[2Jx"`), 256))
@@ -337,7 +337,7 @@ func TestControlCharacters(t *testing.T) {
 	if got, want := token.Claims.Subject, "acme:web:\x1b[2Jx"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	// In words about them they are escaped.
+	// Messages escape them.
 	_, err = flyoidc.Decode(compact("{\"alg\":\"\\u001b[31m\u009b\u202e\",\"kid\":\"k\"}", goodClaims, 256))
 	if err == nil {
 		t.Fatal("an unknown algorithm was accepted")
@@ -386,7 +386,7 @@ func TestReadText(t *testing.T) {
 	// An endless reader shows that reading is bounded.
 	var decodeErr *flyoidc.DecodeError
 	if _, err := flyoidc.ReadText(endless{}); !errors.As(err, &decodeErr) || decodeErr.Rule != "size" {
-		t.Errorf("reading without end gives %v", err)
+		t.Errorf("reading an endless reader gives %v", err)
 	}
 	if got, err := flyoidc.ReadText(bytes.NewReader(nil)); err != nil || got != "" {
 		t.Errorf("an empty file gives %q, %v", got, err)
@@ -405,7 +405,7 @@ func (endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A token that is as large as one can be is read, whatever it is made of.
+// A token of the largest size is read, whatever its content.
 func TestLargest(t *testing.T) {
 	t.Parallel()
 	for name, filler := range map[string]string{

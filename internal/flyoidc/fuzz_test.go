@@ -12,9 +12,10 @@ import (
 	"github.com/fly-aws/fly-aws/internal/flyoidc"
 )
 
-// FuzzDecode holds these laws: nothing panics; Decode accepts exactly what
-// Inspect finds nothing wrong with; the parts encode to the text again, so no
-// two texts are the same token; and what Decode accepts go-jose reads the same.
+// FuzzDecode checks that nothing panics; that Decode accepts exactly the tokens in
+// which Inspect finds no violation; that the parts encode to the same text, so no
+// two texts are the same token; and that go-jose reads accepted tokens in the same
+// way.
 func FuzzDecode(f *testing.F) {
 	for _, test := range broken(f) {
 		if len(test.text) <= maxSize {
@@ -79,7 +80,8 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
-// BenchmarkInspectWorst is a token of the largest size that is nothing but names.
+// BenchmarkInspectWorst inspects a token of the largest size that consists of
+// names.
 func BenchmarkInspectWorst(b *testing.B) {
 	text := compact(goodHeader, "{"+strings.TrimSuffix(strings.Repeat(`"a":0,`, 2400), ",")+"}", 256)
 	b.ReportAllocs()

@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// Root may use every socket, and tests often run as root: the error is made here
+// Root can use every socket, and tests often run as root, so the error is made here
 // as the net package makes it.
 func TestNotAllowed(t *testing.T) {
 	t.Parallel()
@@ -38,7 +38,7 @@ func TestKeysErrorRoots(t *testing.T) {
 	}
 }
 
-// TestObject steps what is said of a text as the JSON object of a token.
+// TestObject checks the violations that are reported for a JSON object.
 func TestObject(t *testing.T) {
 	t.Parallel()
 	nested := func(depth int) string {

@@ -20,7 +20,7 @@ import (
 const maxKeysPerType = 100
 
 // signature adds the steps of keys and signature. It connects to the issuer only if
-// it is the expected one.
+// that is the expected one.
 func (v *verification) signature(ctx context.Context, expected bool) {
 	var set []byte
 	var from string

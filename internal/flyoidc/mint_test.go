@@ -21,7 +21,7 @@ import (
 	"github.com/fly-aws/fly-aws/internal/sandbox"
 )
 
-// socketDir is a folder whose path is short enough for a socket in it.
+// socketDir is a folder with a path short enough for a socket.
 func socketDir(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "flyoidc")
@@ -132,7 +132,7 @@ func TestMintAnswers(t *testing.T) {
 	for name, test := range map[string]struct {
 		status                int
 		contentType, body     string
-		kind                  flyoidc.MintKind // "" when the token is to be had
+		kind                  flyoidc.MintKind // "" when there is a token
 		wantCode, wantMessage string
 	}{
 		"the text":          {200, "text/plain", good, "", "", ""},
@@ -206,8 +206,8 @@ func TestMintAnswers(t *testing.T) {
 	}
 }
 
-// minted steps that err is a MintError of that kind, fit to be shown and
-// without a token in it.
+// minted checks that err is a MintError of that kind, safe to show and without a
+// token.
 func minted(t testing.TB, err error, kind flyoidc.MintKind) *flyoidc.MintError {
 	t.Helper()
 	var e *flyoidc.MintError
@@ -268,7 +268,7 @@ func TestMintNotAllowed(t *testing.T) {
 	}
 }
 
-// A socket that does not answer, or stops in the middle, is given up.
+// A socket that does not respond, or stops in the middle, is given up.
 func TestMintHangs(t *testing.T) {
 	t.Parallel()
 	for name, begin := range map[string]string{
@@ -293,7 +293,7 @@ func TestMintHangs(t *testing.T) {
 	}
 }
 
-// An answer without end is not read for long.
+// Reading an endless response stops.
 func TestMintEndless(t *testing.T) {
 	t.Parallel()
 	written := make(chan int, 1)
@@ -328,7 +328,7 @@ func TestMintCanceled(t *testing.T) {
 	}
 }
 
-// A connection that ends too early, and answers that are not HTTP.
+// A connection may close too early, and a response may not be HTTP.
 func TestMintBreaks(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -352,8 +352,8 @@ func TestMintBreaks(t *testing.T) {
 	}
 }
 
-// speak writes an answer to whoever connects, once it has asked, and then either
-// waits for the other side to end or ends itself.
+// speak reads a request, writes the response, and then either waits for the client
+// to close the connection or closes it.
 func speak(t testing.TB, answer string, wait bool) (socket string) {
 	t.Helper()
 	l, socket := listen(t)
@@ -365,10 +365,10 @@ func speak(t testing.TB, answer string, wait bool) (socket string) {
 			}
 			go func() {
 				defer conn.Close()
-				_, _ = http.ReadRequest(bufio.NewReader(conn)) // it may be given up before it is whole
+				_, _ = http.ReadRequest(bufio.NewReader(conn)) // the client may give up
 				fmt.Fprint(conn, answer)
 				if wait {
-					_, _ = io.Copy(io.Discard, conn) // until the other side ends
+					_, _ = io.Copy(io.Discard, conn) // until the client closes it
 				}
 			}()
 		}

@@ -120,12 +120,11 @@ func (e *MintError) Error() string {
 
 func (e *MintError) Unwrap() error { return e.Err }
 
-// withContext makes the end of a context the cause of a failure that it brought
-// about.
+// withContext makes a context's error the cause of a failure that it led to.
 func (e *MintError) withContext(caller, limited context.Context) {
 	switch {
 	case e.Status != 0 && e.Err == nil:
-		return // the whole response was there
+		return // the response was complete
 	case errors.Is(caller.Err(), context.Canceled):
 		e.Kind, e.Reason, e.Err = mintCanceled, "", context.Canceled
 	case limited.Err() != nil:

@@ -15,9 +15,9 @@ import (
 	"github.com/fly-aws/fly-aws/internal/text"
 )
 
-// JSON is read with jsontext, which refuses half surrogate pairs and tells
-// duplicate names. Go 1.27 has the same API in its standard library, as
-// encoding/json/jsontext: switch to it when go.mod moves there.
+// jsontext refuses unpaired surrogates and reports duplicate names. Go 1.27 has the
+// same API in encoding/json/jsontext: switch to it when go.mod requires that
+// version.
 
 // maxNesting is how deep objects and lists may be nested. Fly's tokens are four
 // deep, with session tags.
@@ -32,7 +32,7 @@ type object struct {
 	repeated map[string]bool // names that occur more than once
 }
 
-// object reads a JSON object. It is not ok when there is none to be read.
+// object reads a JSON object. It is not ok when there is none.
 func (in *inspection) object(what string, source []byte) (o object, ok bool) {
 	if !utf8.Valid(source) {
 		in.breaks(ruleUTF8, "%s is not valid UTF-8", what)
@@ -72,7 +72,7 @@ func readMembers(dec *jsontext.Decoder) ([]Member, error) {
 		if err != nil {
 			return nil, err
 		}
-		m := Member{Name: name.String()} // the token is gone after the next read
+		m := Member{Name: name.String()} // the decoder reuses the token's memory
 		value, err := dec.ReadValue()
 		if err != nil {
 			return nil, err
@@ -151,7 +151,7 @@ func (o object) required(in *inspection, rule Rule) (value string, ok bool) {
 	return value, ok
 }
 
-// text returns a member that must be a string and not empty.
+// text returns a member that must be a non-empty string.
 func (o object) text(in *inspection, rule Rule) string {
 	value, ok := o.required(in, rule)
 	if !ok {
@@ -217,7 +217,7 @@ func (o object) time(in *inspection, rule Rule) time.Time {
 	return time.Unix(seconds, 0).UTC()
 }
 
-// unquote returns the string that a JSON text is.
+// unquote decodes a JSON string.
 func unquote(value string) (s string, ok bool) {
 	b, err := jsontext.AppendUnquote(nil, value)
 	if err != nil {

@@ -22,9 +22,9 @@ import (
 // childURL is set in the processes that TestVerifyRoots starts.
 const childURL = "FLYOIDC_TEST_URL"
 
-// A certificate of an unknown authority is one thing, a system without any
-// authorities, such as an image made from scratch, another. A process reads the
-// system's once, so each case has a process of its own.
+// An unknown certificate authority is told from a system without any root
+// certificates, like an image built from scratch. A process reads the roots once,
+// so each case runs its own process.
 func TestVerifyRoots(t *testing.T) {
 	if address := os.Getenv(childURL); address != "" {
 		steps := flyoidc.Verify(context.Background(), sign(t, "ES256", claimsOf(address)), flyoidc.Options{
@@ -63,7 +63,7 @@ func TestVerifyRoots(t *testing.T) {
 	}{
 		"none":         {filepath.Join(dir, "missing"), flyoidc.KeysNoRoots},
 		"another's":    {write("another.pem", another), "certificate"},
-		"the issuer's": {write("issuer.pem", i.Certificate().Raw), "status"}, // it serves nothing
+		"the issuer's": {write("issuer.pem", i.Certificate().Raw), "status"}, // it has no documents
 	} {
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestVerifyRoots$")
 		cmd.Env = append(os.Environ(), childURL+"="+i.URL, "SSL_CERT_FILE="+test.file, "SSL_CERT_DIR="+filepath.Join(dir, "missing"), "NO_PROXY=*")

@@ -16,7 +16,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// clock is the time at which the tests take place.
+// clock is the current time in the tests.
 var clock = time.Date(2026, 8, 20, 12, 0, 0, 0, time.UTC)
 
 const (
@@ -28,15 +28,14 @@ const (
 		`"sub":"acme:web:quiet-sun-1234"}`
 )
 
-// compact puts the parts of a token together, with a signature of n bytes that
-// nobody made.
+// compact assembles a token, with a made-up signature of n bytes.
 func compact(header, claims string, n int) string {
 	enc := base64.RawURLEncoding.EncodeToString
 	return enc([]byte(header)) + "." + enc([]byte(claims)) + "." + enc(make([]byte, n))
 }
 
-// withClaim returns goodClaims with other text for the claim's value; the claim
-// is taken out where that is "".
+// withClaim returns goodClaims with another JSON value for the claim; "" removes
+// the claim.
 func withClaim(t testing.TB, name, value string) string {
 	t.Helper()
 	before, rest, ok := strings.Cut(goodClaims, `"`+name+`":`)
@@ -57,7 +56,7 @@ func withClaim(t testing.TB, name, value string) string {
 	return before + `"` + name + `":` + value + sep + rest[end:]
 }
 
-// tail puts the comma back that a claim taken out of the middle leaves missing.
+// tail restores the comma after a claim was removed from the middle.
 func tail(before, rest string) string {
 	if strings.HasSuffix(before, ",") && rest != "}" {
 		return "," + rest
@@ -65,7 +64,7 @@ func tail(before, rest string) string {
 	return rest
 }
 
-// Keys are slow to make: one of each kind serves all tests.
+// Keys are slow to generate, so all tests share one of each kind.
 var (
 	rsaKey  = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
 	p256Key = sync.OnceValues(func() (*ecdsa.PrivateKey, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) })
@@ -93,7 +92,7 @@ func privateKey(t testing.TB, algorithm string) crypto.Signer {
 	return key
 }
 
-// sign makes a token with those claims, signed under the key ID "k".
+// sign makes a token with those claims, signed with the key "k".
 func sign(t testing.TB, algorithm, claims string) string {
 	t.Helper()
 	signer, err := jose.NewSigner(jose.SigningKey{
@@ -114,7 +113,7 @@ func sign(t testing.TB, algorithm, claims string) string {
 	return token
 }
 
-// claimsOf are the claims of a token of that issuer that is good at clock.
+// claimsOf are valid claims for a token of that issuer.
 func claimsOf(issuer string) string {
 	return fmt.Sprintf(`{"iss":%q,"sub":"acme:web:quiet-sun-1234","aud":"sts.amazonaws.com","iat":%d,"nbf":%d,"exp":%d}`,
 		issuer, clock.Unix(), clock.Unix(), clock.Add(10*time.Minute).Unix())

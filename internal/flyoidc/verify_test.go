@@ -62,7 +62,7 @@ func results(t testing.TB, steps []flyoidc.Step) string {
 	return strings.Join(out, " ")
 }
 
-// keysKind returns the kind of the error of the step of the keys.
+// keysKind returns the kind of the KeysError in the steps.
 func keysKind(t testing.TB, steps []flyoidc.Step) flyoidc.KeysKind {
 	t.Helper()
 	for _, s := range steps {
@@ -151,13 +151,13 @@ func TestVerifySandbox(t *testing.T) {
 	}
 }
 
-// issuer is an issuer of our own, which can be made to misbehave.
+// issuer is an issuer that can be made to misbehave.
 type issuer struct {
 	*httptest.Server
 	mux *http.ServeMux
 }
 
-// newIssuer starts an issuer with a good discovery document.
+// newIssuer starts an issuer with a valid discovery document.
 func newIssuer(t testing.TB) *issuer {
 	t.Helper()
 	i := &issuer{mux: http.NewServeMux()}
@@ -303,7 +303,7 @@ func TestVerifyKeys(t *testing.T) {
 	}
 }
 
-// forbidden is a client that must not be used.
+// forbidden is a client that fails the test when it is used.
 func forbidden(t testing.TB) *http.Client {
 	return &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
 		t.Errorf("%s was asked", r.URL)
@@ -315,8 +315,8 @@ type transport func(*http.Request) (*http.Response, error)
 
 func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// Given keys verify the signature even of an issuer that is not expected, and
-// an issuer that is not expected is never asked.
+// Options.Keys verify the signature even for an unexpected issuer, and an
+// unexpected issuer is not contacted.
 func TestVerifyOffline(t *testing.T) {
 	t.Parallel()
 	text := sign(t, "RS256", claimsOf("https://issuer.example/x"))
@@ -328,7 +328,7 @@ func TestVerifyOffline(t *testing.T) {
 	if got := results(t, flyoidc.Verify(context.Background(), text, o)); got != "issuer:failed keys:skipped signature:skipped" {
 		t.Errorf("without: %s", got)
 	}
-	// One claim changed after the signature was made.
+	// One claim was changed after signing.
 	header, rest, _ := strings.Cut(text, ".")
 	_, signature, _ := strings.Cut(rest, ".")
 	_, forged, _ := strings.Cut(compact("{}", strings.Replace(claimsOf("https://issuer.example/x"), "acme:web", "acme:api", 1), 0), ".")
@@ -395,7 +395,7 @@ func TestVerifyFaults(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		set  func(*issuer)
-		kind flyoidc.KeysKind // "" when nothing is wrong
+		kind flyoidc.KeysKind // "" when the step passes
 	}{
 		"good":                            {document(`{"issuer":"ISSUER","jwks_uri":"ISSUER/keys"}`), ""},
 		"redirect to the same host":       {moved, ""},
@@ -452,8 +452,8 @@ func TestVerifyFaults(t *testing.T) {
 	}
 }
 
-// Keys of an issuer of Fly's on another host are refused; other issuers, such as
-// Google, really have them there.
+// Keys on another host are refused for Fly's issuers; other issuers, such as
+// Google, have them there.
 func TestVerifyKeysOnAnotherHost(t *testing.T) {
 	t.Parallel()
 	keys := keySet(t, publicKey(t, "RS256", "k"))
@@ -479,7 +479,7 @@ func TestVerifyKeysOnAnotherHost(t *testing.T) {
 	}
 }
 
-// Not every issuer that may be named can be asked.
+// Not every issuer has a URL to fetch keys from.
 func TestVerifyIssuerURL(t *testing.T) {
 	t.Parallel()
 	for _, issuer := range []string{
@@ -517,8 +517,8 @@ func TestVerifyCanceled(t *testing.T) {
 	}
 }
 
-// A server that notices our hanging up may end its answer properly, so that only
-// half of it looks whole.
+// A server that sees a canceled request may end its response without an error, so
+// that half of it looks complete.
 func TestVerifyCanceledInAnswer(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -541,7 +541,7 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// An issuer that redirects in circles is not followed for long.
+// Following an issuer that redirects in circles stops.
 func TestVerifyRedirects(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int32
@@ -556,7 +556,7 @@ func TestVerifyRedirects(t *testing.T) {
 	}
 }
 
-// The client that was handed in stays as it was.
+// Verify does not change the client in Options.
 func TestVerifyLeavesTheClient(t *testing.T) {
 	t.Parallel()
 	i := newIssuer(t)

@@ -4,8 +4,8 @@ package terminal
 // right, down and left, each as thick as its number.
 type armsOf struct{ up, right, down, left int }
 
-// arms are the characters that are drawn as lines, as terminals do: those of
-// fonts do not reach the next row. Round corners are drawn as the others are.
+// arms are the characters that are drawn as lines, as terminals do, because a
+// font's do not reach the next row. Round corners are drawn square.
 var arms = map[string]armsOf{
 	"─": {0, 1, 0, 1}, "│": {1, 0, 1, 0}, "━": {0, 2, 0, 2}, "┃": {2, 0, 2, 0},
 	"┌": {0, 1, 1, 0}, "┐": {0, 0, 1, 1}, "└": {1, 1, 0, 0}, "┘": {1, 0, 0, 1},
@@ -18,15 +18,14 @@ var arms = map[string]armsOf{
 // thin is the thickness of a line, in tenths of a pixel.
 const thin = 12
 
-// lines draws the box drawing characters of a line whose upper edge is y.
+// lines draws the box drawing characters of a line with its top at y.
 func (d *drawing) lines(l Line, y int) {
 	for _, r := range runs(l, together) {
 		a, drawn := arms[r.cells[0].Content]
 		if !drawn {
 			continue
 		}
-		// A run is of one character, so that what goes to the left and to the right
-		// goes through all of it.
+		// A run repeats one character, so its horizontal lines span the whole run.
 		fill := lookOf(r.cells[0]).fg
 		left, right := padding+r.column*cellWidth, padding+(r.column+r.columns)*cellWidth
 		middle := y + rowHeight/2

@@ -7,17 +7,17 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// An rgb is a color as it is drawn, in sRGB.
+// An rgb is an sRGB color.
 type rgb struct{ r, g, b uint8 }
 
 // String is the color as CSS writes it.
 func (c rgb) String() string { return fmt.Sprintf("#%02x%02x%02x", c.r, c.g, c.b) }
 
-// RGBA makes it a color.Color, which is never transparent.
+// RGBA implements color.Color, opaque.
 func (c rgb) RGBA() (r, g, b, a uint32) { return color.RGBA{c.r, c.g, c.b, 0xff}.RGBA() }
 
-// The window is dark. All that is drawn as text on it, black but for itself, has
-// a contrast of 4.5 or more, which WCAG 2.2 asks for in 1.4.3.
+// The window is dark. All text colors except black have a contrast of 4.5 or more,
+// as WCAG 2.2 requires (1.4.3).
 var (
 	windowColor = rgb{0x0d, 0x11, 0x17}
 	frameColor  = rgb{0x48, 0x4f, 0x58}
@@ -25,7 +25,7 @@ var (
 	textColor   = rgb{0xe6, 0xed, 0xf3}
 )
 
-// basic are the 16 colors that every terminal has.
+// basic are the 16 ANSI colors.
 var basic = [16]rgb{
 	{0x48, 0x4f, 0x58}, // black
 	{0xff, 0x7b, 0x72}, // red
@@ -45,7 +45,7 @@ var basic = [16]rgb{
 	{0xff, 0xff, 0xff},
 }
 
-// shown is a color as it is drawn; def is the terminal's own.
+// shown is a terminal color as drawn; def is the default.
 func shown(c color.Color, def rgb) rgb {
 	switch c := c.(type) {
 	case nil:
@@ -61,7 +61,7 @@ func shown(c color.Color, def rgb) rgb {
 	return rgb{uint8(r >> 8 & 0xff), uint8(g >> 8 & 0xff), uint8(b >> 8 & 0xff)}
 }
 
-// mixed is faint text: a color nearer to the one behind it, by two fifths.
+// mixed is the color of faint text: two fifths of the way to the background.
 func mixed(fg, bg rgb) rgb {
 	mix := func(f, b uint8) uint8 { return f/5*3 + b/5*2 }
 	return rgb{mix(fg.r, bg.r), mix(fg.g, bg.g), mix(fg.b, bg.b)}

@@ -1,12 +1,10 @@
-// Package terminal is for tests: a terminal with a test in front of it, and
-// pictures of what it shows.
+// Package terminal gives tests a terminal, and draws pictures of its screen.
 //
-// A [Terminal] is a pseudo-terminal with a screen. A program of this process
-// draws on its [Terminal.File]; another program is started with it as its
-// controlling terminal, by [Terminal.Start]. The test types keys and waits for
-// text, which takes as long as the program takes and no longer. What scrolls
-// off the top is kept. The screen is an emulator of charmbracelet/x/vt; its
-// answers to queries go back to the program.
+// A [Terminal] is a pseudo-terminal with a screen. Code of this process writes to
+// [Terminal.File]; [Terminal.Start] starts another program with it as its
+// controlling terminal. The test types keys and waits for text, only as long as
+// needed. What scrolls off the top is kept. The screen is emulated by
+// charmbracelet/x/vt, whose replies to queries go back to the program.
 //
-// [SVG] makes a picture of lines of the screen for documents.
+// [SVG] draws lines of the screen for the documentation.
 package terminal

@@ -8,12 +8,11 @@ import (
 	"github.com/charmbracelet/x/vt"
 )
 
-// A Line is a row of the screen, from the first column to the last. Each cell is
-// one or two columns wide and has text, which is a blank where nothing is
-// written. A line that scrolled off ends with its last character.
+// A Line is a row of the screen. Each cell is one or two columns wide and has text,
+// a blank by default. A line that scrolled off ends with its last character.
 type Line []uv.Cell
 
-// String is the text of the line without the blanks at its end.
+// String returns the text of the line without trailing blanks.
 func (l Line) String() string {
 	var b strings.Builder
 	for _, c := range l {
@@ -22,7 +21,7 @@ func (l Line) String() string {
 	return strings.TrimRight(b.String(), " ")
 }
 
-// text is what can be read in lines, without the blank ones at the end.
+// text returns the text of lines, without trailing blank lines.
 func text(lines []Line) string {
 	var b strings.Builder
 	for _, l := range lines {
@@ -32,8 +31,8 @@ func text(lines []Line) string {
 	return strings.TrimRight(b.String(), "\n") + "\n"
 }
 
-// newScreen makes an emulator in the colors of the pictures. Whoever writes to
-// it has to read its answers at the same time.
+// newScreen makes an emulator with the colors of the pictures. Its replies must be
+// read while it is written to.
 func newScreen(columns, rows int) *vt.Emulator {
 	screen := vt.NewEmulator(columns, rows)
 	screen.SetDefaultForegroundColor(textColor)
@@ -55,9 +54,9 @@ func linesOf(screen *vt.Emulator) []Line {
 	return lines
 }
 
-// lineOf leaves out the second halves of wide characters, which are cells
-// without width. A combining character with nothing before it is a cell without
-// width too, but has a column: it becomes a blank.
+// lineOf drops the second cells of wide characters, which have no width. A
+// combining character with nothing before it has no width either, but has a column:
+// it becomes a blank.
 func lineOf(row uv.Line) Line {
 	line := make(Line, 0, len(row))
 	for _, c := range row {

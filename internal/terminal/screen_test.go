@@ -8,20 +8,20 @@ import (
 	"github.com/charmbracelet/x/vt"
 )
 
-// screenOf is a screen that was written to.
+// screenOf is a screen after output.
 func screenOf(columns, rows int, output string) *vt.Emulator {
 	s := newScreen(columns, rows)
-	_, _ = s.WriteString(output) // which never fails
+	_, _ = s.WriteString(output) // which cannot fail
 	return s
 }
 
-// shownBy are the lines of a screen that was written to.
+// shownBy are the lines of a screen after output.
 func shownBy(columns, rows int, output string) []Line {
 	return linesOf(screenOf(columns, rows, output))
 }
 
-// TestLines holds that every character is one cell, as wide as it is drawn, and
-// that a line keeps its columns whatever was written over half of a character.
+// TestLines checks that every character is one cell with its width, and that a line
+// keeps its columns when half a character is overwritten.
 func TestLines(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -64,7 +64,7 @@ func TestLines(t *testing.T) {
 	}
 }
 
-// TestResizeScreen keeps what leaves by the top, and the cursor on its row.
+// Resizing keeps the lines that scroll off, and the cursor on its row.
 func TestResizeScreen(t *testing.T) {
 	t.Parallel()
 	s := screenOf(10, 4, "1\r\n2\r\n3\r\n4")

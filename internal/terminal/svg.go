@@ -14,17 +14,16 @@ import (
 	uv "github.com/charmbracelet/ultraviolet"
 )
 
-// A Picture is lines of a terminal in a window.
+// A Picture shows lines of a terminal in a window.
 type Picture struct {
-	// Title is that of the window, such as "fly-aws setup".
+	// Title is the window's, such as "fly-aws setup".
 	Title string
-	// Description says what is to be seen, for those who cannot see it.
+	// Description is the text alternative of the picture.
 	Description string
-	// Lines are drawn but for the empty ones before the first and after the last
-	// with content.
+	// Lines are drawn without leading and trailing empty ones.
 	Lines []Line
-	// Columns are the least that are drawn, so that several pictures are of one
-	// width; a line that is wider widens the picture.
+	// Columns is the minimum width, so that several pictures have the same; wider
+	// lines widen the picture.
 	Columns int
 }
 
@@ -39,19 +38,17 @@ const (
 	titleLine  = 215 // the title's baseline
 	padding    = 160
 	corner     = 80
-	fewest     = 32 // columns, so that the title bar is one
+	fewest     = 32 // columns, so that the title fits
 	fontFamily = "ui-monospace, SFMono-Regular, Menlo, Consolas, monospace"
-	button     = 50 // the radius of what stands for one
+	button     = 50 // a button's radius
 )
 
-// SVG draws a picture as a document of its own: no script, no font and no style
-// sheet, only text that can be selected, rectangles and circles. It brings its
-// own background and a border, so that it can be read on a light page as on a
-// dark one. The same picture gives the same bytes.
+// SVG draws a picture as a self-contained document without scripts, fonts and style
+// sheets: selectable text, rectangles and circles. Its own background and border
+// make it readable on light and dark pages. The same picture gives the same bytes.
 //
-// Whatever font is found, columns line up: each run of text says how long it is.
-// What XML does not allow is left out, and so are the characters that change the
-// direction of text.
+// Columns line up in any font, because each run of text has a length. Characters
+// that XML does not allow or that change the direction of text are left out.
 func SVG(w io.Writer, p Picture) error {
 	title, description := printable(p.Title), printable(p.Description)
 	if strings.TrimSpace(title) == "" || strings.TrimSpace(description) == "" {
@@ -78,7 +75,7 @@ func SVG(w io.Writer, p Picture) error {
 	return err
 }
 
-// withContent cuts off the lines at both ends that show nothing.
+// withContent cuts off empty lines at both ends.
 func withContent(lines []Line) []Line {
 	for len(lines) > 0 && extent(lines[0]) == 0 {
 		lines = lines[1:]
@@ -89,7 +86,7 @@ func withContent(lines []Line) []Line {
 	return lines
 }
 
-// extent is the number of columns up to the last that shows something.
+// extent is the number of columns up to the last visible one.
 func extent(l Line) int {
 	x, last := 0, 0
 	for _, c := range l {
@@ -101,17 +98,17 @@ func extent(l Line) int {
 	return last
 }
 
-// seen says whether a cell differs from an empty one.
+// seen reports whether a cell differs from an empty one.
 func seen(c uv.Cell) bool {
 	return strings.Trim(c.Content, " ") != "" || lined(c) || lookOf(c).bg != windowColor
 }
 
-// lined says whether the cell has a line that can be seen on a blank too.
+// lined reports whether the cell has a line that shows on a blank too.
 func lined(c uv.Cell) bool {
 	return c.Style.Underline != uv.UnderlineNone || c.Style.Attrs&uv.AttrStrikethrough != 0
 }
 
-// A look is a style as it is drawn.
+// A look is a style as drawn.
 type look struct {
 	fg, bg                          rgb
 	bold, italic, underline, strike bool
@@ -147,14 +144,14 @@ func (d *drawing) open(title, description string, columns int) {
 		px(d.width), px(d.height), px(d.width), px(d.height))
 	d.add("<title id=\"title\">%s</title>\n", escaped(title))
 	d.add("<desc id=\"description\">%s</desc>\n", escaped(description))
-	// The border is drawn half a pixel within, where it is sharp.
+	// Half a pixel inside, the border is sharp.
 	d.add(`<rect x="0.5" y="0.5" width="%s" height="%s" rx="%s" fill="%v" stroke="%v"/>`+"\n",
 		px(d.width-10), px(d.height-10), px(corner), windowColor, frameColor)
 	d.add(`<path d="M0.5 %s H%s" stroke="%v"/>`+"\n", px(barHeight-5), px(d.width-5), frameColor)
 	for i := range 3 {
 		d.add(`<circle cx="%s" cy="%s" r="%s" fill="%v"/>`+"\n", px(padding+button+i*170), px(barHeight/2), px(button), frameColor)
 	}
-	// The title keeps clear of the buttons on its left, and as far from the right.
+	// The title keeps the same distance from the buttons and from the right.
 	if room := columns - 14; len([]rune(title)) > room {
 		title = string([]rune(title)[:room-1]) + "…"
 	}
@@ -163,7 +160,7 @@ func (d *drawing) open(title, description string, columns int) {
 		px(d.width/2), px(titleLine), px(titleSize), titleColor, escaped(title))
 }
 
-// line draws a line whose upper edge is y.
+// line draws a line with its top at y.
 func (d *drawing) line(l Line, y int) {
 	l = cut(l)
 	for _, r := range runs(l, func(a, b uv.Cell) bool { return lookOf(a).bg == lookOf(b).bg }) {
@@ -183,8 +180,8 @@ func (d *drawing) line(l Line, y int) {
 	d.add("</text>\n")
 }
 
-// joined gives blanks the style of what stands before them, where that makes no
-// difference but that of fewer runs.
+// joined gives blanks the style of the cell before them where it looks the same,
+// for fewer runs.
 func joined(l Line) Line {
 	l = slices.Clone(l)
 	for i := range l {
@@ -195,7 +192,7 @@ func joined(l Line) Line {
 	return l
 }
 
-// cut cuts off the cells at the end that show nothing.
+// cut cuts off trailing cells that show nothing.
 func cut(l Line) Line {
 	for len(l) > 0 && !seen(l[len(l)-1]) {
 		l = l[:len(l)-1]
@@ -203,13 +200,13 @@ func cut(l Line) Line {
 	return l
 }
 
-// A run is cells that are drawn as one.
+// A run is a sequence of cells that is drawn as one.
 type run struct {
-	column, columns int // where it begins, and how many it takes
+	column, columns int // start and width
 	cells           []uv.Cell
 }
 
-// runs cuts a line wherever two neighbours do not go together.
+// runs splits a line between neighbors that do not belong together.
 func runs(l Line, together func(a, b uv.Cell) bool) []run {
 	var all []run
 	x := 0
@@ -225,9 +222,9 @@ func runs(l Line, together func(a, b uv.Cell) bool) []run {
 	return all
 }
 
-// together says whether two cells can be in one run of text. Within a run all
-// characters are stretched alike, so it takes characters of one font: those of
-// ASCII, or the same one again. What is from another font is a run of its own.
+// together reports whether two cells can be in one run of text. All characters of a
+// run are stretched alike, so they must be of one font: ASCII characters, or the
+// same character repeated.
 func together(a, b uv.Cell) bool {
 	l, m := lookOf(a), lookOf(b)
 	l.bg, m.bg = rgb{}, rgb{} // drawn already
@@ -248,7 +245,7 @@ func (d *drawing) run(r run) {
 	d.add(`<tspan x="%s" textLength="%s" lengthAdjust="spacingAndGlyphs"`, px(padding+r.column*cellWidth), px(r.columns*cellWidth))
 	l := lookOf(r.cells[0])
 	if _, drawn := arms[r.cells[0].Content]; drawn {
-		d.add(` fill-opacity="0"`) // there to be selected
+		d.add(` fill-opacity="0"`) // invisible, but selectable
 	} else if l.fg != textColor {
 		d.add(` fill="%v"`, l.fg)
 	}
@@ -277,8 +274,8 @@ func px(tenths int) string {
 	return fmt.Sprintf("%d.%d", tenths/10, tenths%10)
 }
 
-// printable leaves out what XML does not allow, control characters, and those
-// that change the direction of text.
+// printable drops what XML does not allow, control characters, and those that
+// change the direction of text.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

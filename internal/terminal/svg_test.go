@@ -17,9 +17,9 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "update the golden files")
 
-// pictures are what the golden files show.
+// pictures are the pictures in the golden files.
 var pictures = []struct {
 	name    string
 	picture Picture
@@ -101,12 +101,12 @@ func TestPictures(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(got.Bytes(), want) {
-			t.Errorf("%s is no longer what is drawn; look at what \"go test ./internal/terminal -update\" draws", file)
+			t.Errorf("%s differs from what is drawn; check what \"go test ./internal/terminal -update\" draws", file)
 		}
 	}
 }
 
-// A node is an element of a picture, with the text right in it.
+// A node is an element of a picture, with its own text.
 type node struct {
 	name     string
 	attr     map[string]string
@@ -141,7 +141,7 @@ func parse(t *testing.T, picture []byte) *node {
 		case xml.CharData:
 			top.text += string(token)
 		case xml.Comment, xml.ProcInst, xml.Directive:
-			t.Errorf("the picture has %q, which it needs not", token)
+			t.Errorf("the picture has an unexpected %q", token)
 		}
 	}
 }
@@ -154,8 +154,8 @@ func (n *node) walk(f func(*node)) {
 	}
 }
 
-// TestPicturesAreSafe reads the pictures as others will: they are XML, have no
-// element beyond those that draw, and nothing of the screen became markup.
+// TestPicturesAreSafe parses the pictures: they are XML, have only drawing
+// elements, and no text of the screen became markup.
 func TestPicturesAreSafe(t *testing.T) {
 	t.Parallel()
 	allowed := map[string][]string{
@@ -198,8 +198,8 @@ func TestPicturesAreSafe(t *testing.T) {
 	}
 }
 
-// TestPicturesKeepTheText selects each line, as a reader would: it is the
-// screen's, with each run as long as its columns and in its place.
+// TestPicturesKeepTheText checks that each line has the text of the screen, with
+// each run in its place and as long as its columns.
 func TestPicturesKeepTheText(t *testing.T) {
 	t.Parallel()
 	for _, tt := range pictures[:2] {
@@ -236,8 +236,8 @@ func TestPicturesKeepTheText(t *testing.T) {
 	}
 }
 
-// TestWideInPictures holds columns in place behind wide and combined characters,
-// and behind what is left out.
+// TestWideInPictures checks the columns after wide, combining and dropped
+// characters.
 func TestWideInPictures(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
@@ -258,7 +258,7 @@ func TestWideInPictures(t *testing.T) {
 	}
 }
 
-// TestOnlyContentIsDrawn cuts off empty lines at both ends, and those alone.
+// Only empty lines at both ends are cut off.
 func TestOnlyContentIsDrawn(t *testing.T) {
 	t.Parallel()
 	size := func(p Picture) string {
@@ -289,7 +289,7 @@ type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
 
-// TestNoPicture has nothing to draw, nothing to say of it, or nowhere to put it.
+// A picture without content or description, and a failing writer, are errors.
 func TestNoPicture(t *testing.T) {
 	t.Parallel()
 	lines := shownBy(10, 2, "x")
@@ -307,8 +307,8 @@ func TestNoPicture(t *testing.T) {
 	}
 }
 
-// TestColorsCanBeRead holds the contrast of WCAG 2.2, 1.4.3, for each color but
-// black, and for faint text.
+// TestColorsCanBeRead checks the contrast of WCAG 2.2, 1.4.3, for faint text and
+// each color except black.
 func TestColorsCanBeRead(t *testing.T) {
 	t.Parallel()
 	luminance := func(c rgb) float64 {
@@ -334,8 +334,8 @@ func TestColorsCanBeRead(t *testing.T) {
 	check("the title", titleColor)
 }
 
-// TestShown draws the 16 colors as the pictures have them, however they are
-// said, and the others as xterm does.
+// TestShown checks the 16 colors in all their notations, and the others as in
+// xterm.
 func TestShown(t *testing.T) {
 	t.Parallel()
 	for output, want := range map[string]string{

@@ -18,17 +18,16 @@ import (
 	"github.com/creack/pty"
 )
 
-// A Terminal is a pseudo-terminal with a screen, at which a person sits. Its
-// methods may be called at the same time.
+// A Terminal is a pseudo-terminal with a screen. It is safe for concurrent use.
 type Terminal struct {
-	person *os.File      // the person's end
-	ended  chan struct{} // closed when nothing can be written to the screen any more
+	person *os.File      // the user's end
+	ended  chan struct{} // closed when nothing more can be written to the screen
 
 	mu      sync.Mutex
-	program *os.File // the program's end; nil once another program has it
+	program *os.File // the program's end; nil after Start
 	screen  *vt.Emulator
 	raw     []byte
-	changed chan struct{} // closed, and replaced, when the screen changes
+	changed chan struct{} // closed and replaced when the screen changes
 	child   *child
 }
 
@@ -39,7 +38,8 @@ type child struct {
 	err    error // of cmd.Wait, once it exited
 }
 
-// Open makes a terminal of a size, from 2 columns and 1 row. It is to be closed.
+// Open makes a terminal of a size, at least 2 columns and 1 row. Close it after
+// use.
 func Open(columns, rows int) (*Terminal, error) {
 	person, program, err := pty.Open()
 	if err != nil {
@@ -59,10 +59,10 @@ func Open(columns, rows int) (*Terminal, error) {
 	return t, nil
 }
 
-// setSize sets what the program is told when it asks for the size.
+// setSize sets the size that the program sees.
 func (t *Terminal) setSize(columns, rows int) error {
 	if columns < 2 || rows < 1 || columns > 1000 || rows > 1000 {
-		return fmt.Errorf("a terminal of %d columns and %d rows cannot be: there are 2 to 1000 columns and 1 to 1000 rows", columns, rows)
+		return fmt.Errorf("a terminal cannot have %d columns and %d rows: use 2 to 1000 columns and 1 to 1000 rows", columns, rows)
 	}
 	if err := pty.Setsize(t.person, &pty.Winsize{Cols: uint16(columns), Rows: uint16(rows)}); err != nil {
 		return fmt.Errorf("set the size of the terminal: %w", err)
@@ -70,7 +70,7 @@ func (t *Terminal) setSize(columns, rows int) error {
 	return nil
 }
 
-// show draws what the program writes, until there is none that could.
+// show draws what programs write, until there is no writer.
 func (t *Terminal) show() {
 	defer close(t.ended)
 	var buf [4096]byte
@@ -79,7 +79,7 @@ func (t *Terminal) show() {
 		if n > 0 {
 			t.mu.Lock()
 			t.raw = append(t.raw, buf[:n]...)
-			_, _ = t.screen.Write(buf[:n]) // fails only after its Close, which is never called
+			_, _ = t.screen.Write(buf[:n]) // fails only after Close, which is not called
 			t.change()
 			t.mu.Unlock()
 		}
@@ -87,14 +87,14 @@ func (t *Terminal) show() {
 			break
 		}
 	}
-	// Not by the emulator's Close, which its Read does not expect at the same time.
+	// The emulator's Close is not safe during its Read.
 	if pipe, ok := t.screen.InputPipe().(io.Closer); ok {
-		_ = pipe.Close() // a pipe's never fails
+		_ = pipe.Close() // closing a pipe does not fail
 	}
 }
 
-// answer sends the program what the emulator answers, until the program is gone.
-// The emulator waits until an answer is read, so all of them are.
+// answer sends the emulator's replies to the program. It always reads them, because
+// the emulator blocks until they are read.
 func (t *Terminal) answer() {
 	var buf [256]byte
 	for {
@@ -102,28 +102,28 @@ func (t *Terminal) answer() {
 		if err != nil {
 			return
 		}
-		_, _ = t.person.Write(buf[:n]) // a program that is gone needs no answer
+		_, _ = t.person.Write(buf[:n]) // the program may have ended
 	}
 }
 
-// change wakes everyone who waits for the screen. t.mu is held.
+// change wakes all waiters for the screen. t.mu is held.
 func (t *Terminal) change() {
 	close(t.changed)
 	t.changed = make(chan struct{})
 }
 
-// File is the end for a program of this process: it reads keys and writes to the
-// screen. It is nil after Start, and closed by Close.
+// File is the program's end for code in this process: reads give keys, writes go to
+// the screen. It is nil after Start, and closed by Close.
 func (t *Terminal) File() *os.File {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.program
 }
 
-// Start starts a program as the leader of a session, with the terminal as the
-// session's. Those of its streams that are nil are the terminal. Its environment
-// is the caller's to set, with TERM in it: "xterm-256color" is what this terminal
-// is. A terminal starts one program, and is only for that one from then on.
+// Start starts a program as a session leader with this as its controlling terminal.
+// Streams of cmd that are nil become the terminal. The caller sets the environment,
+// with TERM=xterm-256color. A terminal can start one program and is then for that
+// program only.
 func (t *Terminal) Start(cmd *exec.Cmd) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -134,7 +134,7 @@ func (t *Terminal) Start(cmd *exec.Cmd) error {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
 	cmd.SysProcAttr.Setsid, cmd.SysProcAttr.Setctty, cmd.SysProcAttr.Ctty = true, true, -1
-	// The kernel is told the session's terminal by one of the program's own files.
+	// Ctty is an index into the child's files.
 	if cmd.Stderr == nil {
 		cmd.Stderr, cmd.SysProcAttr.Ctty = t.program, 2
 	}
@@ -150,7 +150,7 @@ func (t *Terminal) Start(cmd *exec.Cmd) error {
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start a program: %w", err)
 	}
-	// With this end gone from here, reading ends when the program does.
+	// With this end closed here, reading ends when the program does.
 	_ = t.program.Close()
 	t.program = nil
 	c := &child{cmd: cmd, exited: make(chan struct{})}
@@ -162,8 +162,8 @@ func (t *Terminal) Start(cmd *exec.Cmd) error {
 	return nil
 }
 
-// Type presses keys: what a terminal sends for them, such as "\r" for enter and
-// "\x1b[A" for the arrow up.
+// Type presses keys, given as a terminal sends them: "\r" for enter, "\x1b[A" for
+// arrow up.
 func (t *Terminal) Type(keys string) error {
 	if _, err := t.person.WriteString(keys); err != nil {
 		return fmt.Errorf("type %q: %w", keys, err)
@@ -171,20 +171,19 @@ func (t *Terminal) Type(keys string) error {
 	return nil
 }
 
-// Await waits until a text can be seen on the screen; over lines, if it has "\n"
-// in it. An error says what the screen shows instead, and wraps the context's;
-// it comes at once when the program has ended.
+// Await waits until a text is on the screen; it can span lines with "\n". The error
+// shows the screen and wraps the context's. It returns immediately when the program
+// has ended.
 func (t *Terminal) Await(ctx context.Context, text string) error {
 	return t.Until(ctx, fmt.Sprintf("%q", text), func(screen string) bool { return strings.Contains(screen, text) })
 }
 
-// Until waits until the screen is as wanted, which what names for the error. It
-// is otherwise as Await.
+// Until is like Await, for any condition; what names it in the error.
 func (t *Terminal) Until(ctx context.Context, what string, wanted func(screen string) bool) error {
 	for {
 		over := false
 		select {
-		case <-t.ended: // before the screen is looked at for the last time
+		case <-t.ended: // checked before the last look at the screen
 			over = true
 		default:
 		}
@@ -206,19 +205,19 @@ func (t *Terminal) Until(ctx context.Context, what string, wanted func(screen st
 	}
 }
 
-// Screen is what can be read on the screen: lines that end in "\n", without the
-// blanks at their ends and without the empty lines at the end.
+// Screen returns the text on the screen: lines that end in "\n", without trailing
+// blanks and trailing empty lines.
 func (t *Terminal) Screen() string { return text(t.Lines()) }
 
-// Lines are the rows of the screen, the empty ones too.
+// Lines returns all rows of the screen.
 func (t *Terminal) Lines() []Line {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return linesOf(t.screen)
 }
 
-// Transcript are the lines that scrolled off the top, the last 10,000 of them, and below
-// them the rows of the screen.
+// Transcript returns the last 10,000 lines that scrolled off the top, followed by
+// the rows of the screen.
 func (t *Terminal) Transcript() []Line {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -229,32 +228,32 @@ func (t *Terminal) Transcript() []Line {
 	return append(lines, linesOf(t.screen)...)
 }
 
-// Raw is every byte that the program wrote.
+// Raw returns every byte that the program wrote.
 func (t *Terminal) Raw() []byte {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return append([]byte(nil), t.raw...)
 }
 
-// Resize changes the size, and tells the program as a window does, by SIGWINCH.
+// Resize changes the size and signals the program with SIGWINCH.
 func (t *Terminal) Resize(columns, rows int) error {
 	t.mu.Lock()
-	defer t.mu.Unlock() // what the program writes now is for the new size
+	defer t.mu.Unlock() // what the program writes from now on is for the new size
 	if err := t.setSize(columns, rows); err != nil {
 		return err
 	}
 	resize(t.screen, columns, rows)
 	t.change()
 	if t.child == nil {
-		// The kernel tells the terminal's session, which this process is not of.
+		// The kernel signals only the terminal's own session.
 		return syscall.Kill(os.Getpid(), syscall.SIGWINCH)
 	}
 	return nil
 }
 
-// Wait waits until the program that was started has ended and all that it wrote
-// is on the screen. It returns the program's exit code. An error says that there
-// is none, because a signal ended the program or the context is over.
+// Wait waits until the started program has ended and all its output is on the
+// screen. It returns the exit code, or an error if a signal ended the program or
+// the context ended.
 func (t *Terminal) Wait(ctx context.Context) (int, error) {
 	t.mu.Lock()
 	c := t.child
@@ -280,9 +279,9 @@ func (t *Terminal) Wait(ctx context.Context) (int, error) {
 	}
 }
 
-// Close ends the program that was started, with all that its session runs in the
-// foreground, if it still runs, and closes the terminal. A program of this
-// process has to have ended.
+// Close kills the started program and the foreground processes of its session, if
+// still running, and closes the terminal. Code of this process must have finished
+// with it.
 func (t *Terminal) Close() error {
 	t.mu.Lock()
 	program, c := t.program, t.child
@@ -292,7 +291,7 @@ func (t *Terminal) Close() error {
 		select {
 		case <-c.exited:
 		default:
-			_ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL) // it may end right now
+			_ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL) // it may have just ended
 			<-c.exited
 		}
 	}

@@ -12,7 +12,7 @@ import (
 
 // NotFoundError says that there is no config file.
 type NotFoundError struct {
-	// Tried are the paths looked at, as they were given or relative to the folder.
+	// Tried are the paths tried, as given or relative to the folder.
 	Tried []string
 }
 
@@ -24,17 +24,17 @@ func (e *NotFoundError) Error() string {
 	return "no config file found: looked for " + strings.Join(quoted, ", ")
 }
 
-// FormatError says that the config is in a format that flyctl reads but that is
-// not edited here: fly.json or fly.yaml. A person has to add the line.
+// FormatError says that the config is in a format that flyctl reads and fly-aws
+// does not edit: fly.json or fly.yaml.
 type FormatError struct {
 	Path string
 }
 
 func (e *FormatError) Error() string {
-	return text.Quote(e.Path) + " is not a TOML file, and fly-aws edits no other format: add the line by hand"
+	return text.Quote(e.Path) + " is not a TOML file, the only format that fly-aws edits: add the line by hand"
 }
 
-// OtherAppError says that the config is for App, not for the app Want.
+// OtherAppError says that the config is for App, not for Want.
 type OtherAppError struct{ Path, App, Want string }
 
 func (e *OtherAppError) Error() string {
@@ -52,8 +52,8 @@ func (e *FileError) Error() string { return fmt.Sprintf("%s: %v", text.Quote(e.P
 
 func (e *FileError) Unwrap() error { return e.Err }
 
-// failed makes a FileError of what the system said. Paths in it are left out:
-// they may be of files that the person has not heard of.
+// failed makes a FileError from an error of the os package. It drops the path in
+// that error, which may be a temporary file that the user does not know.
 func failed(path, what string, err error) *FileError {
 	var onPath *fs.PathError
 	var onLink *os.LinkError

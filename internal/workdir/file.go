@@ -15,18 +15,18 @@ import (
 	"github.com/fly-aws/fly-aws/setup"
 )
 
-// maxSize bounds what is read, in bytes. The largest parts of a config are files
-// that it carries for the machines in [[files]].
+// maxSize is the largest file that is read, in bytes. Configs are large when they
+// embed [[files]].
 const maxSize = 1 << 20
 
-// A configFile is a config as it was read.
+// A configFile is a config as read.
 type configFile struct {
-	path   string // as the person gave it, for errors
-	target string // where it is, free of symbolic links
+	path   string // as given, for errors
+	target string // with symbolic links resolved
 	*flytoml.File
 }
 
-// open reads a config. A text that was parsed before is not parsed again.
+// open reads a config. It does not parse the same text twice.
 func (f *Folder) open(path string) (*configFile, error) {
 	c, text, err := f.load(path)
 	if err != nil {
@@ -60,7 +60,7 @@ func (f *Folder) load(path string) (*configFile, []byte, error) {
 	case !isTOML(path):
 		return nil, nil, &FormatError{Path: path}
 	}
-	// A FIFO or a device could keep the reader waiting forever.
+	// Reading a FIFO or a device could block forever.
 	info, err := os.Stat(target)
 	switch {
 	case err != nil:
@@ -74,7 +74,7 @@ func (f *Folder) load(path string) (*configFile, []byte, error) {
 	if err != nil {
 		return nil, nil, failed(path, "cannot be read", err)
 	}
-	defer r.Close() //nolint:errcheck // it was only read
+	defer r.Close() //nolint:errcheck // read only
 	text, err := io.ReadAll(io.LimitReader(r, maxSize+1))
 	switch {
 	case err != nil:
@@ -85,8 +85,8 @@ func (f *Folder) load(path string) (*configFile, []byte, error) {
 	return &configFile{path: path, target: target}, text, nil
 }
 
-// entry returns what the file has of an entry, nil for nothing, after making sure that
-// it is the config of the entry's app. A file that names no app may be anybody's.
+// entry returns the file's entry with that key, nil when absent. It checks that the
+// file is the config of the entry's app; a file that names no app can be any app's.
 func (c *configFile) entry(e *setup.Env) (*setup.Resource, error) {
 	if app := c.App(); app != "" && e.App != "" && app != e.App {
 		return nil, &OtherAppError{Path: c.path, App: app, Want: e.App}
@@ -100,15 +100,15 @@ func (c *configFile) entry(e *setup.Env) (*setup.Resource, error) {
 	return &setup.Resource{Env: &have}, nil
 }
 
-// An edit is a change of one entry of a file.
+// An edit is a change to one entry of a file.
 type edit struct {
 	file       *flytoml.File
 	key, value string
 	unset      bool
 }
 
-// edited returns the file with a change made to it. Check makes it first, and Write gets
-// the same one.
+// edited returns the file with a change made. It caches the result of Check for
+// Write.
 func (f *Folder) edited(c *configFile, change setup.Change) (*flytoml.File, error) {
 	e := edit{file: c.File, key: change.Resource().Env.Key, unset: change.After == nil}
 	if !e.unset {
@@ -134,20 +134,20 @@ func (f *Folder) edited(c *configFile, change setup.Change) (*flytoml.File, erro
 	return after, nil
 }
 
-// A replacement is a file beside a config that is to take its place.
+// A replacement is a temporary file beside a config, which is to replace it.
 type replacement struct {
 	config *configFile
 	*os.File
 }
 
-// temporary begins the name of the replacement of a config.
+// temporary is the prefix of the name of a config's replacement.
 func (c *configFile) temporary() string { return "." + filepath.Base(c.target) + ".fly-aws-" }
 
-// replacement makes an empty replacement with the permissions, owner and group of the
-// config, and so finds out whether the config can be replaced.
+// replacement creates an empty replacement with the config's permissions, owner and
+// group. It fails if the config cannot be replaced.
 func (c *configFile) replacement() (_ *replacement, err error) {
-	// The folder alone decides about replacing; a file that is protected from
-	// writing would not be asked.
+	// Renaming needs permissions on the folder only and would replace a read-only
+	// file.
 	w, err := os.OpenFile(c.target, os.O_WRONLY, 0)
 	if err != nil {
 		return nil, failed(c.path, "cannot be written", err)
@@ -187,16 +187,16 @@ func (r *replacement) discard() {
 	_ = os.Remove(r.Name())
 }
 
-// write puts another text in the config's place, unless unchanged, asked as late as can
-// be, returns an error.
+// write replaces the config with text, unless unchanged, called as late as
+// possible, returns an error.
 func (r *replacement) write(text []byte, unchanged func() error) error {
-	defer r.discard() // after a success there is nothing left to remove
+	defer r.discard() // does nothing after a success
 	_, err := r.Write(text)
 	if err == nil {
 		err = r.Sync()
 	}
 	if err == nil {
-		err = r.Close() // Windows moves no open file
+		err = r.Close() // Windows cannot move an open file
 	}
 	if err != nil {
 		return failed(r.config.path, "cannot be replaced", err)
@@ -210,7 +210,7 @@ func (r *replacement) write(text []byte, unchanged func() error) error {
 	return nil
 }
 
-// removeLeftovers removes replacements of this config that a run left which was killed.
+// removeLeftovers removes replacements of this config that a killed run left.
 func (c *configFile) removeLeftovers() {
 	dir := filepath.Dir(c.target)
 	entries, err := os.ReadDir(dir)
@@ -224,8 +224,8 @@ func (c *configFile) removeLeftovers() {
 	}
 }
 
-// isAbsent says whether there is no file of a path: also where a part of the
-// path is a file and not a folder.
+// isAbsent reports whether err means that no file exists, also because a parent in
+// the path is not a folder.
 func isAbsent(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }

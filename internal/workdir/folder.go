@@ -17,15 +17,15 @@ import (
 
 // Folder is the folder a command runs in. It must not be copied after use.
 type Folder struct {
-	// Dir is its path, which relative paths of configs are relative to; empty for
-	// the process's own working directory.
+	// Dir is the folder that relative paths of configs start from; empty for the
+	// process's working directory.
 	Dir string
 
 	mu sync.Mutex
-	// parsed holds what each file was parsed to last, seen what it was when Read or
-	// Write had it last, both by the path without symbolic links.
+	// parsed holds each file as last parsed, seen as of the last Read or Write,
+	// both by path with symbolic links resolved.
 	parsed, seen map[string]*flytoml.File
-	// edits holds what changes come to.
+	// edits caches the results of edits.
 	edits map[edit]*flytoml.File
 }
 
@@ -33,22 +33,22 @@ var _ setup.Target = (*Folder)(nil)
 
 // Config is a config file that was found.
 type Config struct {
-	// Path is as it was given, or relative to the folder: "fly.toml".
+	// Path is as given, or relative to the folder: "fly.toml".
 	Path string
-	// App is the app that the file names, "" when it names none.
+	// App is the app that the file names; "" when absent.
 	App string
-	// PrimaryRegion is Fly's, such as "fra"; AWSRegion is AWS_REGION in its env.
-	// Both are "" when it has none.
+	// PrimaryRegion is a Fly region such as "fra"; AWSRegion is AWS_REGION in
+	// [env]. Both are "" when absent.
 	PrimaryRegion, AWSRegion string
 }
 
-// Find finds the config the way flyctl does (internal/command/command.go,
-// appConfigFilePaths). A path is that of the file or of a
-// folder with a fly.toml in it. Without a path it is fly.toml, fly.json or
-// fly.yaml in the folder itself; folders above are not searched.
+// Find finds the config as flyctl does (internal/command/command.go,
+// appConfigFilePaths). The path is a file or a folder with a fly.toml in it.
+// Without a path, Find looks for fly.toml, fly.json or fly.yaml in the folder
+// itself, not in its parents.
 //
-// The error is a *NotFoundError, a *FormatError for a file that is not TOML by
-// its suffix, or a *FileError.
+// The error is a *NotFoundError, a *FormatError for a file whose suffix is not
+// TOML's, or a *FileError.
 func (f *Folder) Find(path string) (Config, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -72,22 +72,21 @@ func (f *Folder) Find(path string) (Config, error) {
 	return Config{}, &NotFoundError{Tried: candidates}
 }
 
-// config is what the file says of itself.
+// config returns the file's own settings.
 func (c *configFile) config() Config {
 	region, _ := c.Env(setup.EnvRegion)
 	return Config{Path: c.path, App: c.App(), PrimaryRegion: c.PrimaryRegion(), AWSRegion: region}
 }
 
-// Limits of what Nearby looks at: a folder may have the whole disk below it.
+// Limits for Nearby: the folder could hold a whole disk.
 const (
 	nearbyDepth   = 2
 	nearbyFolders = 500
 )
 
-// Nearby finds the config files fly.toml in the folders below, at most two levels
-// down and in the order of their paths, as a repository of several apps has them.
-// Hidden folders and those of packages (node_modules, vendor) are left out, and so
-// is what cannot be read or names no app.
+// Nearby finds the fly.toml files of a repository with several apps: at most two
+// levels below the folder, sorted by path. It skips hidden folders, node_modules
+// and vendor, and files that cannot be read or name no app.
 func (f *Folder) Nearby(ctx context.Context) []Config {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -120,8 +119,8 @@ func (f *Folder) Nearby(ctx context.Context) []Config {
 	return found
 }
 
-// Read implements setup.Target. The values are those that flyctl would take from the
-// file.
+// Read implements setup.Target. The values are those that flyctl would read from
+// the file.
 //
 // The errors, joined, are a *NotFoundError, *FormatError, *OtherAppError or *FileError
 // for each file.
@@ -170,10 +169,10 @@ func (f *Folder) Read(ctx context.Context, want []setup.Resource) ([]setup.Resou
 	return found, nil
 }
 
-// Check implements setup.Target. It makes the edits in memory, and a temporary file
-// beside each config, which it removes.
+// Check implements setup.Target. It makes the edits in memory, and creates and
+// removes a temporary file beside each config.
 //
-// Its errors are those of Read.
+// The errors are as with Read.
 func (f *Folder) Check(ctx context.Context, changes []setup.Change) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -222,9 +221,9 @@ func (f *Folder) replaceable(config string) (*configFile, error) {
 	return file, nil
 }
 
-// Write implements setup.Target. An entry that is as c says already is left as it is,
-// and so is the file. A change of anything in the file since this Folder last read it,
-// other than by its own writes, makes the change stale.
+// Write implements setup.Target. If the entry already is as c says, the file is not
+// written. If someone else changed anything in the file since this Folder last read
+// it, the change is stale.
 //
 // Other errors are as with Read.
 func (f *Folder) Write(ctx context.Context, c setup.Change) error {
@@ -281,8 +280,8 @@ func (f *Folder) Write(ctx context.Context, c setup.Change) error {
 	return nil
 }
 
-// Preview returns a config's text as it is and as it would be with those of the
-// changes that are to be written to it. It writes nothing.
+// Preview returns a config's text before and after its pending changes. It writes
+// nothing.
 //
 // The error is as with Read.
 func (f *Folder) Preview(config string, changes []setup.Change) (before, after []byte, err error) {
@@ -309,7 +308,7 @@ func (f *Folder) Preview(config string, changes []setup.Change) (before, after [
 	return before, file.Bytes(), nil
 }
 
-// abs makes a config's path independent of the process's working directory.
+// abs resolves a config's path against Dir.
 func (f *Folder) abs(path string) string {
 	if filepath.IsAbs(path) {
 		return path
@@ -322,7 +321,7 @@ func notEnv(r setup.Resource) error {
 	return fmt.Errorf("%q is not an entry of a fly.toml", r.ID())
 }
 
-// isTOML says whether flyctl would read the file as TOML; it goes by the suffix
+// isTOML reports whether flyctl would read the file as TOML, judging by its suffix
 // (internal/appconfig/serde.go, LoadConfig).
 func isTOML(path string) bool {
 	return !strings.HasSuffix(path, ".json") && !strings.HasSuffix(path, ".yaml")

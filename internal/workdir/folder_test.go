@@ -20,7 +20,7 @@ import (
 
 const role = "arn:aws:iam::123456789012:role/fly-acme-shop"
 
-// folder makes a folder with the files of a map from path to text.
+// folder makes a folder with files, given by path and text.
 func folder(t *testing.T, files map[string]string) *Folder {
 	t.Helper()
 	f := &Folder{Dir: t.TempDir()}
@@ -61,7 +61,7 @@ func contents(t *testing.T, f *Folder, path string) string {
 	return string(b)
 }
 
-// alone makes sure that the folder holds the named files and nothing else.
+// alone checks that the folder holds exactly the named files.
 func alone(t *testing.T, f *Folder, want ...string) {
 	t.Helper()
 	entries, err := os.ReadDir(f.Dir)
@@ -142,7 +142,7 @@ func TestFind(t *testing.T) {
 			dir, path string
 			tried     []string
 		}{
-			{"empty", "", []string{"fly.toml", "fly.json", "fly.yaml"}}, // not the folder above
+			{"empty", "", []string{"fly.toml", "fly.json", "fly.yaml"}}, // not the parent
 			{"yml", "", []string{"fly.toml", "fly.json", "fly.yaml"}},
 			{"", "x.toml", []string{"x.toml"}},
 			{"", "x.json", []string{"x.json"}},
@@ -197,7 +197,8 @@ func TestFind(t *testing.T) {
 	})
 }
 
-// What is near is found without going astray.
+// Nearby finds the apps of a repository, and skips what is hidden, vendored, broken
+// or too deep.
 func TestNearby(t *testing.T) {
 	t.Parallel()
 	files := map[string]string{
@@ -225,7 +226,7 @@ func TestNearby(t *testing.T) {
 	}
 }
 
-// A folder with a great many others below it is not searched forever.
+// Nearby stops after a number of folders.
 func TestNearbyEnds(t *testing.T) {
 	t.Parallel()
 	files := map[string]string{}
@@ -305,7 +306,7 @@ func TestReadErrors(t *testing.T) {
 	as[*flytoml.SyntaxError](t, read(at("bad.toml")))
 	as[*flytoml.SyntaxError](t, read(at("odd.toml")))
 	as[*FileError](t, read(at("")))
-	// Each file's own, once.
+	// One error for each file.
 	_, err := f.Read(context.Background(), []setup.Resource{at("none.toml"), at("bad.toml"), at("none.toml"), at("fly.toml"), at("fly.toml")})
 	if err == nil || strings.Count(err.Error(), "\n") != 2 {
 		t.Errorf("got %v", err)
@@ -341,7 +342,7 @@ func TestWrite(t *testing.T) {
 	alone(t, f, "fly.toml")
 }
 
-// What is as it is to be already is not written at all, whatever the plan found.
+// Write does not write an entry that already is as wanted, whatever the plan found.
 func TestWriteNothing(t *testing.T) {
 	t.Parallel()
 	f := folder(t, map[string]string{"fly.toml": "[env]\nA = \"\"\"a\"\"\"\n"})
@@ -403,7 +404,7 @@ func TestWriteStale(t *testing.T) {
 	}
 }
 
-// A saved plan is applied without a read; then the entry alone has to be the same.
+// A saved plan is applied without a read; then only the entry has to be unchanged.
 func TestWriteWithoutRead(t *testing.T) {
 	t.Parallel()
 	f := folder(t, map[string]string{"fly.toml": "[env]\nA = 'a'\n"})
@@ -453,8 +454,7 @@ func TestWriteErrors(t *testing.T) {
 	alone(t, f, "fly.toml", "fly.yaml", "bad.toml", "odd.toml")
 }
 
-// A change between the write of the new text and its taking the place of the
-// old one is not overwritten.
+// A change made while the replacement is being written is not overwritten.
 func TestReplaceLate(t *testing.T) {
 	t.Parallel()
 	f := folder(t, map[string]string{"fly.toml": "# old\n"})
@@ -476,8 +476,7 @@ func TestReplaceLate(t *testing.T) {
 	alone(t, f, "fly.toml")
 }
 
-// Writes of one Folder do not get in each other's way, and a reader never sees
-// half a file.
+// Concurrent writes of one Folder all succeed, and a reader never sees half a file.
 func TestWriteConcurrently(t *testing.T) {
 	t.Parallel()
 	const n = 16
@@ -493,7 +492,7 @@ func TestWriteConcurrently(t *testing.T) {
 	done := make(chan struct{})
 	var reader, writers sync.WaitGroup
 	reader.Go(func() {
-		for runtime.GOOS != "windows" { // where an open file cannot be replaced
+		for runtime.GOOS != "windows" { // which cannot replace an open file
 			select {
 			case <-done:
 				return
@@ -553,7 +552,7 @@ func TestPreview(t *testing.T) {
 	as[*NotFoundError](t, err)
 }
 
-// Check reports all that stands in the way, and writes nothing.
+// Check reports everything that would stop a write, and writes nothing.
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	f := folder(t, map[string]string{
@@ -585,7 +584,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// A removed entry leaves every other byte alone; one that is gone already is no change.
+// Removing an entry keeps every other byte; removing an absent one changes nothing.
 func TestRemove(t *testing.T) {
 	t.Parallel()
 	const src = "\xef\xbb\xbfapp = 'shop'\r\n[env]\r\n  A = 'a' # c\r\n\r\n[[vm]]\r\n  cpus = 1"
@@ -601,7 +600,7 @@ func TestRemove(t *testing.T) {
 	alone(t, f, "fly.toml")
 }
 
-// What a killed run left of this file goes with the next write; other files stay.
+// The next write removes what a killed run left of this file, and no other files.
 func TestLeftovers(t *testing.T) {
 	t.Parallel()
 	f := folder(t, map[string]string{
@@ -611,8 +610,8 @@ func TestLeftovers(t *testing.T) {
 	alone(t, f, "fly.toml", ".fly.toml.swp", ".api.toml.fly-aws-1")
 }
 
-// A run that plans, checks, writes and reads back parses the text twice: as it was and as
-// it became.
+// A run that plans, checks, writes and reads back parses the text twice: before and
+// after the edit.
 func TestParsedOnce(t *testing.T) { //nolint:paralleltest // it counts for the whole package
 	f := folder(t, map[string]string{"fly.toml": "app = 'shop'\n[env]\n"})
 	count := 0
@@ -647,6 +646,6 @@ func TestParsedOnce(t *testing.T) { //nolint:paralleltest // it counts for the w
 		t.Fatal(err)
 	}
 	if count != 1 {
-		t.Errorf("parsed anew %d times", count)
+		t.Errorf("parsed again %d times", count)
 	}
 }

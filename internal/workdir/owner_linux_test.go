@@ -12,12 +12,12 @@ import (
 	"github.com/fly-aws/fly-aws/setup"
 )
 
-// A file of somebody else's, which may be written but not be given back to its owner, is
-// found by Check and left alone by Write.
+// A file that can be written but whose owner cannot be kept is reported by Check
+// and not written by Write.
 func TestForeignOwner(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
-		t.Skip("making such a file takes root")
+		t.Skip("only root can make such a file")
 	}
 	f := folder(t, map[string]string{"fly.toml": "[env]\n"})
 	for path, mode := range map[string]fs.FileMode{filepath.Dir(f.Dir): 0o755, f.Dir: 0o777, filepath.Join(f.Dir, "fly.toml"): 0o666} {
@@ -25,7 +25,7 @@ func TestForeignOwner(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// The file system takes this thread alone for that user.
+	// Only this thread acts as that user.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	const nobody = 65534

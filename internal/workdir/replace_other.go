@@ -8,13 +8,11 @@ import (
 	"github.com/natefinch/atomic"
 )
 
-// checkLinks is for systems whose files have owners and links as on Unix.
+// checkLinks does nothing: it is for Unix.
 func (c *configFile) checkLinks(os.FileInfo) error { return nil }
 
-// keepOwner does nothing: the file takes over the access rights that its folder hands
-// down.
+// keepOwner does nothing: the file inherits its access rights from the folder.
 func keepOwner(*os.File, os.FileInfo) error { return nil }
 
-// move moves a file into the place of another, which Windows does in one step
-// (MoveFileEx).
+// move replaces a file with another atomically (MoveFileEx).
 func move(from, to string) error { return atomic.ReplaceFile(from, to) }

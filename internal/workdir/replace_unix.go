@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// checkLinks refuses a file with several names.
+// checkLinks refuses a file with other hard links.
 func (c *configFile) checkLinks(info os.FileInfo) error {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Nlink > 1 {
 		return &FileError{Path: c.path, Err: fmt.Errorf(
@@ -36,13 +36,13 @@ func keepOwner(f *os.File, old os.FileInfo) error {
 	return f.Chown(int(want.Uid), int(want.Gid))
 }
 
-// move moves a file into the place of another.
+// move replaces a file with another atomically.
 func move(from, to string) error {
 	if err := os.Rename(from, to); err != nil {
 		return err
 	}
-	// The name reaches the disk with the folder. Should that fail, the file is
-	// whole all the same, the old one or the new.
+	// Syncing the folder makes the rename durable. If it fails, the file is still
+	// either the old one or the new one.
 	if dir, err := os.Open(filepath.Dir(to)); err == nil {
 		_ = dir.Sync()
 		_ = dir.Close()

@@ -35,7 +35,7 @@ func TestWriteKeepsMode(t *testing.T) {
 func TestWriteKeepsOwner(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
-		t.Skip("giving a file away takes root")
+		t.Skip("only root can give a file away")
 	}
 	f := folder(t, map[string]string{"fly.toml": "[env]\n"})
 	path := filepath.Join(f.Dir, "fly.toml")
@@ -52,7 +52,7 @@ func TestWriteKeepsOwner(t *testing.T) {
 	}
 }
 
-// Whom a new file cannot be given to, keepOwner reports.
+// keepOwner fails if the new file cannot have the old owner.
 func TestKeepOwnerFails(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() == 0 {
@@ -99,7 +99,7 @@ func TestWriteFollowsLinks(t *testing.T) {
 	}
 	for _, link := range []string{"fly.toml", "b.toml", "real/b", "through.toml"} {
 		if info, err := os.Lstat(filepath.Join(f.Dir, link)); err != nil || info.Mode()&fs.ModeSymlink == 0 {
-			t.Errorf("%s is a link no more: %v, %v", link, info.Mode(), err)
+			t.Errorf("%s is no longer a link: %v, %v", link, info.Mode(), err)
 		}
 	}
 
@@ -113,7 +113,7 @@ func TestWriteHardLink(t *testing.T) {
 	t.Parallel()
 	f := folder(t, map[string]string{"fly.toml": "[env]\n"})
 	if err := os.Link(filepath.Join(f.Dir, "fly.toml"), filepath.Join(f.Dir, "same.toml")); err != nil {
-		t.Skip("no hard links here: ", err)
+		t.Skip("no hard links on this file system: ", err)
 	}
 	as[*FileError](t, f.Check(context.Background(), []setup.Change{create("A", "a")}))
 	as[*FileError](t, f.Write(context.Background(), create("A", "a")))
@@ -123,12 +123,12 @@ func TestWriteHardLink(t *testing.T) {
 	alone(t, f, "fly.toml", "same.toml")
 }
 
-// Nothing that is not a regular file is opened: a FIFO would block.
+// Only a regular file is opened: a FIFO would block.
 func TestNotRegular(t *testing.T) {
 	t.Parallel()
 	f := folder(t, nil)
 	if err := syscall.Mkfifo(filepath.Join(f.Dir, "fly.toml"), 0o644); err != nil {
-		t.Skip("no FIFO here: ", err)
+		t.Skip("cannot make a FIFO: ", err)
 	}
 	for _, path := range []string{"", "fly.toml", os.DevNull} {
 		_, err := f.Find(path)
@@ -140,7 +140,7 @@ func TestNotRegular(t *testing.T) {
 func TestNotAllowed(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() == 0 {
-		t.Skip("root may do everything")
+		t.Skip("permissions do not limit root")
 	}
 	chmod := func(t *testing.T, path string, mode fs.FileMode) {
 		t.Helper()
@@ -181,7 +181,7 @@ func TestNotAllowed(t *testing.T) {
 					t.Errorf("%s: got %v, want %s", what, err, test.want)
 				}
 				if strings.Contains(err.Error(), f.Dir) {
-					t.Errorf("%s: %v names a path that nobody gave", what, err)
+					t.Errorf("%s: %v names a path that was not given", what, err)
 				}
 			}
 
@@ -198,11 +198,11 @@ func TestNotAllowed(t *testing.T) {
 	}
 }
 
-// A file that cannot keep its owner, or that the file system protects, is found by Check.
+// Check finds a file whose owner cannot be kept, or that the file system protects.
 func TestCheckProtected(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
-		t.Skip("making such files takes root")
+		t.Skip("only root can make such files")
 	}
 	f := folder(t, map[string]string{"fly.toml": "[env]\n"})
 	path := filepath.Join(f.Dir, "fly.toml")
@@ -210,7 +210,7 @@ func TestCheckProtected(t *testing.T) {
 		return exec.CommandContext(t.Context(), "chattr", flag, path).Run()
 	}
 	if err := attribute("+i"); err != nil {
-		t.Skip("no immutable files here: ", err)
+		t.Skip("no immutable files on this file system: ", err)
 	}
 	defer attribute("-i")
 	as[*FileError](t, f.Check(t.Context(), []setup.Change{create("A", "a")}))
