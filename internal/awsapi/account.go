@@ -31,56 +31,53 @@ import (
 	"github.com/fly-aws/fly-aws/setup"
 )
 
-// Limits of the traffic with AWS.
+// Limits of the calls to AWS.
 const (
-	// maxInFlight bounds the calls that are under way at a time, and with them
-	// the connections.
+	// maxInFlight bounds the concurrent calls, and so the connections.
 	maxInFlight = 40
-	// maxAttempts bounds the attempts of one call.
+	// maxAttempts bounds the attempts per call.
 	maxAttempts = 6
-	// callTimeout bounds one attempt, so that a server that never answers is
-	// an error. The slowest call is a page of account details.
+	// callTimeout is the timeout per attempt. The slowest call is a page of account
+	// details.
 	callTimeout = 20 * time.Second
 	dialTimeout = 5 * time.Second
-	// fallbackRegion serves where none is configured. IAM is one service for
-	// all regions of the aws partition, answered from this one:
+	// fallbackRegion is used if no region is configured. IAM is one service for all
+	// regions of the aws partition, located in this one:
 	// https://docs.aws.amazon.com/IAM/latest/UserGuide/introduction.html
 	fallbackRegion = "us-east-1"
 )
 
-// Options say how to reach AWS. The zero value uses the SDK's default chain:
+// Options are how to reach AWS. The zero value uses the SDK's default chain:
 // environment, shared configuration files, container and instance credentials.
 type Options struct {
-	// Profile is the name of a profile in the shared configuration files; empty
-	// for AWS_PROFILE or the default one.
+	// Profile is the name of a profile in the shared configuration files; "" is
+	// AWS_PROFILE or the default profile.
 	Profile string
-	// Region overrides the configured one. IAM needs it only to tell the
-	// partition: for an account outside the partition aws one must be configured
-	// or given; otherwise us-east-1 is used.
+	// Region overrides the configured one. For IAM it selects the partition: an
+	// account outside the aws partition needs one; otherwise the default is
+	// us-east-1.
 	Region string
-	// Endpoint is the base URL of IAM and STS; empty for AWS's own or what
-	// AWS_ENDPOINT_URL says.
+	// Endpoint is the base URL of IAM and STS; "" is AWS_ENDPOINT_URL or AWS's own.
 	Endpoint string
-	// AccessKeyID and SecretAccessKey are used as they are; with them nothing is
-	// taken from the environment or from configuration files.
+	// AccessKeyID and SecretAccessKey replace the default chain: the environment
+	// and configuration files are not read.
 	AccessKeyID, SecretAccessKey string
-	// Anonymous is for Exchange alone, which is not signed: no credentials and no
-	// configuration files are looked at, only the environment's region and
-	// endpoint. So it works where a profile is broken, or is itself to be served.
+	// Anonymous is for Exchange, which is not signed: of the configuration, only
+	// the environment's region and endpoint are read. So it works with a broken
+	// profile, and for a profile whose credential_process calls it.
 	Anonymous bool
-	// Trace, if set, is called after every attempt that was sent; never by two
-	// goroutines at once.
+	// Trace, if set, is called after every attempt that was sent, by one goroutine
+	// at a time.
 	Trace func(Call)
-	// UserAgent is added to the SDK's: "fly-aws/1.2.3".
+	// UserAgent is added to the SDK's, like "fly-aws/1.2.3".
 	UserAgent string
-	// Pause, if set, gives the delay after the attempt of that number, from 1,
-	// in place of an exponential backoff and of the limit on the rate of calls
-	// that has been throttled: for a server that does not need them.
+	// Pause, if set, returns the delay after the nth attempt, counted from 1. It
+	// replaces the exponential backoff and the rate limit after throttling, for a
+	// test server.
 	Pause func(attempt int) time.Duration
 }
 
-// Account is an AWS account reached with somebody's credentials. Its methods
-// may be called from several goroutines.
+// Account is the AWS account of some credentials. It is safe for concurrent use.
 type Account struct {
 	iam         *iam.Client
 	sts         *sts.Client
@@ -88,25 +85,25 @@ type Account struct {
 	profile     string
 	// region is the configured one; "" when fallbackRegion is used.
 	region string
-	// slots has room for each call that may be under way.
+	// slots limits the concurrent calls.
 	slots chan struct{}
-	// consistencyPauses are the pauses between tries of a write that IAM may not be
-	// ready for yet.
+	// consistencyPauses are the pauses between attempts at a write while IAM
+	// becomes consistent.
 	consistencyPauses []time.Duration
 
 	mu sync.Mutex
-	// prefetched is what Facts learned of roles, until a Read takes it.
+	// prefetched is what Facts read of roles, for the next Read.
 	prefetched views
-	// created holds the roles made by this Account, emptied those that it deleted
-	// policies of.
+	// created holds the roles that this Account created, emptied those whose
+	// policies it deleted.
 	created, emptied map[roleKey]bool
 }
 
 var _ setup.Account = (*Account)(nil)
 
-// Open loads configuration; it makes no call, and no credentials are looked for
-// yet. Its error is a *CredentialsError for a profile that does not exist or
-// configuration that cannot be used, or the end of ctx.
+// Open loads the configuration. It does not make calls or look for credentials. The
+// error is a *CredentialsError for an unknown profile or unusable configuration, or
+// that of ctx.
 func Open(ctx context.Context, o Options) (*Account, error) {
 	var cfg aws.Config
 	var err error
@@ -128,8 +125,7 @@ func Open(ctx context.Context, o Options) (*Account, error) {
 		created:           map[roleKey]bool{},
 		emptied:           map[roleKey]bool{},
 	}
-	// "auto" is what Tigris, Fly's object storage, puts in AWS_REGION; no AWS
-	// service has such a region.
+	// "auto" is what Tigris, Fly's object storage, puts in AWS_REGION.
 	if cfg.Region == "" || cfg.Region == "auto" {
 		cfg.Region = fallbackRegion
 	} else {
@@ -148,12 +144,12 @@ func Open(ctx context.Context, o Options) (*Account, error) {
 	return a, nil
 }
 
-// Region is the region configured for AWS calls, by Options, the environment or
-// the profile; "" when none is, or when it is "auto", which is not a region of AWS's.
+// Region returns the region configured by Options, the environment or the profile;
+// "" when there is none, or when it is "auto", which is not an AWS region.
 func (a *Account) Region() string { return a.region }
 
-// staticConfig is the configuration for keys that were given: nothing comes from
-// the environment.
+// staticConfig is the configuration for given keys. It does not read the
+// environment.
 func (o Options) staticConfig() aws.Config {
 	return aws.Config{
 		Region:      o.Region,
@@ -189,7 +185,7 @@ func (o Options) loadConfig(ctx context.Context) (aws.Config, error) {
 		config.WithHTTPClient(httpClient()),
 		config.WithRetryer(o.retryer),
 		config.WithAPIOptions(o.apiOptions()),
-		// The SDK's own warnings would be written between our lines.
+		// The SDK's warnings would mix with our output.
 		config.WithLogger(logging.Nop{}),
 	}
 	web := &webIdentityClient{}
@@ -214,20 +210,20 @@ func (o Options) loadConfig(ctx context.Context) (aws.Config, error) {
 	return cfg, nil
 }
 
-// loadDefault is config.LoadDefaultConfig, which panics at a shared file with a
-// setting whose value is one quotation mark (v1.33.15, internal/ini).
+// loadDefault is config.LoadDefaultConfig, which panics if a setting in a shared
+// file is a single quotation mark (v1.33.15, internal/ini).
 func loadDefault(ctx context.Context, with []func(*config.LoadOptions) error) (cfg aws.Config, err error) {
 	defer func() {
 		if recover() != nil {
-			err = errors.New("a setting in AWS's shared files has a quotation mark without its other half")
+			err = errors.New("a setting in AWS's shared files has an unmatched quotation mark")
 		}
 	}()
 	return config.LoadDefaultConfig(ctx, with...)
 }
 
-// webIdentityClient exchanges the token of a web identity. The SDK would make its
-// client before it knows of AWS_ENDPOINT_URL (config v1.33.15), so that a test
-// world is passed by; this one is made when it is used.
+// webIdentityClient exchanges web identity tokens. The SDK makes its own client
+// before it reads AWS_ENDPOINT_URL (config v1.33.15), which would bypass the
+// sandbox; this one is made on use.
 type webIdentityClient struct{ cfg aws.Config }
 
 // AssumeRoleWithWebIdentity implements stscreds.AssumeRoleWithWebIdentityAPIClient.
@@ -240,8 +236,8 @@ func (c *webIdentityClient) AssumeRoleWithWebIdentity(ctx context.Context, in *s
 	return sts.NewFromConfig(cfg).AssumeRoleWithWebIdentity(ctx, in, opts...)
 }
 
-// chosenProfile is the profile to name in errors: the one that was asked for or
-// that AWS_PROFILE chose, unless keys go before it.
+// chosenProfile is the profile to name in errors: from Options or AWS_PROFILE,
+// unless keys take precedence.
 func (o Options) chosenProfile() string {
 	if o.AccessKeyID != "" || o.Profile != "" {
 		return o.Profile
@@ -253,9 +249,9 @@ func (o Options) chosenProfile() string {
 	return env.SharedConfigProfile
 }
 
-// instanceCredentials asks the metadata service of an EC2 instance, which is the
-// end of the chain. Where there is none, as on a laptop, that has to be found out
-// soon: one attempt, with the short timeouts that the SDK sets for this client.
+// instanceCredentials uses the metadata service of an EC2 instance, the end of the
+// chain. A laptop has none and should not wait for it: this makes one attempt, with
+// the SDK's short timeouts for this client.
 func instanceCredentials(cfg aws.Config) aws.CredentialsProvider {
 	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
 	client := imds.NewFromConfig(cfg)
@@ -264,7 +260,7 @@ func instanceCredentials(cfg aws.Config) aws.CredentialsProvider {
 	}))
 }
 
-// apiOptions puts user agent and trace into every call.
+// apiOptions adds the user agent and the trace to every call.
 func (o Options) apiOptions() []func(*middleware.Stack) error {
 	fns := []func(*middleware.Stack) error{checkAnswers}
 	if name, version, ok := strings.Cut(o.UserAgent, "/"); ok {
@@ -278,8 +274,8 @@ func (o Options) apiOptions() []func(*middleware.Stack) error {
 	return fns
 }
 
-// httpClient keeps a connection for every call that may be under way; the SDK's
-// own keeps ten a host, and the others would be opened anew each time.
+// httpClient keeps idle connections for all concurrent calls; the SDK's default
+// keeps ten per host.
 func httpClient() *awshttp.BuildableClient {
 	return awshttp.NewBuildableClient().
 		WithTimeout(callTimeout).
@@ -287,10 +283,10 @@ func httpClient() *awshttp.BuildableClient {
 		WithTransportOptions(func(t *http.Transport) { t.MaxIdleConnsPerHost = maxInFlight })
 }
 
-// wholeBody hands net/http the body of a request in memory. smithy-go's own
-// reader (v1.28.8) ends with io.EOF when it is closed while net/http still copies
-// from it, which happens when a near server answers early; net/http then takes
-// the write for failed and drops the connection below the answer.
+// wholeBody gives net/http the request body in memory. smithy-go's reader (v1.28.8)
+// fails with io.EOF if it is closed while net/http still copies from it, as when a
+// local server responds early; net/http then treats the write as failed and closes
+// the connection before the response is read.
 type wholeBody struct{ aws.HTTPClient }
 
 // Do implements aws.HTTPClient.
@@ -307,8 +303,8 @@ func (c wholeBody) Do(req *http.Request) (*http.Response, error) {
 	return c.HTTPClient.Do(req)
 }
 
-// wholeWrites finishes a writing call that has begun when its context ends, within
-// callTimeout. It sees a single attempt; the SDK begins no other after that.
+// wholeWrites lets a write that has started finish after its context ends, within
+// callTimeout. It handles a single attempt; the SDK does not start another one.
 type wholeWrites struct{ aws.HTTPClient }
 
 // Do implements aws.HTTPClient.
@@ -323,8 +319,7 @@ func (c wholeWrites) Do(req *http.Request) (*http.Response, error) {
 	return c.HTTPClient.Do(req)
 }
 
-// isWrite says whether ctx is that of a call that changes the account: any of
-// IAM's that neither gets nor lists.
+// isWrite reports whether ctx is for an IAM call that is neither a Get nor a List.
 func isWrite(ctx context.Context) bool {
 	operation := awsmiddleware.GetOperationName(ctx)
 	return awsmiddleware.GetServiceID(ctx) == iam.ServiceID &&
@@ -335,8 +330,8 @@ func isWrite(ctx context.Context) bool {
 func (o Options) retryer() aws.Retryer {
 	standard := func(s *retry.StandardOptions) {
 		s.MaxAttempts = maxAttempts
-		// The attempts of a call are bounded already; a bound on those of all
-		// calls together would end a large run that only has to go slower.
+		// The attempts of each call are bounded; a bound across calls would fail a
+		// large run that only needs to slow down.
 		s.RateLimiter = ratelimit.None
 		s.Backoff = retry.BackoffDelayerFunc(func(attempt int, err error) (time.Duration, error) {
 			if o.Pause != nil {
@@ -354,10 +349,10 @@ func (o Options) retryer() aws.Retryer {
 }
 
 // A lenientRetryer is the SDK's adaptive retryer, which limits the rate of all
-// calls together once AWS throttles, but not for the first few refusals. A fleet
-// needs the limit: with backoff alone hundreds of calls run out of attempts. A
-// burst of reads does not, and the limiter, which starts from a rate that it has
-// hardly measured, would answer a single refusal with seconds of waiting.
+// calls once AWS throttles, but it ignores the first few refusals. A large run
+// needs the limit: with backoff alone, hundreds of calls run out of attempts. A
+// burst of reads does not, and would wait seconds after a single refusal, because
+// the limiter has hardly measured the rate yet.
 type lenientRetryer struct {
 	*retry.AdaptiveMode
 	throttled atomic.Int64
@@ -378,20 +373,20 @@ func (r *lenientRetryer) GetAttemptToken(ctx context.Context) (func(error) error
 	}, nil
 }
 
-// backoff is the delay after the attempt of that number, from 1: random below a
-// bound that doubles. A throttled account needs seconds; after a connection that
-// broke another try may well succeed at once.
+// backoff is the delay after the nth attempt, counted from 1: random, below a bound
+// that doubles. After throttling it takes seconds; after a broken connection, a
+// retry may succeed immediately.
 func backoff(attempt int, throttled bool) time.Duration {
 	first, most := 100*time.Millisecond, 2*time.Second
 	if throttled {
 		first, most = time.Second, 15*time.Second
 	}
 	bound := min(first<<min(attempt-1, 10), most)
-	return bound/2 + rand.N(bound/2) //nolint:gosec // jitter is no secret
+	return bound/2 + rand.N(bound/2) //nolint:gosec // jitter, not a secret
 }
 
-// consistencyPauses are the pauses while IAM makes a new role visible everywhere,
-// about 20 seconds in all:
+// consistencyPauses are the pauses while IAM propagates a new role, about 20
+// seconds in total:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
 func consistencyPauses(pause func(int) time.Duration) []time.Duration {
 	pauses := []time.Duration{
@@ -418,8 +413,8 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// call sends one request when there is a slot for it, and returns the answer or a
-// typed error.
+// call sends one request once a slot is free, and returns the response or a typed
+// error.
 func call[I, O, P any](ctx context.Context, a *Account, do func(context.Context, *I, ...func(*P)) (*O, error), in *I) (*O, error) {
 	select {
 	case a.slots <- struct{}{}:
@@ -434,8 +429,8 @@ func call[I, O, P any](ctx context.Context, a *Account, do func(context.Context,
 	return out, nil
 }
 
-// signer is the credentials provider of all calls; it turns the chain's errors
-// into a *CredentialsError.
+// signer is the credentials provider of all calls. It makes the chain's errors a
+// *CredentialsError.
 type signer struct {
 	next    aws.CredentialsProvider
 	account *Account
@@ -453,8 +448,8 @@ func (s *signer) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	return c, s.account.credentialsError(s.next, err)
 }
 
-// signIn makes sure that there are credentials before calls go out together, so
-// that their lack is one error, and found without the retries of a call.
+// signIn gets credentials before parallel calls, so that missing credentials are
+// one error, without retries.
 func (a *Account) signIn(ctx context.Context) error {
 	_, err := a.credentials.Retrieve(ctx)
 	return err

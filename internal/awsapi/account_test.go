@@ -27,20 +27,20 @@ const (
 	document = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"}]}`
 )
 
-// A world is a sandbox on the wire and an account of its own in it.
+// A world is a running sandbox and an Account in it.
 type world struct {
 	*sandbox.World
 	t      testing.TB
 	server *sandbox.Server
 	*awsapi.Account
-	// raw is for what the package never does itself.
+	// raw is for calls that the package does not make.
 	raw *iam.Client
 
 	mu    sync.Mutex
 	fault func(sandbox.Call) sandbox.Fault
 }
 
-// newWorld starts w, or a plain sandbox when it is nil.
+// newWorld starts w, or a default sandbox when it is nil.
 func newWorld(t testing.TB, w *sandbox.World, change ...func(*awsapi.Options)) *world {
 	t.Helper()
 	if w == nil {
@@ -74,7 +74,7 @@ func newWorld(t testing.TB, w *sandbox.World, change ...func(*awsapi.Options)) *
 	return x
 }
 
-// open opens the account anew, as another run of the program does.
+// open opens the account again, like another run of the program.
 func (x *world) open(change ...func(*awsapi.Options)) *awsapi.Account {
 	x.t.Helper()
 	o := awsapi.Options{
@@ -93,14 +93,14 @@ func (x *world) open(change ...func(*awsapi.Options)) *awsapi.Account {
 	return a
 }
 
-// faults has f asked about every call from now on.
+// faults sets the function that injects faults.
 func (x *world) faults(f func(sandbox.Call) sandbox.Fault) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.fault = f
 }
 
-// failFirst gives the first n calls of the action the fault.
+// failFirst injects the fault into the first n calls of the action.
 func (x *world) failFirst(n int, action string, fault sandbox.Fault) {
 	x.faults(func(c sandbox.Call) sandbox.Fault {
 		if c.Action == action && n > 0 {
@@ -111,7 +111,7 @@ func (x *world) failFirst(n int, action string, fault sandbox.Fault) {
 	})
 }
 
-// actions runs f and gives the actions of the calls that it made, sorted.
+// actions runs f and returns the actions of its calls, sorted.
 func (x *world) actions(f func()) []string {
 	before := len(x.Calls())
 	f()
@@ -123,7 +123,7 @@ func (x *world) actions(f func()) []string {
 	return names
 }
 
-// write writes the changes one after another.
+// write writes the changes in order.
 func (x *world) write(changes ...setup.Change) {
 	x.t.Helper()
 	for _, c := range changes {
@@ -203,8 +203,8 @@ func remove(r setup.Resource) setup.Change {
 	return setup.Change{Action: setup.ActionDelete, Before: &r}
 }
 
-// fleet writes the provider and n roles with a managed policy each, and gives
-// them with what a request says of them.
+// fleet writes the provider and n roles with a managed policy each, and returns
+// them with the hints for a request.
 func (x *world) fleet(n int) ([]setup.Resource, hints) {
 	x.t.Helper()
 	all := []setup.Resource{provider()}
@@ -224,11 +224,11 @@ func (x *world) fleet(n int) ([]setup.Resource, hints) {
 func isError[E error](t testing.TB, err error) {
 	t.Helper()
 	if want := errorAs[E](t, err); want.Error() == "" {
-		t.Errorf("a %T without words", want)
+		t.Errorf("a %T without text", want)
 	}
 }
 
-// errorAs gives err as an E and ends the test if it is none.
+// errorAs returns err as an E, or fails the test.
 func errorAs[E error](t testing.TB, err error) E {
 	t.Helper()
 	var want E
@@ -238,7 +238,7 @@ func errorAs[E error](t testing.TB, err error) E {
 	return want
 }
 
-// hints are roles and managed policies that a request names.
+// hints are the roles and managed policies that a request names.
 type hints struct{ Roles, Policies []string }
 
 // request is a request that names them.

@@ -16,18 +16,19 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// maxAnswer bounds what is read of one answer, in bytes. A page of account details, the
-// largest, has at most 1,000 roles of some 10 KB.
+// maxAnswer bounds a response, in bytes. The largest is a page of account details,
+// with at most 1,000 roles of about 10 KB.
 const maxAnswer = 16 << 20
 
-var errTooLarge = fmt.Errorf("the answer has more than %d MB", maxAnswer>>20)
+var errTooLarge = fmt.Errorf("the response is larger than %d MB", maxAnswer>>20)
 
-// answerForm is how an answer of IAM's or STS's begins: with <GetRoleResponse ...>.
+// answerForm matches the start of a response of IAM or STS, like <GetRoleResponse
+// ...>.
 var answerForm = regexp.MustCompile(`^\s*(<\?xml[^>]*\?>\s*)?<\w+Response[\s/>]`)
 
-// checkAnswers bounds the answers of AWS, and makes one of IAM's or STS's that is not
-// theirs an error, such as the page of a captive portal: where the SDK expects nothing in
-// an answer, it takes any for a success (iam v1.64.8, deserializers.go).
+// checkAnswers bounds the responses of AWS, and makes a response that is not IAM's or
+// STS's an error, such as the page of a captive portal: for a call without a result, the SDK
+// takes any response for success (iam v1.64.8, deserializers.go).
 func checkAnswers(s *middleware.Stack) error {
 	check := middleware.DeserializeMiddlewareFunc("CheckAnswer", func(
 		ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler,
@@ -47,15 +48,15 @@ func checkAnswers(s *middleware.Stack) error {
 			return out, metadata, nil
 		}
 		if head, _ := body.Peek(body.Size()); !answerForm.Match(head) {
-			return out, metadata, &smithy.DeserializationError{Err: errors.New("not an answer of AWS's")}
+			return out, metadata, &smithy.DeserializationError{Err: errors.New("not a response of AWS")}
 		}
 		return out, metadata, nil
 	})
-	// Innermost, so that it comes before what decodes the answer.
+	// Innermost, so that it runs before the decoding.
 	return s.Deserialize.Add(check, middleware.After)
 }
 
-// A boundedReader fails where more is left than it may read.
+// A boundedReader fails when there is more to read than its limit.
 type boundedReader struct {
 	r    io.Reader
 	left int

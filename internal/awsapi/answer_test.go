@@ -14,7 +14,7 @@ import (
 	"github.com/fly-aws/fly-aws/setup"
 )
 
-// answering opens an account whose every call gets the answer.
+// answering opens an account that gets this response to every call.
 func answering(t *testing.T, answer http.HandlerFunc) *awsapi.Account {
 	t.Helper()
 	server := httptest.NewServer(answer)
@@ -29,7 +29,8 @@ func answering(t *testing.T, answer http.HandlerFunc) *awsapi.Account {
 	return a
 }
 
-// The page of a captive portal is no success, also where IAM's answer would be empty.
+// The page of a captive portal is not a success, even where IAM's response would be
+// empty.
 func TestPortalIsNotAWS(t *testing.T) {
 	t.Parallel()
 	for name, page := range map[string]string{
@@ -40,12 +41,12 @@ func TestPortalIsNotAWS(t *testing.T) {
 			create(attached("fly-acme-web", s3Read)), remove(attached("fly-acme-web", s3Read)), create(role(t, "web")),
 		} {
 			err := a.Write(context.Background(), c)
-			if e := errorAs[*awsapi.CallError](t, err); e.Code != "" || !strings.Contains(e.Error(), "is not one of AWS's") {
+			if e := errorAs[*awsapi.CallError](t, err); e.Code != "" || !strings.Contains(e.Error(), "is not from AWS") {
 				t.Errorf("%s, %s %s: %v", name, c.Action, c.Resource().ID(), err)
 			}
 		}
 	}
-	// What IAM says of an attachment is a success.
+	// IAM's response to an attachment is a success.
 	a := answering(t, func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `<AttachRolePolicyResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><ResponseMetadata/></AttachRolePolicyResponse>`)
 	})
@@ -65,7 +66,7 @@ func TestAnswersAreBounded(t *testing.T) {
 		}
 	})
 	_, err := a.Read(context.Background(), []setup.Resource{role(t, "web")})
-	if e := errorAs[*awsapi.CallError](t, err); !strings.Contains(e.Error(), "more than 16 MB") {
+	if e := errorAs[*awsapi.CallError](t, err); !strings.Contains(e.Error(), "larger than 16 MB") {
 		t.Errorf("got %v", err)
 	}
 	// An error's text is cut.
@@ -79,7 +80,7 @@ func TestAnswersAreBounded(t *testing.T) {
 	}
 }
 
-// The SDK's error repeats all that a credential_process printed.
+// The SDK's error repeats everything that a credential_process printed.
 func TestProcessOutputIsNotRepeated(t *testing.T) {
 	const secret, session = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "IQoJb3JpZ2luX2VjEJr//////////wEaCXVz"
 	for name, process := range map[string]string{

@@ -17,11 +17,11 @@ type Identity struct {
 	Account string
 	// ARN is the assumed role's, with the session's name.
 	ARN string
-	// Expires is when the credentials do.
+	// Expires is when the credentials expire.
 	Expires time.Time
 }
 
-// Keys are temporary credentials. They print as a remark, never as themselves.
+// Keys are temporary credentials. They print as a placeholder.
 type Keys struct {
 	AccessKeyID, SecretAccessKey, SessionToken string
 }
@@ -32,33 +32,32 @@ func (Keys) String() string { return "(temporary credentials)" }
 // GoString is String for %#v.
 func (k Keys) GoString() string { return k.String() }
 
-// A Session is what STS gives for a token.
+// A Session is what STS returns for a token.
 type Session struct {
 	Identity
 	Keys Keys
 }
 
-// An Exchange asks STS for credentials.
+// An Exchange is a request to STS for credentials.
 type Exchange struct {
 	RoleARN string
-	// SessionName is the caller's choice, 2 to 64 of the characters \w+=,.@-.
+	// SessionName is chosen by the caller, 2 to 64 of the characters \w+=,.@-.
 	SessionName string
 	// Token is a machine's token.
 	Token string
-	// Duration is how long the credentials are to last, 15 minutes up to the role's
+	// Duration is the lifetime of the credentials, from 15 minutes to the role's
 	// maximum; 0 is an hour.
 	Duration time.Duration
 }
 
-// Exchange has STS exchange a machine's token for credentials. The call is not signed,
-// so it needs no credentials of its own.
+// Exchange exchanges a machine's token for credentials with STS. The call is not
+// signed, so it needs no credentials.
 //
-// What STS refuses comes back as a *CallError with AWS's code and message:
-// AccessDenied, InvalidIdentityToken, ExpiredTokenException and others. None of
-// these is retried here, though a role made seconds ago is refused with
-// AccessDenied: whether to wait for it is for the caller to know. That no answer
-// came is an *UnreachableError, and an answer that is not STS's a *CallError
-// without a code.
+// A refusal by STS is a *CallError with AWS's code and message: AccessDenied,
+// InvalidIdentityToken, ExpiredTokenException and others. It is not retried,
+// although STS refuses a role created seconds ago with AccessDenied: the caller
+// decides whether to wait. The error is an *UnreachableError if there was no
+// response, and a *CallError without a code if it was not from STS.
 func (a *Account) Exchange(ctx context.Context, e Exchange) (Session, error) {
 	in := &sts.AssumeRoleWithWebIdentityInput{RoleArn: &e.RoleARN, RoleSessionName: &e.SessionName, WebIdentityToken: &e.Token}
 	if e.Duration != 0 {
@@ -69,7 +68,7 @@ func (a *Account) Exchange(ctx context.Context, e Exchange) (Session, error) {
 		return Session{}, asCallError(err)
 	}
 	if out.Credentials == nil || out.AssumedRoleUser == nil {
-		return Session{}, &CallError{Operation: "AssumeRoleWithWebIdentity", Message: "the answer has no credentials"}
+		return Session{}, &CallError{Operation: "AssumeRoleWithWebIdentity", Message: "the response has no credentials"}
 	}
 	arn := aws.ToString(out.AssumedRoleUser.Arn)
 	s := Session{
@@ -86,8 +85,9 @@ func (a *Account) Exchange(ctx context.Context, e Exchange) (Session, error) {
 	return s, nil
 }
 
-// AssumeWithToken exchanges a machine's token for credentials, tries them with
-// GetCallerIdentity and returns whose they are. Its errors are Exchange's.
+// AssumeWithToken exchanges a machine's token for credentials, calls
+// GetCallerIdentity with them and returns their identity. Errors are as with
+// Exchange.
 func (a *Account) AssumeWithToken(ctx context.Context, roleARN, sessionName, token string) (Identity, error) {
 	session, err := a.Exchange(ctx, Exchange{RoleARN: roleARN, SessionName: sessionName, Token: token})
 	if err != nil {

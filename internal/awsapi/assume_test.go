@@ -34,7 +34,7 @@ func TestAssumeWithToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The exchange needs no credentials of the account's.
+	// The exchange needs no AWS credentials.
 	a := x.open(func(o *awsapi.Options) { o.AccessKeyID, o.SecretAccessKey = "AKIANOBODY", "x" })
 	id, err := a.AssumeWithToken(context.Background(), r.Role.ARN, "session-1", good)
 	if err != nil {

@@ -17,14 +17,14 @@ import (
 	"github.com/fly-aws/fly-aws/setup"
 )
 
-// interrupt ends the context in the middle of the first call of the action, with
-// the fault, writes c, and gives the calls that this took.
+// interrupt writes c, cancels the context during the first call of the action, with
+// the fault, and returns the calls.
 func (x *world) interrupt(action string, fault sandbox.Fault, c setup.Change) (calls []string, err error) {
 	x.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	x.failFirst(1, action, sandbox.Fault{Before: cancel}.And(fault))
-	// A pause that is not cut short ends no test.
+	// A pause that is not cut short fails the test.
 	a := x.open(func(o *awsapi.Options) { o.Pause = func(int) time.Duration { return time.Hour } })
 	calls = x.actions(func() { err = a.Write(ctx, c) })
 	if ctx.Err() == nil {
@@ -33,8 +33,7 @@ func (x *world) interrupt(action string, fault sandbox.Fault, c setup.Change) (c
 	return calls, err
 }
 
-// A writing call that is under way when ctx ends is finished: its answer tells
-// what happened.
+// A write in progress when ctx ends finishes, so that its outcome is known.
 func TestWriteUnderWayIsFinished(t *testing.T) {
 	t.Parallel()
 	after := full(t)
@@ -73,7 +72,7 @@ func TestWriteUnderWayIsFinished(t *testing.T) {
 	}
 }
 
-// Nothing is tried again after ctx has ended, and nothing waited for.
+// After ctx has ended, there are no retries and no pauses.
 func TestNoAttemptAfterTheEnd(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]sandbox.Fault{
@@ -99,7 +98,7 @@ func TestNoAttemptAfterTheEnd(t *testing.T) {
 	}
 	t.Run("new role", func(t *testing.T) {
 		t.Parallel()
-		// The role is this Account's own, so that IAM's delay would be waited for.
+		// This Account created the role, so that it would wait for IAM.
 		x := newWorld(t, nil)
 		x.write(create(role(t, "web")))
 		ctx, cancel := context.WithCancel(context.Background())
@@ -116,7 +115,7 @@ func TestNoAttemptAfterTheEnd(t *testing.T) {
 	})
 }
 
-// Of a write of several calls, the one under way is the last.
+// In a write of several calls, the one in progress is the last.
 func TestNoCallAfterTheEnd(t *testing.T) {
 	t.Parallel()
 	after := full(t)
@@ -137,7 +136,7 @@ func TestNoCallAfterTheEnd(t *testing.T) {
 			if want := slices.Sorted(slices.Values(all[:i+1])); !slices.Equal(calls, want) {
 				t.Errorf("calls are %q, want %q", calls, want)
 			}
-			// The next run takes it up.
+			// The next run continues.
 			x.write(update(full(t), after))
 			sameResources(t, []setup.Resource{*x.read(after)}, []setup.Resource{after})
 		})
@@ -166,7 +165,7 @@ func TestTagKeysOfRolesFold(t *testing.T) {
 	there.Role.Tags["Team"] = "x"
 	x.write(create(there))
 
-	// Written already, but for the case of a key.
+	// Only the case of a key differs.
 	again := role(t, "web")
 	again.Role.Tags["team"] = "x"
 	if err := x.open().Write(context.Background(), create(again)); err != nil {
@@ -177,8 +176,8 @@ func TestTagKeysOfRolesFold(t *testing.T) {
 		t.Errorf("calls are %q", calls)
 	}
 
-	// Somebody else changed the case only: that is no change, and the value is
-	// still to be written.
+	// A change of case by someone else is not a change, and the value is still
+	// written.
 	retag := func(key, value string) {
 		if _, err := x.raw.TagRole(context.Background(), &iam.TagRoleInput{
 			RoleName: &there.Role.Name, Tags: tags(key, value),

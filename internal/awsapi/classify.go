@@ -23,8 +23,8 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// Error codes of IAM that decide what happens next. The codes are listed with
-// each action: https://docs.aws.amazon.com/IAM/latest/APIReference/
+// IAM's error codes that are handled. They are listed with each action:
+// https://docs.aws.amazon.com/IAM/latest/APIReference/
 const (
 	codeNotFound     = "NoSuchEntity"
 	codeExists       = "EntityAlreadyExists"
@@ -32,20 +32,20 @@ const (
 	codeConflict     = "DeleteConflict"
 )
 
-// hasCode says whether err is an answer of AWS with that code.
+// hasCode reports whether err is an AWS error with that code.
 func hasCode(err error, code string) bool {
 	var call *CallError
 	return errors.As(err, &call) && call.Code == code
 }
 
-// isDenied says whether AWS refused the caller.
+// isDenied reports whether AWS denied the caller access.
 func isDenied(err error) bool {
 	var denied *DeniedError
 	return errors.As(err, &denied)
 }
 
-// typed makes an error of the SDK one of this package's; the end of ctx comes
-// back as it is.
+// typed makes an error of the SDK one of this package. An error of ctx is returned
+// unchanged.
 func (a *Account) typed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -69,7 +69,7 @@ func (a *Account) typed(ctx context.Context, err error) error {
 	case code == "InvalidClientTokenId", code == "UnrecognizedClientException",
 		code == "SignatureDoesNotMatch", code == "IncompleteSignature",
 		code == "InvalidAccessKeyId", code == "MissingAuthenticationToken":
-		// Keys of aws-cn and aws-us-gov are unknown in the aws partition.
+		// The aws partition does not know keys of other partitions.
 		if a.region == "" && code == "InvalidClientTokenId" {
 			failed.Message += "; no region is configured, and " + fallbackRegion + " knows the keys of the aws partition only"
 		}
@@ -78,14 +78,14 @@ func (a *Account) typed(ctx context.Context, err error) error {
 	return failed
 }
 
-// unreachableError reads operation and endpoint from an error of the SDK's that
-// tells of a request without an answer.
+// unreachableError makes an UnreachableError from an SDK error for a request
+// without a response.
 func unreachableError(err error) *UnreachableError {
 	e := &UnreachableError{Operation: operation(err), Err: unwrapped(err)}
 	var sent *url.Error
 	if errors.As(err, &sent) {
 		e.Err = sent.Err
-		// A password or query could be a secret.
+		// A user name, password or query could be a secret.
 		if u, err := url.Parse(sent.URL); err == nil && u.Host != "" {
 			e.Endpoint = u.Scheme + "://" + u.Host
 		}
@@ -102,8 +102,8 @@ func operation(err error) string {
 	return ""
 }
 
-// unwrapped is the error without what the SDK puts around it: the operation, the
-// number of attempts, the HTTP status.
+// unwrapped is the error without the SDK's wrappers: operation, attempts, HTTP
+// status.
 func unwrapped(err error) error {
 	var op *smithy.OperationError
 	if errors.As(err, &op) {
@@ -120,7 +120,7 @@ func unwrapped(err error) error {
 	return err
 }
 
-// unreachableWords is the cause of a request that had no answer, as one says it.
+// unreachableWords says in plain words why a request had no response.
 func unreachableWords(err error) string {
 	var (
 		dial *net.OpError
@@ -131,17 +131,17 @@ func unreachableWords(err error) string {
 	}
 	switch {
 	case err == nil:
-		return "no answer came"
+		return "there was no response"
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return "no such host"
 	case errors.As(err, &dns):
 		return "the name cannot be looked up: " + dns.Err
 	case dial != nil && dial.Op == "dial" && dial.Timeout():
-		return fmt.Sprintf("no connection came about within %s", dialTimeout)
+		return fmt.Sprintf("there was no connection within %s", dialTimeout)
 	case errors.Is(err, context.DeadlineExceeded): // the HTTP client's
-		return fmt.Sprintf("it did not answer within %s", callTimeout)
+		return fmt.Sprintf("there was no response within %s", callTimeout)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return "the connection was closed without an answer"
+		return "the connection was closed without a response"
 	}
 	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
 		err = inner
@@ -149,8 +149,7 @@ func unreachableWords(err error) string {
 	return err.Error()
 }
 
-// callError reads operation, code, message and request id from an error of the
-// SDK.
+// callError reads operation, code, message and request ID from an error of the SDK.
 func callError(err error) *CallError {
 	e := &CallError{Operation: operation(err), Err: unwrapped(err)}
 	var api smithy.APIError
@@ -162,9 +161,10 @@ func callError(err error) *CallError {
 		e.RequestID = answer.ServiceRequestID()
 	}
 	if answer != nil && answer.HTTPStatusCode() != 0 && (api == nil || e.Code == "UnknownError") {
-		// It could not be read, or has no code, for which the SDK has a name.
+		// The response could not be read or has no code, which the SDK calls
+		// UnknownError.
 		e.Code = ""
-		e.Message = fmt.Sprintf("the answer, with HTTP status %d, is not one of AWS's", answer.HTTPStatusCode())
+		e.Message = fmt.Sprintf("the response, with HTTP status %d, is not from AWS", answer.HTTPStatusCode())
 		if errors.Is(err, errTooLarge) {
 			e.Message = errTooLarge.Error()
 		}
@@ -172,8 +172,8 @@ func callError(err error) *CallError {
 	return e
 }
 
-// asCallError undoes the meaning that typed gives to codes, for a call that is
-// not about the caller's own credentials.
+// asCallError returns the *CallError in an error of typed, for a call whose errors
+// are not about the caller's own credentials.
 func asCallError(err error) error {
 	var throttled *ThrottledError
 	var failed *CallError
@@ -192,7 +192,7 @@ func service(err error) string {
 	return ""
 }
 
-// isThrottle says whether AWS answered that there are too many calls.
+// isThrottle reports whether AWS throttled the call.
 func isThrottle(err error) bool {
 	var api smithy.APIError
 	if !errors.As(err, &api) {
@@ -211,15 +211,15 @@ func attempts(err error) int {
 	return 1
 }
 
-// deniedError reads AWS's sentence, which is a documented format:
+// deniedError parses AWS's message, which has a documented format:
 //
 //	User: <caller> is not authorized to perform: <action> on resource: <resource> because <reason>
 //	User: <caller> is not authorized to perform: <action> on resource: <resource> with an explicit deny in <policy>
 //
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
 //
-// What it does not say stays empty, but for the action, which is the
-// operation's own.
+// A part that is missing stays empty, except for the action, which is the
+// operation's.
 func deniedError(service string, failed *CallError) *DeniedError {
 	e := &DeniedError{
 		Action:    service + ":" + failed.Operation,
@@ -234,7 +234,7 @@ func deniedError(service string, failed *CallError) *DeniedError {
 	e.Caller = strings.TrimPrefix(caller, "User: ")
 	e.Action, rest, _ = strings.Cut(rest, " ")
 	if after, ok := strings.CutPrefix(rest, "on resource: "); ok {
-		// The resource may be several words, "role x"; those after it are fixed.
+		// The resource can be several words, like "role x".
 		e.Resource = after
 		for _, sep := range []string{" because ", " with an explicit deny"} {
 			if before, reason, ok := strings.Cut(after, sep); ok {
@@ -251,7 +251,7 @@ func deniedError(service string, failed *CallError) *DeniedError {
 	return e
 }
 
-// credentialsError says why the chain gave no credentials.
+// credentialsError says why the chain has no credentials.
 func (a *Account) credentialsError(chain aws.CredentialsProvider, err error) *CredentialsError {
 	e := &CredentialsError{Kind: KindInvalid, Profile: a.profile, Err: providerProblem(err)}
 	is := func(p aws.CredentialsProvider) bool { return aws.IsCredentialsProvider(chain, p) }
@@ -262,7 +262,7 @@ func (a *Account) credentialsError(chain aws.CredentialsProvider, err error) *Cr
 	)
 	switch {
 	case is((*ec2rolecreds.Provider)(nil)):
-		// The last in the chain was asked.
+		// The last provider in the chain failed.
 		e.Kind = kindNone
 	case errors.As(err, &session):
 		e.Kind = KindExpiredSSO
@@ -276,7 +276,7 @@ func (a *Account) credentialsError(chain aws.CredentialsProvider, err error) *Cr
 		}
 	case errors.As(err, &unsent):
 		e.Err = unreachableError(err)
-	// The SDK has no types for a session file that is absent or out of date.
+	// The SDK has no error types for a missing or outdated session file.
 	case is((*ssocreds.Provider)(nil)):
 		e.Kind = KindExpiredSSO
 	case is((*logincreds.Provider)(nil)):
@@ -285,10 +285,10 @@ func (a *Account) credentialsError(chain aws.CredentialsProvider, err error) *Cr
 	return e
 }
 
-// providerProblem says in words of its own why a credential provider failed. The SDK's
-// error can repeat all that a credential_process printed (credentials v1.20.15,
-// processcreds), and the whole answer of a container's endpoint (endpointcreds), so
-// nothing of it is passed on but what the system says.
+// providerProblem says in its own words why a credential provider failed. The SDK's
+// error can repeat everything that a credential_process printed (credentials
+// v1.20.15, processcreds), and the whole response of a container's endpoint
+// (endpointcreds), so only errors of the operating system are passed on.
 func providerProblem(err error) error {
 	var (
 		process *processcreds.ProviderError
@@ -303,7 +303,7 @@ func providerProblem(err error) error {
 	case errors.As(err, &process) && errors.As(err, &run):
 		return fmt.Errorf("the credential_process cannot be run: %w", run.Err)
 	case errors.As(err, &process):
-		return errors.New("the credential_process did not print credentials as AWS documents them")
+		return errors.New("the credential_process did not print credentials in AWS's format")
 	case errors.As(err, &file):
 		return fmt.Errorf("%q cannot be read: %w", file.Path, file.Err)
 	case errors.As(err, &answer):
@@ -319,9 +319,9 @@ func profileError(profile string, err error) *CredentialsError {
 	var code config.AssumeRoleTokenProviderNotSetError
 	switch {
 	case errors.As(err, &absent):
-		e.Profile, e.Err = absent.Profile, errors.New("the AWS configuration files do not have it")
+		e.Profile, e.Err = absent.Profile, errors.New("it is not in the AWS configuration files")
 	case errors.As(err, &code):
-		e.Err = errors.New("its role asks for an MFA code; get temporary credentials with the AWS CLI and put them in the environment")
+		e.Err = errors.New("its role requires an MFA code; get temporary credentials with the AWS CLI and put them in the environment")
 	}
 	return e
 }

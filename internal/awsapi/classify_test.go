@@ -60,8 +60,8 @@ func TestDeniedSentences(t *testing.T) {
 	}
 }
 
-// Whatever a message says, each part is a piece of it, and no error can write to
-// a terminal more than a line of text.
+// For any message, each part is a substring of it, and every error is one line that
+// is safe for a terminal.
 func FuzzMessages(f *testing.F) {
 	f.Add("User: a is not authorized to perform: iam:X on resource: b because c")
 	f.Add("User:  is not authorized to perform: ")
@@ -93,7 +93,7 @@ func FuzzMessages(f *testing.F) {
 	})
 }
 
-// What is said of a request without an answer is its cause, not its way through
+// The text for a request without a response is the cause, without the wrappers of
 // net/http and the SDK.
 func TestUnreachableWords(t *testing.T) {
 	t.Parallel()
@@ -102,13 +102,13 @@ func TestUnreachableWords(t *testing.T) {
 		err  error
 		want string
 	}{
-		{nil, "no answer came"},
+		{nil, "there was no response"},
 		{refused, "connection refused"},
 		{&net.OpError{Op: "proxyconnect", Net: "tcp", Err: refused}, "through the proxy: connection refused"},
 		{&net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "iam.aws", IsNotFound: true}}, "no such host"},
 		{&net.DNSError{Err: "server misbehaving", Name: "iam.aws"}, "the name cannot be looked up: server misbehaving"},
-		{&net.OpError{Op: "dial", Net: "tcp", Err: os.ErrDeadlineExceeded}, "no connection came about within 5s"},
-		{io.EOF, "the connection was closed without an answer"},
+		{&net.OpError{Op: "dial", Net: "tcp", Err: os.ErrDeadlineExceeded}, "there was no connection within 5s"},
+		{io.EOF, "the connection was closed without a response"},
 		{&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}, "x509: certificate signed by unknown authority"},
 	} {
 		if got := unreachableWords(test.err); got != test.want {
@@ -117,7 +117,7 @@ func TestUnreachableWords(t *testing.T) {
 	}
 }
 
-// The words for a client's timeout are chosen by what net/http gives for one.
+// A client's timeout is recognized by net/http's error.
 func TestTimeoutIsUnreachable(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
@@ -129,17 +129,17 @@ func TestTimeoutIsUnreachable(t *testing.T) {
 	answer, err := (&http.Client{Timeout: 10 * time.Millisecond}).Do(req)
 	if err == nil {
 		_ = answer.Body.Close()
-		t.Fatal("there was an answer")
+		t.Fatal("there was a response")
 	}
 	a := &Account{}
 	sent := &retry.MaxAttemptsError{Attempt: 6, Err: &smithyhttp.RequestSendError{Err: err}}
 	got := a.typed(context.Background(), &smithy.OperationError{ServiceID: "IAM", OperationName: "GetRole", Err: sent})
-	if want := "AWS cannot be reached at " + server.URL + ": it did not answer within 20s"; got.Error() != want {
+	if want := "AWS cannot be reached at " + server.URL + ": there was no response within 20s"; got.Error() != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
-// No message has what the SDK puts around a cause.
+// Messages do not have the SDK's wrappers.
 func TestErrorsWithoutTheSDKsWords(t *testing.T) {
 	t.Parallel()
 	err := &smithy.OperationError{ServiceID: "IAM", OperationName: "GetRole", Err: &retry.MaxAttemptsError{
@@ -153,7 +153,7 @@ func TestErrorsWithoutTheSDKsWords(t *testing.T) {
 	}
 }
 
-// A document survives IAM's encoding, and one that is not encoded stays.
+// A document survives IAM's encoding, and one that is not encoded is unchanged.
 func FuzzDecode(f *testing.F) {
 	f.Add(`{"a":"100%+1"}`)
 	f.Add(`{"a":"ü b/c"}`)
@@ -213,7 +213,7 @@ func TestSimilarNames(t *testing.T) {
 	for _, name := range []string{"Nothing", "View", "nope"} {
 		if got := similarNames(name, slices.Concat(all, []string{
 			"arn:aws:iam::aws:policy/AmazonOpenSearchServiceFullAccess",
-			"arn:aws:iam::1:policy/Bill", // as long as nope is, and nothing like it
+			"arn:aws:iam::1:policy/Bill", // as long as nope, but not similar
 		})); got != nil {
 			t.Errorf("for %q got %q", name, got)
 		}
@@ -230,12 +230,12 @@ func TestBackoffIsBounded(t *testing.T) {
 	}
 }
 
-// The limit on the rate of calls begins after a few refusals, not at the first.
+// The rate limit begins after a few refusals, not at the first.
 func TestFirstRefusalsAreForgiven(t *testing.T) {
 	t.Parallel()
 	r, ok := Options{}.retryer().(*lenientRetryer)
 	if !ok {
-		t.Fatal("the retryer is another")
+		t.Fatal("the retryer has another type")
 	}
 	refused := &smithy.GenericAPIError{Code: "Throttling"}
 	ctx, cancel := context.WithCancel(context.Background())

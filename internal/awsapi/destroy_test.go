@@ -20,12 +20,12 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// whole is the provider and a role with policies.
+// whole is a provider and a role with policies.
 func whole(t testing.TB) []setup.Resource {
 	return []setup.Resource{provider(), full(t), attached("fly-acme-web", s3Read), inline("fly-acme-web", document)}
 }
 
-// What is deleted is gone, in the order in which IAM allows it, and what is gone already
+// Resources are deleted in the order that IAM allows, and one that is already gone
 // counts as deleted.
 func TestDelete(t *testing.T) {
 	t.Parallel()
@@ -49,7 +49,7 @@ func TestDelete(t *testing.T) {
 	}
 }
 
-// IAM may see policies for a while that are gone, and a role that it does not let go of
+// IAM can still see deleted policies for a while; a role that it refuses to delete
 // for another reason is not waited for.
 func TestDeletedPoliciesAreWaitedFor(t *testing.T) {
 	t.Parallel()
@@ -72,7 +72,7 @@ func TestDeletedPoliciesAreWaitedFor(t *testing.T) {
 	}
 }
 
-// A lost answer is not a failure.
+// A lost response is not a failure.
 func TestDeleteLostAnswers(t *testing.T) {
 	t.Parallel()
 	for action, r := range map[string]setup.Resource{
@@ -163,8 +163,8 @@ func TestStatementAndTagsAreRemoved(t *testing.T) {
 	}
 }
 
-// Roles finds what names the organization by tags or trust policy, with policies of what
-// is tagged, whether or not the account's details may be read.
+// Roles finds roles whose tags or trust policy name the organization, with or
+// without permission to read the account's details.
 func TestRoles(t *testing.T) {
 	t.Parallel()
 	for name, denied := range map[string]bool{"in pages": false, "one by one": true} {
@@ -174,7 +174,7 @@ func TestRoles(t *testing.T) {
 			for _, r := range whole(t) {
 				x.write(create(r))
 			}
-			// Somebody else's role that trusts the provider, and one that does not.
+			// Someone else's role that trusts the provider, and one that does not.
 			ec2 := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
 			for role, document := range map[string]string{"theirs": trust(t, "api").String(), "servers": ec2} {
 				if _, err := x.raw.CreateRole(context.Background(), &iam.CreateRoleInput{RoleName: aws.String(role), AssumeRolePolicyDocument: &document}); err != nil {
@@ -210,13 +210,13 @@ func TestRoles(t *testing.T) {
 	}
 }
 
-// A clock that waits for nothing.
+// clock does not wait.
 type clock struct{}
 
 func (clock) Now() time.Time                       { return time.Time{} }
 func (clock) Sleep(context.Context, time.Duration) {}
 
-// account lists all that IAM holds of roles and providers, as text.
+// account lists the account's roles and providers as text.
 func (x *world) account() string {
 	x.t.Helper()
 	ctx := context.Background()
@@ -256,7 +256,7 @@ func tagNames(tags []iamtypes.Tag) (names []string) {
 	return names
 }
 
-// On the wire too: setup, then destroy cut off at any of its writes, then destroy leaves
+// Setup, a destroy that is cut off at any of its writes, and another destroy leave
 // IAM as it was.
 func TestSetupThenDestroy(t *testing.T) {
 	t.Parallel()

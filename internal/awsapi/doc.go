@@ -1,15 +1,14 @@
-// Package awsapi is an AWS account as a setup.Account: it finds out whose
-// account it is, reads the OIDC provider, the roles and their policies, writes
-// changes to them, and turns the SDK's errors into typed ones.
+// Package awsapi implements setup.Account with the AWS SDK: it identifies the
+// account, reads the OIDC provider, the roles and their policies, writes changes to
+// them, and makes the SDK's errors typed ones.
 //
-// It is the only package that imports the AWS SDK. It decides nothing: setup
-// decides which change to make, and render which words a person sees.
+// It is the only package that imports the AWS SDK. Package setup decides which
+// changes to make, and render words what people see.
 //
-// Three things keep it fast. Independent calls run in parallel, up to a limit.
-// What Facts reads of the request's roles serves the first Read. Many roles are
-// read in pages with GetAccountAuthorizationDetails, or one by one where that is
-// not allowed.
+// For speed, independent calls run in parallel, up to a limit; the first Read
+// reuses what Facts read of the request's roles; and many roles are read in pages
+// with GetAccountAuthorizationDetails, or one by one if that is not allowed.
 //
-// Nothing that a server or a credential provider says reaches an error unchanged:
-// it is cleaned, cut and, where it could hold keys, reworded.
+// Text from servers and credential providers is cleaned and cut before it goes into
+// an error, and reworded where it could contain keys.
 package awsapi

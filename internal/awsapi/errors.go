@@ -9,9 +9,10 @@ import (
 
 // Kinds of a CredentialsError.
 const (
-	// kindNone: nothing in the SDK's chain has credentials.
+	// kindNone: no provider in the SDK's chain has credentials.
 	kindNone = "none"
-	// KindExpiredSSO: the session of IAM Identity Center has ended or was never started.
+	// KindExpiredSSO: the IAM Identity Center session has expired or was not
+	// started.
 	KindExpiredSSO = "expired-sso"
 	// KindExpired: temporary credentials have expired.
 	KindExpired = "expired"
@@ -21,13 +22,13 @@ const (
 	KindProfile = "profile"
 )
 
-// CredentialsError says that there are no credentials or that they cannot be
-// used. Err is the cause: a *CallError if AWS refused them. The words of a credential
-// provider are never in it: they can repeat what it returned, keys and tokens too.
+// CredentialsError says that there are no credentials or that they cannot be used.
+// Err is the cause, a *CallError if AWS refused them. The text of a credential
+// provider's error is left out, since it can repeat keys and tokens.
 type CredentialsError struct {
 	// Kind is one of the Kind constants.
 	Kind string
-	// Profile is the profile that was asked for; empty when none was.
+	// Profile is the chosen profile; "" if there is none.
 	Profile string
 	Err     error
 }
@@ -49,7 +50,7 @@ func (e *CredentialsError) Error() string {
 	if e.Profile != "" {
 		s += " (profile " + text.Quote(e.Profile) + ")"
 	}
-	// For these two the cause is a file or service that says nothing to a person.
+	// For these two, the cause is a file or service that does not help the user.
 	if e.Err != nil && e.Kind != kindNone && e.Kind != KindExpiredSSO {
 		s += ": " + text.Line(e.Err.Error())
 	}
@@ -58,10 +59,10 @@ func (e *CredentialsError) Error() string {
 
 func (e *CredentialsError) Unwrap() error { return e.Err }
 
-// ConfigFileError says that one of AWS's shared files cannot be read. Nothing of
-// its content is in the error.
+// ConfigFileError says that one of AWS's shared files cannot be read. It does not
+// contain the file's content.
 type ConfigFileError struct {
-	// Path is the file's, as the environment gives it or below the home folder.
+	// Path is the file's path, from the environment or below the home folder.
 	Path string
 	Err  error
 }
@@ -70,15 +71,15 @@ func (e *ConfigFileError) Error() string { return text.Quote(e.Path) + ": " + te
 
 func (e *ConfigFileError) Unwrap() error { return e.Err }
 
-// DeniedError says that AWS refused the caller an action. Err is the *CallError
-// with AWS's own words, which name the kind of policy that is in the way.
+// DeniedError says that AWS denied the caller an action. Err is the *CallError with
+// AWS's message, which can name the kind of policy that denies it.
 type DeniedError struct {
-	// Action is "iam:CreateRole".
+	// Action is like "iam:CreateRole".
 	Action string
-	// Resource and Caller are ARNs; empty where AWS does not say them.
+	// Resource and Caller are ARNs; "" if AWS does not name them.
 	Resource, Caller string
 	// Reason is AWS's, such as "no identity-based policy allows the
-	// iam:CreateRole action"; empty where AWS does not say it.
+	// iam:CreateRole action"; "" if AWS gives none.
 	Reason string
 	// RequestID is AWS's.
 	RequestID string
@@ -101,9 +102,9 @@ func (e *DeniedError) Error() string {
 
 func (e *DeniedError) Unwrap() error { return e.Err }
 
-// ThrottledError says that AWS was still throttling after the last attempt.
+// ThrottledError says that AWS still throttled the last attempt.
 type ThrottledError struct {
-	// Operation is "GetRole".
+	// Operation is like "GetRole".
 	Operation string
 	// Attempts is how many were made.
 	Attempts int
@@ -116,16 +117,16 @@ func (e *ThrottledError) Error() string {
 
 func (e *ThrottledError) Unwrap() error { return e.Err }
 
-// UnreachableError says that no answer came: AWS, or what stands in for it, could
-// not be reached, did not answer in time, or broke the connection. Whether a
-// request had its effect is not known then, unless there was no connection.
+// UnreachableError says that there was no response: AWS, or the endpoint used in
+// its place, could not be reached, did not respond in time, or closed the
+// connection. Unless there was no connection, the request may have taken effect.
 type UnreachableError struct {
-	// Operation is "GetRole"; empty for a request that is not one of IAM's or STS's.
+	// Operation is like "GetRole"; "" for a request that is not to IAM or STS.
 	Operation string
-	// Endpoint is scheme and host of the URL, "https://iam.amazonaws.com"; empty
-	// when the request had none.
+	// Endpoint is the scheme and host of the URL, like "https://iam.amazonaws.com";
+	// "" if unknown.
 	Endpoint string
-	// Err is the cause, an error of net/http's or below it.
+	// Err is the cause, an error from net/http or below.
 	Err error
 }
 
@@ -139,27 +140,26 @@ func (e *UnreachableError) Error() string {
 
 func (e *UnreachableError) Unwrap() error { return e.Err }
 
-// QuotaError says that an account's quota could not be read. Err says why: an
-// error of a call, such as a *DeniedError.
+// QuotaError says that an account's quota could not be read. Err is the cause, such
+// as a *DeniedError.
 type QuotaError struct {
 	Err error
 }
 
 func (e *QuotaError) Error() string {
-	return "the quota of a trust policy's size cannot be read: " + text.Line(e.Err.Error())
+	return "the quota for the size of a trust policy cannot be read: " + text.Line(e.Err.Error())
 }
 
 func (e *QuotaError) Unwrap() error { return e.Err }
 
-// UnknownPolicyError says that no managed policy of that name or ARN exists, or
-// that it cannot be given to a role.
+// UnknownPolicyError says that no managed policy has that name or ARN, or that it
+// cannot be attached to a role.
 type UnknownPolicyError struct {
-	// Ref is the name or ARN as it was given.
+	// Ref is the name or ARN as given.
 	Ref string
-	// Reason says what is wrong with a Ref that cannot be right; empty when the
-	// policy does not exist.
+	// Reason says what is wrong with Ref; "" if the policy does not exist.
 	Reason string
-	// Similar are names close to it, best first, at most three.
+	// Similar are up to three similar names, best first.
 	Similar []string
 }
 
@@ -170,8 +170,8 @@ func (e *UnknownPolicyError) Error() string {
 	return "there is no managed policy " + text.Quote(e.Ref)
 }
 
-// AmbiguousPolicyError says that several managed policies have the name, as when
-// one of AWS's and one of the account's share it; the ARN tells them apart.
+// AmbiguousPolicyError says that several managed policies have the name, such as
+// one of AWS's and one of the account's. Their ARNs differ.
 type AmbiguousPolicyError struct {
 	Ref string
 	// ARNs are those of the policies, sorted.
@@ -183,8 +183,8 @@ func (e *AmbiguousPolicyError) Error() string {
 		text.Quote(e.Ref), text.Line(strings.Join(e.ARNs, ", ")))
 }
 
-// MismatchError says that an ARN is of another account or partition than the
-// credentials are.
+// MismatchError says that an ARN is in another account or partition than the
+// credentials.
 type MismatchError struct {
 	// What is "account" or "partition".
 	What string
@@ -194,19 +194,19 @@ type MismatchError struct {
 }
 
 func (e *MismatchError) Error() string {
-	return fmt.Sprintf("%s is of %s %s, but the AWS credentials are for %q", text.Quote(e.ARN), e.What, text.Quote(e.Have), e.Want)
+	return fmt.Sprintf("%s is in %s %s, but the AWS credentials are for %q", text.Quote(e.ARN), e.What, text.Quote(e.Have), e.Want)
 }
 
 // CallError is any other failure of a call.
 type CallError struct {
-	// Operation is "CreateRole".
+	// Operation is like "CreateRole".
 	Operation string
-	// Code and Message are AWS's. Without a Code the answer was not to be read,
-	// and Message says how, or the request was never sent.
+	// Code and Message are AWS's. If Code is "", the response could not be read, as
+	// Message says, or the request was not sent.
 	Code, Message string
-	// RequestID is AWS's; empty when the answer has none.
+	// RequestID is AWS's; "" if the response has none.
 	RequestID string
-	// Err is the SDK's error, without what tells of operation and attempts.
+	// Err is the SDK's error, without operation and attempts.
 	Err error
 }
 

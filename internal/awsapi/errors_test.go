@@ -198,8 +198,8 @@ func TestTrace(t *testing.T) {
 	}
 }
 
-// isolate leaves nothing of the environment's AWS settings, and gives the paths
-// of an empty configuration.
+// isolate clears the environment's AWS settings and returns the path of an empty
+// configuration file.
 func isolate(t *testing.T) (config string) {
 	t.Helper()
 	for _, entry := range os.Environ() {
@@ -216,7 +216,7 @@ func isolate(t *testing.T) (config string) {
 	config = filepath.Join(dir, "config")
 	t.Setenv("AWS_CONFIG_FILE", config)
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(dir, "credentials"))
-	// Any metadata service of the machine's is out of reach.
+	// The machine's own metadata service is out of reach.
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	return config
 }
@@ -239,7 +239,8 @@ func TestNoCredentials(t *testing.T) {
 	}
 }
 
-// The end of the chain is a service that a laptop does not have: one attempt.
+// The end of the chain is a service that a laptop does not have: it gets one
+// attempt.
 func TestNoMetadataService(t *testing.T) {
 	isolate(t)
 	asked := 0
@@ -335,7 +336,7 @@ credential_process = exit 3
 			if test.kind == awsapi.KindExpiredSSO && strings.Contains(e.Error(), "cache") {
 				t.Errorf("error is %q", e)
 			}
-			// The one that the environment chose is named too.
+			// The profile from the environment is named too.
 			t.Setenv("AWS_PROFILE", "p")
 			if e := errorAs[*awsapi.CredentialsError](t, openAndAsk(t, awsapi.Options{})); e.Kind != test.kind || e.Profile != "p" {
 				t.Errorf("with AWS_PROFILE, got %+v", e)
@@ -374,7 +375,7 @@ func TestErrorsEndWithoutAChange(t *testing.T) {
 	x.faults(func(sandbox.Call) sandbox.Fault { return sandbox.DropBefore() })
 	err := x.Write(ctx, create(role(t, "web")))
 	e := errorAs[*awsapi.UnreachableError](t, err)
-	if want := "AWS cannot be reached at " + x.server.AWSEndpoint + ": the connection was closed without an answer"; e.Error() != want || e.Operation != "CreateRole" {
+	if want := "AWS cannot be reached at " + x.server.AWSEndpoint + ": the connection was closed without a response"; e.Error() != want || e.Operation != "CreateRole" {
 		t.Errorf("got %+v", e)
 	}
 }

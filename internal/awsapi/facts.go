@@ -13,15 +13,15 @@ import (
 	"github.com/fly-aws/fly-aws/setup"
 )
 
-// Facts implements setup.Account: it finds partition, account, caller, and the ARN of
-// each managed policy that the request names. What it reads of the request's roles
-// meanwhile serves the next Read, and that one only.
+// Facts implements setup.Account: it finds partition, account, caller, and the ARN
+// of each managed policy that the request names. In parallel it reads the request's
+// roles, for the next Read only.
 //
-// A name is looked for among AWS's and the account's own policies; one of AWS's
-// that a role of the request has, attached or as its boundary, need not be. Errors are
-// *CredentialsError, *UnknownPolicyError, *AmbiguousPolicyError, *MismatchError
-// and those of a call: *DeniedError, *ThrottledError, *UnreachableError,
-// *CallError, or the end of ctx.
+// A policy name is looked up among AWS's and the account's own policies, unless a
+// role of the request already has an AWS policy of that name, attached or as its
+// boundary. Errors are *CredentialsError, *UnknownPolicyError,
+// *AmbiguousPolicyError, *MismatchError and those of a call: *DeniedError,
+// *ThrottledError, *UnreachableError, *CallError, or that of ctx.
 func (a *Account) Facts(ctx context.Context, req setup.Request) (setup.Facts, error) {
 	if err := a.signIn(ctx); err != nil {
 		return setup.Facts{}, err
@@ -41,8 +41,8 @@ func (a *Account) Facts(ctx context.Context, req setup.Request) (setup.Facts, er
 		return err
 	})
 	g.Go(func() error {
-		// What the caller may not read is asked for again by the Read that
-		// needs it, if one does, and is its error.
+		// What the caller may not read is left to a later Read, which reports the
+		// error if it needs it.
 		err := a.load(gctx, asked, known)
 		if isDenied(err) {
 			return nil
@@ -62,7 +62,7 @@ func (a *Account) Facts(ctx context.Context, req setup.Request) (setup.Facts, er
 	return facts, nil
 }
 
-// identity asks STS whose the credentials are. That call needs no permission:
+// identity asks STS for the caller's identity. That call needs no permission:
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
 func (a *Account) identity(ctx context.Context) (setup.Facts, error) {
 	out, err := call(ctx, a, a.sts.GetCallerIdentity, &sts.GetCallerIdentityInput{})
@@ -73,15 +73,14 @@ func (a *Account) identity(ctx context.Context) (setup.Facts, error) {
 	if err != nil || caller.Partition == "" || setup.AccountProblem(aws.ToString(out.Account)) != "" {
 		return setup.Facts{}, &CallError{
 			Operation: "GetCallerIdentity",
-			Message:   fmt.Sprintf("the answer is not an identity: account %q, ARN %q", aws.ToString(out.Account), aws.ToString(out.Arn)),
+			Message:   fmt.Sprintf("the response is not an identity: account %q, ARN %q", aws.ToString(out.Account), aws.ToString(out.Arn)),
 		}
 	}
 	return setup.Facts{Partition: caller.Partition, Account: *out.Account, Caller: *out.Arn}, nil
 }
 
-// Alias asks IAM for the account's alias, of which there is at most one; "" when
-// there is none, or when the caller is not allowed to ask. Other errors are those of
-// Facts.
+// Alias returns the account's alias; "" when there is none, or when the caller may
+// not read it. Other errors are as with Facts.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListAccountAliases.html
 func (a *Account) Alias(ctx context.Context) (string, error) {
 	if err := a.signIn(ctx); err != nil {
@@ -104,9 +103,9 @@ func (a *Account) Alias(ctx context.Context) (string, error) {
 	return alias, err
 }
 
-// TrustPolicyQuota asks IAM for the account's quota of a trust policy's size in
-// characters without white space (quota L-C07B4B0D); 0 when the answer does not
-// have it. Its error is a *QuotaError or the end of ctx.
+// TrustPolicyQuota returns the account's quota for the size of a trust policy, in
+// characters without white space (quota L-C07B4B0D); 0 when the response does not
+// have it. The error is a *QuotaError or that of ctx.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountSummary.html
 func (a *Account) TrustPolicyQuota(ctx context.Context) (int, error) {
 	out, err := call(ctx, a, a.iam.GetAccountSummary, &iam.GetAccountSummaryInput{})

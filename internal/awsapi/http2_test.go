@@ -12,13 +12,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
-// net/http gives up HTTP/2 where a transport has a dialer of its own, unless it is
-// told otherwise; ours has one.
+// net/http disables HTTP/2 for a transport with a custom dialer, as ours has,
+// unless it is forced.
 func TestHTTP2(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor != 2 {
-			t.Errorf("the client speaks %s", r.Proto)
+			t.Errorf("the client uses %s", r.Proto)
 		}
 		fmt.Fprint(w, `<GetCallerIdentityResponse><GetCallerIdentityResult><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`)
 	}))

@@ -16,9 +16,9 @@ import (
 )
 
 // Roles implements setup.Account. It reads every role of the account in pages with
-// GetAccountAuthorizationDetails. Where that is not allowed it lists the roles and reads
-// those whose trust policies name the provider one by one; a role with our tags alone is
-// not found then, since ListRoles gives no tags.
+// GetAccountAuthorizationDetails. If that is not allowed, it lists the roles and
+// reads those whose trust policies name the provider one by one; then it misses a
+// role that has only our tags, since ListRoles does not return tags.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html
 func (a *Account) Roles(ctx context.Context, facts setup.Facts, scope setup.Scope) ([]setup.Resource, error) {
 	if err := a.signIn(ctx); err != nil {
@@ -81,8 +81,8 @@ func instanceProfileNames(profiles []iamtypes.InstanceProfile) []string {
 	return names
 }
 
-// owned returns the role with its policies if it is of the organization: its tags or its
-// trust policy name it.
+// owned returns the role with its policies if its tags or its trust policy name the
+// organization.
 func (v *roleView) owned(org string, profiles []string) ([]setup.Resource, error) {
 	role, err := roleFrom(v.role)
 	if err != nil {
@@ -110,8 +110,8 @@ func (v *roleView) owned(org string, profiles []string) ([]setup.Resource, error
 	return out, nil
 }
 
-// mentions says whether the trust policy names the organization's provider, or may do so
-// because it cannot be parsed.
+// mentions reports whether the trust policy names the organization's provider, or
+// may do so because it cannot be parsed.
 func mentions(r *iamtypes.Role, trust *trustpolicy.Policy, org string) bool {
 	if trust != nil {
 		return strings.Contains(trust.String(), flyname.IssuerPath(org))
@@ -156,7 +156,7 @@ func (a *Account) listedRoles(ctx context.Context, org string) ([]setup.Resource
 	return slices.Concat(found...), nil
 }
 
-// listedRole reads one role and all that it has.
+// listedRole reads one role with all its policies.
 func (a *Account) listedRole(ctx context.Context, org, name string) ([]setup.Resource, error) {
 	view := &roleView{}
 	if err := a.loadRole(ctx, name, view); err != nil || view.role == nil {

@@ -17,30 +17,29 @@ import (
 	"github.com/fly-aws/fly-aws/setup"
 )
 
-// pageSize is the largest page that IAM gives.
+// pageSize is IAM's maximum page size.
 const pageSize = 1000
 
 // maxPolicyName is the longest name of a managed policy.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreatePolicy.html
 const maxPolicyName = 128
 
-// partOfName is how long a piece of a name has to be to suggest the whole: many
-// names have any shorter one somewhere.
+// partOfName is the minimum length for part of a name to suggest the whole: shorter
+// parts are in too many names.
 const partOfName = 5
 
-// managedPaths are the paths under which AWS keeps the managed policies that a
-// person may attach. Those of service-linked roles have a path of their own and
-// cannot be attached.
+// managedPaths are the paths of the AWS managed policies that can be attached. The
+// policies of service-linked roles have another path and cannot be attached.
 // https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html
 var managedPaths = [...]string{"/", "/service-role/", "/job-function/"}
 
-// resolvePolicies gives the ARN of each ref, or all that are wrong, joined. present are the ARNs of policies
-// that hinted roles have, which are known to exist.
+// resolvePolicies returns the ARN of each ref, or everything that is wrong, joined.
+// present are the ARNs of policies that roles of the request have, so they exist.
 //
-// A name must not become a policy of the account's only because some role has
-// that one: the next role would get another. So what is attached answers for a
-// name only if it is AWS's own, which saves the look-up of an unchanged role; any
-// other name is looked up, and what is attached counts as one that exists.
+// An attached AWS policy resolves its name, which saves the look-up for an
+// unchanged role. Any other name is looked up, with the attached policies known to
+// exist: a customer-managed policy must not win over one of AWS's only because some
+// role has it.
 func (a *Account) resolvePolicies(ctx context.Context, who setup.Facts, refs, present []string) (map[string]string, error) {
 	found := make(map[string]string, len(refs))
 	var open []string
@@ -88,7 +87,7 @@ func (a *Account) resolvePolicies(ctx context.Context, who setup.Facts, refs, pr
 	return found, errors.Join(wrong...)
 }
 
-// checkPolicy says why ref cannot be right.
+// checkPolicy checks the form of ref.
 func checkPolicy(ref string, who setup.Facts) error {
 	if isARN(ref) {
 		return checkPolicyARN(ref, who)
@@ -99,8 +98,8 @@ func checkPolicy(ref string, who setup.Facts) error {
 	return nil
 }
 
-// lookUp gives the ARNs that exist of those that ref may mean, sorted. present
-// are some of them that are known to.
+// lookUp returns the existing ARNs that ref may mean, sorted. Those in present are
+// known to exist.
 func (a *Account) lookUp(ctx context.Context, ref string, who setup.Facts, present []string) ([]string, error) {
 	candidates := []string{ref}
 	if !isARN(ref) {
@@ -113,14 +112,15 @@ func (a *Account) lookUp(ctx context.Context, ref string, who setup.Facts, prese
 		return exist, err
 	}
 	if isARN(ref) {
-		// It is well formed and of this account: attaching it will tell.
+		// It is well-formed and in this account; attaching it will fail if it does
+		// not exist.
 		return candidates, nil
 	}
-	return nil, nil // search may find it
+	return nil, nil // left to search
 }
 
-// search lists every managed policy to find those that lookUp did not: policies
-// of the account's under a path of their own. What it finds goes to found.
+// search lists every managed policy to find those that lookUp cannot: the account's
+// policies with a path. It adds them to found.
 func (a *Account) search(ctx context.Context, lost []string, found map[string]string) error {
 	all, err := a.policyARNs(ctx)
 	if i := slices.IndexFunc(lost, isARN); i >= 0 && isDenied(err) {
@@ -146,8 +146,8 @@ func (a *Account) search(ctx context.Context, lost []string, found map[string]st
 	return errors.Join(wrong...)
 }
 
-// candidateARNs are the ARNs that a policy of that name has if it is AWS's or
-// stands at the account's root path.
+// candidateARNs are the possible ARNs of a policy of that name, if it is AWS's or
+// has the root path.
 func candidateARNs(name string, who setup.Facts) []string {
 	var arns []string
 	for _, path := range managedPaths {
@@ -156,7 +156,7 @@ func candidateARNs(name string, who setup.Facts) []string {
 	return append(arns, "arn:"+who.Partition+":iam::"+who.Account+":policy/"+name)
 }
 
-// existing gives those of the ARNs that are policies.
+// existing returns the ARNs that exist.
 func (a *Account) existing(ctx context.Context, arns []string) ([]string, error) {
 	exist := make([]bool, len(arns))
 	g, gctx := errgroup.WithContext(ctx)
@@ -187,10 +187,9 @@ type ManagedPolicy struct {
 	Name, ARN string
 }
 
-// ManagedPolicies lists the managed policies, AWS's and the account's, by name
-// ignoring case; where names are the same, by ARN. Those that IAM calls not
-// attachable are left out. Errors are *CredentialsError and those of a call, such
-// as *DeniedError, or the end of ctx.
+// ManagedPolicies lists AWS's and the account's managed policies that can be
+// attached, sorted by name ignoring case, then by ARN. Errors are
+// *CredentialsError, those of a call, such as *DeniedError, or that of ctx.
 func (a *Account) ManagedPolicies(ctx context.Context) ([]ManagedPolicy, error) {
 	if err := a.signIn(ctx); err != nil {
 		return nil, err
@@ -201,8 +200,8 @@ func (a *Account) ManagedPolicies(ctx context.Context) ([]ManagedPolicy, error) 
 	}
 	out := make([]ManagedPolicy, 0, len(all))
 	for _, p := range all {
-		// IAM's list says of those for service-linked roles, too, that they can be
-		// attached, and AttachRolePolicy refuses them (PolicyNotAttachable).
+		// IAM lists the policies of service-linked roles as attachable, but
+		// AttachRolePolicy refuses them (PolicyNotAttachable).
 		if p.IsAttachable && !strings.HasPrefix(aws.ToString(p.Path), "/aws-service-role/") {
 			out = append(out, ManagedPolicy{Name: aws.ToString(p.PolicyName), ARN: aws.ToString(p.Arn)})
 		}
@@ -217,9 +216,8 @@ func (a *Account) ManagedPolicies(ctx context.Context) ([]ManagedPolicy, error) 
 	return out, nil
 }
 
-// PolicyDescription gives the description of the managed policy of an ARN, which
-// IAM leaves out of its lists; "" when it has none. Errors are *CredentialsError
-// and those of a call, such as *DeniedError, or the end of ctx.
+// PolicyDescription returns a managed policy's description, which IAM's lists leave
+// out; "" when it has none. Errors are as with ManagedPolicies.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListPolicies.html
 func (a *Account) PolicyDescription(ctx context.Context, policy string) (string, error) {
 	if err := a.signIn(ctx); err != nil {
@@ -258,8 +256,8 @@ func (a *Account) listPolicies(ctx context.Context) ([]iamtypes.Policy, error) {
 	return all, err
 }
 
-// pages calls page with the marker of each page until there are no more. IAM
-// says that a page may be short and even empty while more follow:
+// pages calls page with the marker of each page until there are no more. A page can
+// be short, or even empty, while more follow:
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListPolicies.html
 func pages(operation string, page func(marker *string) (more bool, next *string, err error)) error {
 	var marker *string
@@ -269,13 +267,13 @@ func pages(operation string, page func(marker *string) (more bool, next *string,
 			return err
 		}
 		if aws.ToString(next) == "" || aws.ToString(next) == aws.ToString(marker) {
-			return &CallError{Operation: operation, Message: "the answer says that more follows, but not where"}
+			return &CallError{Operation: operation, Message: "the response says that there is more, but has no marker"}
 		}
 		marker = next
 	}
 }
 
-// checkPolicyARN says why ref cannot be a managed policy that who may attach.
+// checkPolicyARN checks that ref can be a managed policy that who may attach.
 func checkPolicyARN(ref string, who setup.Facts) error {
 	p, err := arn.Parse(ref)
 	switch {
@@ -291,12 +289,12 @@ func checkPolicyARN(ref string, who setup.Facts) error {
 
 func isARN(ref string) bool { return strings.HasPrefix(ref, "arn:") }
 
-// isAWSManaged says whether the policy is one of AWS's, not of an account's.
+// isAWSManaged reports whether the policy is AWS's, not an account's.
 func isAWSManaged(policy string, who setup.Facts) bool {
 	return strings.HasPrefix(policy, "arn:"+who.Partition+":iam::aws:policy/")
 }
 
-// meantBy gives those of the ARNs that ref is or names, sorted.
+// meantBy returns the ARNs that ref is or names, sorted.
 func meantBy(ref string, arns []string) []string {
 	switch {
 	case !isARN(ref):
@@ -307,12 +305,12 @@ func meantBy(ref string, arns []string) []string {
 	return nil
 }
 
-// policyName is the name in a policy's ARN; a name is its own.
+// policyName returns the name in a policy's ARN, or a name unchanged.
 func policyName(ref string) string {
 	return ref[strings.LastIndexByte(ref, '/')+1:]
 }
 
-// withName gives those of the ARNs that are of a policy of that name, sorted.
+// withName returns the ARNs of policies of that name, sorted.
 func withName(arns []string, name string) []string {
 	var out []string
 	for _, policy := range arns {
@@ -324,8 +322,8 @@ func withName(arns []string, name string) []string {
 	return slices.Compact(out)
 }
 
-// similarNames gives at most three names of policies that name may be a slip of,
-// best first.
+// similarNames returns up to three policy names that name may be a typo of, best
+// first.
 func similarNames(name string, arns []string) []string {
 	type near struct {
 		name     string
@@ -359,8 +357,8 @@ func similarNames(name string, arns []string) []string {
 	return names
 }
 
-// distance is the number of bytes to insert, delete or replace to make b of a;
-// more than most when it is more than that.
+// distance is the number of bytes to insert, delete or replace to turn a into b;
+// any number above most if it is more than that.
 func distance(a, b string, most int) int {
 	if diff := len(a) - len(b); diff > most || -diff > most {
 		return most + 1

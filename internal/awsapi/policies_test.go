@@ -19,7 +19,7 @@ import (
 	"github.com/fly-aws/fly-aws/setup"
 )
 
-// createPolicy makes a customer-managed policy and gives its ARN.
+// createPolicy creates a customer-managed policy and returns its ARN.
 func (x *world) createPolicy(path, name string) string {
 	x.t.Helper()
 	out, err := x.raw.CreatePolicy(context.Background(), &iam.CreatePolicyInput{
@@ -140,13 +140,13 @@ func TestAttachedPolicyIsMeantByItsName(t *testing.T) {
 			t.Errorf("%q became %q, want %q", ref, facts.Policies[ref], want)
 		}
 	}
-	// Of those of the account's, what else may have the name is asked for.
+	// Names of the account's policies are looked up, since AWS may have them too.
 	if n := count(calls, "GetPolicy"); n != 2*4 || count(calls, "ListPolicies") != 0 {
 		t.Errorf("calls are %q", calls)
 	}
 }
 
-// factsOf gives the facts, and the calls that they took.
+// factsOf returns the facts and the calls made.
 func (x *world) factsOf(h hints) (facts setup.Facts, calls []string) {
 	x.t.Helper()
 	calls = x.actions(func() {
@@ -158,8 +158,8 @@ func (x *world) factsOf(h hints) (facts setup.Facts, calls []string) {
 	return facts, calls
 }
 
-// A name that is AWS's and an account's policy is not decided by what some role
-// has: the next role would get a policy that nobody asked for.
+// A name of both an AWS policy and the account's stays ambiguous even if a role has
+// one of them: the next role could get the wrong policy.
 func TestAttachedPolicyDoesNotDecideANameOfTwo(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"/", "/team/"} {
@@ -179,7 +179,7 @@ func TestAttachedPolicyDoesNotDecideANameOfTwo(t *testing.T) {
 			if want := []string{own, readOnly}; !slices.Equal(e.ARNs, want) {
 				t.Errorf("ARNs are %q, want %q", e.ARNs, want)
 			}
-			// No permission to ask for each does not decide it either.
+			// Nor does a lack of permission decide it.
 			x.faults(func(c sandbox.Call) sandbox.Fault {
 				if c.Action == "GetPolicy" {
 					return sandbox.Deny()
@@ -188,7 +188,7 @@ func TestAttachedPolicyDoesNotDecideANameOfTwo(t *testing.T) {
 			})
 			_, err = x.Facts(context.Background(), announced.request())
 			isError[*awsapi.AmbiguousPolicyError](t, err)
-			// Nor that the role has both.
+			// Nor does a role with both.
 			x.faults(nil)
 			x.write(create(attached("fly-acme-web", readOnly)))
 			_, err = x.Facts(context.Background(), announced.request())
@@ -242,7 +242,7 @@ func TestManagedPolicies(t *testing.T) {
 		}
 	})
 
-	// What one page after another gives to somebody else.
+	// The expected policies, read with the SDK.
 	var want []awsapi.ManagedPolicy
 	listed := 0
 	lists := iam.NewListPoliciesPaginator(x.raw, &iam.ListPoliciesInput{})
@@ -281,7 +281,7 @@ func TestManagedPolicies(t *testing.T) {
 	}
 }
 
-// IAM says itself which of its policies cannot be attached.
+// IAM marks policies that cannot be attached.
 func TestManagedPoliciesThatCannotBeAttached(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -334,7 +334,7 @@ func TestPolicyDescription(t *testing.T) {
 	}
 }
 
-// What the wizard asks has the errors of any other call.
+// The wizard's calls have the same errors as others.
 func TestQuestionsThatFail(t *testing.T) {
 	t.Parallel()
 	questions := map[string]func(context.Context, *awsapi.Account) (any, error){
@@ -357,7 +357,7 @@ func TestQuestionsThatFail(t *testing.T) {
 				if e := errorAs[*awsapi.DeniedError](t, err); e.Action != "iam:"+action {
 					t.Errorf("denied is %q", e.Action)
 				}
-			case got != "" || err != nil: // nobody needs it
+			case got != "" || err != nil: // the alias is optional
 				t.Errorf("got %q, %v", got, err)
 			}
 			x.failFirst(always, action, sandbox.Throttle())

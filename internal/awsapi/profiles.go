@@ -15,11 +15,11 @@ import (
 	"unicode/utf8"
 )
 
-// maxSharedFile bounds what is read of one of AWS's shared files, in bytes. A
-// thousand profiles of IAM Identity Center take about a quarter of a megabyte.
+// maxSharedFile is the largest shared file that is read, in bytes. A thousand
+// profiles of IAM Identity Center take about a quarter of a megabyte.
 const maxSharedFile = 4 << 20
 
-// The words that begin a section's heading when it is not a name alone.
+// The kinds of section headings other than a name alone.
 // https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html
 const (
 	kindProfile    = "profile"
@@ -27,16 +27,16 @@ const (
 	kindServices   = "services"
 )
 
-// Profiles lists the profiles in AWS's shared files: "default" first, then those
-// of the config file and those of the credentials file as they stand there, each
-// once. The names are as Options.Profile takes them; whether a profile can be
-// used is not looked at, nor is anything but headings.
+// Profiles lists the profiles in AWS's shared files without duplicates: "default"
+// first, then those of the config file and of the credentials file, in file order.
+// The names are valid for Options.Profile. Only headings are read, so a profile may
+// be unusable.
 //
 // The files are those that AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name,
-// or config and credentials in .aws in home, if it is not "". One that does not
+// or config and credentials in .aws in home, if it is not "". A file that does not
 // exist has no profiles; one that cannot be read, is too large or is not a regular
-// file is a *ConfigFileError. The system's null device is an empty file: it is
-// what people name in order to have none.
+// file is a *ConfigFileError. The null device counts as an empty file, since people
+// use it to have none.
 func Profiles(getenv func(string) string, home string) ([]string, error) {
 	read := func(variable, name string) (string, error) {
 		path := getenv(variable)
@@ -60,7 +60,7 @@ func Profiles(getenv func(string) string, home string) ([]string, error) {
 	return profileNames(config, credentials), nil
 }
 
-// readShared reads one of AWS's shared files; "" when there is none.
+// readShared reads one of AWS's shared files; "" when it does not exist.
 func readShared(path string) (string, error) {
 	if path == os.DevNull {
 		return "", nil
@@ -68,11 +68,11 @@ func readShared(path string) (string, error) {
 	failed := func(err error) (string, error) {
 		var on *fs.PathError
 		if errors.As(err, &on) {
-			err = on.Err // the path is said already
+			err = on.Err // the path is in the error already
 		}
 		return "", &ConfigFileError{Path: path, Err: fmt.Errorf("cannot be read: %w", err)}
 	}
-	// A FIFO or a device could keep the reader waiting forever.
+	// Reading a FIFO or a device could block forever.
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
@@ -88,7 +88,7 @@ func readShared(path string) (string, error) {
 	if err != nil {
 		return failed(err)
 	}
-	defer r.Close() //nolint:errcheck // it was only read
+	defer r.Close() //nolint:errcheck // read only
 	text, err := io.ReadAll(io.LimitReader(r, maxSharedFile+1))
 	switch {
 	case err != nil:
@@ -99,9 +99,9 @@ func readShared(path string) (string, error) {
 	return string(text), nil
 }
 
-// profileNames gives the names of the profiles in the text of the two files. The
-// rules are the SDK's (config v1.33.15, processConfigSections and
-// processCredentialsSections), so that each is a name which it finds.
+// profileNames returns the names of the profiles in the two files, by the SDK's
+// rules (config v1.33.15, processConfigSections and processCredentialsSections), so
+// that the SDK finds each of them.
 func profileNames(config, credentials string) []string {
 	var names []string
 	hidden := map[string]bool{}
@@ -109,7 +109,7 @@ func profileNames(config, credentials string) []string {
 		nested, isNested := strings.CutPrefix(name, kindProfile+" ")
 		switch {
 		case kind == kindProfile && isNested:
-			// The SDK puts [profile profile x] in the place of [profile x].
+			// The SDK treats [profile profile x] as [profile x].
 			hidden[nested] = true
 		case kind == kindProfile, kind == "" && strings.EqualFold(name, "default"):
 			names = append(names, name)
@@ -118,7 +118,7 @@ func profileNames(config, credentials string) []string {
 	names = slices.DeleteFunc(names, func(name string) bool { return hidden[name] })
 	for kind, name := range headings(credentials) {
 		switch kind {
-		case kindProfile, kindSSOSession, kindServices: // of the config file alone
+		case kindProfile, kindSSOSession, kindServices: // only in the config file
 		case "":
 			names = append(names, name)
 		default:
@@ -129,8 +129,8 @@ func profileNames(config, credentials string) []string {
 	names = slices.DeleteFunc(names, func(name string) bool {
 		again := seen[name]
 		seen[name] = true
-		// "" means no profile to the SDK, and one with control characters could
-		// not be shown as it is.
+		// To the SDK "" means no profile. A name with control characters could not
+		// be shown unchanged.
 		return again || name == "" || !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
 	})
 	if i := slices.Index(names, "default"); i > 0 {
@@ -139,10 +139,10 @@ func profileNames(config, credentials string) []string {
 	return names
 }
 
-// headings gives kind and name of each section's heading, as the SDK reads it
-// (internal/ini, asProfile): "[kind name]" or "[name]", which may be indented and
-// may have blanks within the brackets. A comment begins at any # or ;. Quotes are
-// part of a name, though the AWS CLI takes them off.
+// headings returns the kind and name of each section heading as the SDK reads it
+// (internal/ini, asProfile): "[kind name]" or "[name]", perhaps indented or with
+// blanks inside the brackets. A comment begins at any # or ;. Quotes are part of a
+// name, although the AWS CLI removes them.
 func headings(text string) iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		for line := range strings.SplitSeq(text, "\n") {

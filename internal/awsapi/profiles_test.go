@@ -16,7 +16,7 @@ import (
 	"github.com/fly-aws/fly-aws/internal/awsapi"
 )
 
-// unset is an environment without any variable.
+// unset is an empty environment.
 func unset(string) string { return "" }
 
 // awsHome is a home folder with the two shared files.
@@ -39,8 +39,8 @@ func writeShared(t testing.TB, home, configText, credentialsText string) {
 	}
 }
 
-// load has the SDK load a profile from the files in home. A setting whose value
-// is a single quotation mark makes the SDK panic (config v1.33.15, ini.unquote).
+// load loads a profile from the files in home with the SDK, which panics at a
+// setting that is a single quotation mark (config v1.33.15, ini.unquote).
 func load(home, profile string) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -103,8 +103,8 @@ func TestProfiles(t *testing.T) {
 	}
 }
 
-// What is a profile to the SDK alone, and to us not, is told by its kind; all
-// other names that a person may have are listed.
+// Every name that the SDK accepts as a profile is listed, except those that are
+// other kinds of sections.
 func TestProfileNamesAreTheSDKs(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"a", "my work", `"my work"`, "my  work", "default", "DEFAULT", "profile", "sso-session", "a]b", "x=y", "x:y", "ü"} {
@@ -135,7 +135,7 @@ func TestProfilesFiles(t *testing.T) {
 	}
 	link := other + "-link"
 	if err := os.Symlink(other, link); err != nil {
-		link = other // no links here
+		link = other // no symbolic links on this system
 	}
 	const configFile, credentialsFile = "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"
 	tests := []struct {
@@ -166,8 +166,8 @@ func TestProfilesFiles(t *testing.T) {
 	}
 }
 
-// failsOn has the profiles listed with each of the two files at path, and checks
-// the error.
+// failsOn lists the profiles with each of the two files at path, and checks the
+// error.
 func failsOn(t *testing.T, path, words string) *awsapi.ConfigFileError {
 	t.Helper()
 	var e *awsapi.ConfigFileError
@@ -191,7 +191,7 @@ func TestProfilesFilesThatCannotBeRead(t *testing.T) {
 	dir := t.TempDir()
 	failsOn(t, dir, `": is a folder, not a file`)
 
-	// The last size that is read, and the first that is not.
+	// The largest size that is read, and one byte more.
 	huge := filepath.Join(dir, "huge")
 	text := "[profile a]\n#" + strings.Repeat("x", 4<<20-13)
 	for _, test := range []struct {
@@ -226,8 +226,8 @@ func TestProfilesWithoutPermission(t *testing.T) {
 	}
 }
 
-// Whatever the files hold, each name is given once and is one that the SDK finds,
-// and nothing but headings has a say.
+// For any files, each name is returned once, the SDK finds it, and only headings
+// matter.
 func FuzzProfiles(f *testing.F) {
 	f.Add("[default]\nregion = a\n[profile b]\n", "[default]\naws_access_key_id = x\n[c]\n")
 	f.Add("[profile profile x]\n[profile x]\n[profile profile profile x]\n", "[profile x]\n[x y]\n")
@@ -250,7 +250,7 @@ func FuzzProfiles(f *testing.F) {
 				t.Errorf("the SDK does not find %q: %v", name, err)
 			}
 		}
-		// Without settings no profile has anything else that is wrong with it.
+		// Without settings, nothing else can be wrong with a profile.
 		writeShared(t, home, onlyHeadings(configText), onlyHeadings(credentialsText))
 		if again, err := awsapi.Profiles(unset, home); err != nil || !slices.Equal(again, names) {
 			t.Errorf("got %q, and of the headings alone %q, %v", names, again, err)
@@ -263,7 +263,7 @@ func FuzzProfiles(f *testing.F) {
 	})
 }
 
-// onlyHeadings leaves out the lines that do not stand in brackets.
+// onlyHeadings drops the lines that are not in brackets.
 func onlyHeadings(text string) string {
 	var kept []string
 	for line := range strings.SplitSeq(text, "\n") {
@@ -276,7 +276,7 @@ func onlyHeadings(text string) string {
 	return strings.Join(kept, "\n")
 }
 
-// The SDK panics at such a file; here it is an error that says what is wrong.
+// The SDK panics at such a file; Open returns an error that says what is wrong.
 func TestOpenLoneQuotationMark(t *testing.T) {
 	home := awsHome(t, "[default]\nregion = \"\n", "")
 	t.Setenv("AWS_CONFIG_FILE", filepath.Join(home, ".aws", "config"))

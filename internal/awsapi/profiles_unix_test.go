@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Nobody writes to it, so that reading it would not end.
+// There is no writer, so reading it would block.
 func TestProfilesInAFIFO(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "fifo")

@@ -16,13 +16,12 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// Read implements setup.Account. The first Read after Facts uses what that
-// learned of the roles; any other asks AWS.
+// Read implements setup.Account. The first Read after Facts uses the roles that
+// Facts read.
 //
-// A role comes back under AWS's own name, which may differ from the one asked for
-// in case; everything else carries the names that were asked for. A trust policy
-// that cannot be parsed is an error that names the role and wraps a
-// *trustpolicy.SyntaxError.
+// A role has the name that AWS has, which can differ in case from the one in want;
+// other resources have the names in want. A trust policy that cannot be parsed is
+// an error that names the role and wraps a *trustpolicy.SyntaxError.
 func (a *Account) Read(ctx context.Context, want []setup.Resource) ([]setup.Resource, error) {
 	asked := needs{}
 	for _, r := range want {
@@ -40,7 +39,7 @@ func (a *Account) Read(ctx context.Context, want []setup.Resource) ([]setup.Reso
 			}
 		case r.Provider != nil:
 		default:
-			return nil, fmt.Errorf("%q is not a resource of an AWS account", r.ID())
+			return nil, fmt.Errorf("%q is not a resource in an AWS account", r.ID())
 		}
 	}
 	if err := a.signIn(ctx); err != nil {
@@ -87,7 +86,7 @@ func (a *Account) Read(ctx context.Context, want []setup.Resource) ([]setup.Reso
 	return out, nil
 }
 
-// roleOf is the name of the role that the resource is or belongs to.
+// roleOf returns the name of the role that the resource is or belongs to.
 func roleOf(r setup.Resource) string {
 	if r.Role != nil {
 		return r.Role.Name
@@ -95,7 +94,7 @@ func roleOf(r setup.Resource) string {
 	return r.Policy.Role
 }
 
-// provider reads an OIDC provider; nil when there is none of that ARN.
+// provider reads an OIDC provider; nil when it does not exist.
 func (a *Account) provider(ctx context.Context, arn string) (*setup.Provider, error) {
 	out, err := call(ctx, a, a.iam.GetOpenIDConnectProvider, &iam.GetOpenIDConnectProviderInput{
 		OpenIDConnectProviderArn: &arn,
@@ -107,15 +106,14 @@ func (a *Account) provider(ctx context.Context, arn string) (*setup.Provider, er
 		return nil, err
 	}
 	p := &setup.Provider{ARN: arn, URL: aws.ToString(out.Url), Audiences: out.ClientIDList, Tags: tagMap(out.Tags)}
-	// IAM keeps the URL without its scheme.
+	// IAM returns the URL without its scheme.
 	if !strings.Contains(p.URL, "://") {
 		p.URL = "https://" + p.URL
 	}
 	return p, nil
 }
 
-// resource gives the resource of the view that want names; nil when it does not
-// exist.
+// resource returns the resource that want names; nil when it does not exist.
 func (v *roleView) resource(want setup.Resource) (*setup.Resource, error) {
 	if want.Role != nil {
 		if v.role == nil {
@@ -145,7 +143,7 @@ func (v *roleView) resource(want setup.Resource) (*setup.Resource, error) {
 	return &setup.Resource{Policy: &p}, nil
 }
 
-// roleFrom makes a role of IAM's a resource.
+// roleFrom converts an IAM role.
 func roleFrom(r *iamtypes.Role) (*setup.Role, error) {
 	role := unparsedRole(r)
 	document, err := decode(aws.ToString(r.AssumeRolePolicyDocument))
@@ -174,8 +172,8 @@ func unparsedRole(r *iamtypes.Role) *setup.Role {
 	return role
 }
 
-// decode undoes the encoding in which IAM returns policy documents, RFC 3986's:
-// a plus sign stands for itself. One that begins as JSON does is not encoded.
+// decode decodes a policy document that IAM returned percent-encoded by RFC 3986,
+// where a plus sign is itself. One that begins like JSON is not encoded.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetRole.html
 func decode(document string) (string, error) {
 	if strings.HasPrefix(strings.TrimLeft(document, " \t\r\n"), "{") {
@@ -183,7 +181,7 @@ func decode(document string) (string, error) {
 	}
 	plain, err := url.PathUnescape(document)
 	if err != nil {
-		return "", fmt.Errorf("the document is not URL-encoded as IAM's are: %w", err)
+		return "", fmt.Errorf("the document is not URL-encoded like IAM's: %w", err)
 	}
 	return plain, nil
 }

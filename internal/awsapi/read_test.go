@@ -23,7 +23,7 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// observe runs Facts and the Read after it.
+// observe runs Facts and then Read.
 func observe(t testing.TB, a *awsapi.Account, h hints, want []setup.Resource) (setup.Facts, []setup.Resource) {
 	t.Helper()
 	facts, err := a.Facts(context.Background(), h.request())
@@ -46,7 +46,7 @@ func TestUnchangedAppTakesFourCalls(t *testing.T) {
 	for _, r := range want {
 		x.write(create(r))
 	}
-	// The first three calls wait for one another.
+	// The first three calls wait for each other.
 	var first sync.WaitGroup
 	first.Add(3)
 	together := func() {
@@ -56,7 +56,7 @@ func TestUnchangedAppTakesFourCalls(t *testing.T) {
 		select {
 		case <-all:
 		case <-time.After(20 * time.Second):
-			t.Error("the calls of the first round do not go out together")
+			t.Error("the calls of the first round do not run in parallel")
 		}
 	}
 	n := 0
@@ -90,7 +90,7 @@ func TestUnchangedAppTakesFourCalls(t *testing.T) {
 	sameResources(t, got, want)
 }
 
-// sameResources compares by ID, and trust policies by meaning.
+// sameResources compares resources by ID, and trust policies by meaning.
 func sameResources(t testing.TB, got, want []setup.Resource) {
 	t.Helper()
 	if len(got) != len(want) {
@@ -125,7 +125,7 @@ func TestFleetIsReadInPages(t *testing.T) {
 	t.Parallel()
 	x := newWorld(t, &sandbox.World{PageLimit: 9})
 	want, announced := x.fleet(20)
-	// One more with an inline policy, and one that does not exist.
+	// One more role with an inline policy, and one that does not exist.
 	want = append(want, inline("fly-acme-app-3", document))
 	x.write(create(want[len(want)-1]))
 	announced.Roles = append(announced.Roles, "fly-acme-absent")
@@ -143,7 +143,7 @@ func TestFleetIsReadInPages(t *testing.T) {
 	if n := len(calls); n < 4 || n > 6 {
 		t.Errorf("made %d calls: %q", n, calls)
 	}
-	// Details of an account do not have them.
+	// The account's details do not have these.
 	for _, r := range want {
 		if r.Role != nil {
 			r.Role.Description = ""
@@ -194,7 +194,7 @@ func TestMaxSessionOfFleet(t *testing.T) {
 	t.Parallel()
 	x := newWorld(t, nil)
 	want, announced := x.fleet(12)
-	want[1].Role.MaxSession = 7200 // mentioned; the role has an hour
+	want[1].Role.MaxSession = 7200 // the role has one hour
 	var got []setup.Resource
 	calls := x.actions(func() { _, got = observe(t, x.open(), announced, want) })
 	if n := count(calls, "GetRole"); n != 1 {
@@ -267,8 +267,8 @@ func TestRoleKeepsItsOwnCase(t *testing.T) {
 	}
 }
 
-// A document that the parser does not take names its role. The sandbox keeps no
-// such document, so a server of its own answers with one.
+// The error for a document that cannot be parsed names its role. The sandbox cannot
+// have such a document, so another server returns one.
 func TestUnreadableTrustPolicyNamesTheRole(t *testing.T) {
 	t.Parallel()
 	document := url.QueryEscape(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Effect":"Allow",` +
@@ -319,7 +319,7 @@ func TestCanceled(t *testing.T) {
 		t.Errorf("Write: %v", err)
 	}
 	if took := time.Since(start); took > 10*time.Second {
-		t.Errorf("a read was cut off after %v", took) // 20 seconds bound any call
+		t.Errorf("a read was cut off after %v", took) // the timeout of a call is 20 seconds
 	}
 }
 

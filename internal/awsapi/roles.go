@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// fleetFrom is the number of roles from which on they are read in pages instead
-// of one by one.
+// fleetFrom is the number of roles at which they are read in pages instead of one
+// by one.
 const fleetFrom = 11
 
 // A roleKey is a role's name in lower case: IAM's role names are unique ignoring
@@ -23,18 +23,18 @@ type roleKey string
 
 func keyOf(name string) roleKey { return roleKey(strings.ToLower(name)) }
 
-// A need is what a read wants to know of one role.
+// A need is what to read of one role.
 type need struct {
 	name     string
 	role     bool // the role itself
-	whole    bool // and its description and maximum session duration
+	whole    bool // also its description and maximum session duration
 	attached bool // which managed policies are attached
 	inline   []string
 }
 
 type needs map[roleKey]*need
 
-// of returns the need of the role, a new one if there is none.
+// of returns the need of the role, adding one if there is none.
 func (n needs) of(name string) *need {
 	key := keyOf(name)
 	if n[key] == nil {
@@ -43,8 +43,8 @@ func (n needs) of(name string) *need {
 	return n[key]
 }
 
-// A roleView is what is known of one role. A part that was not read is not
-// known; of a role that does not exist every part is known and empty.
+// A roleView is what is known about one role. A part that was not read is unknown;
+// for a role that does not exist, every part is known and empty.
 type roleView struct {
 	mu sync.Mutex
 
@@ -60,7 +60,7 @@ type roleView struct {
 	inline      map[string]string
 }
 
-// setAbsent makes the view that of no role.
+// setAbsent makes the view that of a role that does not exist.
 func (v *roleView) setAbsent() {
 	v.roleKnown, v.whole, v.role = true, true, nil
 	v.attachedKnown, v.attached = true, nil
@@ -69,7 +69,7 @@ func (v *roleView) setAbsent() {
 
 type views map[roleKey]*roleView
 
-// of returns the view of the role, an empty one if there is none.
+// of returns the view of the role, adding an empty one if there is none.
 func (v views) of(key roleKey) *roleView {
 	if v[key] == nil {
 		v[key] = &roleView{}
@@ -77,8 +77,8 @@ func (v views) of(key roleKey) *roleView {
 	return v[key]
 }
 
-// policies are the ARNs of the managed policies that the roles have, attached or
-// as a boundary.
+// policies returns the ARNs of the roles' managed policies, attached or as a
+// boundary.
 func (v views) policies() []string {
 	var arns []string
 	for _, view := range v {
@@ -91,7 +91,7 @@ func (v views) policies() []string {
 	return slices.Compact(arns)
 }
 
-// load reads into v what n needs and v does not know yet.
+// load reads into v what n needs and is unknown in v.
 func (a *Account) load(ctx context.Context, n needs, v views) error {
 	unknown := 0
 	for key, need := range n {
@@ -114,7 +114,7 @@ func (a *Account) load(ctx context.Context, n needs, v views) error {
 		if view.inlineKnown {
 			inline = nil
 		}
-		// From here on the view is written to.
+		// The view is written to by one goroutine from here on.
 		if role {
 			g.Go(func() error { return a.loadRole(gctx, need.name, view) })
 		}
@@ -139,14 +139,14 @@ func (a *Account) loadRole(ctx context.Context, name string, v *roleView) error 
 	case err != nil:
 		return err
 	case out.Role == nil:
-		return &CallError{Operation: "GetRole", Message: "the answer has no role"}
+		return &CallError{Operation: "GetRole", Message: "the response has no role"}
 	default:
 		v.roleKnown, v.whole, v.role = true, true, out.Role
 	}
 	return nil
 }
 
-// loadAttached reads which managed policies a role has.
+// loadAttached reads the ARNs of a role's attached managed policies.
 func (a *Account) loadAttached(ctx context.Context, name string, v *roleView) error {
 	var arns []string
 	err := pages("ListAttachedRolePolicies", func(marker *string) (bool, *string, error) {
@@ -183,7 +183,7 @@ func (a *Account) loadInline(ctx context.Context, role, policy string, v *roleVi
 	return nil
 }
 
-// inlineDocument asks for an inline policy's document, which comes encoded.
+// inlineDocument reads an inline policy's document, encoded.
 func (a *Account) inlineDocument(ctx context.Context, role, policy string) (document string, ok bool, err error) {
 	out, err := call(ctx, a, a.iam.GetRolePolicy, &iam.GetRolePolicyInput{RoleName: &role, PolicyName: &policy})
 	if hasCode(err, codeNotFound) {
@@ -195,9 +195,8 @@ func (a *Account) inlineDocument(ctx context.Context, role, policy string) (docu
 	return aws.ToString(out.PolicyDocument), true, nil
 }
 
-// loadFleet reads the account's roles in pages, until all that are needed are
-// found or there are no more. It gives neither description nor maximum session
-// duration.
+// loadFleet reads the account's roles in pages until all needed ones are found. It
+// does not get descriptions and maximum session durations.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_RoleDetail.html
 func (a *Account) loadFleet(ctx context.Context, n needs, v views) error {
 	missing := len(n)
@@ -230,7 +229,7 @@ func (a *Account) loadFleet(ctx context.Context, n needs, v views) error {
 	return nil
 }
 
-// setDetail takes over a role of the fleet.
+// setDetail sets the view from the account's details.
 func (v *roleView) setDetail(d iamtypes.RoleDetail) {
 	v.roleKnown, v.whole = true, false
 	v.role = &iamtypes.Role{

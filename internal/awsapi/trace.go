@@ -15,25 +15,25 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// Call is one request that was sent to AWS. It holds nothing of the request or
-// the answer that could be secret.
+// Call is one request that was sent to AWS, without anything of the request or the
+// response that could be secret.
 type Call struct {
-	// Service and Operation are as the SDK names them: "IAM", "GetRole". Those of
-	// an instance or container, asked for credentials, have no names in the SDK:
-	// "Metadata", "credentials".
+	// Service and Operation are the SDK's names, like "IAM" and "GetRole"; for
+	// credentials of an instance or a container they are "Metadata" and
+	// "credentials".
 	Service, Operation string
 	// Attempt counts from 1.
 	Attempt int
 	Elapsed time.Duration
-	// Status is the HTTP status; 0 when no answer came.
+	// Status is the HTTP status; 0 if there was no response.
 	Status int
-	// RequestID is AWS's; empty when no answer came.
+	// RequestID is AWS's; "" if there was no response.
 	RequestID string
-	// Code is AWS's error code; empty on success and when no answer came.
+	// Code is AWS's error code; "" on success and if there was no response.
 	Code string
 }
 
-// traceWith has report called with each attempt.
+// traceWith calls report after each attempt.
 func traceWith(report func(Call)) func(*middleware.Stack) error {
 	var mu sync.Mutex
 	each := middleware.DeserializeMiddlewareFunc("Trace", func(
@@ -70,8 +70,7 @@ func traceWith(report func(Call)) func(*middleware.Stack) error {
 }
 
 // attemptOf reads the number of the attempt from the header that the SDK's retry
-// loop sets, "attempt=2; max=6". The SDK tells it nowhere else before the call
-// has ended.
+// loop sets, like "attempt=2; max=6".
 func attemptOf(header string) int {
 	for field := range strings.SplitSeq(header, ";") {
 		if v, ok := strings.CutPrefix(strings.TrimSpace(field), "attempt="); ok {

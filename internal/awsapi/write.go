@@ -14,8 +14,8 @@ import (
 	"github.com/fly-aws/fly-aws/setup"
 )
 
-// Check implements setup.Account. What IAM would refuse it says only when it is asked
-// to write, so that here the form of the changes alone is looked at.
+// Check implements setup.Account. IAM has no dry run, so this checks only the form
+// of the changes.
 func (a *Account) Check(_ context.Context, changes []setup.Change) error {
 	for _, c := range changes {
 		if err := checkChange(c); err != nil {
@@ -25,7 +25,7 @@ func (a *Account) Check(_ context.Context, changes []setup.Change) error {
 	return nil
 }
 
-// checkChange says why a change cannot be written, whatever is there.
+// checkChange checks the form of a change.
 func checkChange(c setup.Change) error {
 	r := c.Resource()
 	kind := func(r *setup.Resource) [3]bool {
@@ -42,7 +42,7 @@ func checkChange(c setup.Change) error {
 	}
 	switch {
 	case r.Provider == nil && r.Role == nil && r.Policy == nil:
-		return fmt.Errorf("%q is not a resource of an AWS account", r.ID())
+		return fmt.Errorf("%q is not a resource in an AWS account", r.ID())
 	case !whole:
 		return fmt.Errorf("a change %q of %q cannot be written", c.Action, r.ID())
 	case lacksTrust(c.Before) || lacksTrust(c.After):
@@ -51,34 +51,33 @@ func checkChange(c setup.Change) error {
 	return nil
 }
 
-// lacksTrust says whether r is a role without a trust policy.
+// lacksTrust reports whether r is a role without a trust policy.
 func lacksTrust(r *setup.Resource) bool {
 	return r != nil && r.Role != nil && r.Role.Trust == nil
 }
 
-// Write implements setup.Account. The resource is read right before, and a part of a
-// role that is as it is to be already is not written. What is only added (a policy
-// attached, an audience) and what cannot exist yet (a policy in a role just made) is not
-// read.
+// Write implements setup.Account. It reads the resource right before the write, and
+// does not write parts of a role that already are as wanted. It does not read what
+// is only added (an attachment, an audience) or cannot exist yet (a policy of a new
+// role).
 //
-// IAM has no conditional writes, so a change that someone else makes between that read
-// and the write is lost; the time between them is that of one call.
+// IAM has no conditional writes, so a change that someone else makes between that
+// read and the write, one call later, is lost.
 //
-// When ctx ends, a writing call that is under way is finished, which takes at
-// most callTimeout: if it were cut off, nobody would know whether IAM has done it. A
-// reading one is cut off, and no other call, attempt or pause begins. The error is
-// ctx's then, unless nothing was left to do.
+// When ctx ends, a write in progress finishes, within callTimeout: if it were cut
+// off, its outcome would be unknown. A read is cut off, and no other call, attempt
+// or pause starts. Then the error is that of ctx, unless nothing was left to do.
 func (a *Account) Write(ctx context.Context, c setup.Change) error {
 	if err := checkChange(c); err != nil {
 		return err
 	}
 	a.mu.Lock()
-	a.prefetched = nil // no longer as it was
+	a.prefetched = nil // out of date
 	a.mu.Unlock()
 	isNew := c.After != nil && c.After.Policy != nil && a.has(a.created, c.After.Policy.Role)
 	err := a.write(ctx, c, isNew)
 	for _, pause := range a.consistencyPauses {
-		// Each write checks anew what it is about to replace.
+		// Each write checks what it is about to replace.
 		if !a.mayPass(c, err, isNew) {
 			break
 		}
@@ -99,7 +98,7 @@ func (a *Account) Write(ctx context.Context, c setup.Change) error {
 	return err
 }
 
-// write makes one try.
+// write makes one attempt.
 func (a *Account) write(ctx context.Context, c setup.Change, isNew bool) error {
 	switch r := c.Resource(); {
 	case r.Provider != nil && c.Action == setup.ActionCreate:
@@ -124,31 +123,31 @@ func (a *Account) write(ctx context.Context, c setup.Change, isNew bool) error {
 	return a.writeInline(ctx, c, isNew)
 }
 
-// mayPass says whether a refusal is one that IAM, which is eventually consistent, gives
-// for a while: a role made a moment ago is not known everywhere yet, one whose policies
-// were deleted a moment ago still seems to have them, or another change is under way.
+// mayPass reports whether a refusal can be due to IAM's eventual consistency: a new
+// role is not known everywhere yet, a role still seems to have policies that were
+// just deleted, or another change is in progress.
 func (a *Account) mayPass(c setup.Change, err error, isNew bool) bool {
 	role := c.Resource().Role
 	return hasCode(err, codeConcurrently) || isNew && hasCode(err, codeNotFound) ||
 		hasCode(err, codeConflict) && role != nil && a.has(a.emptied, role.Name)
 }
 
-// has says whether the role is in the set.
+// has reports whether the role is in the set.
 func (a *Account) has(set map[roleKey]bool, role string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return set[keyOf(role)]
 }
 
-// note puts the role into the set.
+// note adds the role to the set.
 func (a *Account) note(set map[roleKey]bool, role string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	set[keyOf(role)] = true
 }
 
-// createProvider makes the OIDC provider with its tags. It sends no thumbprint:
-// IAM trusts the issuer's certificate by its authority.
+// createProvider creates the OIDC provider with its tags. It sends no thumbprint:
+// IAM trusts the issuer's certificate authority.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateOpenIDConnectProvider.html
 func (a *Account) createProvider(ctx context.Context, c setup.Change) error {
 	p := c.After.Provider
@@ -160,7 +159,7 @@ func (a *Account) createProvider(ctx context.Context, c setup.Change) error {
 	if !hasCode(err, codeExists) {
 		return err
 	}
-	// Ours, if the answer to an earlier attempt was lost.
+	// Ours, if the response to an earlier attempt was lost.
 	live, err := a.provider(ctx, p.ARN)
 	switch {
 	case err != nil:
@@ -197,8 +196,7 @@ func (a *Account) deleteProvider(ctx context.Context, c setup.Change) error {
 	return err
 }
 
-// createRole makes the role with everything that marks and limits it, in one
-// call.
+// createRole creates the role with its tags and boundary in one call.
 func (a *Account) createRole(ctx context.Context, c setup.Change) error {
 	r := c.After.Role
 	in := &iam.CreateRoleInput{
@@ -229,12 +227,12 @@ func (a *Account) createRole(ctx context.Context, c setup.Change) error {
 	return nil
 }
 
-// checkCreated compares the role that exists with the one that was to be made. They
-// are the same when only the answer to an earlier attempt was lost.
+// checkCreated compares the existing role with the one to create. They are equal if
+// the response to an earlier attempt was lost.
 func (a *Account) checkCreated(ctx context.Context, c setup.Change) error {
 	live, err := a.liveRole(ctx, c.After.Role.Name)
 	for _, pause := range a.consistencyPauses {
-		// IAM says that it exists, so it will be seen.
+		// It exists, but IAM does not return it yet.
 		if !hasCode(err, codeNotFound) {
 			break
 		}
@@ -260,7 +258,7 @@ func (a *Account) liveRole(ctx context.Context, name string) (*setup.Role, error
 		return nil, err
 	}
 	if out.Role == nil {
-		return nil, &CallError{Operation: "GetRole", Message: "the answer has no role"}
+		return nil, &CallError{Operation: "GetRole", Message: "the response has no role"}
 	}
 	return roleFrom(out.Role)
 }
@@ -280,9 +278,9 @@ func (a *Account) deleteRole(ctx context.Context, c setup.Change) error {
 	return err
 }
 
-// updateRole writes what differs between the role and c.After. New tags go first and
-// removed ones last: a role that carries our tags is known as ours, so that a run which
-// was interrupted can be taken up.
+// updateRole writes what differs between the role and c.After. New tags go first
+// and removed ones last: our tags mark a role as ours, so that the next run can
+// continue after an interrupted one.
 func (a *Account) updateRole(ctx context.Context, c setup.Change) error {
 	after := c.After.Role
 	live, err := a.liveRole(ctx, after.Name)
@@ -314,7 +312,8 @@ func (a *Account) updateRole(ctx context.Context, c setup.Change) error {
 	}
 	if after.MaxSession != 0 && after.MaxSession != live.MaxSession {
 		in := &iam.UpdateRoleInput{RoleName: &after.Name, MaxSessionDuration: &after.MaxSession}
-		// Servers that stand in for IAM empty a description that is not sent.
+		// IAM's documentation does not say what happens to a description that is
+		// not sent; moto clears it.
 		if live.Description != "" {
 			in.Description = &live.Description
 		}
@@ -330,8 +329,8 @@ func (a *Account) updateRole(ctx context.Context, c setup.Change) error {
 	return nil
 }
 
-// retag returns the tags to set and the keys to remove so that the live role has those of
-// after. Tags that neither before nor after has are somebody else's.
+// retag returns the tags to set and the keys to remove so that the live role has
+// the tags of after. Tags that are in neither before nor after are someone else's.
 func retag(before, live, after setup.Role) (add map[string]string, remove []string) {
 	add = map[string]string{}
 	was, is, will := foldKeys(before.Tags), foldKeys(live.Tags), foldKeys(after.Tags)
@@ -350,8 +349,8 @@ func retag(before, live, after setup.Role) (add map[string]string, remove []stri
 	return add, remove
 }
 
-// writeInline writes or deletes an inline policy. One that is new in a role that was
-// just made is not read: it cannot exist yet.
+// writeInline writes or deletes an inline policy. In a role that was just created
+// it cannot exist yet and is not read.
 func (a *Account) writeInline(ctx context.Context, c setup.Change, isNew bool) error {
 	p := c.Resource().Policy
 	if !isNew || c.Before != nil {
@@ -381,7 +380,7 @@ func (a *Account) writeInline(ctx context.Context, c setup.Change, isNew bool) e
 	return err
 }
 
-// without gives those of all that are not in some.
+// without returns all except some.
 func without(all, some []string) []string {
 	var out []string
 	for _, s := range all {
@@ -392,8 +391,8 @@ func without(all, some []string) []string {
 	return out
 }
 
-// foldKeys gives a role's tags with keys in lower case: IAM keeps the case of a
-// role's tag keys, but does not tell them apart by it.
+// foldKeys returns a role's tags with lower-case keys: IAM keeps the case of a
+// role's tag keys but ignores it in comparisons.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
 func foldKeys(tags map[string]string) map[string]string {
 	folded := make(map[string]string, len(tags))
@@ -403,7 +402,7 @@ func foldKeys(tags map[string]string) map[string]string {
 	return folded
 }
 
-// tagList gives the tags sorted by key, so that the same change is the same
+// tagList returns the tags sorted by key, so that the same change is the same
 // request.
 func tagList(tags map[string]string) []iamtypes.Tag {
 	var list []iamtypes.Tag

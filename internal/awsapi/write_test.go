@@ -16,7 +16,7 @@ import (
 	"github.com/fly-aws/fly-aws/setup"
 )
 
-// full is a role with everything that a role can have.
+// full is a role with all its fields set.
 func full(t testing.TB) setup.Resource {
 	r := role(t, "web")
 	r.Role.Path = "/fly/"
@@ -47,7 +47,7 @@ func TestCreate(t *testing.T) {
 	}
 	sameResources(t, got, all)
 
-	// A second run of the same plan finds everything as it wants it.
+	// A second run of the same plan changes nothing.
 	for _, r := range all {
 		if err := x.open().Write(context.Background(), create(r)); err != nil {
 			t.Errorf("writing %s again: %v", r.ID(), err)
@@ -55,8 +55,8 @@ func TestCreate(t *testing.T) {
 	}
 }
 
-// A create whose answer is lost has happened; one whose request is lost has not.
-// Both have to end as one resource and no error.
+// A create whose response is lost has happened; one whose request is lost has not.
+// Both must end with one resource and no error.
 func TestLostAnswers(t *testing.T) {
 	t.Parallel()
 	before := create(inline("fly-acme-web", document))
@@ -186,7 +186,7 @@ func TestUpdateWritesOnlyWhatDiffers(t *testing.T) {
 				t.Errorf("calls are %q", calls)
 			}
 			sameResources(t, []setup.Resource{*x.read(after)}, []setup.Resource{after})
-			// Once more, as after a run that was cut short.
+			// Again, as after an interrupted run.
 			calls = x.actions(func() { x.write(change) })
 			if !slices.Equal(calls, []string{"GetRole"}) {
 				t.Errorf("the second time, calls are %q", calls)
@@ -213,19 +213,19 @@ func TestAdoptKeepsWhatIsThere(t *testing.T) {
 	x.write(setup.Change{Action: setup.ActionAdopt, Before: before, After: &setup.Resource{Role: &after}})
 	got := x.read(role(t, "web"))
 	sameResources(t, []setup.Resource{*got}, []setup.Resource{{Role: &after}})
-	// Servers that stand in for IAM empty a description that is not sent.
+	// moto clears a description that is not sent.
 	if calls := x.Calls(); !slices.ContainsFunc(calls, func(c sandbox.Call) bool {
 		return c.Action == "UpdateRole" && c.Params.Get("Description") == "theirs"
 	}) {
 		t.Error("UpdateRole was called without the description")
 	}
 	if _, ok := got.Role.Trust.Statement("Keep"); !ok || got.Role.Description != "theirs" || got.Role.Boundary != readOnly {
-		t.Errorf("lost something of theirs: %+v", got.Role)
+		t.Errorf("lost something of someone else's: %+v", got.Role)
 	}
 }
 
-// IAM's documentation does not say what UpdateRole makes of a description that is
-// not sent, and moto empties it: it is always sent.
+// IAM's documentation does not say what UpdateRole does with a description that is
+// not sent, and moto clears it, so it is always sent.
 func TestUpdateRoleSendsTheDescription(t *testing.T) {
 	t.Parallel()
 	x := newWorld(t, nil)
@@ -242,7 +242,7 @@ func TestUpdateRoleSendsTheDescription(t *testing.T) {
 			return
 		}
 	}
-	t.Error("there was no call of UpdateRole")
+	t.Error("UpdateRole was not called")
 }
 
 func TestStaleUpdates(t *testing.T) {
@@ -315,7 +315,7 @@ func TestStaleInlinePolicies(t *testing.T) {
 	isError[*setup.StaleError](t, x.Write(context.Background(), update(after, before)))
 }
 
-// IAM may not know a new role everywhere yet, and refuses changes that meet.
+// IAM may not know a new role everywhere yet, and refuses concurrent changes.
 func TestConsistencyIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	noRole := sandbox.Refuse(http.StatusNotFound, "NoSuchEntity", "The role with name fly-acme-web cannot be found.")
@@ -336,7 +336,7 @@ func TestConsistencyIsWaitedFor(t *testing.T) {
 		t.Errorf("the trust policy was checked %d times before 3 tries", n)
 	}
 
-	// It ends, and a role that this run did not make is not waited for.
+	// Waiting ends, and a role that this run did not create is not waited for.
 	x.failFirst(1000, "AttachRolePolicy", noRole)
 	calls = x.actions(func() {
 		err := x.Write(context.Background(), create(attached("fly-acme-web", readOnly)))
