@@ -103,8 +103,7 @@ func TestProfiles(t *testing.T) {
 	}
 }
 
-// Every name that the SDK accepts as a profile is listed, except those that are
-// other kinds of sections.
+// A name is listed if and only if the SDK finds it.
 func TestProfileNamesAreTheSDKs(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"a", "my work", `"my work"`, "my  work", "default", "DEFAULT", "profile", "sso-session", "a]b", "x=y", "x:y", "ü"} {

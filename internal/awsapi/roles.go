@@ -114,7 +114,7 @@ func (a *Account) load(ctx context.Context, n needs, v views) error {
 		if view.inlineKnown {
 			inline = nil
 		}
-		// The view is written to by one goroutine from here on.
+		// From here on, goroutines write to the view.
 		if role {
 			g.Go(func() error { return a.loadRole(gctx, need.name, view) })
 		}

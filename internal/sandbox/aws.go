@@ -11,22 +11,21 @@ import (
 	"time"
 )
 
-// maxBody bounds a request. The largest valid one holds a policy of 131072
+// maxBody bounds a request. The largest valid one has a policy of 131072
 // characters, percent-encoded.
 const maxBody = 1 << 20
 
-// handler has the effect of an action and returns the content of its result; a
-// nil slice is an answer without a result. Handlers of IAM run with the World
-// locked.
+// A handler performs an action and returns the content of its result; a nil slice
+// is a response without a result. IAM's handlers run with the World locked.
 type handler func(*request) ([]element, *apiError)
 
-// iamVersion and stsVersion tell the services apart on their common endpoint.
+// iamVersion and stsVersion tell the services apart on the shared endpoint.
 const (
 	iamVersion = "2010-05-08"
 	stsVersion = "2011-06-15"
 )
 
-// serveAWS answers one call of IAM or STS.
+// serveAWS serves IAM and STS.
 func (s *Server) serveAWS(rw http.ResponseWriter, hr *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(rw, hr.Body, maxBody))
 	var tooLarge *http.MaxBytesError
@@ -35,7 +34,7 @@ func (s *Server) serveAWS(rw http.ResponseWriter, hr *http.Request) {
 		http.Error(rw, "the request is larger than 1 MiB", http.StatusRequestEntityTooLarge)
 		return
 	case err != nil:
-		panic(http.ErrAbortHandler) // the client went away
+		panic(http.ErrAbortHandler) // the client disconnected
 	}
 
 	w := s.world
@@ -73,27 +72,26 @@ func (s *Server) serveAWS(rw http.ResponseWriter, hr *http.Request) {
 		s.wait(hr, largeAnswer)
 	}
 	w.answered(call, status, code)
-	// A client that does not read shall not keep the connection for ever.
+	// A client that does not read must not keep the connection forever.
 	_ = http.NewResponseController(rw).SetWriteDeadline(time.Now().Add(10 * time.Second))
 	rw.Header().Set("Content-Type", "text/xml")
 	rw.Header().Set("Content-Length", strconv.Itoa(len(answer)))
 	rw.Header().Set("X-Amzn-Requestid", call.RequestID)
 	rw.WriteHeader(status)
-	_, _ = rw.Write(answer) // a client that went away misses it
+	_, _ = rw.Write(answer) // the client may have disconnected
 }
 
-// The Go SDK closes a request's body when the head of the answer is there. If
-// net/http has not yet seen the body's end, the SDK's reader fails with io.EOF
-// (smithy-go, safeWriteToReadCloser.WriteTo), net/http takes that for a failed
-// write and closes the connection, and what of the answer was not read with its
-// head is lost. Over a network the answer never comes as quickly; here, one that
-// may not fit in a single read of the client gives it time.
+// The Go SDK closes a request's body when the response headers arrive. If net/http
+// has not seen the end of the body yet, the SDK's reader fails with io.EOF
+// (smithy-go, safeWriteToReadCloser.WriteTo), net/http treats that as a failed
+// write and closes the connection, and the rest of the response is lost. A network
+// is slow enough to avoid this; here, a large response waits a moment.
 const (
 	oneRead     = 3 << 10
 	largeAnswer = 10 * time.Millisecond
 )
 
-// wait lets d pass; false when the client or the server went away first.
+// wait waits for d; false if the client disconnects or the server closes first.
 func (s *Server) wait(hr *http.Request, d time.Duration) bool {
 	if d <= 0 {
 		return true
@@ -108,7 +106,7 @@ func (s *Server) wait(hr *http.Request, d time.Duration) bool {
 	}
 }
 
-// arrive takes the call down and asks for its fault.
+// arrive records the call and gets its fault.
 func (w *World) arrive(r *request) (Call, Fault) {
 	w.faultMu.Lock()
 	defer w.faultMu.Unlock()
@@ -142,12 +140,12 @@ func (w *World) answered(call Call, status int, code string) {
 	c.Status, c.Code = status, code
 }
 
-// isWrite says whether an action changes the account.
+// isWrite reports whether an action changes the account.
 func isWrite(service, action string) bool {
 	return service == "iam" && !strings.HasPrefix(action, "Get") && !strings.HasPrefix(action, "List")
 }
 
-// parse fills in what the request is, from its query string and its body.
+// parse reads the request's query string and body.
 func (r *request) parse(body []byte) *apiError {
 	if r.http.Method != http.MethodPost && r.http.Method != http.MethodGet {
 		return refuse(http.StatusMethodNotAllowed, "MethodNotAllowed", "The requested method is not allowed")
@@ -217,7 +215,7 @@ func orNone(s string) string {
 	return s
 }
 
-// answer is the body of the response.
+// answer returns the body of the response.
 func (r *request) answer(result []element, refusal *apiError, id string) []byte {
 	namespace := iamNamespace
 	if r.service == "sts" {

@@ -1,12 +1,12 @@
-// Package sandbox is a pretend AWS account and Fly.io platform that speak the
-// real wire: IAM and STS as the AWS SDKs know them, Fly's GraphQL and Machines
-// APIs as far as flyctl shows them, the token endpoint that a Fly Machine reaches
-// over a unix socket, and the OpenID Connect issuer of each Fly organization with
-// a real RSA key. Everything runs in the process, on the loopback interface.
+// Package sandbox is a simulated AWS account and Fly.io platform on real wire
+// protocols: IAM and STS for the AWS SDKs, the parts of Fly's GraphQL and Machines
+// APIs that flyctl uses, the token endpoint that a Fly Machine reaches over a Unix
+// socket, and an OpenID Connect issuer for each Fly organization, with a real RSA
+// key. Everything runs in the process, on the loopback interface.
 //
-// It is strict on purpose. What AWS refuses it refuses, with AWS's error codes,
-// HTTP statuses and words, because a client that passes a lenient fake proves
-// nothing. Where AWS's behavior is not documented the strict side was chosen.
+// It is strict on purpose: it refuses what AWS refuses, with AWS's error codes,
+// HTTP statuses and messages, because passing against a lenient fake proves
+// nothing. If AWS's behavior is not documented, the sandbox takes the strict side.
 //
 // The zero World is ready to use:
 //
@@ -17,20 +17,20 @@
 //		return err
 //	}
 //	defer s.Close()
-//	cmd.Env = append(os.Environ(), s.Env()...) // see Env for the empty ones
+//	cmd.Env = append(os.Environ(), s.Env()...) // see Env about empty values
 //
 // # What it does not do
 //
-// Permissions of the callers are not evaluated: the sandbox's own user may do
-// everything, the session of an assumed role nothing but ask who it is. Time of
-// signatures is not compared, since a World may have a clock of its own. Of the
-// AWS-managed policies only the well-known ones exist, and only the short ones
-// have their document. IAM's own rules for the shared issuers of GitHub and the
-// like are not held. A single account exists.
+// It does not evaluate the callers' permissions: the sandbox's user may do
+// everything, the session of an assumed role may only call GetCallerIdentity. It
+// ignores the time of signatures, since a World can have its own clock. It has the
+// well-known AWS-managed policies, and the documents of the short ones. It lacks
+// IAM's special rules for shared issuers such as GitHub's. There is a single
+// account.
 //
-// Of Fly's API there is what reads organizations, apps, secrets and machines, and
-// the command that fetches a token in a machine. Fly documents neither its GraphQL
-// API nor the words of most errors: statuses are what flyctl relies on, and errors
-// of GraphQL have words and no code. The keys of the AWS session tags in a token
-// are invented, since nothing says which ones Fly sends.
+// Fly's API reads organizations, apps, secrets and machines, and runs the command
+// that fetches a token in a machine. Fly documents neither its GraphQL API nor most
+// error messages: the sandbox uses the statuses that flyctl relies on, and GraphQL
+// errors have a message and no code. The keys of the AWS session tags in a token
+// are invented, since Fly does not document them.
 package sandbox

@@ -6,46 +6,47 @@ import (
 	"time"
 )
 
-// Call is one AWS call that arrived.
+// Call is one AWS call that the sandbox received.
 type Call struct {
 	// N counts the calls of a World from 1.
 	N int
 	// Service is "iam" or "sts"; "" when the request names neither.
 	Service string
-	// Action is the operation: "CreateRole". It is what the client sent, known or not.
+	// Action is the operation, like "CreateRole", as sent by the client, known or
+	// not.
 	Action string
 	// Params are the parameters in AWS's Query form ("Tags.member.1.Key"). The
-	// value of WebIdentityToken is replaced: tokens are not kept.
+	// value of WebIdentityToken is replaced, so that tokens are not kept.
 	Params url.Values
-	// Write says that the action changes the account.
+	// Write is set if the action changes the account.
 	Write bool
-	// AccessKeyID is the access key that signed the call; "" when none did. It is
-	// what the client claims until Code says otherwise.
+	// AccessKeyID is the access key that signed the call; "" if unsigned. The
+	// signature is valid if Code does not say otherwise.
 	AccessKeyID string
-	// Code is the error code that was answered; "" for success, and for a call that
-	// is still under way or was dropped.
+	// Code is the error code of the response; "" for success, and for a call that
+	// is in progress or was dropped.
 	Code string
-	// Status is the HTTP status that was answered; 0 when there was no answer (yet).
+	// Status is the HTTP status of the response; 0 if there is none (yet).
 	Status int
-	// RequestID is the ID that the answer carries.
+	// RequestID is the ID in the response.
 	RequestID string
 }
 
-// Fault is what goes wrong with one call. The zero value is nothing. Faults are
-// made by the functions below and joined by And.
+// Fault is what goes wrong with one call. The zero value is no fault. The functions
+// below make faults, and And combines them.
 type Fault struct {
-	// Delay passes before the call has its effect. It ends early when the client
-	// goes away or the Server closes; the call then has no effect.
+	// Delay passes before the call takes effect. If the client disconnects or the
+	// Server closes meanwhile, the call has no effect.
 	Delay time.Duration
-	// Before runs before the call's effect, After between the effect and the
-	// answer. After runs also for a call that was refused. A hook may use the World.
+	// Before runs before the call takes effect, After between the effect and the
+	// response, even for a refused call. A hook may use the World.
 	Before, After func()
 
 	drop   drop
 	refuse func(*request) *apiError
 }
 
-// drop says when the connection breaks without an answer.
+// drop says when the connection breaks without a response.
 type drop int
 
 const (
@@ -54,13 +55,13 @@ const (
 	dropBefore
 )
 
-// Refuse refuses the call with an HTTP status, an error code and a message of
-// AWS's: 409, "ConcurrentModification", "…".
+// Refuse refuses the call with an HTTP status and AWS's error code and message,
+// like 409, "ConcurrentModification", "…".
 func Refuse(status int, code, message string) Fault {
 	return Fault{refuse: func(*request) *apiError { return &apiError{status, code, message} }}
 }
 
-// Throttle refuses the call as IAM does when it is called too often.
+// Throttle refuses the call as IAM does when throttling.
 func Throttle() Fault { return Refuse(http.StatusBadRequest, "Throttling", "Rate exceeded") }
 
 // ServerError refuses the call with AWS's ServiceFailure, HTTP status 500.
@@ -69,25 +70,25 @@ func ServerError() Fault {
 		"The request processing has failed because of an unknown error, exception or failure.")
 }
 
-// Deny refuses the call with AccessDenied, as IAM does a caller whose policies
-// do not allow the action.
+// Deny refuses the call with AccessDenied, as IAM does if the caller's policies do
+// not allow the action.
 func Deny() Fault {
 	return Fault{refuse: func(r *request) *apiError { return r.denied() }}
 }
 
-// DropBefore breaks the connection before the call has any effect.
+// DropBefore breaks the connection before the call takes effect.
 func DropBefore() Fault { return Fault{drop: dropBefore} }
 
-// DropAfter lets the call have its effect and breaks the connection instead of
-// answering.
+// DropAfter lets the call take effect and breaks the connection before the
+// response.
 func DropAfter() Fault { return Fault{drop: dropAfter} }
 
 // Latency delays the call.
 func Latency(d time.Duration) Fault { return Fault{Delay: d} }
 
-// And returns both faults as one: delays add up, hooks run in order, the
-// earlier break of the connection wins, and so does the first refusal. A refused
-// call has no effect; when the connection also breaks, the refusal is not seen.
+// And returns both faults as one: delays add up, hooks run in order, and the first
+// refusal and the earlier break of the connection win. A refused call has no
+// effect; if the connection also breaks, the client does not see the refusal.
 func (f Fault) And(g Fault) Fault {
 	if f.refuse == nil {
 		f.refuse = g.refuse

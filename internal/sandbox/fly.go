@@ -7,7 +7,7 @@ import (
 	"net/http"
 )
 
-// flyError answers as Fly's Machines API does.
+// flyError responds with an error of Fly's Machines API.
 func (s *Server) flyError(rw http.ResponseWriter, status int, message string) {
 	w := s.world
 	w.mu.Lock()
@@ -21,8 +21,8 @@ func (s *Server) flyError(rw http.ResponseWriter, status int, message string) {
 // flyRequestID is the ID of the nth request.
 func flyRequestID(n int) string { return digest(requestID(n))[:26] + "-ams" }
 
-// serveMachine answers on the socket of the current machine: the token endpoint
-// POST /v1/tokens/oidc of https://fly.io/docs/security/openid-connect/.
+// serveMachine serves the socket of the current machine: the token endpoint POST
+// /v1/tokens/oidc of https://fly.io/docs/security/openid-connect/.
 func (s *Server) serveMachine(rw http.ResponseWriter, r *http.Request) {
 	if r.URL.Path != tokenPath {
 		s.flyError(rw, http.StatusNotFound, "not found")
@@ -49,13 +49,13 @@ func (s *Server) serveMachine(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	rw.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = io.WriteString(rw, token) // a client that went away misses it
+	_, _ = io.WriteString(rw, token) // the client may have disconnected
 }
 
-// tokenPath is where a machine gets its tokens.
-const tokenPath = "/v1/tokens/oidc" //nolint:gosec // a path, no credential
+// tokenPath is the path of the token endpoint.
+const tokenPath = "/v1/tokens/oidc" //nolint:gosec // a path, not a credential
 
-// mintFor makes the token that a request of a machine asks for, or says why not.
+// mintFor makes the token that a machine requests, or returns an error response.
 func (w *World) mintFor(m machine, request []byte) (token string, status int, message string) {
 	var body struct {
 		Aud           string `json:"aud"`

@@ -11,9 +11,8 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// serveGraphQL answers POST /graphql of https://api.fly.io. Whatever is wrong
-// with a query, the status is 200. Errors have words and no code: Fly documents
-// none.
+// serveGraphQL serves POST /graphql of https://api.fly.io. The status is 200 even
+// for errors, which have a message and no code: Fly documents none.
 func (s *Server) serveGraphQL(c *flyCall) {
 	q, errs := readQuery(c.body)
 	if len(errs) == 0 {
@@ -29,7 +28,7 @@ func (s *Server) serveGraphQL(c *flyCall) {
 	}
 }
 
-// graphQL answers a query.
+// graphQL executes a query.
 func (w *World) graphQL(q *graphQLQuery, authorization string) map[string]any {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -37,7 +36,7 @@ func (w *World) graphQL(q *graphQLQuery, authorization string) map[string]any {
 	scope, known := w.flyScope(authorization, true)
 	answer := q.answer(func(field *ast.Field, args map[string]any) (any, error) {
 		if !known {
-			return nil, errors.New("You must be authenticated to view this") //nolint:staticcheck // as an answer of Fly's
+			return nil, errors.New("You must be authenticated to view this") //nolint:staticcheck // Fly's message
 		}
 		return w.rootField(scope, field.Name, args)
 	})
@@ -47,9 +46,9 @@ func (w *World) graphQL(q *graphQLQuery, authorization string) map[string]any {
 	return answer
 }
 
-// rootField is the value of a field of Query. The caller holds w.mu.
+// rootField returns the value of a field of Query. The caller holds w.mu.
 func (w *World) rootField(scope flyScope, name string, args map[string]any) (any, error) {
-	denied := errors.New("Not authorized to access this organization") //nolint:staticcheck // as an answer of Fly's
+	denied := errors.New("Not authorized to access this organization") //nolint:staticcheck // Fly's message
 	text := func(arg string) string {
 		s, _ := args[arg].(string)
 		return s
@@ -86,8 +85,8 @@ func (w *World) rootField(scope flyScope, name string, args map[string]any) (any
 	return w.graphQLApps(scope, args)
 }
 
-// graphQLApps is a page of apps. The cursor is the last name, so that a list
-// that changes between two pages loses nothing.
+// graphQLApps returns a page of apps. The cursor is the last name, so that changes
+// between two pages do not hide apps.
 func (w *World) graphQLApps(scope flyScope, args map[string]any) (any, error) {
 	size := 200
 	switch first := args["first"].(type) {

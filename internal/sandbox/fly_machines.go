@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// A flyCall is one call of Fly's API while it is answered.
+// A flyCall is one call of Fly's API in progress.
 type flyCall struct {
 	FlyCall
 	server *Server
@@ -21,7 +21,7 @@ type flyCall struct {
 	fault  FlyFault
 }
 
-// flyHandler answers for https://api.fly.io and https://api.machines.dev.
+// flyHandler serves https://api.fly.io and https://api.machines.dev.
 func (s *Server) flyHandler() http.HandlerFunc {
 	mux := http.NewServeMux()
 	handle := func(pattern string, h func(*flyCall)) {
@@ -35,8 +35,8 @@ func (s *Server) flyHandler() http.HandlerFunc {
 			h(c)
 		})
 	}
-	// machines is a handler of the Machines API. It comes after the fault and the
-	// question whether the token is good, and returns a status and what to answer.
+	// machines wraps a handler of the Machines API, which returns a status and a
+	// body. It handles faults and checks the token first.
 	machines := func(h func(*flyCall, flyScope) (int, any)) func(*flyCall) {
 		return func(c *flyCall) {
 			c.arrive()
@@ -67,7 +67,7 @@ func (s *Server) flyHandler() http.HandlerFunc {
 	return mux.ServeHTTP
 }
 
-// arrive takes the call down and asks for its fault.
+// arrive records the call and gets its fault.
 func (c *flyCall) arrive() {
 	w := c.server.world
 	w.faultMu.Lock()
@@ -82,7 +82,7 @@ func (c *flyCall) arrive() {
 	}
 }
 
-// broken does what goes wrong before Fly answers; true if there is no more to do.
+// broken applies a fault before Fly's response; true if the call is finished.
 func (c *flyCall) broken() bool {
 	if !c.server.wait(c.http, c.fault.Delay) {
 		panic(http.ErrAbortHandler)
@@ -108,7 +108,7 @@ func (c *flyCall) answer(status int, v any) {
 	c.write(status, "application/json", body)
 }
 
-// refusal is an error as the Machines API gives it.
+// refusal is an error response of the Machines API.
 func refusal(status int, message string) (int, any) {
 	return status, map[string]string{"error": message}
 }
@@ -127,7 +127,7 @@ func (c *flyCall) write(status int, contentType string, body []byte) {
 	c.rw.Header().Set("Content-Type", contentType)
 	c.rw.Header().Set("Fly-Request-Id", c.RequestID)
 	c.rw.WriteHeader(status)
-	_, _ = c.rw.Write(body) // a client that went away misses it
+	_, _ = c.rw.Write(body) // the client may have disconnected
 }
 
 func (w *World) scopeOf(authorization string) (flyScope, bool) {
@@ -137,7 +137,7 @@ func (w *World) scopeOf(authorization string) (flyScope, bool) {
 	return w.flyScope(authorization, false)
 }
 
-// serveCurrentToken answers with what the token is limited to.
+// serveCurrentToken responds with the token's limits.
 func (s *Server) serveCurrentToken(_ *flyCall, scope flyScope) (int, any) {
 	w := s.world
 	w.mu.Lock()
@@ -183,8 +183,8 @@ func (s *Server) serveApps(c *flyCall, scope flyScope) (int, any) {
 	return http.StatusOK, map[string]any{"total_apps": len(apps), "apps": apps}
 }
 
-// flyAppOf finds the app of a call: 404 if there is none, and 403 if the token
-// does not reach it. The caller holds w.mu.
+// flyAppOf finds the app of a call: 404 if it does not exist, and 403 if the token
+// cannot reach it. The caller holds w.mu.
 func (w *World) flyAppOf(c *flyCall, scope flyScope) (name string, a *flyApp, status int, refused any) {
 	name = c.http.PathValue("app")
 	a = w.flyApps[name]
@@ -252,8 +252,7 @@ func (s *Server) serveMachines(c *flyCall, scope flyScope) (int, any) {
 	return http.StatusOK, list
 }
 
-// serveExec runs a command in a machine. Machines of the sandbox have curl and
-// nothing else.
+// serveExec runs a command in a machine. The sandbox's machines only have curl.
 func (s *Server) serveExec(c *flyCall, scope flyScope) (int, any) {
 	var body struct {
 		Command []string `json:"command"`
@@ -272,7 +271,7 @@ func (s *Server) serveExec(c *flyCall, scope flyScope) (int, any) {
 	return http.StatusOK, s.curl(m, body.Command[1:])
 }
 
-// execResult is the outcome of a command. Fly leaves out an exit code of 0
+// execResult is the result of a command. Fly leaves out an exit code of 0
 // (superfly/fly-go, machine_types.go).
 type execResult struct {
 	ExitCode int    `json:"exit_code,omitempty"`
@@ -280,7 +279,7 @@ type execResult struct {
 	Stderr   string `json:"stderr,omitempty"`
 }
 
-// runningMachine finds the machine of a call, which has to run.
+// runningMachine finds the machine of a call, which must be running.
 func (w *World) runningMachine(c *flyCall, scope flyScope) (machine, int, any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -363,12 +362,12 @@ func (s *Server) curl(m machine, args []string) execResult {
 
 const stateStarted = "started"
 
-// id is the machine's ID, the same as in its tokens.
+// id returns the machine's ID, as in its tokens.
 func (m machine) id() string {
 	return hexSum([]byte(strings.Join([]string{m.org, m.app, m.name}, ":")))[:14]
 }
 
-// machinesOf are the machines of an app in the order in which they were added.
+// machinesOf returns the machines of an app in the order in which they were added.
 // The caller holds w.mu.
 func (w *World) machinesOf(app string) []machine {
 	var list []machine
@@ -380,7 +379,7 @@ func (w *World) machinesOf(app string) []machine {
 	return list
 }
 
-// state is a machine's state. The caller holds w.mu.
+// state returns a machine's state. The caller holds w.mu.
 func (w *World) state(m machine) string {
 	if state := w.states[m]; state != "" {
 		return state
@@ -388,7 +387,7 @@ func (w *World) state(m machine) string {
 	return stateStarted
 }
 
-// appStatus is an app's status. The caller holds w.mu.
+// appStatus returns an app's status. The caller holds w.mu.
 func (w *World) appStatus(app string) string {
 	if len(w.machinesOf(app)) == 0 {
 		return "pending"

@@ -8,28 +8,29 @@ import (
 	"github.com/fly-aws/fly-aws/internal/flyname"
 )
 
-// FlyToken is the OAuth token of the sandbox's person, who is in every
-// organization and may do everything.
-const FlyToken = "fo1_sandbox_EXAMPLE" //nolint:gosec // it opens nothing but a sandbox
+// FlyToken is the OAuth token of the sandbox's user, who is in every organization
+// and may do everything.
+const FlyToken = "fo1_sandbox_EXAMPLE" //nolint:gosec // valid only in a sandbox
 
-// FlyOrgToken returns a token that is limited to an organization, by its raw
-// slug, as "fly tokens create org" makes it.
+// FlyOrgToken returns a token limited to the organization with that raw slug, as
+// from "fly tokens create org".
 func FlyOrgToken(org string) string { return "fm2_" + strings.ToLower(digest("token of org "+org)) }
 
-// FlyAppToken returns a token that is limited to an app, as "fly tokens create
-// deploy" makes it.
+// FlyAppToken returns a token limited to an app, as from "fly tokens create
+// deploy".
 func FlyAppToken(app string) string { return "fm2_" + strings.ToLower(digest("token of app "+app)) }
 
-// flyApp is an app of Fly's.
+// flyApp is a Fly app.
 type flyApp struct {
 	org     string // raw slug
 	secrets []string
-	hidden  bool // the names of the secrets are told to nobody
+	hidden  bool // no token can see the names of the secrets
 	env     map[string]string
 }
 
-// AddOrg makes an organization exist, by its raw slug. Its name is free text; ""
-// is the slug. AddApp and AddMachine do it too, and PersonalOrg always exists.
+// AddOrg adds an organization, by its raw slug. Its name is free text; "" is the
+// slug. AddApp and AddMachine add their organization, and PersonalOrg always
+// exists.
 func (w *World) AddOrg(slug, name string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -45,8 +46,8 @@ func (w *World) addOrg(slug, name string) {
 	}
 }
 
-// AddApp makes an app exist in an organization, without machines. App names are
-// unique in all of Fly: one that another organization has stays there.
+// AddApp adds an app without machines to an organization. App names are unique
+// across all organizations: an app of another organization stays there.
 func (w *World) AddApp(org, app string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -63,8 +64,8 @@ func (w *World) addApp(org, app string) {
 	}
 }
 
-// SetSecrets gives an app, which must exist, secrets of these names and no
-// others. Fly tells nobody their values.
+// SetSecrets replaces the secrets of an app, which must exist. They have names
+// only, since Fly does not return values.
 func (w *World) SetSecrets(app string, names ...string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -73,8 +74,8 @@ func (w *World) SetSecrets(app string, names ...string) {
 	}
 }
 
-// HideSecrets keeps the names of the secrets of an app, which must exist, from
-// every token, as a token that is limited to other things does.
+// HideSecrets hides the names of the secrets of an app, which must exist, from
+// every token, as if its limits excluded them.
 func (w *World) HideSecrets(app string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -93,8 +94,8 @@ func (w *World) SetEnv(app, name, value string) {
 	}
 }
 
-// SetState sets the state of a machine, which is "started" to begin with. The
-// machine runs commands in that state alone.
+// SetState sets the state of a machine. It is "started" by default; in other states
+// the machine does not run commands.
 func (w *World) SetState(org, app, name, state string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -104,29 +105,29 @@ func (w *World) SetState(org, app, name, state string) {
 	w.states[machine{org, app, name}] = state
 }
 
-// FlyCalls returns the calls of Fly's API so far in the order of their arrival.
-// The one that is under way has no Status yet.
+// FlyCalls returns the calls of Fly's API so far, in order of arrival. A call in
+// progress has no Status yet.
 func (w *World) FlyCalls() []FlyCall {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.flyCalls)
 }
 
-// prepareFly makes what the zero value lacks. The caller holds w.mu.
+// prepareFly initializes the zero value. The caller holds w.mu.
 func (w *World) prepareFly() {
 	if w.PersonalOrg != "" {
 		w.addOrg(w.PersonalOrg, "")
 	}
 }
 
-// flyScope is what a call's tokens reach.
+// flyScope is what a call's tokens can reach.
 type flyScope struct {
 	all        bool
 	orgs, apps []string
 }
 
-// flyScope reads an Authorization header; false if Fly does not take it. The
-// GraphQL API takes tokens of both kinds together, the Machines API does not
+// flyScope reads an Authorization header; false if Fly does not accept it. The
+// GraphQL API accepts tokens of both kinds together, the Machines API does not
 // (superfly/fly-go, tokens/tokens.go).
 func (w *World) flyScope(header string, mixed bool) (flyScope, bool) {
 	scheme, list, _ := strings.Cut(header, " ")
@@ -170,8 +171,8 @@ func (s flyScope) app(name string, a *flyApp) bool {
 	return s.org(a.org) || slices.Contains(s.apps, name)
 }
 
-// flyOrg is what Fly tells of an organization. Its slug is the alias for the
-// personal one. The caller holds w.mu.
+// flyOrg is an organization as in Fly's responses. The slug of the personal one is
+// the alias. The caller holds w.mu.
 func (w *World) flyOrg(raw string) map[string]any {
 	org := map[string]any{
 		"id": digest("org " + raw)[:30], "slug": raw, "rawSlug": raw, "name": w.flyOrgs[raw],
@@ -194,5 +195,5 @@ func (w *World) rawSlug(slug string) string {
 	return slug
 }
 
-// flyOrgSlugs are the raw slugs in alphabetical order. The caller holds w.mu.
+// flyOrgSlugs returns the raw slugs in alphabetical order. The caller holds w.mu.
 func (w *World) flyOrgSlugs() []string { return slices.Sorted(maps.Keys(w.flyOrgs)) }

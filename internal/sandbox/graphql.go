@@ -20,7 +20,7 @@ import (
 var flySchemaText string
 
 // flySchema is the part of Fly's schema that the sandbox serves. It has no
-// directives and no introspection, so that a query with them is refused.
+// directives and no introspection, so queries with them are refused.
 var flySchema = sync.OnceValue(func() *ast.Schema {
 	schema := gqlparser.MustLoadSchema(&ast.Source{Name: "fly.graphql", Input: flySchemaText})
 	schema.Directives = nil
@@ -30,25 +30,26 @@ var flySchema = sync.OnceValue(func() *ast.Schema {
 	return schema
 })
 
-// Bounds of a query, far above those of any client of Fly's.
+// Bounds of a query, far above what real clients need.
 const (
 	maxQueryTokens = 2000
-	// maxSelections counts each selection as often as fragments and lists repeat it.
+	// maxSelections counts each selection as often as fragments and lists repeat
+	// it.
 	maxSelections  = 100_000
 	maxQueryErrors = 20
 )
 
-// A graphQLQuery is a valid query while it is answered.
+// A graphQLQuery is a valid query in progress.
 type graphQLQuery struct {
 	operation *ast.OperationDefinition
 	variables map[string]any
-	// given are the variables as they came.
+	// given are the variables as received.
 	given    map[string]any
 	selected int // selections so far
 	errs     gqlerror.List
 }
 
-// readQuery reads and validates a request of GraphQL over HTTP.
+// readQuery reads and validates a GraphQL request.
 func readQuery(body []byte) (*graphQLQuery, gqlerror.List) {
 	var request struct {
 		Query         string         `json:"query"`
@@ -84,7 +85,7 @@ func graphQLErrors(err error) gqlerror.List {
 	return gqlerror.List{gqlerror.Wrap(err)}
 }
 
-// rootFields names what a query asks for, under whatever alias.
+// rootFields returns the names of a query's root fields, without aliases.
 func (q *graphQLQuery) rootFields() []string {
 	var names []string
 	for _, field := range q.fields(q.operation.SelectionSet) {
@@ -93,9 +94,9 @@ func (q *graphQLQuery) rootFields() []string {
 	return names
 }
 
-// fields are those of a selection set, with those of its fragments. Fields of one
-// alias become one; that they can is part of validation, as is that the types of
-// fragments fit.
+// fields returns the fields of a selection set and its fragments. It merges fields
+// with the same alias; validation has checked that they can be merged and that the
+// fragments' types fit.
 func (q *graphQLQuery) fields(set ast.SelectionSet) []*ast.Field {
 	var fields []*ast.Field
 	index := map[string]int{}
@@ -126,8 +127,7 @@ func (q *graphQLQuery) fields(set ast.SelectionSet) []*ast.Field {
 	return fields
 }
 
-// answer is what a query is answered with; resolve gives the value of a root
-// field, or why there is none.
+// answer executes a query; resolve returns the value of a root field.
 func (q *graphQLQuery) answer(resolve func(*ast.Field, map[string]any) (any, error)) map[string]any {
 	data := q.object(nil, "Queries", q.operation.SelectionSet, func(field *ast.Field) any {
 		arguments, err := q.arguments(field)
@@ -149,7 +149,7 @@ func (q *graphQLQuery) answer(resolve func(*ast.Field, map[string]any) (any, err
 	return map[string]any{"data": data}
 }
 
-// graphQLRefusal answers a query of which nothing is answered.
+// graphQLRefusal is the response to a query that is not executed.
 func graphQLRefusal(errs ...*gqlerror.Error) map[string]any {
 	return map[string]any{"data": nil, "errors": errs}
 }
@@ -166,8 +166,8 @@ func (q *graphQLQuery) arguments(field *ast.Field) (map[string]any, error) {
 	return values, nil
 }
 
-// object is what was selected of an object. It is nil where a field that cannot
-// be null failed (https://spec.graphql.org/October2021/#sec-Handling-Field-Errors).
+// object returns the selected fields of an object; nil if a field that cannot be
+// null failed (https://spec.graphql.org/October2021/#sec-Handling-Field-Errors).
 func (q *graphQLQuery) object(path ast.Path, typ string, set ast.SelectionSet, get func(*ast.Field) any) any {
 	object, failed := map[string]any{}, false
 	for _, field := range q.fields(set) {
@@ -185,8 +185,8 @@ func (q *graphQLQuery) object(path ast.Path, typ string, set ast.SelectionSet, g
 	return object
 }
 
-// value is what was selected of a field's value, which is an object, a list of
-// objects, a scalar, or the error that the field failed with.
+// value returns the selected part of a field's value, which is an object, a list of
+// objects, a scalar, or the field's error.
 func (q *graphQLQuery) value(path ast.Path, field *ast.Field, value any) any {
 	typ := field.Definition.Type.Name()
 	switch v := value.(type) {
@@ -205,7 +205,7 @@ func (q *graphQLQuery) value(path ast.Path, field *ast.Field, value any) any {
 	return value
 }
 
-// fieldOf gives the fields of an object.
+// fieldOf returns the fields of an object.
 func fieldOf(object map[string]any) func(*ast.Field) any {
 	return func(field *ast.Field) any { return object[field.Name] }
 }

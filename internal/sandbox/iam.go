@@ -1,7 +1,6 @@
 package sandbox
 
-// iamHandler returns the handler of an action of IAM, nil for one that the
-// sandbox does not know.
+// iamHandler returns the handler of an IAM action, nil if unknown.
 func iamHandler(action string) handler {
 	switch action {
 	case "CreateOpenIDConnectProvider":

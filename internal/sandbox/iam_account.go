@@ -61,7 +61,7 @@ func getAccountAuthorizationDetails(r *request) ([]element, *apiError) {
 	}
 	wanted := func(kind string) bool { return len(filter) == 0 || slices.Contains(filter, kind) }
 
-	// One list of both kinds, so that a page may end between or within them.
+	// One list of both kinds, so that a page can end between or within them.
 	type entry struct {
 		key    string
 		role   *role

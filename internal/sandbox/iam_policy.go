@@ -15,7 +15,7 @@ const (
 	maxPolicySize = 6144
 )
 
-// policy is a managed policy, the account's or AWS's own.
+// policy is a managed policy, the account's or AWS's.
 type policy struct {
 	name, path, id, arn string
 	version             string
@@ -26,7 +26,7 @@ type policy struct {
 	aws                 bool
 }
 
-// attachable says whether the policy can be given to a role of the account.
+// attachable reports whether the policy can be attached to a role of the account.
 func (p *policy) attachable() bool { return !strings.HasPrefix(p.path, "/aws-service-role/") }
 
 //go:embed managed_policies.tsv
@@ -35,8 +35,8 @@ var managedPolicies string
 // awsPolicies holds the AWS-managed policies by path and name. A line of the
 // table is path, name, default version, creation, last update, for the short ones
 // the document, and the description, "" where it is not known. The description is
-// what GetPolicy answers, less blanks at the end, by AWS's Managed Policy Reference
-// Guide and by the records of github.com/cloudy-native/aws-managed-policies and
+// GetPolicy's without trailing blanks, from AWS's Managed Policy Reference Guide
+// and the records of github.com/cloudy-native/aws-managed-policies and
 // github.com/udondan/iam-floyd. The rest is as AWS published it in May 2026; the
 // IDs are made up.
 // https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html
@@ -53,7 +53,7 @@ var awsPolicies = sync.OnceValue(func() map[string]*policy {
 	return out
 })
 
-// policy returns the managed policy of that ARN, nil if there is none.
+// policy returns the managed policy with that ARN, nil if there is none.
 func (w *World) policy(arn string) *policy {
 	if resource, ok := strings.CutPrefix(arn, "arn:"+w.partition()+":iam::aws:policy"); ok {
 		if p := awsPolicies()[resource]; p != nil {
@@ -64,7 +64,7 @@ func (w *World) policy(arn string) *policy {
 	return w.policies[arn]
 }
 
-// in returns AWS's policy as it is in a partition.
+// in returns the AWS policy in a partition.
 func (p *policy) in(partition string) *policy {
 	q := *p
 	q.arn = "arn:" + partition + ":iam::aws:policy" + p.path + p.name
@@ -107,8 +107,8 @@ func createPolicy(r *request) ([]element, *apiError) {
 	return []element{elem("Policy", w.policyElements(p, true)...)}, nil
 }
 
-// policyElements is a managed policy as the API returns it. ListPolicies leaves
-// out description and tags.
+// policyElements is a managed policy as the API returns it. ListPolicies leaves out
+// the description and the tags.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListPolicies.html
 func (w *World) policyElements(p *policy, whole bool) []element {
 	attached, bounded := w.usage(p.arn)
@@ -133,7 +133,8 @@ func (w *World) policyElements(p *policy, whole bool) []element {
 	return out
 }
 
-// usage returns the roles that have the policy attached and those that it bounds.
+// usage returns the roles that have the policy attached and those that have it as
+// their boundary.
 func (w *World) usage(arn string) (attached, bounded []*role) {
 	for _, ro := range w.roles {
 		if slices.Contains(ro.attached, arn) {
@@ -190,8 +191,8 @@ func versionElements(p *policy) []element {
 	}
 }
 
-// notInSandbox is the answer where AWS has something that the sandbox lacks. It
-// is not an answer of AWS's, so that nobody takes it for one.
+// notInSandbox is the error for something that AWS has and the sandbox lacks. Its
+// code is not AWS's, so that it is not mistaken for an AWS error.
 func notInSandbox(what string) *apiError {
 	return refuse(http.StatusNotImplemented, "NotInSandbox", "The sandbox does not have %s.", what)
 }

@@ -19,7 +19,7 @@ const (
 // provider is an OIDC identity provider of the account.
 type provider struct {
 	arn         string
-	url         string // without its scheme, as IAM keeps it
+	url         string // without its scheme, as in IAM
 	clientIDs   []string
 	thumbprints []string
 	tags        []tag
@@ -61,7 +61,7 @@ func createProvider(r *request) ([]element, *apiError) {
 		return nil, limitExceeded("Cannot exceed quota for OpenIdConnectProvidersPerAccount: %d", maxProviders)
 	}
 	if len(p.thumbprints) == 0 {
-		// IAM takes that of the certificate that it finds at the URL.
+		// IAM gets it from the certificate at the URL.
 		host, _, _ := strings.Cut(p.url, "/")
 		p.thumbprints = []string{hexSum([]byte(host))[:40]}
 	}
@@ -69,7 +69,7 @@ func createProvider(r *request) ([]element, *apiError) {
 	return []element{text("OpenIDConnectProviderArn", p.arn), tagList(p.tags)}, nil
 }
 
-// checkProviderURL holds the rules of
+// checkProviderURL checks the rules of
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateOpenIDConnectProvider.html:
 // https, a host name without a port, perhaps a path, no query.
 func checkProviderURL(address string) *apiError {
@@ -89,7 +89,7 @@ func checkProviderURL(address string) *apiError {
 	return nil
 }
 
-// isHost says whether host is an IP address or a host name (RFC 1123).
+// isHost reports whether host is an IP address or a host name (RFC 1123).
 func isHost(host string) bool {
 	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
 		return true
@@ -105,8 +105,8 @@ func isHost(host string) bool {
 	return len(host) <= 253
 }
 
-// thumbprints returns ThumbprintList in lower case, as IAM keeps it. IAM checks
-// the length and not the alphabet.
+// thumbprints returns ThumbprintList in lower case, as IAM keeps it. IAM checks the
+// length but not the characters.
 func (r *request) thumbprints() []string {
 	list := r.list("ThumbprintList")
 	if len(list) > maxThumbprints {
@@ -122,7 +122,7 @@ func (r *request) thumbprints() []string {
 }
 
 // provider returns the provider that OpenIDConnectProviderArn names, after all
-// the parameters were read.
+// parameters were read.
 func (r *request) provider() (*provider, *apiError) {
 	arn := r.required("OpenIDConnectProviderArn", 20, 2048)
 	if err := r.invalid(); err != nil {
@@ -173,7 +173,7 @@ func deleteProvider(r *request) ([]element, *apiError) {
 	p, err := r.provider()
 	if err != nil {
 		if err.code == "NoSuchEntity" {
-			// The API reference calls the action idempotent; IAM answers this.
+			// The API reference calls the action idempotent, but IAM returns this.
 			return nil, noSuchEntity("OpenId connect Provider %s cannot be found.", r.form.Get("OpenIDConnectProviderArn"))
 		}
 		return nil, err

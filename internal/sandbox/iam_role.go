@@ -16,7 +16,7 @@ type role struct {
 	description         string
 	created             time.Time
 	maxSession          int    // seconds
-	document            string // the trust policy as it was given
+	document            string // the trust policy as sent
 	trust               *trustpolicy.Policy
 	trustChanged        time.Time
 	boundary            string // ARN of the permissions boundary; "" is none
@@ -26,8 +26,7 @@ type role struct {
 	inline              map[string]string // documents by policy name
 }
 
-// addServiceLinkedRoles gives the account the roles that AWS itself puts into
-// every new one.
+// addServiceLinkedRoles adds the service-linked roles of a new account.
 func (w *World) addServiceLinkedRoles() {
 	for _, service := range []string{"Support", "TrustedAdvisor"} {
 		host := strings.ToLower(service) + ".amazonaws.com"
@@ -45,7 +44,7 @@ func (w *World) addServiceLinkedRoles() {
 	}
 }
 
-// role returns the role that RoleName names, after all the parameters were read.
+// role returns the role that RoleName names, after all parameters were read.
 func (r *request) role() (*role, *apiError) {
 	name := r.roleName()
 	if err := r.invalid(); err != nil {
@@ -58,7 +57,7 @@ func (r *request) role() (*role, *apiError) {
 	return ro, nil
 }
 
-// roleToChange is role for the actions that change it: not one of AWS's own.
+// roleToChange is role for actions that change it: it refuses service-linked roles.
 func (r *request) roleToChange() (*role, *apiError) {
 	ro, err := r.role()
 	if err == nil && strings.HasPrefix(ro.path, "/aws-service-role/") {
@@ -108,7 +107,7 @@ func createRole(r *request) ([]element, *apiError) {
 	return []element{elem("Role", ro.elements(true)...)}, nil
 }
 
-// setTrust gives the role the trust policy, if IAM would take it.
+// setTrust sets the role's trust policy, if IAM would accept it.
 func (w *World) setTrust(ro *role, doc string, now time.Time) *apiError {
 	trust, err := w.checkTrust(doc)
 	if err != nil {
@@ -152,7 +151,7 @@ func (ro *role) boundaryAndTags() []element {
 	return out
 }
 
-// use is when the role was assumed last. AWS is up to four hours late with it.
+// use is when the role was last assumed.
 func (ro *role) use(w *World) element {
 	if ro.lastUsed.IsZero() {
 		return elem("RoleLastUsed")
@@ -250,8 +249,8 @@ func listRoleTags(r *request) ([]element, *apiError) {
 	return tagPage(r, ro.tags)
 }
 
-// listInstanceProfilesForRole answers those who look for instance profiles before
-// they delete a role. There are none.
+// listInstanceProfilesForRole returns an empty list, for clients that check before
+// they delete a role.
 func listInstanceProfilesForRole(r *request) ([]element, *apiError) {
 	if _, err := r.role(); err != nil {
 		return nil, err
@@ -284,7 +283,7 @@ func deleteBoundary(r *request) ([]element, *apiError) {
 	return nil, nil
 }
 
-// checkBoundary says whether a managed policy can be a permissions boundary.
+// checkBoundary checks that a managed policy can be a permissions boundary.
 func (w *World) checkBoundary(arn string) *apiError {
 	p := w.policy(arn)
 	switch {

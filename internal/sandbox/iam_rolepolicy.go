@@ -12,7 +12,7 @@ import (
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html.
 const (
 	maxAttached   = 10
-	maxInlineSize = 10240 // of all the inline policies of a role
+	maxInlineSize = 10240 // total of a role's inline policies
 )
 
 // policyARN returns the required parameter PolicyArn.
@@ -107,8 +107,8 @@ func putRolePolicy(r *request) ([]element, *apiError) {
 	return nil, nil
 }
 
-// compactSize is the number of characters of a JSON document without its
-// insignificant white space, which IAM does not count.
+// compactSize is the number of characters in a JSON document without insignificant
+// white space, as IAM counts it.
 func compactSize(doc string) int {
 	var b bytes.Buffer
 	if json.Compact(&b, []byte(doc)) != nil {
@@ -117,7 +117,8 @@ func compactSize(doc string) int {
 	return utf8.RuneCount(b.Bytes())
 }
 
-// inlinePolicy returns the role and its inline policy that PolicyName names.
+// inlinePolicy returns the role and the name of its inline policy that PolicyName
+// names.
 func (r *request) inlinePolicy(find func() (*role, *apiError)) (ro *role, name string, refusal *apiError) {
 	name = r.name("PolicyName", 128)
 	if ro, refusal = find(); refusal != nil {

@@ -12,9 +12,9 @@ import (
 	"github.com/fly-aws/fly-aws/internal/flyname"
 )
 
-// serveIssuer answers for https://oidc.fly.io: discovery and the keys of each
-// organization. The alias "personal" gets an answer as well, with an issuer that
-// no token has.
+// serveIssuer serves https://oidc.fly.io: discovery and the keys of each
+// organization. As on Fly, the alias "personal" has a discovery document too, for
+// an issuer that tokens do not have.
 func (s *Server) serveIssuer(rw http.ResponseWriter, r *http.Request) {
 	org, document, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	if org != flyname.Personal && !slices.Contains(s.world.orgs(), org) {
@@ -54,12 +54,12 @@ func (s *Server) serveIssuer(rw http.ResponseWriter, r *http.Request) {
 func writeJSON(rw http.ResponseWriter, status int, v any) {
 	rw.Header().Set("Content-Type", "application/json")
 	rw.WriteHeader(status)
-	_ = json.NewEncoder(rw).Encode(v) // a client that went away misses it
+	_ = json.NewEncoder(rw).Encode(v) // the client may have disconnected
 }
 
-// IssuerTransport returns a transport that takes requests for
-// https://oidc.fly.io to the sandbox's issuer and refuses all others, for a
-// client that verifies tokens as in real life. Close its idle connections with
+// IssuerTransport returns a transport that sends requests for https://oidc.fly.io
+// to the sandbox's issuer and refuses all others, so that a client can verify
+// tokens with the real URLs. Close its idle connections with
 // http.Client.CloseIdleConnections.
 func (s *Server) IssuerTransport() http.RoundTripper {
 	return &issuerTransport{endpoint: s.IssuerEndpoint, base: &http.Transport{MaxIdleConnsPerHost: 2}}
@@ -70,7 +70,7 @@ type issuerTransport struct {
 	base     *http.Transport
 }
 
-// RoundTrip sends a request for the issuer to the sandbox.
+// RoundTrip implements http.RoundTripper.
 func (t *issuerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	to, err := url.Parse(t.endpoint)
 	if err != nil {

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// page cuts the page that the request asks for out of items. key gives an
-// item's place; it is unique. The marker holds the last key of the page before,
-// so that a list that changes between two pages loses nothing. The elements to
-// add to the answer are IsTruncated and, if there is more, Marker.
+// page returns the requested page of items, which are sorted by their unique key.
+// The marker is the last key of the previous page, so that changes between two
+// pages do not hide items. The elements for the response are IsTruncated and, if
+// there is more, Marker.
 //
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html:
 // MaxItems is 1 to 1000 and 100 by default, and fewer may be returned.

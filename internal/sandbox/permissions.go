@@ -8,7 +8,7 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// checkPermissions says whether IAM would take doc as an identity-based policy.
+// checkPermissions checks that IAM would accept doc as an identity-based policy.
 // The grammar is
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html.
 func (w *World) checkPermissions(doc string) *apiError {

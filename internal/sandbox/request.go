@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// apiError is a refusal as AWS words it.
+// apiError is an error response of AWS.
 type apiError struct {
 	status        int
 	code, message string
@@ -48,9 +48,8 @@ func deleteConflict(format string, args ...any) *apiError {
 	return refuse(http.StatusConflict, "DeleteConflict", format, args...)
 }
 
-// request is one AWS call while it is answered. Its readers collect what is
-// wrong with the parameters, as AWS reports all of it at once; invalid returns
-// that.
+// request is one AWS call in progress. Its readers collect problems with the
+// parameters, because AWS reports them together; see invalid.
 type request struct {
 	world   *World
 	server  *Server
@@ -65,7 +64,7 @@ type request struct {
 	charset  *apiError // reported after the problems
 }
 
-// caller is who signed a request.
+// caller is the principal that signed a request.
 type caller struct {
 	arn, userID string
 	session     *session // nil for the sandbox's user
@@ -78,12 +77,12 @@ func (r *request) problem(name, constraint string, args ...any) {
 	r.problems = append(r.problems, fmt.Sprintf("Value at '%s' failed to satisfy constraint: %s", name, fmt.Sprintf(constraint, args...)))
 }
 
-// valueProblem is a problem that AWS reports with the value.
+// valueProblem records a problem that AWS reports with the value.
 func (r *request) valueProblem(name, value, constraint string, args ...any) {
 	r.problems = append(r.problems, fmt.Sprintf("Value '%s' at '%s' failed to satisfy constraint: %s", value, name, fmt.Sprintf(constraint, args...)))
 }
 
-// invalid is the refusal of the parameters read so far, nil if all are right.
+// invalid returns the error for the parameters read so far, nil if all are valid.
 func (r *request) invalid() *apiError {
 	switch n := len(r.problems); {
 	case n == 1:
@@ -94,14 +93,15 @@ func (r *request) invalid() *apiError {
 	return r.charset
 }
 
-// notAllowed keeps the first refusal that is about the characters of a value.
+// notAllowed records the first error about the characters of a value.
 func (r *request) notAllowed(err *apiError) {
 	if r.charset == nil {
 		r.charset = err
 	}
 }
 
-// length reports a value whose number of characters is not within least and most.
+// length records a problem if the number of characters is not between least and
+// most.
 func (r *request) length(name, value string, least, most int) {
 	switch n := utf8.RuneCountInString(value); {
 	case n < least:
@@ -174,8 +174,9 @@ func (r *request) list(name string) []string {
 	}
 }
 
-// name returns a required parameter that names an IAM entity: letters, digits
-// and _+=,.@- (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html).
+// name returns a required parameter that is the name of an IAM entity: letters,
+// digits and _+=,.@-
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html).
 func (r *request) name(param string, most int) string {
 	value := r.required(param, 1, most)
 	if !onlyName(value) {
@@ -186,7 +187,7 @@ func (r *request) name(param string, most int) string {
 
 func (r *request) roleName() string { return r.name("RoleName", 64) }
 
-// onlyName says whether s holds nothing but the characters of an IAM name.
+// onlyName reports whether s has only characters of an IAM name.
 func onlyName(s string) bool {
 	for i := range len(s) {
 		c := s[i]
@@ -223,7 +224,7 @@ func (r *request) pathPrefix() string {
 	return value
 }
 
-// printable says whether s is visible ASCII without blanks.
+// printable reports whether s is visible ASCII without blanks.
 func printable(s string) bool {
 	for i := range len(s) {
 		if s[i] < 0x21 || s[i] > 0x7e {
@@ -246,8 +247,8 @@ func (r *request) description() string {
 	return value
 }
 
-// policyDocument returns a required parameter that holds a policy: 1 to 131072
-// characters of Latin-1.
+// policyDocument returns a required parameter with a policy: 1 to 131072 characters
+// of Latin-1.
 func (r *request) policyDocument(name string) string {
 	value := r.required(name, 1, 131072)
 	for _, c := range value {
@@ -259,7 +260,7 @@ func (r *request) policyDocument(name string) string {
 	return value
 }
 
-// denied is IAM's refusal of a caller whose policies do not allow the action.
+// denied is IAM's error for a caller whose policies do not allow the action.
 func (r *request) denied() *apiError {
 	if r.action == "AssumeRoleWithWebIdentity" {
 		return notAuthorized()
@@ -270,7 +271,7 @@ func (r *request) denied() *apiError {
 		r.caller.arn, action, r.resource(), action)
 }
 
-// resource is the ARN that the action is about, as AccessDenied names it.
+// resource is the resource of the action, as AccessDenied names it.
 func (r *request) resource() string {
 	w := r.world
 	switch {

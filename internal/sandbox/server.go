@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Server is a World on the wire.
+// Server serves a World.
 type Server struct {
 	// AWSEndpoint is the URL of IAM and STS.
 	AWSEndpoint string
@@ -23,7 +23,7 @@ type Server struct {
 	FlyEndpoint string
 	// IssuerEndpoint is the URL that stands for https://oidc.fly.io.
 	IssuerEndpoint string
-	// SocketPath is the unix socket that stands for /.fly/api.
+	// SocketPath is the Unix socket that stands for /.fly/api.
 	SocketPath string
 
 	world   *World
@@ -39,8 +39,8 @@ type Server struct {
 	machine *machine // nil: the first of the World
 }
 
-// Start puts the World on the wire: three listeners on 127.0.0.1 and a unix
-// socket in a new temporary folder. The error says which of them failed.
+// Start serves the World with three listeners on 127.0.0.1 and a Unix socket in a
+// new temporary folder. The error says which of them failed.
 func (w *World) Start() (_ *Server, err error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Server{world: w, cancel: cancel}
@@ -68,7 +68,7 @@ func (w *World) Start() (_ *Server, err error) {
 	}
 	s.prepare(ctx, socket, s.serveMachine)
 	s.issuer = &http.Client{Transport: s.IssuerTransport(), Timeout: 5 * time.Second}
-	for i, server := range s.servers { // only now: the handlers read what was set above
+	for i, server := range s.servers { // last: the handlers read the fields set above
 		s.serving.Go(func() { _ = server.Serve(s.listeners[i]) }) // ends with ErrServerClosed
 	}
 	return s, nil
@@ -98,8 +98,8 @@ func (s *Server) prepare(ctx context.Context, l net.Listener, h http.HandlerFunc
 	s.listeners = append(s.listeners, l)
 }
 
-// Close stops the server, breaks what is under way and removes the socket. The
-// World stays as it is and can be started again.
+// Close stops the server, breaks calls in progress and removes the socket. The
+// World is unchanged and can be started again.
 func (s *Server) Close() error {
 	s.cancel()
 	var errs []error
@@ -120,22 +120,22 @@ func (s *Server) Close() error {
 // loopback are the hosts of all endpoints, as NO_PROXY lists them.
 const loopback = "127.0.0.1,localhost"
 
-// Env returns what a child process needs to work in the sandbox and nowhere
-// else, as NAME=value. Variables that could lead it elsewhere or keep it from
-// starting are empty, which the AWS SDK for Go takes for unset; the AWS CLI wants
-// AWS_PROFILE and AWS_DEFAULT_PROFILE removed.
+// Env returns the environment that makes a child process use the sandbox only, as
+// NAME=value. Variables that could select another endpoint or break the child are
+// empty, which the AWS SDK for Go treats as unset; for the AWS CLI, remove
+// AWS_PROFILE and AWS_DEFAULT_PROFILE.
 //
-// NO_PROXY and no_proxy take the place of what the child may have: add that, if
-// it is to reach other hosts past a proxy.
+// NO_PROXY and no_proxy replace the child's values: append those if it must reach
+// other hosts without a proxy.
 func (s *Server) Env() []string {
 	return []string{
 		"AWS_ENDPOINT_URL=" + s.AWSEndpoint,
 		"AWS_ENDPOINT_URL_IAM=",
 		"AWS_ENDPOINT_URL_STS=",
 		"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=",
-		"AWS_USE_FIPS_ENDPOINT=", // the SDK for Go refuses these two beside an endpoint
+		"AWS_USE_FIPS_ENDPOINT=", // the SDK for Go refuses these two with an endpoint
 		"AWS_USE_DUALSTACK_ENDPOINT=",
-		"AWS_CA_BUNDLE=", // a file that is absent is an error
+		"AWS_CA_BUNDLE=", // a missing file is an error
 		"AWS_ACCESS_KEY_ID=" + AccessKeyID,
 		"AWS_SECRET_ACCESS_KEY=" + SecretAccessKey,
 		"AWS_SESSION_TOKEN=",
@@ -165,9 +165,8 @@ func (s *Server) Env() []string {
 	}
 }
 
-// SetMachine makes the socket that of another machine, which AddMachine must
-// have been called for. Until it is called, it is that of the machine that was
-// added first.
+// SetMachine sets the machine behind the socket, which must have been added with
+// AddMachine. The default is the first one added.
 func (s *Server) SetMachine(org, app, name string) error {
 	m := machine{org, app, name}
 	s.world.mu.Lock()
@@ -182,7 +181,7 @@ func (s *Server) SetMachine(org, app, name string) error {
 	return nil
 }
 
-// currentMachine returns the machine whose socket it is.
+// currentMachine returns the machine behind the socket.
 func (s *Server) currentMachine() (machine, bool) {
 	s.mu.Lock()
 	m := s.machine

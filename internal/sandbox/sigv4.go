@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// session is what STS gave out for an assumed role.
+// session is a session of an assumed role.
 type session struct {
 	secret, token string
 	arn, userID   string
@@ -65,8 +65,8 @@ func signatureMismatch(message string) *apiError {
 	return &apiError{http.StatusForbidden, "SignatureDoesNotMatch", message}
 }
 
-// authenticate finds out who signed the request with its body, and whether the
-// signature is right.
+// authenticate returns the principal that signed the request, after checking the
+// signature.
 func (w *World) authenticate(r *http.Request, body []byte, service string) (caller, *apiError) {
 	sig, refusal := parseSignature(r.Header.Get("Authorization"))
 	if refusal != nil {
@@ -111,7 +111,7 @@ func invalidToken() *apiError {
 	return refuse(http.StatusForbidden, "InvalidClientTokenId", "The security token included in the request is invalid.")
 }
 
-// sum calculates the signature of a request.
+// sum computes the signature of a request.
 func (s *signature) sum(r *http.Request, body []byte, stamp, secret string) string {
 	var b strings.Builder
 	b.WriteString(r.Method + "\n" + r.URL.EscapedPath() + "\n" + canonicalQuery(r.URL.Query()) + "\n")

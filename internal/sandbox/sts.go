@@ -8,8 +8,7 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// stsHandler returns the handler of an action of STS, nil for one that the
-// sandbox does not know.
+// stsHandler returns the handler of an STS action, nil if unknown.
 func stsHandler(action string) handler {
 	switch action {
 	case "GetCallerIdentity":
@@ -35,7 +34,7 @@ func notAuthorized() *apiError {
 // assumeRoleWithWebIdentity checks the request, then the token against the
 // account's providers and the issuer's keys, then the role's trust policy:
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html.
-// It runs without the World's lock, as it fetches keys over HTTP.
+// It runs without the World's lock, because it fetches keys over HTTP.
 func assumeRoleWithWebIdentity(r *request) ([]element, *apiError) {
 	w := r.world
 	roleARN := r.required("RoleArn", 20, 2048)
@@ -93,7 +92,7 @@ func assumeRoleWithWebIdentity(r *request) ([]element, *apiError) {
 	}, nil
 }
 
-// parseRoleARN returns account and name of a role's ARN.
+// parseRoleARN returns the account and the name in a role's ARN.
 func (w *World) parseRoleARN(arn string) (account, name string, ok bool) {
 	f := strings.SplitN(arn, ":", 6)
 	if len(f) != 6 || f[0] != "arn" || f[1] != w.partition() || f[2] != "iam" || f[3] != "" || !isAccount(f[4]) || !strings.HasPrefix(f[5], "role/") {
@@ -103,8 +102,8 @@ func (w *World) parseRoleARN(arn string) (account, name string, ok bool) {
 	return f[4], name, name != ""
 }
 
-// trusts says whether the role may be assumed with the token now. The caller
-// holds w.mu.
+// trusts reports whether the trust policy allows the token to assume the role now.
+// The caller holds w.mu.
 func (w *World) trusts(ro *role, t *webIdentity, sessionName string, r *request) bool {
 	if ro.trust == nil || r.now.Before(ro.trustChanged.Add(w.Propagation)) {
 		return false
@@ -114,7 +113,7 @@ func (w *World) trusts(ro *role, t *webIdentity, sessionName string, r *request)
 		t.path + ":aud":         {t.audience},
 		t.path + ":sub":         {t.subject},
 		"aws:FederatedProvider": {t.provider},
-		"aws:SecureTransport":   {"true"}, // AWS's own endpoints speak nothing else
+		"aws:SecureTransport":   {"true"}, // AWS's endpoints use TLS
 		"aws:SourceIp":          {host},
 		"aws:CurrentTime":       {r.now.Format(time.RFC3339)},
 		"sts:RoleSessionName":   {sessionName},
@@ -129,7 +128,7 @@ func (w *World) trusts(ro *role, t *webIdentity, sessionName string, r *request)
 	}
 	for _, action := range actions {
 		d := ro.trust.Evaluate(trustpolicy.AssumeRequest{Action: action, Federated: t.provider, Context: keys})
-		if d.Decision != trustpolicy.Allowed { // undecided is no
+		if d.Decision != trustpolicy.Allowed { // undecided counts as denied
 			return false
 		}
 	}

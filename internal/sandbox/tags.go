@@ -12,8 +12,8 @@ const maxTags = 50
 // tag is one tag of an IAM resource.
 type tag struct{ key, value string }
 
-// tags returns the tags of a request, in its order. fold says that keys which
-// differ only in case are the same, as on roles; on other resources they are not
+// tags returns the tags of a request, in order. With fold, keys that differ only in
+// case are equal, as on roles but not on other resources
 // (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html).
 func (r *request) tags(fold bool) []tag {
 	var out []tag
@@ -49,7 +49,7 @@ func (r *request) tags(fold bool) []tag {
 	return out
 }
 
-// tagKeys returns the keys of a request to remove tags.
+// tagKeys returns the tag keys of a request that removes tags.
 func (r *request) tagKeys() []string {
 	keys := r.list("TagKeys")
 	for i, key := range keys {
@@ -71,7 +71,7 @@ func (r *request) tagKey(at, key string) {
 	}
 }
 
-// onlyTag says whether s holds nothing but the characters of a tag.
+// onlyTag reports whether s has only characters of a tag.
 func onlyTag(s string) bool {
 	for _, c := range s {
 		if !unicode.In(c, unicode.L, unicode.Z, unicode.N) && !strings.ContainsRune("_.:/=+-@", c) {
@@ -81,8 +81,8 @@ func onlyTag(s string) bool {
 	return true
 }
 
-// mergeTags sets more on top of have. A key that is there already keeps its
-// place; with fold, whatever its case.
+// mergeTags adds more to have. An existing key keeps its place; with fold, keys are
+// compared ignoring case.
 func mergeTags(have, more []tag, fold bool) []tag {
 	out := append([]tag(nil), have...)
 next:
@@ -119,7 +119,7 @@ func tagList(tags []tag) element {
 	})
 }
 
-// setTags merges more into tags unless the quota forbids it.
+// setTags merges more into tags, within the quota.
 func setTags(tags *[]tag, more []tag, fold bool) *apiError {
 	merged := mergeTags(*tags, more, fold)
 	if len(merged) > maxTags {
@@ -129,7 +129,7 @@ func setTags(tags *[]tag, more []tag, fold bool) *apiError {
 	return nil
 }
 
-// tagPage is the answer of the actions that list tags.
+// tagPage is the response of the actions that list tags.
 func tagPage(r *request, tags []tag) ([]element, *apiError) {
 	items, more, err := page(r, tags, func(t tag) string { return t.key })
 	if err != nil {

@@ -19,9 +19,9 @@ import (
 // tokenLifetime is how long Fly's tokens are valid.
 const tokenLifetime = 600 * time.Second
 
-// A signing key takes long to make, so the process makes one for every World.
-// Each organization publishes it under a key ID of its own, so a token of one is
-// not good for another. The second key is published nowhere.
+// Signing keys are slow to generate, so all Worlds of the process share one. Each
+// organization publishes it under its own key ID, so that a token of one is not
+// valid for another. The second key is not published.
 var (
 	issuerKey      = sync.OnceValues(newKey)
 	unpublishedKey = sync.OnceValues(newKey)
@@ -32,31 +32,31 @@ func newKey() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 204
 // keyID is the key ID of an organization's key.
 func keyID(org string) string { return strings.ToLower(digest("key of " + org)[:32]) }
 
-// TokenRequest says what token to make.
+// TokenRequest describes a token to make.
 type TokenRequest struct {
-	// Org is the raw slug, App the app's and Machine the machine's name; AddMachine
+	// Org is the organization's raw slug, App and Machine are names; AddMachine
 	// must have been called with them.
 	Org, App, Machine string
 	// Audience is the claim aud; "" is Fly's default https://fly.io/<org>.
 	Audience string
-	// Lifetime is how long after World.Now the token expires; 0 is Fly's 600
-	// seconds, a negative one makes an expired token.
+	// Lifetime is the time from World.Now to the token's expiry; 0 is Fly's 600
+	// seconds, and a negative one makes an expired token.
 	Lifetime time.Duration
 	// PrincipalTags adds AWS session tags, as aws_principal_tags does in a request
 	// to the token endpoint. Their keys are invented, as Fly documents none:
 	// app_name, machine_name and org_name.
 	PrincipalTags bool
-	// Claims replace or add claims, to make tokens that Fly would not; a nil value
-	// removes one.
+	// Claims replaces or adds claims, for tokens that Fly would not make; a nil
+	// value removes one.
 	Claims map[string]any
 	// Unpublished signs with a key that the issuer does not publish, under the ID
-	// of the one that it does.
+	// of its published key.
 	Unpublished bool
 }
 
-// Mint makes a token of a machine, with all the claims of Fly's
-// (https://fly.io/docs/security/openid-connect/), signed with RS256 by the key
-// of the machine's organization.
+// Mint makes a token for a machine, with all of Fly's claims
+// (https://fly.io/docs/security/openid-connect/), signed with RS256 by the key of
+// the machine's organization.
 func (w *World) Mint(t TokenRequest) (string, error) {
 	w.mu.Lock()
 	known := slices.Contains(w.machines, machine{t.Org, t.App, t.Machine})
@@ -102,8 +102,8 @@ func (w *World) Mint(t TokenRequest) (string, error) {
 	return jws.CompactSerialize()
 }
 
-// claims are those of the nth token. IDs are made up from the names, so that
-// they stay the same from one token to the next.
+// claims returns the claims of the nth token. IDs derive from the names, so that
+// all tokens have the same ones.
 func (w *World) claims(t TokenRequest, n int) map[string]any {
 	now := w.now()
 	lifetime := t.Lifetime
@@ -144,17 +144,17 @@ func (w *World) claims(t TokenRequest, n int) map[string]any {
 	return claims
 }
 
-// tagsClaim holds the session tags of a token:
+// tagsClaim is the claim with the session tags of a token:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html.
 const tagsClaim = "https://aws.amazon.com/tags"
 
-// decimalID is a number of seven digits for a name, as text.
+// decimalID returns a number of seven digits for a name, as text.
 func decimalID(name string) string {
 	n, _ := strconv.ParseUint(hexSum([]byte(name))[:8], 16, 64) // eight hexadecimal digits
 	return strconv.FormatUint(1_000_000+n%9_000_000, 10)
 }
 
-// orgs returns the slugs of the organizations, each of which has an issuer.
+// orgs returns the slugs of the organizations that have an issuer.
 func (w *World) orgs() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -8,8 +8,8 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// statements returns the statements of a policy document, member by member, and
-// nil if it has not the shape of one.
+// statements returns the statements of a policy document as maps of their members;
+// nil if it is not a policy document.
 func statements(doc string) []map[string]json.RawMessage {
 	var policy map[string]json.RawMessage
 	if json.Unmarshal([]byte(doc), &policy) != nil {
@@ -26,7 +26,7 @@ func statements(doc string) []map[string]json.RawMessage {
 	return []map[string]json.RawMessage{one}
 }
 
-// stringList returns the values of a member that is a string or a list of them.
+// stringList returns the values of a member that is a string or a list of strings.
 func stringList(raw json.RawMessage) []string {
 	var list []string
 	if json.Unmarshal(raw, &list) == nil {
@@ -48,12 +48,12 @@ func sidOf(statement map[string]json.RawMessage) string {
 	return sid
 }
 
-// has says whether a statement has one of the members.
+// has reports whether a statement has one of the members.
 func has(statement map[string]json.RawMessage, names ...string) bool {
 	return slices.ContainsFunc(names, func(name string) bool { _, ok := statement[name]; return ok })
 }
 
-// checkTrust says whether IAM would take doc as a role's trust policy.
+// checkTrust checks that IAM would accept doc as a role's trust policy.
 func (w *World) checkTrust(doc string) (*trustpolicy.Policy, *apiError) {
 	if !json.Valid([]byte(doc)) {
 		return nil, malformedPolicy("This policy contains invalid Json")
@@ -134,8 +134,8 @@ func (w *World) checkTrustStatement(st trustpolicy.Statement) *apiError {
 	return nil
 }
 
-// isAssumeAction says whether a trust policy may name the action: one of STS's
-// that give or describe a session, or a pattern over STS's.
+// isAssumeAction reports whether a trust policy may name the action: an STS action
+// that starts or describes a session, or a pattern of STS actions.
 func isAssumeAction(action string) bool {
 	name, ok := strings.CutPrefix(strings.ToLower(action), "sts:")
 	if !ok {
@@ -148,10 +148,10 @@ func isAssumeAction(action string) bool {
 	return strings.ContainsAny(name, "*?")
 }
 
-// isFederated says whether name can be a federated principal: the ARN of a SAML
+// isFederated reports whether name can be a federated principal: the ARN of a SAML
 // or OIDC provider, or one of the four identity providers that IAM knows by name
 // (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html).
-// IAM does not look whether the provider exists.
+// IAM does not check that the provider exists.
 func (w *World) isFederated(name string) bool {
 	switch name {
 	case "cognito-identity.amazonaws.com", "www.amazon.com", "graph.facebook.com", "accounts.google.com":
@@ -172,9 +172,9 @@ func (w *World) isFederated(name string) bool {
 	return ok && checkProviderURL("https://"+oidc) == nil
 }
 
-// isAWSPrincipal says whether name can be a principal of the kind AWS: an
-// account, a user, a role, a session or everybody. IAM knows whether users and
-// roles exist; the sandbox does for its own account.
+// isAWSPrincipal reports whether name can be an AWS principal: an account, a user,
+// a role, a session or everyone. IAM checks that users and roles exist; the sandbox
+// does so for its own account.
 func (w *World) isAWSPrincipal(name string) bool {
 	if name == "*" || isAccount(name) {
 		return true

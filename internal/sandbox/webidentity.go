@@ -14,10 +14,10 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 )
 
-// expiryGrace is how long after its expiry STS still takes a token.
+// expiryGrace is how long after its expiry STS still accepts a token.
 const expiryGrace = 5 * time.Minute
 
-// webIdentity is what a verified token says.
+// webIdentity is the content of a verified token.
 type webIdentity struct {
 	provider          string // ARN
 	path              string // of the provider, the prefix of its condition keys
@@ -25,8 +25,8 @@ type webIdentity struct {
 	tags              map[string][]string
 }
 
-// verifyToken checks a token as STS does: its form, the provider of its issuer,
-// the signature, the expiry, the claims that must be there, the audience.
+// verifyToken checks a token as STS does: its form, the issuer's provider, the
+// signature, the required claims, the expiry, the audience.
 func (r *request) verifyToken(raw, account string) (*webIdentity, *apiError) {
 	w := r.world
 	claims, err := decodeClaims(raw)
@@ -83,8 +83,7 @@ func (r *request) verifyToken(raw, account string) (*webIdentity, *apiError) {
 }
 
 // verifySignature fetches the issuer's keys by its discovery document and checks
-// the signature. The claims are left to verifyToken, which has AWS's words for
-// what may be wrong with them.
+// the signature. verifyToken checks the claims, with AWS's error messages.
 func (r *request) verifySignature(raw, issuer string) error {
 	ctx := oidc.ClientContext(r.http.Context(), r.server.issuer)
 	found, err := oidc.NewProvider(ctx, issuer)
@@ -101,14 +100,14 @@ func (r *request) verifySignature(raw, issuer string) error {
 	return err
 }
 
-// claims are a token's, by name.
+// claims are a token's claims by name.
 type claims map[string]any
 
 var errNotJWT = errors.New("not a JWT")
 
-// decodeClaims reads the claims of a token without a look at its signature. A
-// name that occurs twice, in whatever case, is refused: readers differ in which
-// one they take.
+// decodeClaims reads the claims of a token without checking its signature. It
+// refuses duplicate names, ignoring case, because parsers differ in which one they
+// use.
 func decodeClaims(raw string) (claims, error) {
 	parts := strings.Split(raw, ".")
 	if len(parts) != 3 {
@@ -150,7 +149,7 @@ func decodeClaims(raw string) (claims, error) {
 	return out, nil
 }
 
-// text returns a claim that is a string, or a list of a single one.
+// text returns a claim that is a string, or a list of one string.
 func (c claims) text(name string) string {
 	switch v := c[name].(type) {
 	case string:

@@ -10,9 +10,8 @@ import (
 	"time"
 )
 
-// The credentials of the sandbox's IAM user, which may do everything. They are
-// the pair that AWS's documentation uses as its example, so no scanner takes
-// them for a leak.
+// The credentials of the sandbox's IAM user, who may do everything. They are the
+// examples of AWS's documentation, which secret scanners know.
 const (
 	AccessKeyID     = "AKIAIOSFODNN7EXAMPLE"                     //nolint:gosec // the documentation's example
 	SecretAccessKey = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY" //nolint:gosec // the documentation's example
@@ -23,11 +22,11 @@ const (
 	userID   = "AIDAIOSFODNN7EXAMPLE"
 )
 
-// World is a pretend AWS account and Fly platform. Its zero value is ready to
-// use; the exported fields must not change after Start or Mint was called. Its
-// methods may be called from several goroutines.
+// World is a simulated AWS account and Fly platform. Its zero value is ready to
+// use; the exported fields must not change after Start or Mint was called. It is
+// safe for concurrent use.
 type World struct {
-	// Account is the account ID, twelve digits; "" is "123456789012".
+	// Account is the 12-digit account ID; "" is "123456789012".
 	Account string
 	// Partition is "aws", "aws-cn" or "aws-us-gov"; "" is "aws".
 	Partition string
@@ -35,14 +34,12 @@ type World struct {
 	Alias string
 	// Now is the clock of both AWS and Fly; nil is time.Now.
 	Now func() time.Time
-	// Fault, if set, is asked once for every AWS call that arrives, one call at a
-	// time and in their order.
+	// Fault, if set, is called once for every AWS call, one at a time and in order.
 	Fault func(Call) Fault
-	// FlyFault, if set, is asked in the same way for every call of Fly's API.
+	// FlyFault, if set, is called in the same way for calls of Fly's API.
 	FlyFault func(FlyCall) FlyFault
-	// Propagation is how long a new role or a changed trust policy cannot be
-	// assumed: STS answers AccessDenied meanwhile, as IAM's eventual consistency
-	// makes it do.
+	// Propagation is how long STS refuses a new role or a changed trust policy with
+	// AccessDenied, to simulate IAM's eventual consistency.
 	Propagation time.Duration
 	// TrustPolicyQuota is the size quota of a trust policy in characters without
 	// white space, 2048 to 8192 in AWS (L-C07B4B0D); 0 is 2048.
@@ -52,16 +49,16 @@ type World struct {
 	// is no cap.
 	PageLimit int
 	// PersonalOrg is the raw slug of the organization that Fly's tools call
-	// "personal"; "" is none. Tokens carry the raw slug, never the alias.
+	// "personal"; "" is none. Tokens carry the raw slug, not the alias.
 	PersonalOrg string
-	// FlyNullsData makes the whole data of a GraphQL answer null where one field of
-	// it failed.
+	// FlyNullsData makes the whole data of a GraphQL response null if one field
+	// failed.
 	FlyNullsData bool
 
 	faultMu sync.Mutex // held while Fault or FlyFault runs, so that it may call the World
 
 	mu        sync.Mutex
-	seq       int // of everything that needs an ID
+	seq       int // counter for IDs
 	calls     []Call
 	machines  []machine
 	ready     bool                 // the maps below are made and AWS's own roles exist
@@ -72,7 +69,7 @@ type World struct {
 	flyCalls  []FlyCall
 	flyOrgs   map[string]string  // names by raw slug
 	flyApps   map[string]*flyApp // by name
-	states    map[machine]string // those of machines that were given one
+	states    map[machine]string // states that were set
 }
 
 // machine is one Fly Machine.
@@ -80,8 +77,8 @@ type machine struct {
 	org, app, name string
 }
 
-// AddMachine makes a machine of that name exist in the app of the org. A second
-// call with the same names does nothing.
+// AddMachine adds a machine to the app of the org. A second call with the same
+// names does nothing.
 func (w *World) AddMachine(org, app, name string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -92,8 +89,8 @@ func (w *World) AddMachine(org, app, name string) {
 	w.addApp(org, app)
 }
 
-// Calls returns the AWS calls so far in the order of their arrival. The one that
-// is under way has no Code yet.
+// Calls returns the AWS calls so far, in order of arrival. A call in progress has
+// no Code yet.
 func (w *World) Calls() []Call {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -114,7 +111,7 @@ func (w *World) partition() string {
 	return w.Partition
 }
 
-// region is a region of the partition in which the sandbox's user works.
+// region is the region of the sandbox's user.
 func (w *World) region() string {
 	switch w.partition() {
 	case "aws-cn":
@@ -144,7 +141,7 @@ func (w *World) arn(resource string) string {
 	return "arn:" + w.partition() + ":iam::" + w.account() + ":" + resource
 }
 
-// prepare makes what the zero value lacks. The caller holds w.mu.
+// prepare initializes the zero value. The caller holds w.mu.
 func (w *World) prepare() {
 	if w.ready {
 		return
@@ -170,11 +167,11 @@ func (w *World) newID(prefix string) string {
 	return prefix + digest(fmt.Sprint(prefix, w.seq))[:n-len(prefix)]
 }
 
-// digest makes text into 52 upper-case letters and digits.
+// digest hashes text to 52 upper-case letters and digits.
 func digest(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return strings.TrimRight(base32.StdEncoding.EncodeToString(sum[:]), "=")
 }
 
-// requestID is the UUID of the nth request.
+// requestID returns the UUID of the nth request.
 func requestID(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012x", n) }

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// The namespaces of the answers.
+// The namespaces of the responses.
 const (
 	iamNamespace   = "https://iam.amazonaws.com/doc/2010-05-08/"
 	stsNamespace   = "https://sts.amazonaws.com/doc/2011-06-15/"
@@ -62,14 +62,14 @@ func texts(name string, items []string) element {
 
 func (e element) write(b *bytes.Buffer) {
 	b.WriteString("<" + e.name + ">")
-	_ = xml.EscapeText(b, []byte(e.text)) // replaces what XML cannot hold; a Buffer does not fail
+	_ = xml.EscapeText(b, []byte(e.text)) // replaces characters that XML does not allow; a Buffer does not fail
 	for _, c := range e.children {
 		c.write(b)
 	}
 	b.WriteString("</" + e.name + ">")
 }
 
-// envelope is a whole XML answer: the children in a root of the namespace.
+// envelope is a complete XML response: the children in a root of the namespace.
 func envelope(root, namespace string, children ...element) []byte {
 	var b bytes.Buffer
 	b.WriteString("<" + root + ` xmlns="` + namespace + `">`)
