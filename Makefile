@@ -1,10 +1,9 @@
-# Tools are run at the versions named here and nowhere else; the go command
-# builds them once and keeps the result in its cache.
+# The versions of the tools. The go command builds them once and caches the result.
 GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GORELEASER    := go run github.com/goreleaser/goreleaser/v2@v2.13.3
 GOVULNCHECK   := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-# The flags of goreleaser.yaml; a test compares the two.
+# The same flags as in goreleaser.yaml; a test compares them.
 VERSION = $(shell git describe --tags --always --dirty 2>/dev/null)
 COMMIT  = $(shell git rev-parse HEAD 2>/dev/null)
 DATE    = $(shell git log -1 --format=%cI 2>/dev/null)
@@ -18,7 +17,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: ci
-ci: ## everything that a change has to pass, with timings
+ci: ## everything that a change must pass, with timings
 	@.ci/run
 
 .PHONY: build
@@ -26,32 +25,32 @@ build: ## build ./fly-aws for this machine
 	CGO_ENABLED=0 go build $(RELEASE) ./cmd/fly-aws
 
 .PHONY: test
-test: ## the tests, as the README names them
+test: ## run the tests
 	go test ./...
 
 .PHONY: pictures
-pictures: ## draw the pictures in docs/images anew, from what the program shows
+pictures: ## redraw the pictures in docs/images from the program's output
 	go test -count=1 -run '^TestPictures$$' ./cmd -update
 
 .PHONY: race
-race: ## the tests under the race detector, without the conformance tests
-	GORACE=atexit_sleep_ms=0 go test -race -short ./... # or each program run by a test sleeps a second at its end
+race: ## run the tests under the race detector, without the conformance tests
+	GORACE=atexit_sleep_ms=0 go test -race -short ./... # else each program that a test runs sleeps for a second on exit
 
 .PHONY: unprivileged
-unprivileged: ## the tests that root skips, as a user without rights
+unprivileged: ## run the tests that root skips, as an unprivileged user
 	@.ci/unprivileged
 
 .PHONY: arch
-arch: ## the layers of docs/architecture.md: who may import what
+arch: ## check the layers of docs/architecture.md
 	go test -count=1 ./internal/architecture
 	$(GOLANGCI_LINT) run --enable-only depguard ./...
 
 .PHONY: conformance
-conformance: ## drive the binary against moto and the AWS CLI; fails if they are missing
+conformance: ## test the binary with moto and the AWS CLI; fails if they are missing
 	FLY_AWS_CONFORMANCE=1 go test -count=1 ./internal/conformance
 
 .PHONY: lint
-lint: ## vet, formatting and linters
+lint: ## run vet, the formatter's check and the linters
 	go vet ./...
 	$(GOLANGCI_LINT) config verify
 	$(GOLANGCI_LINT) fmt --diff
@@ -62,7 +61,7 @@ fmt: ## format the tree
 	$(GOLANGCI_LINT) fmt
 
 .PHONY: mod
-mod: ## check that the modules are what go.sum says, and go.mod is tidy
+mod: ## check that the modules match go.sum and go.mod is tidy
 	go mod verify
 	go mod tidy -diff
 
@@ -87,5 +86,5 @@ release-check: ## check the release configuration and build every archive, publi
 comma := ,
 
 .PHONY: vuln
-vuln: ## look for known vulnerabilities; STRICT=1 fails for those of the standard library too
+vuln: ## check for known vulnerabilities; STRICT=1 also fails for the standard library
 	@.ci/vuln $(GOVULNCHECK)

@@ -1,7 +1,7 @@
-// Command findings reads the JSON of govulncheck from standard input and prints a
-// line for each vulnerability. It exits with 1 if there is one that a change to
-// this module can fix. Those in the standard library are fixed by building with a
-// newer Go: they are warnings that name the version, unless -strict is given.
+// Command findings reads govulncheck's JSON from standard input and prints the
+// vulnerabilities. It exits with 1 if a change to this module can fix one of them.
+// Those in the standard library are fixed by building with a newer Go: they are
+// warnings that name the version, unless -strict is given.
 package main
 
 import (
@@ -17,7 +17,7 @@ import (
 	"strings"
 )
 
-// A message is what is used of a govulncheck message, see
+// A message has the parts of a govulncheck message that are used, see
 // https://pkg.go.dev/golang.org/x/vuln/internal/govulncheck#Message.
 type message struct {
 	Config *struct {
@@ -35,7 +35,7 @@ type finding struct {
 	Trace        []struct{ Module, Version, Package, Function string }
 }
 
-// reach says how close the program gets to the vulnerable code.
+// reach says how much of the vulnerable code the program uses.
 func (f finding) reach() int {
 	switch at := f.Trace[0]; {
 	case at.Function != "":
@@ -60,7 +60,7 @@ func main() {
 	}
 }
 
-// report says whether there are findings that fail the run.
+// report prints the findings and reports whether any of them fails the run.
 func report(w io.Writer, r io.Reader, strict bool) (failed bool, err error) {
 	goVersion, summaries, findings := "", map[string]string{}, map[string]finding{}
 	for dec := json.NewDecoder(r); ; {
@@ -78,7 +78,8 @@ func report(w io.Writer, r io.Reader, strict bool) (failed bool, err error) {
 		case m.OSV != nil:
 			summaries[m.OSV.ID] = m.OSV.Summary
 		case m.Finding != nil:
-			// There are several for each vulnerability; the closest one counts.
+			// There can be several for one vulnerability; the farthest-reaching one
+			// counts.
 			key := m.Finding.OSV + " " + m.Finding.Trace[0].Module
 			if known, ok := findings[key]; !ok || m.Finding.reach() > known.reach() {
 				findings[key] = *m.Finding
@@ -95,7 +96,7 @@ func report(w io.Writer, r io.Reader, strict bool) (failed bool, err error) {
 		level, name, have, fixed := "error", f.Trace[0].Module, f.Trace[0].Version, f.FixedVersion
 		if name == "stdlib" {
 			if f.reach() == 0 {
-				continue // in a package that nothing here imports
+				continue // in a package that is not imported
 			}
 			name, have, fixed = "standard library", goVersion, strings.Replace(fixed, "v", "go", 1)
 			if version.Compare(fixed, needed) > 0 {

@@ -15,7 +15,7 @@ import (
 	"github.com/fly-aws/fly-aws/internal/sandbox"
 )
 
-// faultAt gives the fault to the first call of an action.
+// faultAt injects the fault into the first call of an action.
 func faultAt(action string, fault sandbox.Fault) func(sandbox.Call) sandbox.Fault {
 	done := false
 	return func(c sandbox.Call) sandbox.Fault {
@@ -32,7 +32,7 @@ func TestFaults(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		fault  sandbox.Fault
-		code   string // "" is a broken connection
+		code   string // "" for a broken connection
 		words  string
 		exists bool // the role, afterwards
 	}{
@@ -94,7 +94,7 @@ func TestHooksRunAroundTheEffect(t *testing.T) {
 	}
 }
 
-// A client that is killed before the effect does not undo it, as in real life.
+// A client that is killed does not stop its call, as with AWS.
 func TestHookThatKillsTheClient(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -103,14 +103,14 @@ func TestHookThatKillsTheClient(t *testing.T) {
 	s := start(t, &w)
 	c := iamClient(s)
 	if _, err := c.CreateRole(ctx, newRole("r", trustACME)); !errors.Is(err, context.Canceled) {
-		// The answer may have been on its way already.
+		// The response may already have been sent.
 		if err != nil {
 			t.Errorf("got %v", err)
 		}
 	}
 	done := func() bool { return w.Calls()[0].Status != 0 }
 	for deadline := time.Now().Add(5 * time.Second); !done() && time.Now().Before(deadline); {
-		// Any other call takes its time on the wire.
+		// Any other call takes time too.
 		if _, err := c.ListAccountAliases(context.Background(), &iam.ListAccountAliasesInput{}); err != nil {
 			t.Fatal(err)
 		}
@@ -134,7 +134,7 @@ func TestLatency(t *testing.T) {
 	}
 }
 
-// A long delay ends when the client goes away, and when the server closes.
+// A long delay ends when the client disconnects or the server closes.
 func TestLatencyEnds(t *testing.T) {
 	t.Parallel()
 	arrived := make(chan struct{}, 2)
@@ -163,11 +163,11 @@ func TestLatencyEnds(t *testing.T) {
 		t.Error(err)
 	}
 	if err := <-gone; err == nil {
-		t.Error("the call was answered")
+		t.Error("the call got a response")
 	}
 }
 
-// The SDK takes the sandbox's throttling for throttling.
+// The SDK recognizes the sandbox's throttling.
 func TestSDKRetriesThrottling(t *testing.T) {
 	t.Parallel()
 	w := sandbox.World{Fault: func(c sandbox.Call) sandbox.Fault {

@@ -1,11 +1,11 @@
 package sandbox
 
-// AnswerGraphQL answers a request of GraphQL without the network.
+// AnswerGraphQL executes a GraphQL request without the network.
 func (w *World) AnswerGraphQL(body []byte, authorization string) any {
 	q, errs := readQuery(body)
 	if len(errs) > 0 {
 		return graphQLRefusal(errs...)
 	}
-	q.rootFields() // as for every call
+	q.rootFields() // as every call does
 	return w.graphQL(q, authorization)
 }

@@ -28,7 +28,7 @@ func flyWorld() *sandbox.World {
 	return w
 }
 
-// flyCall makes one call and returns the status and the text of the answer.
+// flyCall makes one call and returns the status and the text of the response.
 func flyCall(t *testing.T, s *sandbox.Server, authorization, method, path, body string) (int, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, s.FlyEndpoint+path, strings.NewReader(body))
@@ -44,7 +44,7 @@ func flyCall(t *testing.T, s *sandbox.Server, authorization, method, path, body 
 	}
 	defer resp.Body.Close()
 	if resp.Header.Get("Fly-Request-Id") == "" {
-		t.Error("the answer has no fly-request-id")
+		t.Error("the response has no fly-request-id")
 	}
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
@@ -53,7 +53,7 @@ func flyCall(t *testing.T, s *sandbox.Server, authorization, method, path, body 
 	return resp.StatusCode, string(text)
 }
 
-// query asks GraphQL and returns the whole answer.
+// query sends a GraphQL query and returns the whole response.
 func query(t *testing.T, s *sandbox.Server, authorization, text string, variables map[string]any) string {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{"query": text, "variables": variables})
@@ -67,7 +67,7 @@ func query(t *testing.T, s *sandbox.Server, authorization, text string, variable
 	return answer
 }
 
-// sameJSON compares what texts of JSON mean.
+// sameJSON compares JSON texts by meaning.
 func sameJSON(t *testing.T, got, want string) {
 	t.Helper()
 	var g, w any
@@ -148,8 +148,8 @@ func TestGraphQL(t *testing.T) {
 	}
 }
 
-// What Fly's schema does not have, or takes otherwise, is an error of its own, and
-// so is what the sandbox would not act on.
+// A query that does not match Fly's schema, or that the sandbox does not support,
+// is an error.
 func TestGraphQLRefusals(t *testing.T) {
 	t.Parallel()
 	s := start(t, flyWorld())
@@ -206,12 +206,12 @@ func TestGraphQLRefusals(t *testing.T) {
 	}
 }
 
-// A query of a few kilobytes, whose fragments or fields multiply one another, does
-// not eat the machine.
+// A small query whose fragments or fields multiply each other does not use much
+// memory or time.
 func TestGraphQLBombs(t *testing.T) {
 	t.Parallel()
 	s := start(t, flyWorld())
-	// many writes a text n times with $ for the number.
+	// many repeats a text n times, replacing $ with the number.
 	many := func(n int, text string) string {
 		var b strings.Builder
 		for i := range n {
@@ -241,7 +241,7 @@ func TestGraphQLBombs(t *testing.T) {
 	}
 }
 
-// What fails below a field that cannot be null takes that field with it, and with
+// A failure in a field that cannot be null makes its parent null, and with
 // FlyNullsData everything.
 func TestGraphQLNulls(t *testing.T) {
 	t.Parallel()
@@ -337,7 +337,7 @@ func TestMachinesAPI(t *testing.T) {
 	}
 }
 
-// A list of apps comes in pages without gaps, also when it changes meanwhile.
+// Pages of apps have no gaps, even when the list changes in between.
 func TestAppPages(t *testing.T) {
 	t.Parallel()
 	w := &sandbox.World{PageLimit: 80}
@@ -391,7 +391,7 @@ func TestFlyFaults(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		fault  sandbox.FlyFault
-		status int // 0 is a broken connection
+		status int // 0 for a broken connection
 		words  string
 	}{
 		{"down", sandbox.FlyDown(), 503, "upstream"},
@@ -438,7 +438,7 @@ func TestFlyFaults(t *testing.T) {
 	}
 }
 
-// FuzzGraphQL holds that every request is answered, with data or errors.
+// FuzzGraphQL checks that every request gets a response, with data or errors.
 func FuzzGraphQL(f *testing.F) {
 	for _, text := range []string{
 		`{"query":"query($slug:String!){organization(slug:$slug){id slug rawSlug name type}}","variables":{"slug":"acme"}}`,

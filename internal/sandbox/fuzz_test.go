@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// A payload that passes is one that encoding/json reads alike, whatever the case
-// of the names.
+// An accepted payload is read in the same way by encoding/json, and its names
+// differ in more than case.
 func FuzzDecodeClaims(f *testing.F) {
 	for _, payload := range []string{
 		`{"iss":"https://oidc.fly.io/acme","exp":1,"aud":["a","b"]}`, `{"a":1,"A":2}`, `{"a":{"b":[]}}`, `{}`, `[]`, `{"a":1}x`, `{"a"`, ``, `{"a":1,}`, "\xef\xbb\xbf{}",
@@ -41,8 +41,7 @@ func FuzzDecodeClaims(f *testing.F) {
 	})
 }
 
-// Whatever an unsigned client sends is refused, in well-formed XML, and changes
-// nothing.
+// Unsigned requests are refused with well-formed XML and change nothing.
 func FuzzUnsignedRequest(f *testing.F) {
 	f.Add("Action=CreateRole&Version=2010-05-08&RoleName=r", "")
 	f.Add("Action=GetCallerIdentity&Version=2011-06-15", "AWS4-HMAC-SHA256 Credential=a/b/c/sts/aws4_request, SignedHeaders=host, Signature=0")

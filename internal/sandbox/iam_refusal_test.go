@@ -47,8 +47,8 @@ func tags(keysAndValues ...string) []types.Tag {
 	return tags
 }
 
-// TestRefusals holds what IAM refuses in an account with the provider of acme
-// and the role fly-web.
+// TestRefusals checks what IAM refuses in an account with acme's provider and the
+// role fly-web.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	var w sandbox.World
@@ -211,7 +211,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// The errors must also arrive as the types that the SDK's users ask for.
+// The errors have the SDK's types.
 func TestTypedErrors(t *testing.T) {
 	t.Parallel()
 	var w sandbox.World
@@ -297,7 +297,7 @@ func TestTrustPoliciesThatIAMTakes(t *testing.T) {
 		`{"Service":"lambda.amazonaws.com"}`,
 		`{"Federated":"cognito-identity.amazonaws.com"}`,
 		`{"Federated":"arn:aws:iam::123456789012:saml-provider/okta"}`,
-		`{"Federated":"arn:aws:iam::123456789012:oidc-provider/oidc.fly.io/nobody"}`, // IAM does not look for it
+		`{"Federated":"arn:aws:iam::123456789012:oidc-provider/oidc.fly.io/nobody"}`, // IAM does not check that it exists
 	} {
 		doc := `{"Statement":{"Effect":"Allow","Principal":` + principal + `,"Action":["sts:AssumeRole*","STS:TagSession"]}}`
 		if _, err := c.CreateRole(context.Background(), newRole(fmt.Sprint("taken", i), doc)); err != nil {
@@ -310,11 +310,11 @@ func TestTrustPoliciesThatIAMTakes(t *testing.T) {
 	}
 }
 
-// IAM counts the characters of a trust policy without its white space.
+// IAM counts the characters of a trust policy without white space.
 func TestTrustPolicyQuota(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	// size returns a trust policy of n characters, in many lines.
+	// size returns a trust policy of n characters, on many lines.
 	size := func(n int) string {
 		doc := strings.Replace(trustACME, "acme:web:*", "acme:web:"+strings.Repeat("m", n-len(trustACME)+1), 1)
 		return strings.ReplaceAll(doc, `,"`, ",\n\t    \"")

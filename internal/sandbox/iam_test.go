@@ -48,7 +48,7 @@ func TestProviderLife(t *testing.T) {
 		t.Errorf("keys of a provider's tags differ by case, got %v", tagMap(got.Tags))
 	}
 
-	for range 2 { // both actions may be repeated
+	for range 2 { // both actions are idempotent
 		if _, err := c.AddClientIDToOpenIDConnectProvider(ctx, &iam.AddClientIDToOpenIDConnectProviderInput{OpenIDConnectProviderArn: arn, ClientID: aws.String("other")}); err != nil {
 			t.Fatal(err)
 		}
@@ -150,7 +150,7 @@ func TestRoleLife(t *testing.T) {
 		}
 	}
 
-	// A role's tag keys ignore case; the case of the last one stays.
+	// A role's tag keys ignore case; the last spelling is kept.
 	if _, err := c.TagRole(ctx, &iam.TagRoleInput{RoleName: name, Tags: tags("TEAM", "b")}); err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +189,7 @@ func TestRoleLife(t *testing.T) {
 	}
 
 	attach := &iam.AttachRolePolicyInput{RoleName: name, PolicyArn: readOnly}
-	for range 2 { // attaching may be repeated
+	for range 2 { // attaching is idempotent
 		if _, err := c.AttachRolePolicy(ctx, attach); err != nil {
 			t.Fatal(err)
 		}
@@ -280,8 +280,8 @@ func TestCustomerManagedPolicyLife(t *testing.T) {
 	}
 }
 
-// AWSManagedPolicies are found with their true ARNs, and each document that the
-// sandbox has is one that it would itself take.
+// AWS-managed policies have their real ARNs, and the sandbox would accept each of
+// its documents.
 func TestAWSManagedPolicies(t *testing.T) {
 	t.Parallel()
 	var w sandbox.World
@@ -325,7 +325,7 @@ func TestAWSManagedPolicies(t *testing.T) {
 	}
 }
 
-// GetPolicy describes a policy, AWS's own as well as the account's; ListPolicies
+// GetPolicy returns descriptions, of AWS's policies and the account's; ListPolicies
 // does not.
 func TestPolicyDescriptions(t *testing.T) {
 	t.Parallel()
@@ -396,7 +396,8 @@ func TestRoleQuotas(t *testing.T) {
 		}
 	}
 
-	// The quota of inline policies is over all of them; replacing one frees its part.
+	// The quota of inline policies is for their total size; replacing one frees its
+	// part.
 	half := strings.Replace(readBucket, "bucket/*", strings.Repeat("b", 5000), 1)
 	put := func(name string) error {
 		_, err := c.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: aws.String("r"), PolicyName: &name, PolicyDocument: &half})
@@ -437,7 +438,7 @@ func TestPagination(t *testing.T) {
 				t.Errorf("a listed role has no tags and no boundary: %+v", role)
 			}
 		}
-		// A role that goes between two pages takes no other with it.
+		// Deleting a role between two pages does not hide another one.
 		if len(sizes) == 1 {
 			if _, err := c.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: aws.String("role-01")}); err != nil {
 				t.Fatal(err)
@@ -449,7 +450,7 @@ func TestPagination(t *testing.T) {
 		t.Errorf("got %v in pages of %v", got, sizes)
 	}
 
-	// A marker is good for the list that gave it.
+	// A marker is valid for its own list only.
 	first, err := c.ListRoles(ctx, &iam.ListRolesInput{})
 	_, err = c.ListPolicies(ctx, &iam.ListPoliciesInput{Marker: ok(t, first, err).Marker})
 	refused(t, err, "ValidationError", "Invalid Marker.")

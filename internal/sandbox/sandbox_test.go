@@ -21,7 +21,7 @@ import (
 	"github.com/fly-aws/fly-aws/internal/sandbox"
 )
 
-// clock is the time of the worlds that need one that stands still.
+// clock is the time of worlds with a fixed clock.
 var clock = time.Date(2026, 8, 20, 12, 0, 0, 0, time.UTC)
 
 const trustACME = `{"Version":"2012-10-17","Statement":[{"Sid":"FlyAwsAcme","Effect":"Allow",` +
@@ -34,7 +34,7 @@ const readBucket = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Acti
 
 const providerACME = "arn:aws:iam::123456789012:oidc-provider/oidc.fly.io/acme"
 
-// start puts a world on the wire until the test ends.
+// start serves a world until the test ends.
 func start(t testing.TB, w *sandbox.World) *sandbox.Server {
 	t.Helper()
 	s, err := w.Start()
@@ -59,8 +59,8 @@ func config(s *sandbox.Server, p aws.CredentialsProvider) aws.Config {
 	}
 }
 
-// wholeBody hands net/http the body of a request as bytes that it knows to be in
-// memory, so that it is written before the answer can come: see largeAnswer.
+// wholeBody gives net/http the request body in memory, so that it is written before
+// the response arrives: see largeAnswer.
 type wholeBody struct{ base http.RoundTripper }
 
 func (t wholeBody) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -84,8 +84,8 @@ func stsClient(s *sandbox.Server) *sts.Client {
 	return sts.NewFromConfig(config(s, credentials.NewStaticCredentialsProvider(sandbox.AccessKeyID, sandbox.SecretAccessKey, "")))
 }
 
-// refused checks that err is AWS's refusal with that code and that words are in
-// its message.
+// refused checks that err is an AWS error with that code and a message that
+// contains words.
 func refused(t *testing.T, err error, code, words string) {
 	t.Helper()
 	var apiErr smithy.APIError
@@ -97,7 +97,7 @@ func refused(t *testing.T, err error, code, words string) {
 	}
 }
 
-// acme makes the provider of org acme and the role fly-web that machines of its
+// acme creates the provider of org acme and the role fly-web, which machines of its
 // app web may assume.
 func acme(t testing.TB, s *sandbox.Server) {
 	t.Helper()

@@ -21,7 +21,7 @@ import (
 
 const roleWeb = "arn:aws:iam::123456789012:role/fly-web"
 
-// webToken asks for a token of acme's app web for AWS.
+// webToken is a request for an AWS token of acme's app web.
 func webToken(change ...func(*sandbox.TokenRequest)) sandbox.TokenRequest {
 	r := sandbox.TokenRequest{Org: "acme", App: "web", Machine: "quiet-sun-1234", Audience: "sts.amazonaws.com"}
 	for _, f := range change {
@@ -93,7 +93,7 @@ func TestAssumeRole(t *testing.T) {
 	_, err = sts.NewFromConfig(session).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	refused(t, err, "ExpiredToken", "The security token included in the request is expired")
 
-	// Its secret is no good without the session token.
+	// Its secret key is invalid without the session token.
 	half := config(s, credentials.NewStaticCredentialsProvider(*out.Credentials.AccessKeyId, *out.Credentials.SecretAccessKey, ""))
 	_, err = sts.NewFromConfig(half).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	refused(t, err, "InvalidClientTokenId", "The security token included in the request is invalid")
@@ -218,7 +218,7 @@ func TestAssumeRoleRefusals(t *testing.T) {
 	})
 }
 
-// A policy that cannot be decided from what the sandbox knows refuses.
+// An undecided trust policy refuses the token.
 func TestAssumeRoleConditions(t *testing.T) {
 	t.Parallel()
 	var w sandbox.World

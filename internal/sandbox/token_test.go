@@ -18,8 +18,8 @@ import (
 	"github.com/fly-aws/fly-aws/internal/sandbox"
 )
 
-// verify checks a token as a third party would: by discovery, through the
-// issuer's real address.
+// verify checks a token as a third party would: by discovery, with the issuer's
+// real URL.
 func verify(t *testing.T, s *sandbox.Server, issuer, token string, config oidc.Config) (*oidc.IDToken, error) {
 	t.Helper()
 	client := &http.Client{Transport: s.IssuerTransport()}
@@ -68,7 +68,7 @@ func TestMint(t *testing.T) {
 		t.Errorf("got %d claims, want %d: %v", len(claims), len(names), claims)
 	}
 
-	// IDs stay; each token is another one.
+	// IDs are stable; each token has its own jti.
 	again, err := w.Mint(webToken())
 	parsed, err2 := verify(t, s, "https://oidc.fly.io/acme", ok(t, again, err), oidc.Config{ClientID: "sts.amazonaws.com", Now: func() time.Time { return clock }})
 	if err2 != nil {
@@ -103,7 +103,8 @@ func TestIssuer(t *testing.T) {
 		body, err := io.ReadAll(resp.Body)
 		return resp.StatusCode, string(ok(t, body, err))
 	}
-	// The alias answers as well as the raw slug: probing it proves nothing.
+	// The alias has a discovery document like the raw slug: probing it proves
+	// nothing.
 	for _, org := range []string{"acme", "jane-doe-123", "personal"} {
 		status, body := get("/" + org + "/.well-known/openid-configuration")
 		var doc struct {
@@ -120,7 +121,7 @@ func TestIssuer(t *testing.T) {
 		}
 	}
 
-	// Each org has a key ID of its own, and private parts stay private.
+	// Each org has its own key ID, and private keys are not published.
 	_, keys := get("/acme/.well-known/jwks")
 	_, others := get("/rival/.well-known/jwks")
 	if keys == others || strings.Contains(keys, `"d"`) || !strings.Contains(keys, `"RS256"`) {
@@ -143,7 +144,7 @@ func TestIssuer(t *testing.T) {
 	}
 }
 
-// request sends JSON and returns the answer.
+// request sends JSON and returns the response.
 func request(t *testing.T, client *http.Client, method, address, body string) *http.Response {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(body))
@@ -158,7 +159,8 @@ func request(t *testing.T, client *http.Client, method, address, body string) *h
 	return resp
 }
 
-// socketClient sends everything over the unix socket, as a program on a machine does.
+// socketClient sends everything over the Unix socket, as a program on a machine
+// does.
 func socketClient(s *sandbox.Server) *http.Client {
 	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
@@ -237,7 +239,7 @@ func TestTokenEndpoint(t *testing.T) {
 	}
 }
 
-// Example shows a machine that trades its token for a session of a role.
+// Example shows a machine that exchanges its token for a role session.
 func Example() {
 	var w sandbox.World
 	w.AddMachine("acme", "web", "quiet-sun-1234")
@@ -276,7 +278,7 @@ func TestEnv(t *testing.T) {
 		}
 	}
 
-	// A proxy of the child's is passed by, and what it may have is said once.
+	// The child's proxy is bypassed, and each variable occurs once.
 	values := map[string]string{}
 	for _, entry := range env {
 		name, value, _ := strings.Cut(entry, "=")

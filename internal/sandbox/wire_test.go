@@ -25,7 +25,7 @@ import (
 
 const listRoles = "Action=ListRoles&Version=2010-05-08"
 
-// signed returns a request to IAM with a right signature for a service.
+// signed returns a request to IAM with a valid signature for a service.
 func signed(t *testing.T, s *sandbox.Server, method, query, body, service string) *http.Request {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, s.AWSEndpoint+"/"+query, strings.NewReader(body))
@@ -122,7 +122,7 @@ func TestAuthentication(t *testing.T) {
 	t.Run("query string", func(t *testing.T) {
 		t.Parallel()
 		status, body, _ := send(t, signed(t, s, "GET", "?Action=ListRoles&PathPrefix=%2Fa%20b%2F&Version=2010-05-08", "", "iam"))
-		if status != 400 || !strings.Contains(body, "pathPrefix") { // signed rightly, prefix refused
+		if status != 400 || !strings.Contains(body, "pathPrefix") { // signature accepted, prefix refused
 			t.Errorf("got %d %s", status, body)
 		}
 	})
@@ -166,7 +166,7 @@ func TestHostileRequests(t *testing.T) {
 	})
 }
 
-// A name from outside never breaks the XML.
+// Names are escaped in the XML.
 func TestAnswersAreEscaped(t *testing.T) {
 	t.Parallel()
 	var w sandbox.World
@@ -218,7 +218,7 @@ func TestClose(t *testing.T) {
 		t.Fatal(err)
 	}
 	createRole(t, iamClient(s), "r")
-	for range 2 { // closing may be repeated
+	for range 2 { // closing is idempotent
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
@@ -232,7 +232,7 @@ func TestClose(t *testing.T) {
 			t.Errorf("%s is still served", endpoint)
 		}
 	}
-	// The world outlives its server.
+	// The world can be served again.
 	again := start(t, &w)
 	if _, err := iamClient(again).GetRole(context.Background(), &iam.GetRoleInput{RoleName: aws.String("r")}); err != nil {
 		t.Error(err)
@@ -248,7 +248,7 @@ func TestConcurrentClients(t *testing.T) {
 		wg.Go(func() {
 			c, ctx := iamClient(s), context.Background()
 			name := fmt.Sprint("r", i%4)
-			_, _ = c.CreateRole(ctx, newRole(name, trustACME)) // the first of four makes it
+			_, _ = c.CreateRole(ctx, newRole(name, trustACME)) // the first of four creates it
 			if _, err := c.GetRole(ctx, &iam.GetRoleInput{RoleName: &name}); err != nil {
 				t.Error(err)
 			}
