@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -331,6 +332,23 @@ func TestEditedUpdatesAreRefused(t *testing.T) {
 				t.Errorf("it is read:\n%s", edited)
 			}
 		})
+	}
+}
+
+// An audience that no request can have is refused, though the whole plan is for it.
+func TestEditedAudienceIsRefused(t *testing.T) {
+	t.Parallel()
+	req := request("web")
+	req.Audience = "vault"
+	data, err := plan(t, newMemory(), req).MarshalIndent()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for audience, ok := range map[string]bool{"vault2": true, "https://fly.io/acme": false, "*": false} {
+		edited := strings.ReplaceAll(string(data), `"vault"`, strconv.Quote(audience))
+		if _, err := setup.ReadPlan([]byte(edited)); (err == nil) != ok {
+			t.Errorf("%s: %v", audience, err)
+		}
 	}
 }
 
