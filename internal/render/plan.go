@@ -212,7 +212,8 @@ func hunkHeader(h *udiff.Hunk) string {
 	return fmt.Sprintf("@@ -%d,%d +%d,%d @@", h.FromLine, old, h.ToLine, now)
 }
 
-// resourceName names a resource in a few words.
+// resourceName names a resource in a few words. Where something will be written is shown
+// whole.
 func resourceName(r setup.Resource) string {
 	switch {
 	case r.Provider != nil:
@@ -224,11 +225,11 @@ func resourceName(r setup.Resource) string {
 	case r.Role != nil:
 		return "role " + text.Name(r.Role.Name)
 	case r.Policy != nil && r.Policy.ARN != "":
-		return "policy " + text.Name(policyName(r.Policy.ARN)) + " on role " + text.Name(r.Policy.Role)
+		return "policy " + text.Clean(policyName(r.Policy.ARN)) + " on role " + text.Name(r.Policy.Role)
 	case r.Policy != nil:
 		return "inline policy " + text.Name(r.Policy.Name) + " in role " + text.Name(r.Policy.Role)
 	case r.Env != nil:
-		return text.Name(r.Env.Key) + " in " + text.Name(r.Env.Config)
+		return text.Name(r.Env.Key) + " in " + text.Clean(r.Env.Config)
 	}
 	return "nothing"
 }

@@ -3,6 +3,7 @@ package render
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -100,5 +101,30 @@ func TestDelete(t *testing.T) {
 	}
 	if doc := NewReport(plan, report); doc.Changes[1].ID != role.ID() || !doc.Findings[0].Remains {
 		t.Errorf("the document is %+v", doc)
+	}
+}
+
+// TestMore: lists that are cut count what they leave out.
+func TestMore(t *testing.T) {
+	t.Parallel()
+	warnings := make([]setup.Warning, 0, maxAlike+2)
+	for range maxAlike + 1 {
+		warnings = append(warnings, setup.Warning{Code: setup.WarningNoRegion, Apps: []string{"web"}, Config: "fly.toml"})
+	}
+	many := slices.Repeat([]string{"x"}, maxNext+2)
+	for want, show := range map[string]func(w *bytes.Buffer){
+		"! and 1 more warning of these kinds; --json shows them all\n":  func(w *bytes.Buffer) { Warnings(w, &setup.Plan{Warnings: warnings}, Style{}) },
+		"! and 2 more warnings of these kinds; --json shows them all\n": func(w *bytes.Buffer) { Warnings(w, &setup.Plan{Warnings: append(warnings, warnings[0])}, Style{}) },
+		"  and the same for 1 more app\n":                               func(w *bytes.Buffer) { Next(w, Style{}, many[1:]...) },
+		"  and the same for 2 more apps\n":                              func(w *bytes.Buffer) { Next(w, Style{}, many...) },
+		"  and 2 more\n": func(w *bytes.Buffer) {
+			p := printer{w, Style{}}
+			p.values("wanted", slices.Repeat([]string{"x"}, maxValues+2))
+		},
+	} {
+		var out bytes.Buffer
+		if show(&out); !strings.HasSuffix(out.String(), want) {
+			t.Errorf("it does not end in %q:\n%s", want, &out)
+		}
 	}
 }

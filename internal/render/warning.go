@@ -52,7 +52,7 @@ func Warnings(w io.Writer, plan *setup.Plan, style Style) {
 		p.warning(doc.WarningText)
 	}
 	if hidden > 0 {
-		p.warning(WarningText{Message: fmt.Sprintf("and %d more warnings of these kinds; --json shows them all", hidden)})
+		p.warning(WarningText{Message: "and " + Count(hidden, "more warning") + " of these kinds; --json shows them all"})
 	}
 }
 
