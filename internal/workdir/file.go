@@ -218,7 +218,8 @@ func (c *configFile) removeLeftovers() {
 		return
 	}
 	for _, entry := range entries {
-		if strings.HasPrefix(entry.Name(), c.temporary()) && entry.Type().IsRegular() {
+		random, ours := strings.CutPrefix(entry.Name(), c.temporary())
+		if ours && strings.Trim(random, "0123456789") == "" && entry.Type().IsRegular() {
 			_ = os.Remove(filepath.Join(dir, entry.Name()))
 		}
 	}

@@ -605,9 +605,10 @@ func TestLeftovers(t *testing.T) {
 	t.Parallel()
 	f := folder(t, map[string]string{
 		"fly.toml": "[env]\n", ".fly.toml.fly-aws-123": "half", ".fly.toml.swp": "vim's", ".api.toml.fly-aws-1": "of another",
+		".fly.toml.fly-aws-notes": "a person's",
 	})
 	write(t, f, create("A", "a"))
-	alone(t, f, "fly.toml", ".fly.toml.swp", ".api.toml.fly-aws-1")
+	alone(t, f, "fly.toml", ".fly.toml.swp", ".api.toml.fly-aws-1", ".fly.toml.fly-aws-notes")
 }
 
 // A run that plans, checks, writes and reads back parses the text twice: before and
