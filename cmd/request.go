@@ -129,7 +129,10 @@ func (f *requestFlags) role(ctx context.Context, sys System) (setup.RoleRequest,
 		if err != nil && !errors.As(err, new(*setup.InvalidError)) {
 			err = usagef("give --inline-policy the path of a JSON file; the policy is named after it", "--inline-policy %w", err)
 		}
-		errs = append(errs, err)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
 		role.Inline = append(role.Inline, p)
 	}
 	return role, errors.Join(errs...)
