@@ -125,6 +125,7 @@ func (d *doctor) machine(context.Context) {
 func orNotSet(s string) string { return cmp.Or(s, "(not set)") }
 
 func (d *doctor) mint(ctx context.Context) {
+	defer d.waiting("the machine's token")()
 	text, fellBack, err := tokenSource{socket: d.options.socket, audience: flyname.AudienceAWS}.read(ctx, d.System)
 	var failure *flyoidc.MintError
 	switch {
@@ -284,6 +285,7 @@ func (d *doctor) openAWS(ctx context.Context, anonymous bool) (*awsapi.Account, 
 
 // exchange gives the token to STS for the role.
 func (d *doctor) exchange(ctx context.Context) {
+	defer d.waiting("AWS STS")()
 	switch {
 	case d.token == nil:
 		d.add(render.Skipped, "exchange", "", "there is no token")
@@ -325,6 +327,7 @@ func accountOf(arn string) string {
 
 // caller asks AWS which identity the default credential chain finds here.
 func (d *doctor) caller(ctx context.Context) {
+	defer d.waiting("AWS")()
 	ctx, cancel := context.WithTimeout(ctx, awsTimeout)
 	defer cancel()
 	var caller string

@@ -29,7 +29,7 @@ func TestNoWriteBeforeFilesAreChecked(t *testing.T) {
 			if err := exec.CommandContext(t.Context(), "chattr", "+i", file).Run(); err != nil {
 				t.Skip("no immutable files here: ", err)
 			}
-			t.Cleanup(func() { _ = exec.Command("chattr", "-i", file).Run() }) //nolint:noctx // the test's context is over
+			t.Cleanup(func() { _ = exec.Command("chattr", "-i", file).Run() })
 		},
 		"read-only": func(t *testing.T, _, file string) {
 			t.Helper()
@@ -45,7 +45,7 @@ func TestNoWriteBeforeFilesAreChecked(t *testing.T) {
 			if os.Geteuid() == 0 {
 				t.Skip("root may write to it")
 			}
-			if err := os.Chmod(dir, 0o500); err != nil { //nolint:gosec // a folder
+			if err := os.Chmod(dir, 0o500); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -238,5 +238,29 @@ func TestSeveralFailures(t *testing.T) {
 		if cause.Code != "access-denied" || len(cause.Hints) != 1 {
 			t.Errorf("cause %+v", cause)
 		}
+	}
+}
+
+// TestDoctorSaysWhatItWaitsFor: so does each of its checks that takes long.
+func TestDoctorSaysWhatItWaitsFor(t *testing.T) {
+	t.Parallel()
+	for action, what := range map[string]string{"AssumeRoleWithWebIdentity": "AWS STS", "GetCallerIdentity": "AWS"} {
+		t.Run(action, func(t *testing.T) {
+			t.Parallel()
+			stderr := &watcher{text: "Still waiting for " + what + "…\n", seen: make(chan struct{})}
+			p := newProgram(t, func(c sandbox.Call) sandbox.Fault {
+				if c.Action != action {
+					return sandbox.Fault{}
+				}
+				return sandbox.Fault{Before: func() { <-stderr.seen }}
+			})
+			p.world.AddMachine("acme", "web", "cold-shape-2007")
+			p.env = append(p.env, "FLY_APP_NAME=web", "AWS_ROLE_ARN=arn:aws:iam::123456789012:role/web")
+			c, _ := p.command("doctor")
+			c.Stderr = stderr
+			if _ = c.Run(); c.ProcessState.ExitCode() != 3 {
+				t.Errorf("exit code %d:\n%s", c.ProcessState.ExitCode(), &stderr.all)
+			}
+		})
 	}
 }

@@ -44,6 +44,6 @@ func TestCheckAppendOnlyFolder(t *testing.T) {
 	if err := attribute("+a"); err != nil {
 		t.Skip("no append-only folders here: ", err)
 	}
-	defer attribute("-a") //nolint:errcheck // else the folder stays
+	defer attribute("-a")
 	checkFails(t, f, "append-only")
 }
