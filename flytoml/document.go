@@ -151,7 +151,7 @@ func (f *File) apply(edits []edit, meaning map[string]any) (*File, error) {
 
 	edited, err := Parse(out)
 	if err != nil || !equal(edited.root, meaning) {
-		return nil, errGuard
+		return nil, errUnsafeEdit
 	}
 	return edited, nil
 }

@@ -79,6 +79,6 @@ func (f *File) Unset(key string) (*File, error) {
 	return f.apply(changes, f.without(key))
 }
 
-// errGuard is the error for an edit that would not have the intended meaning, or
+// errUnsafeEdit is the error for an edit that would not have the intended meaning, or
 // would make the text too large to read.
-var errGuard = errors.New("the file is laid out in a way that cannot be edited safely: edit it by hand")
+var errUnsafeEdit = errors.New("the file is laid out in a way that cannot be edited safely: edit it by hand")

@@ -94,10 +94,10 @@ func scan(body []byte) (*layout, error) {
 			case header >= 0 || !isEnv:
 				lay.others = append(lay.others, lay.entry(n, first, header))
 				if header < 0 && string(first.Data) == "app" {
-					see(&lay.app, offset)
+					recordFirst(&lay.app, offset)
 				}
 			default:
-				see(&lay.env, offset)
+				recordFirst(&lay.env, offset)
 				lay.topLevelEnv(n, first)
 			}
 			continue
@@ -107,7 +107,7 @@ func scan(body []byte) (*layout, error) {
 		current = nil
 		switch {
 		case isEnv && key.IsLast():
-			see(&lay.env, header)
+			recordFirst(&lay.env, header)
 			closing := 1
 			if n.Kind == unstable.ArrayTable {
 				closing = 2
@@ -116,11 +116,11 @@ func scan(body []byte) (*layout, error) {
 			lay.sections = append(lay.sections, section{form: formTable, start: header, end: end})
 			current = &lay.sections[len(lay.sections)-1]
 		case isEnv:
-			see(&lay.env, header)
+			recordFirst(&lay.env, header)
 			key.Next()
 			lay.nested = append(lay.nested, nested{string(key.Node().Data), header})
 		case string(first.Data) == "app":
-			see(&lay.app, header)
+			recordFirst(&lay.app, header)
 		}
 	}
 	if err := p.Error(); err != nil {
@@ -143,8 +143,8 @@ func count(n *unstable.Node) int {
 	return total
 }
 
-// see records an offset if none is recorded yet.
-func see(where *int, offset int) {
+// recordFirst records an offset if none is recorded yet.
+func recordFirst(where *int, offset int) {
 	if *where < 0 {
 		*where = offset
 	}

@@ -131,7 +131,7 @@ func Open(ctx context.Context, o Options) (*Account, error) {
 	} else {
 		a.region = cfg.Region
 	}
-	cfg.HTTPClient = wholeWrites{wholeBody{cfg.HTTPClient}}
+	cfg.HTTPClient = finishWrites{bodyInMemory{cfg.HTTPClient}}
 	a.credentials = &signer{next: cfg.Credentials, account: a}
 	cfg.Credentials = a.credentials
 	endpoint := func(base **string) {
@@ -283,14 +283,14 @@ func httpClient() *awshttp.BuildableClient {
 		WithTransportOptions(func(t *http.Transport) { t.MaxIdleConnsPerHost = maxInFlight })
 }
 
-// wholeBody gives net/http the request body in memory. smithy-go's reader (v1.28.8)
+// bodyInMemory gives net/http the request body in memory. smithy-go's reader (v1.28.8)
 // fails with io.EOF if it is closed while net/http still copies from it, as when a
 // local server responds early; net/http then treats the write as failed and closes
 // the connection before the response is read.
-type wholeBody struct{ aws.HTTPClient }
+type bodyInMemory struct{ aws.HTTPClient }
 
 // Do implements aws.HTTPClient.
-func (c wholeBody) Do(req *http.Request) (*http.Response, error) {
+func (c bodyInMemory) Do(req *http.Request) (*http.Response, error) {
 	if req.Body == nil {
 		return c.HTTPClient.Do(req)
 	}
@@ -303,12 +303,12 @@ func (c wholeBody) Do(req *http.Request) (*http.Response, error) {
 	return c.HTTPClient.Do(req)
 }
 
-// wholeWrites lets a write that has started finish after its context ends, within
+// finishWrites lets a write that has started finish after its context ends, within
 // callTimeout. It handles a single attempt; the SDK does not start another one.
-type wholeWrites struct{ aws.HTTPClient }
+type finishWrites struct{ aws.HTTPClient }
 
 // Do implements aws.HTTPClient.
-func (c wholeWrites) Do(req *http.Request) (*http.Response, error) {
+func (c finishWrites) Do(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
 	if err := ctx.Err(); err != nil {
 		return nil, err

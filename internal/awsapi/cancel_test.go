@@ -199,7 +199,7 @@ func TestTagKeysOfRolesFold(t *testing.T) {
 	isError[*setup.StaleError](t, x.open().Write(context.Background(), create(again)))
 }
 
-// tags is one tag of IAM's.
+// tags is a list of one tag.
 func tags(key, value string) []iamtypes.Tag {
 	return []iamtypes.Tag{{Key: aws.String(key), Value: aws.String(value)}}
 }

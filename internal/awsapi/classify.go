@@ -120,14 +120,14 @@ func unwrapped(err error) error {
 	return err
 }
 
-// unreachableWords says in plain words why a request had no response.
-func unreachableWords(err error) string {
+// unreachableReason says in plain words why a request had no response.
+func unreachableReason(err error) string {
 	var (
 		dial *net.OpError
 		dns  *net.DNSError
 	)
 	if errors.As(err, &dial) && dial.Op == "proxyconnect" {
-		return "through the proxy: " + unreachableWords(dial.Err)
+		return "through the proxy: " + unreachableReason(dial.Err)
 	}
 	switch {
 	case err == nil:

@@ -95,7 +95,7 @@ func FuzzMessages(f *testing.F) {
 
 // The text for a request without a response is the cause, without the wrappers of
 // net/http and the SDK.
-func TestUnreachableWords(t *testing.T) {
+func TestUnreachableReason(t *testing.T) {
 	t.Parallel()
 	refused := &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
 	for _, test := range []struct {
@@ -111,7 +111,7 @@ func TestUnreachableWords(t *testing.T) {
 		{io.EOF, "the connection was closed without a response"},
 		{&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}, "x509: certificate signed by unknown authority"},
 	} {
-		if got := unreachableWords(test.err); got != test.want {
+		if got := unreachableReason(test.err); got != test.want {
 			t.Errorf("%v: %q, want %q", test.err, got, test.want)
 		}
 	}
@@ -140,7 +140,7 @@ func TestTimeoutIsUnreachable(t *testing.T) {
 }
 
 // Messages do not have the SDK's wrappers.
-func TestErrorsWithoutTheSDKsWords(t *testing.T) {
+func TestErrorsWithoutTheSDKsWrappers(t *testing.T) {
 	t.Parallel()
 	err := &smithy.OperationError{ServiceID: "IAM", OperationName: "GetRole", Err: &retry.MaxAttemptsError{
 		Attempt: 6,

@@ -135,7 +135,7 @@ func (e *UnreachableError) Error() string {
 	if e.Endpoint != "" {
 		s += " at " + text.Line(e.Endpoint)
 	}
-	return s + ": " + text.Line(unreachableWords(e.Err))
+	return s + ": " + text.Line(unreachableReason(e.Err))
 }
 
 func (e *UnreachableError) Unwrap() error { return e.Err }

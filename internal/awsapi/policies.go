@@ -49,7 +49,7 @@ func (a *Account) resolvePolicies(ctx context.Context, who setup.Facts, refs, pr
 			wrong = append(wrong, err)
 			continue
 		}
-		same := meantBy(ref, present)
+		same := matching(ref, present)
 		if len(same) == 1 && (isARN(ref) || isAWSManaged(same[0], who)) {
 			found[ref] = same[0]
 		} else {
@@ -63,7 +63,7 @@ func (a *Account) resolvePolicies(ctx context.Context, who setup.Facts, refs, pr
 	g, gctx := errgroup.WithContext(ctx)
 	for i, ref := range open {
 		g.Go(func() (err error) {
-			exist[i], err = a.lookUp(gctx, ref, who, meantBy(ref, present))
+			exist[i], err = a.lookUp(gctx, ref, who, matching(ref, present))
 			return err
 		})
 	}
@@ -182,7 +182,7 @@ func (a *Account) existing(ctx context.Context, arns []string) ([]string, error)
 	return out, nil
 }
 
-// A ManagedPolicy is a managed policy of AWS's or of the account's.
+// A ManagedPolicy is a managed policy, AWS's or the account's.
 type ManagedPolicy struct {
 	Name, ARN string
 }
@@ -294,8 +294,8 @@ func isAWSManaged(policy string, who setup.Facts) bool {
 	return strings.HasPrefix(policy, "arn:"+who.Partition+":iam::aws:policy/")
 }
 
-// meantBy returns the ARNs that ref is or names, sorted.
-func meantBy(ref string, arns []string) []string {
+// matching returns the ARNs that ref is or names, sorted.
+func matching(ref string, arns []string) []string {
 	switch {
 	case !isARN(ref):
 		return withName(arns, ref)

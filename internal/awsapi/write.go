@@ -78,7 +78,7 @@ func (a *Account) Write(ctx context.Context, c setup.Change) error {
 	err := a.write(ctx, c, isNew)
 	for _, pause := range a.consistencyPauses {
 		// Each write checks what it is about to replace.
-		if !a.mayPass(c, err, isNew) {
+		if !a.isTemporary(c, err, isNew) {
 			break
 		}
 		if err := wait(ctx, pause); err != nil {
@@ -87,7 +87,7 @@ func (a *Account) Write(ctx context.Context, c setup.Change) error {
 		err = a.write(ctx, c, isNew)
 	}
 	if p := c.Resource().Policy; err == nil && p != nil && c.Action == setup.ActionDelete {
-		a.note(a.emptied, p.Role)
+		a.mark(a.emptied, p.Role)
 	}
 	switch {
 	case hasCode(err, codeNotFound) && c.Action == setup.ActionDelete:
@@ -123,10 +123,10 @@ func (a *Account) write(ctx context.Context, c setup.Change, isNew bool) error {
 	return a.writeInline(ctx, c, isNew)
 }
 
-// mayPass reports whether a refusal can be due to IAM's eventual consistency: a new
+// isTemporary reports whether a refusal can be due to IAM's eventual consistency: a new
 // role is not known everywhere yet, a role still seems to have policies that were
 // just deleted, or another change is in progress.
-func (a *Account) mayPass(c setup.Change, err error, isNew bool) bool {
+func (a *Account) isTemporary(c setup.Change, err error, isNew bool) bool {
 	role := c.Resource().Role
 	return hasCode(err, codeConcurrently) || isNew && hasCode(err, codeNotFound) ||
 		hasCode(err, codeConflict) && role != nil && a.has(a.emptied, role.Name)
@@ -139,8 +139,8 @@ func (a *Account) has(set map[roleKey]bool, role string) bool {
 	return set[keyOf(role)]
 }
 
-// note adds the role to the set.
-func (a *Account) note(set map[roleKey]bool, role string) {
+// mark adds the role to the set.
+func (a *Account) mark(set map[roleKey]bool, role string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	set[keyOf(role)] = true
@@ -223,7 +223,7 @@ func (a *Account) createRole(ctx context.Context, c setup.Change) error {
 	if err != nil {
 		return err
 	}
-	a.note(a.created, r.Name)
+	a.mark(a.created, r.Name)
 	return nil
 }
 

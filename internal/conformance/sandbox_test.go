@@ -15,22 +15,22 @@ func TestCLISeesRoles(t *testing.T) {
 		role := w.aws("iam", "create-role", "--role-name", name, "--assume-role-policy-document", trust,
 			"--description", "a role & more", "--max-session-duration", "7200", "--tags", "Key=team,Value=payments")["Role"].(map[string]any)
 		if role["Arn"] != w.roleARN() || role["RoleName"] != name || role["Path"] != "/" {
-			t.Errorf("create-role answers %v", role)
+			t.Errorf("create-role returns %v", role)
 		}
 		w.awsFails("EntityAlreadyExists", "iam", "create-role", "--role-name", name, "--assume-role-policy-document", trust)
 		role = w.aws("iam", "get-role", "--role-name", name)["Role"].(map[string]any)
 		if role["Description"] != "a role & more" || role["MaxSessionDuration"] != 7200.0 {
-			t.Errorf("get-role answers %v", role)
+			t.Errorf("get-role returns %v", role)
 		}
 		if got, ok := role["AssumeRolePolicyDocument"].(map[string]any); !ok || got["Version"] != "2012-10-17" {
-			t.Errorf("get-role answers the trust policy %v", role["AssumeRolePolicyDocument"])
+			t.Errorf("get-role returns the trust policy %v", role["AssumeRolePolicyDocument"])
 		}
 
 		w.aws("iam", "tag-role", "--role-name", name, "--tags", "Key=team,Value=billing", "Key=stage,Value=live")
 		w.aws("iam", "untag-role", "--role-name", name, "--tag-keys", "stage")
 		tags := w.aws("iam", "list-role-tags", "--role-name", name)["Tags"].([]any)
 		if len(tags) != 1 || !contains(tags, map[string]any{"Key": "team", "Value": "billing"}) {
-			t.Errorf("list-role-tags answers %v", tags)
+			t.Errorf("list-role-tags returns %v", tags)
 		}
 
 		w.aws("iam", "attach-role-policy", "--role-name", name, "--policy-arn", s3ReadOnly)
@@ -39,11 +39,11 @@ func TestCLISeesRoles(t *testing.T) {
 		const inline = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}`
 		w.aws("iam", "put-role-policy", "--role-name", name, "--policy-name", "read", "--policy-document", inline)
 		if got := texts(w.aws("iam", "list-role-policies", "--role-name", name)["PolicyNames"]); len(got) != 1 || got[0] != "read" {
-			t.Errorf("list-role-policies answers %q", got)
+			t.Errorf("list-role-policies returns %q", got)
 		}
 		document := w.aws("iam", "get-role-policy", "--role-name", name, "--policy-name", "read")["PolicyDocument"]
 		if _, ok := document.(map[string]any); !ok {
-			t.Errorf("get-role-policy answers the document %v", document)
+			t.Errorf("get-role-policy returns the document %v", document)
 		}
 		w.awsFails("NoSuchEntity", "iam", "get-role-policy", "--role-name", name, "--policy-name", "write")
 
@@ -64,16 +64,16 @@ func TestCLISeesProviders(t *testing.T) {
 		created := w.aws("iam", "create-open-id-connect-provider", "--url", url, "--client-id-list", "sts.amazonaws.com",
 			"--thumbprint-list", strings.Repeat("ab", 20), "--tags", "Key=team,Value=payments")
 		if created["OpenIDConnectProviderArn"] != w.providerARN() {
-			t.Errorf("create-open-id-connect-provider answers %v", created)
+			t.Errorf("create-open-id-connect-provider returns %v", created)
 		}
 		w.awsFails("EntityAlreadyExists", "iam", "create-open-id-connect-provider", "--url", url, "--thumbprint-list", strings.Repeat("ab", 20))
 		provider := w.aws("iam", "get-open-id-connect-provider", "--open-id-connect-provider-arn", w.providerARN())
 		if provider["Url"] != "oidc.fly.io/"+w.org {
-			t.Errorf("get-open-id-connect-provider answers the URL %v, which IAM gives without its scheme", provider["Url"])
+			t.Errorf("get-open-id-connect-provider returns the URL %v, which IAM returns without its scheme", provider["Url"])
 		}
 		list := w.aws("iam", "list-open-id-connect-providers")["OpenIDConnectProviderList"].([]any)
 		if !contains(list, map[string]any{"Arn": w.providerARN()}) {
-			t.Errorf("list-open-id-connect-providers answers %v", list)
+			t.Errorf("list-open-id-connect-providers returns %v", list)
 		}
 		w.aws("iam", "delete-open-id-connect-provider", "--open-id-connect-provider-arn", w.providerARN())
 		w.awsFails("NoSuchEntity", "iam", "get-open-id-connect-provider", "--open-id-connect-provider-arn", w.providerARN())
@@ -87,7 +87,7 @@ func TestCLISeesSandbox(t *testing.T) {
 	w := sandboxWorld(t, "acme")
 	caller := w.aws("sts", "get-caller-identity")
 	if arn, ok := caller["Arn"].(string); caller["Account"] != account || !ok || !strings.HasPrefix(arn, "arn:aws:") {
-		t.Errorf("get-caller-identity answers %v", caller)
+		t.Errorf("get-caller-identity returns %v", caller)
 	}
 	w.setup(0, "setup", "--yes")
 

@@ -72,7 +72,7 @@ func (c *Client) OrganizationApps(ctx context.Context, org Organization) ([]App,
 				} `json:"nodes"`
 			} `json:"apps"`
 		}
-		e := c.askJudged(ctx, question{
+		e := c.askCheckingToken(ctx, question{
 			doing: doing, thing: "Fly organization " + text.Quote(org.Slug),
 			query: appsQuery, variables: map[string]any{"org": org.ID, "after": after},
 		}, &data)
@@ -80,11 +80,11 @@ func (c *Client) OrganizationApps(ctx context.Context, org Organization) ([]App,
 			return nil, e
 		}
 		if data.Apps == nil {
-			return nil, c.odd(doing, "the response has no list")
+			return nil, c.malformed(doing, "the response has no list")
 		}
 		for _, node := range data.Apps.Nodes {
 			if node.Name == "" {
-				return nil, c.odd(doing, "an app in the response has no name")
+				return nil, c.malformed(doing, "an app in the response has no name")
 			}
 			apps = append(apps, App{ID: node.ID, Name: node.Name, Status: node.Status, Organization: org})
 		}
@@ -93,11 +93,11 @@ func (c *Client) OrganizationApps(ctx context.Context, org Organization) ([]App,
 		case !data.Apps.PageInfo.HasNextPage:
 			return apps, nil
 		case next == nil || *next == "" || after != nil && *after == *next:
-			return nil, c.odd(doing, "there is a next page, but the response has no cursor for it")
+			return nil, c.malformed(doing, "there is a next page, but the response has no cursor for it")
 		}
 		after = next
 	}
-	return nil, c.odd(doing, "the list does not end")
+	return nil, c.malformed(doing, "the list does not end")
 }
 
 // An AppResult is the result of looking up one app.
@@ -135,15 +135,15 @@ func (c *Client) Apps(ctx context.Context, names []string) (map[string]AppResult
 	if _, ok := l.apps[""]; ok {
 		l.set("", AppResult{Err: &Error{Kind: kindNotFound, Thing: "Fly app " + text.Quote("")}})
 	}
-	err := l.ask(ctx, l.which(appState.isMissing), appFields)
+	err := l.ask(ctx, l.namesWhere(appState.isMissing), appFields)
 	if err == nil {
-		err = l.ask(ctx, l.which(func(s appState) bool { return s.isMissing() && s.secretsRefused }), bareAppFields)
+		err = l.ask(ctx, l.namesWhere(func(s appState) bool { return s.isMissing() && s.secretsRefused }), bareAppFields)
 	}
 	if err == nil {
-		err = l.each(ctx, l.which(appState.isMissing), l.askAlone)
+		err = l.each(ctx, l.namesWhere(appState.isMissing), l.askAlone)
 	}
 	if err == nil {
-		err = l.each(ctx, l.which(appState.lacksSecrets), l.askSecrets)
+		err = l.each(ctx, l.namesWhere(appState.lacksSecrets), l.askSecrets)
 	}
 	results := map[string]AppResult{}
 	for name, state := range l.apps {
@@ -193,8 +193,8 @@ func (l *appLookup) set(name string, result AppResult) {
 	l.apps[name] = state
 }
 
-// which returns the sorted names of the apps that satisfy is.
-func (l *appLookup) which(is func(appState) bool) []string {
+// namesWhere returns the sorted names of the apps that satisfy is.
+func (l *appLookup) namesWhere(is func(appState) bool) []string {
 	var names []string
 	for _, name := range slices.Sorted(maps.Keys(l.apps)) {
 		if is(l.apps[name]) {
@@ -242,7 +242,7 @@ func (l *appLookup) askBatch(ctx context.Context, names []string, fields string)
 		node, answered := data[alias]
 		switch {
 		case data != nil && !answered:
-			return l.client.shapeless(a)
+			return l.client.mismatch(a)
 		case node == nil:
 			l.noteRefusal(name, alias, a, l.client.askRefused(a, q), len(names) == 1)
 			continue
@@ -339,7 +339,7 @@ type appNode struct {
 // app converts the response for the app of that name.
 func (c *Client) app(doing, name string, node *appNode) (App, *Error) {
 	if node.Name != name || node.Organization == nil {
-		return App{}, c.odd(doing, "the response is about another app, or has no organization")
+		return App{}, c.malformed(doing, "the response is about another app, or has no organization")
 	}
 	org := Organization{ID: node.Organization.ID, Slug: node.Organization.Slug, RawSlug: node.Organization.RawSlug}
 	if e := c.checkOrganization(doing, org); e != nil {

@@ -118,7 +118,7 @@ func defaultTransport() http.RoundTripper {
 // userAgent drops characters of the version that a header must not have.
 func userAgent(version string) string {
 	version, _, _ = strings.Cut(version, " ")
-	if version == "" || !visible(version) {
+	if version == "" || !isVisibleASCII(version) {
 		return "fly-aws"
 	}
 	return "fly-aws/" + version
@@ -142,15 +142,15 @@ func endpoint(api, base, otherwise string) (string, error) {
 		return refuse(text.Quote(base) + " does not begin with https:// and a host")
 	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
 		return refuse(text.Quote(base) + " has a query or a fragment")
-	case u.Scheme == "http" && !private(u.Hostname()):
+	case u.Scheme == "http" && !isPrivate(u.Hostname()):
 		return refuse(text.Quote(base) + " is not https, and the token would be sent unencrypted")
 	}
 	return strings.TrimRight(u.String(), "/"), nil
 }
 
-// private reports whether a host is this machine or in Fly's private network, which
+// isPrivate reports whether a host is this machine or in Fly's private network, which
 // is encrypted (https://fly.io/docs/networking/private-networking/).
-func private(host string) bool {
+func isPrivate(host string) bool {
 	host = strings.ToLower(host)
 	if host == "localhost" || strings.HasSuffix(host, ".internal") {
 		return true
@@ -263,7 +263,7 @@ func (c *Client) send(ctx context.Context, r *request, body []byte, header strin
 	a := &answer{request: r, host: req.URL.Host}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, 0, c.unanswered(limited, a, err)
+		return nil, 0, c.noResponse(limited, a, err)
 	}
 	defer resp.Body.Close()
 	a.status, a.requestID = resp.StatusCode, resp.Header.Get("Fly-Request-Id")
@@ -275,7 +275,7 @@ func (c *Client) send(ctx context.Context, r *request, body []byte, header strin
 	a.body, err = io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	switch {
 	case err != nil:
-		return nil, 0, c.unanswered(limited, a, err)
+		return nil, 0, c.noResponse(limited, a, err)
 	case a.status < 200 || a.status > 299:
 		return nil, retryAfter(resp.Header), c.refused(a, resp.Header)
 	case len(a.body) > maxAnswer:
@@ -294,8 +294,8 @@ func (c *Client) fail(a *answer, kind Kind, reason string) *Error {
 	}
 }
 
-// unanswered makes the error for a request with no response, or a partial one.
-func (c *Client) unanswered(limited context.Context, a *answer, err error) *Error {
+// noResponse makes the error for a request with no response, or a partial one.
+func (c *Client) noResponse(limited context.Context, a *answer, err error) *Error {
 	e := c.fail(a, kindUnreachable, "")
 	var timeout net.Error
 	if limited.Err() != nil || errors.As(err, &timeout) && timeout.Timeout() {

@@ -543,7 +543,7 @@ func FuzzAnswers(f *testing.F) {
 				t.Fatalf("got %T: %v", err, err)
 			}
 			if err != nil {
-				checkWords(t, err.Error())
+				checkText(t, err.Error())
 			}
 			return err == nil
 		}

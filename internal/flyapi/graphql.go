@@ -47,11 +47,11 @@ func (c *Client) ask(ctx context.Context, q question, data any) *Error {
 	return c.decode(a, data)
 }
 
-// askJudged is ask, but tells a bad token from other refusals.
-func (c *Client) askJudged(ctx context.Context, q question, data any) *Error {
+// askCheckingToken is ask, but tells a bad token from other refusals.
+func (c *Client) askCheckingToken(ctx context.Context, q question, data any) *Error {
 	e := c.ask(ctx, q, data)
 	if e != nil && e.Kind == kindRefused {
-		c.judgeToken(ctx, e)
+		c.checkToken(ctx, e)
 	}
 	return e
 }
@@ -85,14 +85,14 @@ func (c *Client) decode(a *graphQLAnswer, data any) *Error {
 	d := json.NewDecoder(bytes.NewReader(a.Data))
 	d.DisallowUnknownFields()
 	if a.isNull() || d.Decode(data) != nil {
-		return c.shapeless(a)
+		return c.mismatch(a)
 	}
 	return nil
 }
 
 func (a *graphQLAnswer) isNull() bool { return len(a.Data) == 0 || string(a.Data) == "null" }
 
-func (c *Client) shapeless(a *graphQLAnswer) *Error {
+func (c *Client) mismatch(a *graphQLAnswer) *Error {
 	return c.fail(a.answer, kindUnexpected, "the response does not match the query")
 }
 
@@ -111,18 +111,18 @@ func (c *Client) askRefused(a *graphQLAnswer, q question) *Error {
 	return e
 }
 
-// judgeToken finds out whether GraphQL refused because of the token. The Machines
+// checkToken finds out whether GraphQL refused because of the token. The Machines
 // API responds with 401 to a bad one, and reports what a macaroon is limited to
 // (https://docs.machines.dev, GET /tokens/current).
-func (c *Client) judgeToken(ctx context.Context, refused *Error) {
+func (c *Client) checkToken(ctx context.Context, refused *Error) {
 	r := c.machinesRequest(http.MethodGet, "/tokens/current", refused.Doing)
-	if !c.token.limited() { // an OAuth token, valid for all the user's organizations
+	if !c.token.hasMacaroons() { // an OAuth token, valid for all the user's organizations
 		r = c.machinesRequest(http.MethodGet, "/apps?org_slug="+flyname.Personal, refused.Doing)
 		r.headers = []string{c.token.graphQLHeader()} // as sent to GraphQL
 	}
 	a, e := c.do(ctx, r)
 	switch {
-	case e == nil && c.token.limited() && forAppsOnly(a.body):
+	case e == nil && c.token.hasMacaroons() && forAppsOnly(a.body):
 		refused.Kind = kindNotAllowed
 	case e == nil:
 	case e.Kind == KindToken, e.Kind == kindCanceled:

@@ -89,7 +89,7 @@ func (c *Client) Machines(ctx context.Context, app string) ([]Machine, error) {
 		if m.ID == "" || m.Name == "" {
 			return nil, &Error{
 				Kind: kindUnexpected, Doing: doing, Source: c.token.Source(), Host: hostOf(c.machines),
-				Reason: "a machine in the answer has no ID or no name",
+				Reason: "a machine in the response has no ID or no name",
 			}
 		}
 		machines[i] = Machine{ID: m.ID, Name: m.Name, State: m.State, Region: m.Region}
@@ -227,7 +227,7 @@ func appPath(app string) (string, bool) {
 
 // segment makes a name one segment of a path; not ok if it could change the path.
 func segment(name string) (string, bool) {
-	if name == "" || name == "." || name == ".." || !visible(name) {
+	if name == "" || name == "." || name == ".." || !isVisibleASCII(name) {
 		return "", false
 	}
 	return url.PathEscape(name), true

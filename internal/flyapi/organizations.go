@@ -57,7 +57,7 @@ func (c *Client) organizations(ctx context.Context, doing string) ([]Organizatio
 			Nodes []Organization `json:"nodes"`
 		} `json:"organizations"`
 	}
-	e := c.askJudged(ctx, question{
+	e := c.askCheckingToken(ctx, question{
 		doing: doing, thing: "list of Fly organizations",
 		query: organizationsQuery, variables: map[string]any{"admin": false},
 	}, &data)
@@ -65,7 +65,7 @@ func (c *Client) organizations(ctx context.Context, doing string) ([]Organizatio
 		return nil, e
 	}
 	if data.Organizations == nil {
-		return nil, c.odd(doing, "the response has no list")
+		return nil, c.malformed(doing, "the response has no list")
 	}
 	for _, o := range data.Organizations.Nodes {
 		if e := c.checkOrganization(doing, o); e != nil {
@@ -127,14 +127,14 @@ func (c *Client) amongOrganizations(ctx context.Context, slug string, refused *E
 func (c *Client) checkOrganization(doing string, o Organization) *Error {
 	switch {
 	case o.ID == "" || o.Slug == "":
-		return c.odd(doing, "an organization in the response has no ID or no slug")
+		return c.malformed(doing, "an organization in the response has no ID or no slug")
 	case o.RawSlug == "" || o.RawSlug == flyname.Personal:
-		return c.odd(doing, "the response has no valid raw slug for the organization "+text.Quote(o.Slug))
+		return c.malformed(doing, "the response has no valid raw slug for the organization "+text.Quote(o.Slug))
 	}
 	return nil
 }
 
-// odd makes the error for a well-formed but wrong GraphQL response.
-func (c *Client) odd(doing, reason string) *Error {
+// malformed makes the error for a well-formed but wrong GraphQL response.
+func (c *Client) malformed(doing, reason string) *Error {
 	return &Error{Kind: kindUnexpected, Doing: doing, Source: c.token.Source(), Host: hostOf(c.base), Reason: reason}
 }

@@ -143,7 +143,7 @@ func FuzzConfig(f *testing.F) {
 			t.Fatalf("got %v, %v", token, err)
 		}
 		if err != nil {
-			checkWords(t, err.Error())
+			checkText(t, err.Error())
 		}
 	})
 }

@@ -64,7 +64,7 @@ func ParseToken(text string, source Source) (Token, error) {
 		if token == "" {
 			continue
 		}
-		if !visible(token) {
+		if !isVisibleASCII(token) {
 			return Token{}, &Error{
 				Kind: kindSignIn, Source: source,
 				Reason: "it contains blanks, control characters or others that a token cannot have",
@@ -83,8 +83,8 @@ func ParseToken(text string, source Source) (Token, error) {
 	return Token{func() *secret { return &s }}, nil
 }
 
-// visible reports whether s is visible ASCII only, as a header must be.
-func visible(s string) bool {
+// isVisibleASCII reports whether s is visible ASCII only, as a header must be.
+func isVisibleASCII(s string) bool {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] > '~' {
 			return false
@@ -154,9 +154,9 @@ func (t Token) machinesHeaders() []string {
 
 func bearer(tokens []string) string { return "Bearer " + strings.Join(tokens, ",") }
 
-// limited reports whether the header for GraphQL has macaroons, which can do less
+// hasMacaroons reports whether the header for GraphQL has macaroons, which can do less
 // than the user.
-func (t Token) limited() bool { return strings.HasPrefix(t.graphQLHeader(), "FlyV1 ") }
+func (t Token) hasMacaroons() bool { return strings.HasPrefix(t.graphQLHeader(), "FlyV1 ") }
 
 // shortest is the length below which a text is not redacted, since it could be part
 // of a word.

@@ -178,9 +178,9 @@ func FuzzParseToken(f *testing.F) {
 	})
 }
 
-// checkWords checks that a text is safe to show on a terminal and contains no
+// checkText checks that a text is safe to show on a terminal and contains no
 // token.
-func checkWords(t testing.TB, text string) {
+func checkText(t testing.TB, text string) {
 	t.Helper()
 	for _, r := range text {
 		if !unicode.IsPrint(r) {
@@ -204,7 +204,7 @@ func failure(t testing.TB, err error, kind flyapi.Kind) *flyapi.Error {
 	if e.Kind != kind {
 		t.Fatalf("got kind %s (%v), want %s", e.Kind, e, kind)
 	}
-	checkWords(t, e.Error())
+	checkText(t, e.Error())
 	if strings.HasSuffix(e.Error(), ".") || strings.Contains(e.Error(), ": :") || strings.Contains(e.Error(), "  ") {
 		t.Errorf("odd words: %s", e)
 	}

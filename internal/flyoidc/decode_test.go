@@ -230,7 +230,7 @@ func TestBroken(t *testing.T) {
 			var rules []string
 			for _, v := range violations {
 				rules = append(rules, string(v.Rule))
-				checkWords(t, v.Reason)
+				checkText(t, v.Reason)
 			}
 			if got := strings.Join(rules, " "); got != test.rules {
 				t.Errorf("broken rules: %q, want %q\n%+v", got, test.rules, violations)
@@ -263,8 +263,8 @@ func TestPrefixes(t *testing.T) {
 	}
 }
 
-// checkWords checks that a text is safe to show on one line of a terminal.
-func checkWords(t testing.TB, s string) {
+// checkText checks that a text is safe to show on one line of a terminal.
+func checkText(t testing.TB, s string) {
 	t.Helper()
 	if s == "" || len(s) > 4*1024 {
 		t.Errorf("a text of %d bytes", len(s))
@@ -342,7 +342,7 @@ func TestControlCharacters(t *testing.T) {
 	if err == nil {
 		t.Fatal("an unknown algorithm was accepted")
 	}
-	checkWords(t, err.Error())
+	checkText(t, err.Error())
 }
 
 func TestInspectClaims(t *testing.T) {
@@ -362,7 +362,7 @@ func TestInspectClaims(t *testing.T) {
 		_, violations := flyoidc.InspectClaims(text)
 		seen := map[flyoidc.Rule]bool{}
 		for _, v := range violations {
-			checkWords(t, v.Reason)
+			checkText(t, v.Reason)
 			seen[v.Rule] = true
 		}
 		for _, rule := range strings.Fields(want) {

@@ -44,7 +44,7 @@ func listen(t testing.TB) (net.Listener, string) {
 	return l, path
 }
 
-// serve answers on a socket until the test ends.
+// serve serves a socket until the test ends.
 func serve(t testing.TB, h http.HandlerFunc) (path string) {
 	t.Helper()
 	l, path := listen(t)
@@ -218,7 +218,7 @@ func minted(t testing.TB, err error, kind flyoidc.MintKind) *flyoidc.MintError {
 		t.Errorf("got %s, want %s: %v", e.Kind, kind, err)
 	}
 	for ; err != nil; err = errors.Unwrap(err) {
-		checkWords(t, err.Error())
+		checkText(t, err.Error())
 		if strings.Contains(err.Error(), "eyJ") {
 			t.Errorf("a token is in %v", err)
 		}

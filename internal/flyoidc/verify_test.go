@@ -45,7 +45,7 @@ func results(t testing.TB, steps []flyoidc.Step) string {
 		if s.Name != names[i] {
 			t.Errorf("step %d is %q, want %q", i, s.Name, names[i])
 		}
-		checkWords(t, s.Detail)
+		checkText(t, s.Detail)
 		if strings.Contains(s.Detail, "eyJ") {
 			t.Errorf("a token is in %q", s.Detail)
 		}

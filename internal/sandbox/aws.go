@@ -40,7 +40,7 @@ func (s *Server) serveAWS(rw http.ResponseWriter, hr *http.Request) {
 	w := s.world
 	r := &request{world: w, server: s, http: hr, form: hr.URL.Query(), now: w.now()}
 	refusal := r.parse(body)
-	call, fault := w.arrive(r)
+	call, fault := w.record(r)
 
 	if !s.wait(hr, fault.Delay) {
 		panic(http.ErrAbortHandler)
@@ -106,8 +106,8 @@ func (s *Server) wait(hr *http.Request, d time.Duration) bool {
 	}
 }
 
-// arrive records the call and gets its fault.
-func (w *World) arrive(r *request) (Call, Fault) {
+// record records the call and gets its fault.
+func (w *World) record(r *request) (Call, Fault) {
 	w.faultMu.Lock()
 	defer w.faultMu.Unlock()
 

@@ -79,7 +79,7 @@ func TestHooksRunAroundTheEffect(t *testing.T) {
 				return "answered"
 			}
 		}
-		return "under way"
+		return "in progress"
 	}
 	hook := func(name string) func() {
 		return func() { seen = append(seen, name+" "+exists()) }
@@ -89,7 +89,7 @@ func TestHooksRunAroundTheEffect(t *testing.T) {
 	s := start(t, &w)
 	createRole(t, iamClient(s), "r")
 	got := strings.Join(seen, ", ")
-	if want := "before 1 under way, before 2 under way, after 1 under way, after 2 under way"; got != want {
+	if want := "before 1 in progress, before 2 in progress, after 1 in progress, after 2 in progress"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -18,9 +18,9 @@ func (s *Server) serveGraphQL(c *flyCall) {
 	if len(errs) == 0 {
 		c.Fields, c.Variables = q.rootFields(), q.given
 	}
-	c.arrive()
+	c.record()
 	switch {
-	case c.broken():
+	case c.applyFault():
 	case len(errs) > 0:
 		c.answer(http.StatusOK, graphQLRefusal(errs...))
 	default:

@@ -39,8 +39,8 @@ func (s *Server) flyHandler() http.HandlerFunc {
 	// body. It handles faults and checks the token first.
 	machines := func(h func(*flyCall, flyScope) (int, any)) func(*flyCall) {
 		return func(c *flyCall) {
-			c.arrive()
-			if c.broken() {
+			c.record()
+			if c.applyFault() {
 				return
 			}
 			scope, known := s.world.scopeOf(c.http.Header.Get("Authorization"))
@@ -59,16 +59,16 @@ func (s *Server) flyHandler() http.HandlerFunc {
 	handle("GET /v1/apps/{app}/machines", machines(s.serveMachines))
 	handle("POST /v1/apps/{app}/machines/{machine}/exec", machines(s.serveExec))
 	handle("/", func(c *flyCall) {
-		c.arrive()
-		if !c.broken() {
+		c.record()
+		if !c.applyFault() {
 			c.answer(refusal(http.StatusNotFound, "not found"))
 		}
 	})
 	return mux.ServeHTTP
 }
 
-// arrive records the call and gets its fault.
-func (c *flyCall) arrive() {
+// record records the call and gets its fault.
+func (c *flyCall) record() {
 	w := c.server.world
 	w.faultMu.Lock()
 	defer w.faultMu.Unlock()
@@ -82,8 +82,8 @@ func (c *flyCall) arrive() {
 	}
 }
 
-// broken applies a fault before Fly's response; true if the call is finished.
-func (c *flyCall) broken() bool {
+// applyFault applies a fault before Fly's response; true if the call is finished.
+func (c *flyCall) applyFault() bool {
 	if !c.server.wait(c.http, c.fault.Delay) {
 		panic(http.ErrAbortHandler)
 	}

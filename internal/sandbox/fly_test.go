@@ -79,7 +79,7 @@ func sameJSON(t *testing.T, got, want string) {
 	}
 }
 
-const person = "Bearer " + sandbox.FlyToken
+const userToken = "Bearer " + sandbox.FlyToken
 
 func TestGraphQL(t *testing.T) {
 	t.Parallel()
@@ -90,28 +90,28 @@ func TestGraphQL(t *testing.T) {
 		want              string
 	}{
 		{
-			"organizations", person, `query($admin:Boolean!){organizations(admin:$admin){nodes{slug rawSlug name type viewerRole}}}`,
+			"organizations", userToken, `query($admin:Boolean!){organizations(admin:$admin){nodes{slug rawSlug name type viewerRole}}}`,
 			map[string]any{"admin": false},
 			`{"data":{"organizations":{"nodes":[
 				{"slug":"acme","rawSlug":"acme","name":"Acme Inc.","type":"SHARED","viewerRole":"admin"},
 				{"slug":"personal","rawSlug":"ann-smith-12","name":"ann-smith-12","type":"PERSONAL","viewerRole":"admin"}]}}}`,
 		},
 		{
-			"the alias", person, `query Q($slug: String!) { me: organization(slug: $slug) { rawSlug __typename } }`,
+			"the alias", userToken, `query Q($slug: String!) { me: organization(slug: $slug) { rawSlug __typename } }`,
 			map[string]any{"slug": "personal"},
 			`{"data":{"me":{"rawSlug":"ann-smith-12","__typename":"Organization"}}}`,
 		},
 		{
-			"the raw slug, as a literal", person, `{ organization(slug: "ann-smith-12") { slug } __typename }`, nil,
+			"the raw slug, as a literal", userToken, `{ organization(slug: "ann-smith-12") { slug } __typename }`, nil,
 			`{"data":{"organization":{"slug":"personal"},"__typename":"Queries"}}`,
 		},
 		{
-			"an app", person, `query($name:String!){app(name:$name){name status organization{rawSlug} secrets{name}}}`,
+			"an app", userToken, `query($name:String!){app(name:$name){name status organization{rawSlug} secrets{name}}}`,
 			map[string]any{"name": "web"},
 			`{"data":{"app":{"name":"web","status":"deployed","organization":{"rawSlug":"acme"},"secrets":[{"name":"AWS_ROLE_ARN"},{"name":"DATABASE_URL"}]}}}`,
 		},
 		{
-			"fragments and two roots", person,
+			"fragments and two roots", userToken,
 			`query($a: String = "web") { x: app(name: $a) { ...F } y: app(name: "empty") { ... on App { name ... { status } secrets { name } } } } fragment F on App { n: name }`,
 			nil, `{"data":{"x":{"n":"web"},"y":{"name":"empty","status":"pending","secrets":[]}}}`,
 		},
@@ -195,7 +195,7 @@ func TestGraphQLRefusals(t *testing.T) {
 				Data   any
 				Errors []struct{ Message string }
 			}
-			text := query(t, s, person, test.query, test.variables)
+			text := query(t, s, userToken, test.query, test.variables)
 			if err := json.Unmarshal([]byte(text), &answer); err != nil || len(answer.Errors) == 0 || answer.Data != nil {
 				t.Fatalf("got %s", text)
 			}
@@ -233,7 +233,7 @@ func TestGraphQLBombs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			text := query(t, s, person, bomb, nil)
+			text := query(t, s, userToken, bomb, nil)
 			if len(text) > 64<<10 || !strings.Contains(text, `"errors"`) || strings.Contains(text, "token limit") {
 				t.Errorf("got %d bytes: %.300s", len(text), text)
 			}
@@ -251,11 +251,11 @@ func TestGraphQLNulls(t *testing.T) {
 	)
 	w := flyWorld()
 	w.HideSecrets("toy")
-	sameJSON(t, query(t, start(t, w), person, both, nil), `{"data":{"a":{"name":"web"},"b":null},"errors":[`+hidden+`]}`)
+	sameJSON(t, query(t, start(t, w), userToken, both, nil), `{"data":{"a":{"name":"web"},"b":null},"errors":[`+hidden+`]}`)
 	w = flyWorld()
 	w.FlyNullsData = true
 	w.HideSecrets("toy")
-	sameJSON(t, query(t, start(t, w), person, both, nil), `{"data":null,"errors":[`+hidden+`]}`)
+	sameJSON(t, query(t, start(t, w), userToken, both, nil), `{"data":null,"errors":[`+hidden+`]}`)
 }
 
 func TestMachinesAPI(t *testing.T) {
@@ -265,7 +265,7 @@ func TestMachinesAPI(t *testing.T) {
 	w.AddApp("acme", "shy")
 	w.HideSecrets("shy")
 	s := start(t, w)
-	status, text := flyCall(t, s, person, http.MethodGet, "/v1/apps/web/machines", "")
+	status, text := flyCall(t, s, userToken, http.MethodGet, "/v1/apps/web/machines", "")
 	var machines []struct {
 		ID, Name, State string
 		Config          struct{ Env map[string]string }
@@ -294,8 +294,8 @@ func TestMachinesAPI(t *testing.T) {
 		{"Bearer " + sandbox.FlyAppToken("web"), "GET", "/v1/apps/web", "", 401, ""},
 		{"FlyV1 " + sandbox.FlyToken, "GET", "/v1/apps/web", "", 401, ""},
 		{app + "," + sandbox.FlyToken, "GET", "/v1/apps/web", "", 401, ""},
-		{person, "GET", "/v1/apps/web", "", 200, `"organization":{"name":"Acme Inc.","slug":"acme"}`},
-		{person, "GET", "/v1/apps/toy", "", 200, `"slug":"personal"`},
+		{userToken, "GET", "/v1/apps/web", "", 200, `"organization":{"name":"Acme Inc.","slug":"acme"}`},
+		{userToken, "GET", "/v1/apps/toy", "", 200, `"slug":"personal"`},
 		{app, "GET", "/v1/apps/web", "", 200, `"status":"deployed"`},
 		{app, "GET", "/v1/apps/empty", "", 403, "unauthorized"},
 		{acme, "GET", "/v1/apps/toy", "", 403, "unauthorized"},
@@ -307,27 +307,27 @@ func TestMachinesAPI(t *testing.T) {
 		{acme, "GET", "/v1/apps/shy/secrets", "", 403, "unauthorized"},
 		{acme, "GET", "/v1/apps/empty/machines", "", 200, `[]`},
 		{acme, "GET", "/v1/apps?org_slug=acme", "", 200, `"machine_count":2,"name":"web"`},
-		{person, "GET", "/v1/apps?org_slug=personal", "", 200, `"name":"toy"`},
+		{userToken, "GET", "/v1/apps?org_slug=personal", "", 200, `"name":"toy"`},
 		{acme, "GET", "/v1/apps?org_slug=personal", "", 403, "unauthorized"},
 		{acme, "GET", "/v1/apps", "", 400, "org_slug"},
 		{acme, "GET", "/v1/tokens/current", "", 200, `"org_slug":"acme"`},
 		{app, "GET", "/v1/tokens/current", "", 200, `"apps":["web"]`},
-		{person, "GET", "/v1/tokens/current", "", 200, `"user":"sandbox"`},
+		{userToken, "GET", "/v1/tokens/current", "", 200, `"user":"sandbox"`},
 		{"FlyV1 fm2_x", "GET", "/v1/tokens/current", "", 401, ""},
-		{person, "DELETE", "/v1/apps/web", "", 404, "not found"},
-		{person, "GET", "/graphql", "", 404, "not found"},
-		{person, "POST", exec, "{}", 400, "invalid request body"},
-		{person, "POST", exec, strings.Repeat(" ", 65<<10), 400, "invalid request body"},
-		{person, "POST", exec, `{"command":["sh","-c","curl"]}`, 200, `{"exit_code":127,"stderr":"sh: not found\n"}`},
-		{person, "POST", exec, curl("--unix-socket", api, "-X", "POST", url), 200, `{"stdout":"eyJ`},
-		{person, "POST", exec, curl("-sS", url), 200, `"exit_code":2`},
-		{person, "POST", exec, curl("-s", url), 200, `"exit_code":7`},
-		{person, "POST", exec, curl("-d"), 200, `"exit_code":2`},
-		{person, "POST", exec, curl("--unix-socket", api), 200, `"exit_code":3`},
-		{person, "POST", exec, curl("--unix-socket", api, url), 200, "method not allowed"},
-		{person, "POST", exec, curl("-f", "--unix-socket", api, url), 200, `"exit_code":22`},
-		{person, "POST", exec, curl("--unix-socket", api, "-d", "{", url), 200, "invalid request body"},
-		{person, "POST", exec, curl("--unix-socket", api, "http://localhost/"), 200, "not found"},
+		{userToken, "DELETE", "/v1/apps/web", "", 404, "not found"},
+		{userToken, "GET", "/graphql", "", 404, "not found"},
+		{userToken, "POST", exec, "{}", 400, "invalid request body"},
+		{userToken, "POST", exec, strings.Repeat(" ", 65<<10), 400, "invalid request body"},
+		{userToken, "POST", exec, `{"command":["sh","-c","curl"]}`, 200, `{"exit_code":127,"stderr":"sh: not found\n"}`},
+		{userToken, "POST", exec, curl("--unix-socket", api, "-X", "POST", url), 200, `{"stdout":"eyJ`},
+		{userToken, "POST", exec, curl("-sS", url), 200, `"exit_code":2`},
+		{userToken, "POST", exec, curl("-s", url), 200, `"exit_code":7`},
+		{userToken, "POST", exec, curl("-d"), 200, `"exit_code":2`},
+		{userToken, "POST", exec, curl("--unix-socket", api), 200, `"exit_code":3`},
+		{userToken, "POST", exec, curl("--unix-socket", api, url), 200, "method not allowed"},
+		{userToken, "POST", exec, curl("-f", "--unix-socket", api, url), 200, `"exit_code":22`},
+		{userToken, "POST", exec, curl("--unix-socket", api, "-d", "{", url), 200, "invalid request body"},
+		{userToken, "POST", exec, curl("--unix-socket", api, "http://localhost/"), 200, "not found"},
 		{acme, "POST", "/v1/apps/web/machines/x/exec", curl(url), 404, "machine not found"},
 		{acme, "POST", "/v1/apps/web/machines/" + machines[1].ID + "/exec", curl(url), 412, "machine is stopped"},
 	} {
@@ -349,7 +349,7 @@ func TestAppPages(t *testing.T) {
 	var org struct {
 		Data struct{ Organization struct{ ID string } }
 	}
-	if err := json.Unmarshal([]byte(query(t, s, person, `{organization(slug:"acme"){id}}`, nil)), &org); err != nil {
+	if err := json.Unmarshal([]byte(query(t, s, userToken, `{organization(slug:"acme"){id}}`, nil)), &org); err != nil {
 		t.Fatal(err)
 	}
 	var names []string
@@ -367,7 +367,7 @@ func TestAppPages(t *testing.T) {
 				}
 			}
 		}
-		text := query(t, s, person, `query($org:ID,$after:String){apps(type:"container",first:200,after:$after,organizationId:$org){pageInfo{hasNextPage endCursor} nodes{name}}}`, variables)
+		text := query(t, s, userToken, `query($org:ID,$after:String){apps(type:"container",first:200,after:$after,organizationId:$org){pageInfo{hasNextPage endCursor} nodes{name}}}`, variables)
 		if err := json.Unmarshal([]byte(text), &page); err != nil {
 			t.Fatal(err)
 		}
@@ -427,7 +427,7 @@ func TestFlyFaults(t *testing.T) {
 				}
 				return
 			}
-			status, text := flyCall(t, s, person, http.MethodPost, "/graphql", body)
+			status, text := flyCall(t, s, userToken, http.MethodPost, "/graphql", body)
 			if status != test.status || !strings.Contains(text, test.words) || hooks != "ba" {
 				t.Errorf("got %d %s, hooks %q", status, text, hooks)
 			}
@@ -454,7 +454,7 @@ func FuzzGraphQL(f *testing.F) {
 			Data   map[string]any `json:"data"`
 			Errors []any          `json:"errors"`
 		}
-		text, err := json.Marshal(w.AnswerGraphQL([]byte(body), person))
+		text, err := json.Marshal(w.AnswerGraphQL([]byte(body), userToken))
 		if err == nil {
 			err = json.Unmarshal(text, &answer)
 		}

@@ -91,20 +91,20 @@ func extent(l Line) int {
 	x, last := 0, 0
 	for _, c := range l {
 		x += c.Width
-		if seen(c) {
+		if isVisible(c) {
 			last = x
 		}
 	}
 	return last
 }
 
-// seen reports whether a cell differs from an empty one.
-func seen(c uv.Cell) bool {
-	return strings.Trim(c.Content, " ") != "" || lined(c) || lookOf(c).bg != windowColor
+// isVisible reports whether a cell differs from an empty one.
+func isVisible(c uv.Cell) bool {
+	return strings.Trim(c.Content, " ") != "" || hasLine(c) || lookOf(c).bg != windowColor
 }
 
-// lined reports whether the cell has a line that shows on a blank too.
-func lined(c uv.Cell) bool {
+// hasLine reports whether the cell has a line that shows on a blank too.
+func hasLine(c uv.Cell) bool {
 	return c.Style.Underline != uv.UnderlineNone || c.Style.Attrs&uv.AttrStrikethrough != 0
 }
 
@@ -170,7 +170,7 @@ func (d *drawing) line(l Line, y int) {
 		}
 	}
 	d.lines(l, y)
-	if l.String() == "" && !slices.ContainsFunc(l, lined) {
+	if l.String() == "" && !slices.ContainsFunc(l, hasLine) {
 		return
 	}
 	d.add(`<text y="%s" xml:space="preserve">`, px(y+baseline))
@@ -185,7 +185,7 @@ func (d *drawing) line(l Line, y int) {
 func joined(l Line) Line {
 	l = slices.Clone(l)
 	for i := range l {
-		if i > 0 && l[i].Content == " " && !lined(l[i]) && !lined(l[i-1]) {
+		if i > 0 && l[i].Content == " " && !hasLine(l[i]) && !hasLine(l[i-1]) {
 			l[i].Style = l[i-1].Style
 		}
 	}
@@ -194,7 +194,7 @@ func joined(l Line) Line {
 
 // cut cuts off trailing cells that show nothing.
 func cut(l Line) Line {
-	for len(l) > 0 && !seen(l[len(l)-1]) {
+	for len(l) > 0 && !isVisible(l[len(l)-1]) {
 		l = l[:len(l)-1]
 	}
 	return l

@@ -29,7 +29,7 @@ var pictures = []struct {
 		Description: "A form that asks which Fly apps may use AWS, with one of three marked.",
 		Lines: shownBy(80, 20, "\r\n"+
 			"\x1b[2mAWS account:\x1b[m 111122223333 (acme-prod)\r\n"+
-			"\x1b[2mFly organisation:\x1b[m acme (Acme)\r\n\r\n"+
+			"\x1b[2mFly organization:\x1b[m acme (Acme)\r\n\r\n"+
 			"\x1b[90m┃\x1b[m \x1b[1;34mWhich Fly apps may use AWS?\x1b[m\r\n"+
 			"\x1b[90m┃\x1b[m \x1b[90mOnly machines of these apps can assume the role.\x1b[m\r\n"+
 			"\x1b[90m┃\x1b[m \x1b[35m>\x1b[m \x1b[32m✓\x1b[m web\r\n"+
@@ -71,7 +71,7 @@ func everyStyle() string {
 	}
 	b.WriteString("\x1b[1mbold\x1b[m \x1b[2mfaint\x1b[m \x1b[3mitalic\x1b[m \x1b[4munderline\x1b[m \x1b[7mreverse\x1b[m \x1b[9mstrike\x1b[m\r\n")
 	b.WriteString("\x1b[1;31mbold red\x1b[m \x1b[2;32mfaint green\x1b[m \x1b[7;34mreverse blue\x1b[m\r\n")
-	b.WriteString("\x1b[38;5;208morange\x1b[m \x1b[48;5;238mgrey behind\x1b[m \x1b[38;2;255;0;255mpink\x1b[m\r\n\r\n")
+	b.WriteString("\x1b[38;5;208morange\x1b[m \x1b[48;5;238mgray behind\x1b[m \x1b[38;2;255;0;255mpink\x1b[m\r\n\r\n")
 	b.WriteString("┌──────┬──────┐ \x1b[32m┏━━━━┳━━━━┓\x1b[m ╭──╮ ││\r\n" +
 		"│ drawn│ lines│ \x1b[32m┣━━━━╋━━━━┫\x1b[m │  │ ││\r\n" +
 		"├──────┼──────┤ \x1b[32m┃heav┃y   ┃\x1b[m ╰──╯ ││\r\n" +

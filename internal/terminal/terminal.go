@@ -20,8 +20,8 @@ import (
 
 // A Terminal is a pseudo-terminal with a screen. It is safe for concurrent use.
 type Terminal struct {
-	person *os.File      // the user's end
-	ended  chan struct{} // closed when nothing more can be written to the screen
+	user  *os.File      // the user's end
+	ended chan struct{} // closed when nothing more can be written to the screen
 
 	mu      sync.Mutex
 	program *os.File // the program's end; nil after Start
@@ -41,17 +41,17 @@ type child struct {
 // Open makes a terminal of a size, at least 2 columns and 1 row. Close it after
 // use.
 func Open(columns, rows int) (*Terminal, error) {
-	person, program, err := pty.Open()
+	user, program, err := pty.Open()
 	if err != nil {
 		return nil, fmt.Errorf("open a pseudo-terminal: %w", err)
 	}
 	t := &Terminal{
-		person: person, program: program,
+		user: user, program: program,
 		ended:   make(chan struct{}),
 		changed: make(chan struct{}),
 	}
 	if err := t.setSize(columns, rows); err != nil {
-		return nil, errors.Join(err, person.Close(), program.Close())
+		return nil, errors.Join(err, user.Close(), program.Close())
 	}
 	t.screen = newScreen(columns, rows)
 	go t.show()
@@ -64,7 +64,7 @@ func (t *Terminal) setSize(columns, rows int) error {
 	if columns < 2 || rows < 1 || columns > 1000 || rows > 1000 {
 		return fmt.Errorf("a terminal cannot have %d columns and %d rows: use 2 to 1000 columns and 1 to 1000 rows", columns, rows)
 	}
-	if err := pty.Setsize(t.person, &pty.Winsize{Cols: uint16(columns), Rows: uint16(rows)}); err != nil {
+	if err := pty.Setsize(t.user, &pty.Winsize{Cols: uint16(columns), Rows: uint16(rows)}); err != nil {
 		return fmt.Errorf("set the size of the terminal: %w", err)
 	}
 	return nil
@@ -75,7 +75,7 @@ func (t *Terminal) show() {
 	defer close(t.ended)
 	var buf [4096]byte
 	for {
-		n, err := t.person.Read(buf[:])
+		n, err := t.user.Read(buf[:])
 		if n > 0 {
 			t.mu.Lock()
 			t.raw = append(t.raw, buf[:n]...)
@@ -102,7 +102,7 @@ func (t *Terminal) answer() {
 		if err != nil {
 			return
 		}
-		_, _ = t.person.Write(buf[:n]) // the program may have ended
+		_, _ = t.user.Write(buf[:n]) // the program may have ended
 	}
 }
 
@@ -165,7 +165,7 @@ func (t *Terminal) Start(cmd *exec.Cmd) error {
 // Type presses keys, given as a terminal sends them: "\r" for enter, "\x1b[A" for
 // arrow up.
 func (t *Terminal) Type(keys string) error {
-	if _, err := t.person.WriteString(keys); err != nil {
+	if _, err := t.user.WriteString(keys); err != nil {
 		return fmt.Errorf("type %q: %w", keys, err)
 	}
 	return nil
@@ -298,15 +298,15 @@ func (t *Terminal) Close() error {
 	if program != nil {
 		_ = program.Close()
 	}
-	// What nobody has open any more cannot be read either. Should somebody have it,
-	// as a program that went into the background, it is not waited for long.
+	// Reading ends when no process has the program's end open. A background process
+	// may still have it, so this does not wait long.
 	late := time.NewTimer(time.Second)
 	defer late.Stop()
 	select {
 	case <-t.ended:
 	case <-late.C:
 	}
-	if err := t.person.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
+	if err := t.user.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
 		return fmt.Errorf("close the terminal: %w", err)
 	}
 	return nil

@@ -21,10 +21,10 @@ import (
 	"golang.org/x/term"
 )
 
-// deadline is how long anything may take. Nothing does unless it is broken.
+// deadline is the timeout for every wait.
 const deadline = 20 * time.Second
 
-// programEnv names the program that the test binary is to be, instead.
+// programEnv names the program that the test binary runs instead of the tests.
 const programEnv = "FLY_AWS_TERMINAL_TEST_PROGRAM"
 
 func TestMain(m *testing.M) {
@@ -35,9 +35,9 @@ func TestMain(m *testing.M) {
 	os.Exit(programs[name]())
 }
 
-// programs are what the tests start. Each returns its exit code.
+// programs are the programs that the tests start. Each returns its exit code.
 var programs = map[string]func() int{
-	// echo says what it reads, and ends at "end".
+	// echo prints what it reads, until "end".
 	"echo": func() int {
 		lines := bufio.NewScanner(os.Stdin)
 		fmt.Println("ready")
@@ -49,7 +49,7 @@ var programs = map[string]func() int{
 		}
 		return 1
 	},
-	// session says whether it leads a session on a terminal.
+	// session prints whether it leads a session with a controlling terminal.
 	"session": func() int {
 		tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 		if err != nil {
@@ -59,7 +59,7 @@ var programs = map[string]func() int{
 		fmt.Fprintln(tty, "on the terminal, leader:", syscall.Getpgrp() == os.Getpid(), term.IsTerminal(0), term.IsTerminal(1), term.IsTerminal(2))
 		return 0
 	},
-	// ask waits for answers, and says what it is told.
+	// ask sends queries to the terminal and prints the replies.
 	"ask": func() int {
 		old, err := term.MakeRaw(0)
 		if err != nil {
@@ -75,7 +75,7 @@ var programs = map[string]func() int{
 		fmt.Printf("%q\n", answers)
 		return 0
 	},
-	// size says how large the terminal is, and again when it changes.
+	// size prints the terminal's size, and again when it changes.
 	"size": func() int {
 		changes := make(chan os.Signal, 1)
 		signal.Notify(changes, syscall.SIGWINCH)
@@ -89,14 +89,14 @@ var programs = map[string]func() int{
 			<-changes
 		}
 	},
-	// flood writes more than fits anywhere at once, and ends.
+	// flood writes more than all buffers hold, and ends.
 	"flood": func() int {
 		for i := range 5000 {
 			fmt.Printf("line %d\n", i)
 		}
 		return 3
 	},
-	// stubborn does not end by being asked to.
+	// stubborn ignores signals that ask it to end.
 	"stubborn": func() int {
 		signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM)
 		fmt.Println("ready")
@@ -143,7 +143,7 @@ func within(t *testing.T) context.Context {
 	return ctx
 }
 
-// TestProgram types to a program, and sees what it says until it ends.
+// TestProgram types to a program, and reads its output until it ends.
 func TestProgram(t *testing.T) {
 	t.Parallel()
 	term := start(t, 40, 10, "echo")
@@ -169,8 +169,8 @@ func TestProgram(t *testing.T) {
 	}
 }
 
-// TestSession has the terminal as the one of the program's session, even if some
-// of its streams lead elsewhere.
+// TestSession checks that the terminal is the program's controlling terminal, even
+// if some of its streams are not.
 func TestSession(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -206,7 +206,7 @@ func TestSession(t *testing.T) {
 	}
 }
 
-// TestAnswersReachTheProgram has a program wait for answers.
+// The emulator's replies reach the program.
 func TestAnswersReachTheProgram(t *testing.T) {
 	t.Parallel()
 	term := start(t, 100, 10, "ask")
@@ -218,7 +218,7 @@ func TestAnswersReachTheProgram(t *testing.T) {
 	}
 }
 
-// TestResize tells the program of a new size.
+// Resize tells the program the new size.
 func TestResize(t *testing.T) {
 	t.Parallel()
 	term := start(t, 80, 24, "size")
@@ -239,8 +239,8 @@ func TestResize(t *testing.T) {
 	}
 }
 
-// TestTranscript keeps what scrolled off, and nothing is lost when the program
-// ends right after it wrote.
+// Transcript has what scrolled off, and nothing is lost when the program ends right
+// after writing.
 func TestTranscript(t *testing.T) {
 	t.Parallel()
 	term := start(t, 20, 5, "flood")
@@ -262,15 +262,15 @@ func TestTranscript(t *testing.T) {
 	}
 }
 
-// TestWaitSeesTheEnd has a program end while the screen is behind: Wait returns
-// when all is on it.
+// A program can end while the screen is behind: Wait returns when everything is on
+// it.
 func TestWaitSeesTheEnd(t *testing.T) {
 	t.Parallel()
 	term := start(t, 40, 10, "echo")
 	if err := term.Await(within(t), "ready"); err != nil {
 		t.Fatal(err)
 	}
-	term.mu.Lock() // nothing is drawn
+	term.mu.Lock() // blocks drawing
 	err := term.Type("end\r")
 	<-term.child.exited
 	term.mu.Unlock()
@@ -290,8 +290,8 @@ func TestWaitSeesTheEnd(t *testing.T) {
 	}
 }
 
-// TestAwaitFails says what the screen shows, when the time is over and at once
-// when the program is.
+// Await fails with the screen, at the deadline or immediately when the program has
+// ended.
 func TestAwaitFails(t *testing.T) {
 	t.Parallel()
 	term := start(t, 40, 10, "echo")
@@ -319,7 +319,7 @@ func TestAwaitFails(t *testing.T) {
 	}
 }
 
-// TestManyWait has several wait for different texts at the same time.
+// Several goroutines can wait for different texts at the same time.
 func TestManyWait(t *testing.T) {
 	t.Parallel()
 	term := open(t, 40, 30)
@@ -337,7 +337,7 @@ func TestManyWait(t *testing.T) {
 	wg.Wait()
 }
 
-// TestClose ends a program that would not end.
+// Close ends a program that would not end.
 func TestClose(t *testing.T) {
 	t.Parallel()
 	term, err := Open(40, 10)
@@ -370,7 +370,7 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// TestNoProgram has nothing to wait for, and nothing to start.
+// Wait without a program, a missing program and a terminal that is too small are errors.
 func TestNoProgram(t *testing.T) {
 	t.Parallel()
 	term := open(t, 40, 10)

@@ -189,7 +189,7 @@ func (f *Folder) Check(ctx context.Context, changes []setup.Change) error {
 		file, ok := files[env.Config]
 		if !ok {
 			var err error
-			if file, err = f.replaceable(env.Config); err != nil {
+			if file, err = f.openReplaceable(env.Config); err != nil {
 				errs = append(errs, err)
 			}
 			files[env.Config] = file
@@ -207,8 +207,8 @@ func (f *Folder) Check(ctx context.Context, changes []setup.Change) error {
 	return errors.Join(errs...)
 }
 
-// replaceable opens a config that can be replaced.
-func (f *Folder) replaceable(config string) (*configFile, error) {
+// openReplaceable opens a config that can be replaced.
+func (f *Folder) openReplaceable(config string) (*configFile, error) {
 	file, err := f.open(config)
 	if err != nil {
 		return nil, err
