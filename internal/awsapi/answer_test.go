@@ -112,7 +112,7 @@ func TestProcessOutputIsNotRepeated(t *testing.T) {
 	}
 }
 
-// The SDK's error repeats what the endpoint of a container answered.
+// The SDK's error repeats the response of a container's credential endpoint.
 func TestEndpointAnswerIsNotRepeated(t *testing.T) {
 	const secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 	for name, test := range map[string]struct {

@@ -266,7 +266,7 @@ func (a *Account) credentialsError(chain aws.CredentialsProvider, err error) *Cr
 		e.Kind = kindNone
 	case errors.As(err, &session):
 		e.Kind = KindExpiredSSO
-	case errors.As(err, &api) && operation(err) != "": // AWS's own words
+	case errors.As(err, &api) && operation(err) != "": // AWS's own message
 		e.Err = callError(err)
 		switch api.ErrorCode() {
 		case "InvalidGrantException", "UnauthorizedException":
@@ -307,7 +307,7 @@ func providerProblem(err error) error {
 	case errors.As(err, &file):
 		return fmt.Errorf("%q cannot be read: %w", file.Path, file.Err)
 	case errors.As(err, &answer):
-		return fmt.Errorf("the endpoint for credentials answered with HTTP status %d", answer.HTTPStatusCode())
+		return fmt.Errorf("the endpoint for credentials responded with HTTP status %d", answer.HTTPStatusCode())
 	}
 	return errors.New("the credential provider failed")
 }

@@ -2,5 +2,5 @@
 
 package workdir
 
-// checkPlace is for Linux, which tells.
+// checkPlace does nothing: it is for Linux.
 func checkPlace(string) error { return nil }
