@@ -7,12 +7,6 @@ import (
 	"github.com/fly-aws/fly-aws/internal/text"
 )
 
-// Types of an Organization.
-const (
-	typePersonal = "PERSONAL"
-	typeShared   = "SHARED"
-)
-
 // An Organization is a Fly organization.
 type Organization struct {
 	// ID is opaque, like "bjkZRb7BXzk36H383wbX0z9bXRH6LL".

@@ -44,6 +44,6 @@ func TestCheckAppendOnlyFolder(t *testing.T) {
 	if err := attribute("+a"); err != nil {
 		t.Skip("no append-only folders on this file system: ", err)
 	}
-	defer attribute("-a") //nolint:errcheck // otherwise the folder cannot be removed
+	defer attribute("-a") // otherwise the folder cannot be removed
 	checkFails(t, f, "append-only")
 }
