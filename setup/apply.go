@@ -19,17 +19,17 @@ type Status string
 
 // The states of a change.
 const (
-	StatusKept      Status = "kept"      // nothing was to be done, or not any more
-	StatusStarted   Status = "started"   // it is being written
+	StatusKept      Status = "kept"      // there is nothing to do
+	StatusStarted   Status = "started"   // the write has begun
 	StatusDone      Status = "done"      // it was written
-	StatusFailed    Status = "failed"    // the write failed; what it left is not known
+	StatusFailed    Status = "failed"    // the write failed; its effect is unknown
 	StatusUnreached Status = "unreached" // it was not tried
-	// StatusWaiting: everything is written, but Waiting does not read back as planned
-	// yet, and is read again after Pause. It is about no single change.
+	// StatusWaiting: everything is written, but Event.Waiting does not read back as
+	// planned yet and is read again after Event.Pause. It is not about a single change.
 	StatusWaiting Status = "waiting"
 )
 
-// An Event tells of one change while a plan is applied.
+// An Event is the progress of one change while a plan is applied.
 type Event struct {
 	// Index is the change's place in Plan.Changes.
 	Index  int
@@ -50,7 +50,7 @@ type Report struct {
 	Results []Result
 	// Mismatches are the resources that do not read back as planned.
 	Mismatches []Mismatch
-	// Checks are what the live trust policies decide; nil when it did not come to that.
+	// Checks are what the live trust policies decide; nil if Apply ended earlier.
 	Checks []Check
 }
 
@@ -73,7 +73,7 @@ func (r Report) Count(s Status) int {
 	return n
 }
 
-// A ConflictError says that a plan cannot be applied for its conflicts.
+// A ConflictError says that a plan cannot be applied because of its conflicts.
 type ConflictError struct {
 	Conflicts []Change
 }
@@ -85,9 +85,9 @@ func (e *ConflictError) Error() string {
 	return fmt.Sprintf("the plan has %d conflicts", len(e.Conflicts))
 }
 
-// An OtherAccountError says that a plan is for another account than the credentials.
+// An OtherAccountError says that a plan and the credentials are for different accounts.
 type OtherAccountError struct {
-	// Partition and Account are the plan's; Have is what the credentials are for.
+	// Partition and Account are the plan's; Have describes the credentials' account.
 	Partition, Account string
 	Have               Facts
 }
@@ -97,8 +97,8 @@ func (e *OtherAccountError) Error() string {
 		e.Account, e.Partition, e.Have.Account, e.Have.Partition)
 }
 
-// CheckAccount says with an *OtherAccountError whether a plan that was read from a file
-// is for the account of the World's credentials, and fills in its Caller.
+// CheckAccount returns an *OtherAccountError if a plan read from a file is not for the
+// account of the World's credentials. Otherwise it fills in the plan's Caller.
 func (w World) CheckAccount(ctx context.Context, plan *Plan) error {
 	facts, err := w.AWS.Facts(ctx, Request{})
 	if err != nil {
@@ -111,23 +111,23 @@ func (w World) CheckAccount(ctx context.Context, plan *Plan) error {
 	return nil
 }
 
-// writers is how many changes are written at once. IAM's rates are unpublished;
-// with adaptive retries under it, this many stays below throttling in practice.
-const writers = 8
+// maxWriters limits how many changes are written at once. IAM's rate limits are
+// unpublished; with adaptive retries this many stay below throttling in practice.
+const maxWriters = 8
 
-// Apply writes the pending changes of a plan, reads everything back and tries the live
-// trust policies. Additions go first: provider, roles, policies, fly.toml entries; then
-// what is taken away, in the reverse order.
+// Apply writes the pending changes of a plan, reads everything back and evaluates the
+// live trust policies. Additions go first: provider, roles, policies, fly.toml entries;
+// then removals, in reverse order.
 //
-// Before the first write it reads everything again, also what the plan keeps, and refuses
-// a plan of which a resource is neither as it was found nor as planned, with a
-// *StaleError; and it has every target check what is to be written. A plan that was made
-// just now and has nothing to do is not read again.
+// Before the first write it reads everything again, including what the plan keeps. If a
+// resource is neither as it was found nor as planned, the error is a *StaleError. Then
+// every target checks the changes it would write. A plan that was just made and has
+// nothing to do is not read again.
 //
-// The first failure stops it, and so does the end of ctx; what has begun by then is
-// finished. The report is as complete as possible in every case, and the error holds all
-// failures, joined. notify, if not nil, is called for each change as it starts and ends,
-// by one goroutine at a time.
+// Apply stops at the first failure or when ctx ends, but finishes the writes in flight.
+// The report is as complete as possible, even on failure, and the error joins all
+// failures. notify, if not nil, is called as each change starts and ends, by one
+// goroutine at a time.
 func (w World) Apply(ctx context.Context, plan *Plan, notify func(Event)) (*Report, error) {
 	report := &Report{}
 	pending := len(plan.Pending()) > 0
@@ -156,7 +156,7 @@ func (w World) Apply(ctx context.Context, plan *Plan, notify func(Event)) (*Repo
 		return report, err
 	}
 	for _, stage := range plan.stages(todo) {
-		if err := a.stage(ctx, stage); err != nil {
+		if err := a.writeStage(ctx, stage); err != nil {
 			return report, err
 		}
 	}
@@ -168,7 +168,7 @@ func (w World) Apply(ctx context.Context, plan *Plan, notify func(Event)) (*Repo
 	return report, nil
 }
 
-// needsAWS says whether the plan has anything of an AWS account.
+// needsAWS says whether the plan has a resource in an AWS account.
 func (p *Plan) needsAWS() bool {
 	return slices.ContainsFunc(p.Changes, func(c Change) bool { return c.Resource().Env == nil })
 }
@@ -181,8 +181,8 @@ type applier struct {
 	mu     sync.Mutex
 }
 
-// recheck reads everything again, has the targets check what is still to be written, and
-// returns the indexes of those changes.
+// recheck reads everything again, has the targets check the changes that are still to be
+// written, and returns their indexes.
 func (a *applier) recheck(ctx context.Context) ([]int, error) {
 	state, err := a.read(ctx, a.plan.resources())
 	if err != nil {
@@ -205,7 +205,7 @@ func (a *applier) recheck(ctx context.Context) ([]int, error) {
 	if len(stale) > 0 {
 		return nil, errors.Join(stale...)
 	}
-	if err := a.checkTrusting(ctx, changes); err != nil {
+	if err := a.checkProviderUnused(ctx, changes); err != nil {
 		return nil, err
 	}
 	var mu sync.Mutex
@@ -220,9 +220,9 @@ func (a *applier) recheck(ctx context.Context) ([]int, error) {
 	return todo, errors.Join(append(problems, err, ctx.Err())...)
 }
 
-// checkTrusting refuses to delete a provider that a role trusts which is not in the plan.
-// Deleting it would end that role's access without a word.
-func (a *applier) checkTrusting(ctx context.Context, changes []Change) error {
+// checkProviderUnused refuses to delete a provider while a role outside the plan trusts
+// it: that role would lose its access silently.
+func (a *applier) checkProviderUnused(ctx context.Context, changes []Change) error {
 	i := slices.IndexFunc(changes, func(c Change) bool { return c.Action == ActionDelete && c.Before.Provider != nil })
 	if i < 0 {
 		return nil
@@ -231,23 +231,23 @@ func (a *applier) checkTrusting(ctx context.Context, changes []Change) error {
 	if err != nil {
 		return err
 	}
-	loses := map[string]bool{}
+	changed := map[string]bool{}
 	for _, c := range a.plan.Changes {
 		if c.Action == ActionDelete || c.Action == ActionUpdate {
-			loses[c.Resource().ID()] = true
+			changed[c.Resource().ID()] = true
 		}
 	}
 	for _, r := range resources {
-		if r.Role != nil && !loses[r.ID()] && trusts(*r.Role, changes[i].Before.Provider.ARN) {
+		if r.Role != nil && !changed[r.ID()] && trusts(*r.Role, changes[i].Before.Provider.ARN) {
 			return &StaleError{Resource: *changes[i].Before, Reason: Reason{Code: ReasonNewlyTrusts, Have: r.Role.Name}}
 		}
 	}
 	return nil
 }
 
-// trusts says whether the role's trust policy names the provider, or may do so.
+// trusts says whether the role's trust policy names the provider, or might.
 func trusts(role Role, provider string) bool {
-	if role.Trust == nil { // it cannot be parsed
+	if role.Trust == nil { // it could not be parsed
 		return true
 	}
 	return slices.ContainsFunc(role.Trust.Statements, func(s trustpolicy.Statement) bool {
@@ -255,7 +255,7 @@ func trusts(role Role, provider string) bool {
 	})
 }
 
-// resources returns the resources that the plan is about.
+// resources returns the resource of each change.
 func (p *Plan) resources() []Resource {
 	var out []Resource
 	for _, c := range p.Changes {
@@ -264,8 +264,8 @@ func (p *Plan) resources() []Resource {
 	return out
 }
 
-// stages splits indexes into what may be written at the same time: within one stage no
-// resource needs another.
+// stages groups indexes of changes that can be written at the same time: within a stage
+// no resource depends on another.
 func (p *Plan) stages(indexes []int) [][]int {
 	const kinds = 4
 	out := make([][]int, 2*kinds)
@@ -280,7 +280,7 @@ func (p *Plan) stages(indexes []int) [][]int {
 		case r.Policy != nil:
 			kind = 2
 		}
-		if p.takesAway(c) {
+		if p.removesAccess(c) {
 			kind = 2*kinds - 1 - kind
 		}
 		out[kind] = append(out[kind], i)
@@ -288,21 +288,22 @@ func (p *Plan) stages(indexes []int) [][]int {
 	return slices.DeleteFunc(out, func(s []int) bool { return len(s) == 0 })
 }
 
-// takesAway says whether the change deletes something, or access to a role.
-func (p *Plan) takesAway(c Change) bool {
+// removesAccess says whether the change deletes a resource or ends an app's access to a
+// role.
+func (p *Plan) removesAccess(c Change) bool {
 	role := c.Resource().Role
 	return c.Action == ActionDelete || role != nil && slices.ContainsFunc(p.Grants, func(g Grant) bool {
 		return g.Removed && strings.EqualFold(g.Role, role.Name)
 	})
 }
 
-// stage writes the changes of one stage, several at a time, and starts none
-// after one has failed or ctx has ended.
-func (a *applier) stage(ctx context.Context, indexes []int) error {
+// writeStage writes the changes of one stage, several at a time. It starts none after
+// one has failed or ctx has ended.
+func (a *applier) writeStage(ctx context.Context, indexes []int) error {
 	var g errgroup.Group
-	g.SetLimit(writers)
+	g.SetLimit(maxWriters)
 	if a.plan.Changes[indexes[0]].Resource().Env != nil {
-		g.SetLimit(1) // entries of a file come in the plan's order
+		g.SetLimit(1) // a file's entries are added in the plan's order
 	}
 	stop, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -332,19 +333,19 @@ func (a *applier) write(ctx context.Context, i int) error {
 	if err != nil {
 		return err
 	}
-	a.tell(Event{Index: i, Change: c, Status: StatusStarted})
+	a.record(Event{Index: i, Change: c, Status: StatusStarted})
 	began := a.Clock.Now()
 	err = target.Write(ctx, c)
 	status := StatusDone
 	if err != nil {
 		status = StatusFailed
 	}
-	a.tell(Event{Index: i, Change: c, Status: status, Elapsed: a.Clock.Now().Sub(began), Err: err})
+	a.record(Event{Index: i, Change: c, Status: status, Elapsed: a.Clock.Now().Sub(began), Err: err})
 	return err
 }
 
-// tell puts an event into the report and passes it on.
-func (a *applier) tell(e Event) {
+// record puts an event into the report and passes it on to notify.
+func (a *applier) record(e Event) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if e.Status == StatusDone || e.Status == StatusFailed {
@@ -356,15 +357,15 @@ func (a *applier) tell(e Event) {
 	}
 }
 
-// readBackPauses are the pauses between the tries to read back what IAM, which is
-// eventually consistent, does not show yet: 40 s in all.
+// readBackPauses are the pauses between attempts to read back what was written, 40 s in
+// all: IAM is eventually consistent.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
 var readBackPauses = [...]time.Duration{
 	500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 12 * time.Second, 12500 * time.Millisecond,
 }
 
-// readBack reads every resource again until all are as planned, or the pauses are used
-// up, and reports those that are not.
+// readBack reads every resource until all are as planned or the pauses are used up, and
+// reports those that are not.
 func (a *applier) readBack(ctx context.Context) (State, error) {
 	for try := 0; ; try++ {
 		state, err := a.read(ctx, a.plan.resources())
@@ -376,7 +377,7 @@ func (a *applier) readBack(ctx context.Context) (State, error) {
 			return state, nil
 		}
 		pause := readBackPauses[try]
-		a.tell(Event{Index: -1, Status: StatusWaiting, Waiting: a.report.Mismatches, Pause: pause})
+		a.record(Event{Index: -1, Status: StatusWaiting, Waiting: a.report.Mismatches, Pause: pause})
 		a.Clock.Sleep(ctx, pause)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()

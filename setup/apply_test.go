@@ -14,9 +14,9 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// A plan of one app checks its request once and parses its inline policy once; setup does
-// so no more often.
-func TestEverythingIsParsedOnce(t *testing.T) { //nolint:paralleltest // it counts for the whole package
+// A plan for one app checks its request once and parses its inline policy once; applying
+// it adds nothing.
+func TestEverythingIsParsedOnce(t *testing.T) { //nolint:paralleltest // the counters are package-wide
 	checks, documents := setup.CountCalls(t)
 	req := request("web")
 	req.Apps[0].Role.Inline = []setup.InlinePolicy{inline("own", getObject)}
@@ -38,7 +38,7 @@ func TestEverythingIsParsedOnce(t *testing.T) { //nolint:paralleltest // it coun
 	}
 }
 
-// After a write has failed none begins, in the same stage neither.
+// After a write has failed no other begins, not even in the same stage.
 func TestNoWriteAfterAFailure(t *testing.T) {
 	t.Parallel()
 	var apps []string
@@ -57,14 +57,14 @@ func TestNoWriteAfterAFailure(t *testing.T) {
 	if !errors.Is(err, errBroken) {
 		t.Fatal(err)
 	}
-	// The provider, and the roles whose writes had begun.
+	// The provider and the roles whose writes had begun.
 	if n := len(m.writes); n > 1+8 || report.Count(setup.StatusFailed) != n-1 || report.Count(setup.StatusUnreached) != len(p.Changes)-n {
 		t.Errorf("written: %v", m.writes)
 	}
 }
 
 // Everything is checked before anything is written.
-func TestNothingIsWrittenThatDoesNotCheck(t *testing.T) {
+func TestFailedCheckPreventsEveryWrite(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
 	readOnly := errors.New("fly.toml is read-only")
@@ -91,11 +91,11 @@ func TestNothingIsWrittenThatDoesNotCheck(t *testing.T) {
 	}
 }
 
-// IAM may show late what was written, or was deleted: it is waited for, 40 s in all.
+// IAM may show a write or a delete late; Apply waits 40 s in all.
 func TestReadBackWaits(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		late  int // how many reads do not show the role
+		late  int // how many reads miss the role
 		slept time.Duration
 		found bool
 	}{
@@ -135,7 +135,7 @@ func TestReadBackWaits(t *testing.T) {
 	}
 }
 
-// The other app that a check tries was not granted the role itself, whatever the names.
+// The other app in a check does not have the role itself, whatever the apps' names.
 func TestNeighborsOfChecks(t *testing.T) {
 	t.Parallel()
 	apps := []string{"web", "web-neighbor", "web-neighbor-neighbor"}
@@ -158,7 +158,7 @@ func TestNeighborsOfChecks(t *testing.T) {
 	}
 }
 
-// A check that fails is in the report, however many passed before it.
+// A failed check is in the report, however many passed before it.
 func TestFailedChecksAreReported(t *testing.T) {
 	t.Parallel()
 	var apps []string
@@ -184,8 +184,8 @@ func TestFailedChecksAreReported(t *testing.T) {
 	}
 }
 
-// A plan with nothing to do that was made just now is not read again; one from a file is,
-// and only in the account it was made for.
+// A plan that was just made and has nothing to do is not read again. One from a file is,
+// and only in its own account.
 func TestApplyReadsNoMoreThanItNeeds(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
@@ -207,7 +207,7 @@ func TestApplyReadsNoMoreThanItNeeds(t *testing.T) {
 	}
 }
 
-// Entries of a fly.toml alone need no account.
+// A plan of fly.toml entries alone needs no account.
 func TestPlanEntries(t *testing.T) {
 	t.Parallel()
 	m := newMemory(env("web", "AWS_REGION", "eu-central-1"))

@@ -38,24 +38,22 @@ const (
 // An InvalidError says which field of a Request cannot be used, and why.
 type InvalidError struct {
 	Field Field
-	// App is the entry it belongs to; empty for the request's own fields.
+	// App is the app whose entry has the field; empty for the request's own fields.
 	App string
 	// Value is what was given.
 	Value string
-	// Reason is a clause.
+	// Reason says why, as a clause.
 	Reason string
-	// Missing says that the field was not given at all.
+	// Missing says that no value was given.
 	Missing bool
-	// Default says that Value was not given: it is the default, or what Fly says.
+	// Default says that Value is the default or comes from Fly.
 	Default bool
-	// NotShared says that several apps name the role, and that it is not shared.
+	// NotShared says that several apps name the role although it is not shared.
 	NotShared bool
-	// NoRegion says that a preset names something in a region, and that the app has no
-	// Region.
+	// NoRegion says that a preset needs a region and that the app has no Region.
 	NoRegion bool
-	// Err is the cause, where there is one: a *flyname.NameError, *preset.Error,
-	// *trustpolicy.SyntaxError, or a *FlyProblem that kept the organization from being
-	// found out.
+	// Err is the cause, if any: a *flyname.NameError, *preset.Error,
+	// *trustpolicy.SyntaxError, or the *FlyProblem that kept the organization unknown.
 	Err error
 }
 
@@ -66,12 +64,12 @@ func (e *InvalidError) Error() string {
 	return fmt.Sprintf("%s %s cannot be used: %s", e.Field, text.Quote(e.Value), e.Reason)
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *InvalidError) Unwrap() error { return e.Err }
 
-// Check says what about the request can never work, whatever the account. Every
-// problem is reported, joined: each is an *InvalidError. An organization that is left
-// for Fly to say is no problem here; what depends on it is checked as if it were short.
+// Check reports everything in the request that cannot work in any account. The error
+// joins the problems; each is an *InvalidError. An organization that Fly has yet to
+// report is not a problem; what depends on it is checked as if its slug were short.
 func (req Request) Check() error {
 	var errs []error
 	report := func(e *InvalidError) { errs = append(errs, e) }
@@ -116,7 +114,7 @@ func (req Request) Check() error {
 	return errors.Join(dedupe(errs)...)
 }
 
-// checkOrg is the rest of Check once Fly has said what the organization is.
+// checkOrg is the rest of Check, for an organization that Fly has reported.
 func (req Request) checkOrg() error {
 	var errs []error
 	if err := flyname.CheckOrg(req.Org); err != nil {
@@ -128,8 +126,8 @@ func (req Request) checkOrg() error {
 	return errors.Join(append(errs, req.checkSharing()...)...)
 }
 
-// missingOrg is the problem of a request whose organization cannot be found out. cause
-// is why Fly cannot be asked.
+// missingOrg returns the error for an organization that was not given and that Fly did
+// not report. cause is why not.
 func missingOrg(org string, cause *FlyProblem) error {
 	e := &InvalidError{Field: FieldOrg, Value: org, Missing: org == "", Reason: "the issuer's URL ends in the organization's slug"}
 	var errs []error
@@ -154,7 +152,7 @@ func (req Request) checkRoleName(app App) []error {
 	return nil
 }
 
-// dedupe drops errors that say what an earlier one says: flags fill all apps alike.
+// dedupe drops errors that repeat an earlier one: a flag sets the same value for all apps.
 func dedupe(errs []error) []error {
 	seen := map[string]bool{}
 	return slices.DeleteFunc(errs, func(err error) bool {
@@ -200,7 +198,7 @@ func (req Request) checkRole(app App) []error {
 	return errs
 }
 
-// checkPresets checks the answers to an app's presets.
+// checkPresets checks the presets of an app and their answers.
 func checkPresets(app App) []error {
 	var errs []error
 	seen := map[Preset]bool{}
@@ -226,8 +224,8 @@ func checkPresets(app App) []error {
 	return errs
 }
 
-// checkRoles looks at each role as a whole: apps that share one agree on it, and
-// what they bring to it together is within IAM's limits.
+// checkRoles checks each role as a whole: apps that share one must agree on its
+// settings, and together stay within IAM's limits.
 func (req Request) checkRoles() []error {
 	errs := req.checkSharing()
 	inline := map[string][]InlinePolicy{}
@@ -252,7 +250,7 @@ func (req Request) checkRoles() []error {
 	return errs
 }
 
-// checkSharing says which apps name the same role without agreeing on it.
+// checkSharing reports apps that name the same role but disagree about it.
 func (req Request) checkSharing() []error {
 	var errs []error
 	for _, group := range req.groups() {
@@ -276,8 +274,7 @@ func (req Request) checkSharing() []error {
 	return errs
 }
 
-// checkInline checks the inline policies that the apps of a role bring to it. inline
-// holds them by app.
+// checkInline checks the inline policies of a role. inline holds them by app.
 func checkInline(group []App, inline map[string][]InlinePolicy) []error {
 	var errs []error
 	docs, size, source := map[string]InlinePolicy{}, 0, ""
@@ -299,7 +296,7 @@ func checkInline(group []App, inline map[string][]InlinePolicy) []error {
 	if size > maxInlineSize {
 		errs = append(errs, &InvalidError{
 			Field: FieldInline, App: group[0].Name, Value: source,
-			Reason: fmt.Sprintf("the inline policies of the role have %d characters together; IAM allows %d", size, maxInlineSize),
+			Reason: fmt.Sprintf("the role's inline policies have %d characters in total; IAM allows %d", size, maxInlineSize),
 		})
 	}
 	return errs
@@ -320,7 +317,7 @@ const (
 	maxTags            = 50
 	maxTagKey          = 128
 	maxTagValue        = 256
-	maxManagedPolicies = 25 // 10 unless raised; IAM itself refuses beyond the account's quota
+	maxManagedPolicies = 25 // the highest the quota can be raised; IAM enforces the account's own
 	maxInlineSize      = 10240
 )
 
@@ -341,7 +338,7 @@ func NameProblem(name string, limit int) string {
 	return ""
 }
 
-// namedMachines returns the machines that are named; none for all.
+// namedMachines returns the named machines; none for all.
 func namedMachines(machines []string) []string {
 	if slices.Contains(machines, AllMachines) {
 		return nil
@@ -368,17 +365,17 @@ func pathProblem(path string) string {
 		return "a path begins and ends with a slash: /fly/"
 	}
 	if strings.Contains(path, "//") {
-		return "a path has no empty part"
+		return "a path cannot contain //"
 	}
 	for _, r := range path {
 		if r < '!' || r > '~' || r == '*' || r == '?' {
-			return fmt.Sprintf("a path has printable ASCII without wildcards, not %q", r)
+			return fmt.Sprintf("a path takes printable ASCII without wildcards, not %q", r)
 		}
 	}
 	return ""
 }
 
-// sessionProblem says why IAM does not take that maximum session duration, or "".
+// sessionProblem says why IAM does not accept the maximum session duration, or "".
 func sessionProblem(seconds int32) string {
 	if seconds < 3600 || seconds > 43200 {
 		return "IAM allows one hour (3600 s) to twelve (43200 s)"
@@ -401,14 +398,14 @@ func checkTags(app App) []error {
 		if reason := tagProblem(key, value); reason != "" {
 			invalid(key, reason)
 		} else if folded[lower] != "" {
-			invalid(key, fmt.Sprintf("IAM does not tell it from %q", folded[lower]))
+			invalid(key, fmt.Sprintf("IAM ignores case in tag keys, so it is the same as %q", folded[lower]))
 		}
 		folded[lower] = key
 	}
 	return errs
 }
 
-// tagProblem says why a role of ours cannot be given the tag, or "".
+// tagProblem says why the tag cannot be put on a role of ours, or "".
 func tagProblem(key, value string) string {
 	switch {
 	case key == "":
@@ -438,8 +435,7 @@ func tagText(s string) bool {
 	return true
 }
 
-// checkAudience refuses, besides what no audience can be, the one of tokens that
-// a machine asks for without naming any.
+// checkAudience also refuses Fly's default audience, which AWS tokens do not have.
 func checkAudience(audience string) error {
 	if strings.HasPrefix(audience, "https://fly.io/") {
 		return &flyname.NameError{Kind: "audience", Name: audience, Reason: "is the audience of tokens that were not made for AWS"}
@@ -447,7 +443,7 @@ func checkAudience(audience string) error {
 	return flyname.CheckAudience(audience)
 }
 
-// RegionLike tells a region's form from a slip such as Fly's "fra" or Tigris's "auto".
+// RegionLike matches the form of an AWS region, but not Fly's "fra" or Tigris's "auto".
 func RegionLike(region string) bool {
 	parts := strings.Split(region, "-")
 	if len(parts) < 3 || len(region) > 32 {
@@ -475,7 +471,7 @@ func nameReason(err error) string {
 	return err.Error()
 }
 
-// sorted returns the values in order, each once.
+// sorted returns the values sorted, without duplicates.
 func sorted(values []string) []string {
 	out := slices.Clone(values)
 	slices.Sort(out)

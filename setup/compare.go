@@ -11,8 +11,7 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// A difference is one attribute in which two resources differ. Its code and key say
-// which: a tag, an audience, the trust policy.
+// A difference is one attribute in which two resources differ. Code and key say which.
 type difference struct {
 	Reason
 	key string
@@ -20,8 +19,8 @@ type difference struct {
 
 func (d difference) sameAttribute(e difference) bool { return d.Code == e.Code && d.key == e.key }
 
-// compare returns the attributes in which two whole resources of one kind and ID
-// differ. A MaxSession that want does not know is no difference.
+// compare returns the attributes in which two resources with the same ID differ. A
+// MaxSession of 0 in want matches any.
 func compare(have, want Resource) []difference {
 	switch {
 	case want.Provider != nil:
@@ -77,7 +76,7 @@ func compareRoles(have, want Role) []difference {
 	return append(out, compareTags(have.Tags, want.Tags, strings.ToLower)...)
 }
 
-// seconds is a maximum session duration as a Reason has it, "" for an unknown one.
+// seconds formats a maximum session duration for a Reason, "" for an unknown one.
 func seconds(n int32) string {
 	if n == 0 {
 		return ""
@@ -85,8 +84,8 @@ func seconds(n int32) string {
 	return strconv.Itoa(int(n)) + "s"
 }
 
-// compareTags compares tags whose keys are the same when fold makes them so. IAM
-// ignores the case of a role's tag keys, but not of a provider's
+// compareTags compares tags, with keys that fold maps to the same string being equal.
+// IAM ignores the case of a role's tag keys, but not of a provider's
 // (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html).
 func compareTags(have, want map[string]string, fold func(string) string) []difference {
 	type pair struct{ key, value string }
@@ -117,7 +116,7 @@ func compareTags(have, want map[string]string, fold func(string) string) []diffe
 	return out
 }
 
-// empty returns a resource of the kind of r with none of its attributes.
+// empty returns a resource of the same kind and ID as r without attributes.
 func empty(r Resource) Resource {
 	switch {
 	case r.Provider != nil:
@@ -145,13 +144,12 @@ func (e *StaleError) Error() string {
 	return s
 }
 
-// Compare says where a resource is between c.Before and c.After: done when nothing
-// is left to write, and a *StaleError when it is neither like one of them nor on the
-// way from one to the other, as a write that was interrupted leaves it. now is nil
-// when the resource does not exist.
+// Compare says whether the change is done, given the resource as it is now; nil if it
+// does not exist. The error is a *StaleError if the resource is neither as c.Before nor
+// as c.After, nor in between, as an interrupted write leaves it.
 //
-// What c does not touch may have gained attributes: a tag, an audience, a permissions
-// boundary do not undo what was done.
+// Attributes that c does not touch may have been added since: a tag, an audience, a
+// permissions boundary.
 func (c Change) Compare(now *Resource) (done bool, err error) {
 	stale := func(r Reason) error { return &StaleError{Resource: c.Resource(), Reason: r} }
 	if now == nil {
@@ -182,7 +180,7 @@ func (c Change) Compare(now *Resource) (done bool, err error) {
 	}
 	ahead := compare(*now, *c.After)
 	for _, d := range compare(*now, *c.Before) {
-		added := d.Code == ReasonAudiences && d.Want == "" // whoever added it
+		added := d.Code == ReasonAudiences && d.Want == "" // by anyone
 		if !added && slices.ContainsFunc(ahead, d.sameAttribute) {
 			return false, stale(d.Reason)
 		}
@@ -190,7 +188,7 @@ func (c Change) Compare(now *Resource) (done bool, err error) {
 	return false, nil
 }
 
-// touches says whether the change is about that attribute.
+// touches says whether the change changes the attribute.
 func (c Change) touches(d difference) bool {
 	before := c.Before
 	if before == nil {
@@ -200,8 +198,7 @@ func (c Change) touches(d difference) bool {
 	return slices.ContainsFunc(compare(*before, *c.After), d.sameAttribute)
 }
 
-// differences are the reasons for a change that is to be written, from Before and
-// After alone.
+// differences derives the reasons for a change from its Before and After alone.
 func (c Change) differences(org string) []Reason {
 	switch {
 	case c.Action == ActionDelete, c.Action == ActionKeep:
@@ -228,7 +225,7 @@ func (c Change) differences(org string) []Reason {
 	return out
 }
 
-// trustReasons are the differences of our statement in two trust policies.
+// trustReasons compares our statement in two trust policies.
 func trustReasons(org string, have, want *trustpolicy.Policy) []Reason {
 	sid := trustpolicy.Sid(org)
 	before, found := have.Statement(sid)
@@ -254,8 +251,7 @@ func trustReasons(org string, have, want *trustpolicy.Policy) []Reason {
 	return out
 }
 
-// Subjects returns the values that a statement of ours asks of the claim sub:
-// those under StringLike.
+// Subjects returns the sub patterns of a statement of ours: its values under StringLike.
 func Subjects(s trustpolicy.Statement) []string {
 	if i := subjectCondition(s); i >= 0 {
 		return s.Conditions[i].Values
@@ -263,7 +259,7 @@ func Subjects(s trustpolicy.Statement) []string {
 	return nil
 }
 
-// withSubjects returns s with other values for sub.
+// withSubjects returns s with its sub patterns replaced.
 func withSubjects(s trustpolicy.Statement, values []string) trustpolicy.Statement {
 	if i := subjectCondition(s); i >= 0 {
 		s.Conditions = slices.Clone(s.Conditions)
@@ -278,7 +274,7 @@ func subjectCondition(s trustpolicy.Statement) int {
 	})
 }
 
-// missing returns the values of want that have lacks.
+// missing returns the values of want that are not in have.
 func missing(have, want []string) []string {
 	var out []string
 	for _, v := range want {

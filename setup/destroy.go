@@ -13,16 +13,16 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// PlanDestroy makes the plan that takes away what plans for the scope made.
+// PlanDestroy makes the plan that removes what earlier plans for the scope created.
 //
-// A role is ours when its tags name the organization and it holds our statement. It goes
-// with all its policies when every app that it is for loses it; it only loses our
-// statement and tags when it was adopted, when another statement allows somebody else,
-// or when an instance profile holds it. Where apps outside the scope keep a role, only
-// the subjects of the others go. The provider goes when it is ours and no role is left
-// that trusts it. AWS_REGION stays in fly.toml.
+// A role is ours if its tags name the organization and its trust policy has our
+// statement. It is deleted with all its policies if every app that uses it loses access.
+// If it was adopted, if another of its statements allows access, or if it is in an
+// instance profile, only our statement and tags are removed. If apps outside the scope
+// still use it, only the subjects of the others are removed. The provider is deleted if
+// it is ours and no remaining role trusts it. AWS_REGION stays in fly.toml.
 //
-// Its errors are those of Plan.
+// The errors are those of Plan.
 func (w World) PlanDestroy(ctx context.Context, scope Scope) (*Plan, error) {
 	if err := scope.check(); err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func (w World) PlanDestroy(ctx context.Context, scope Scope) (*Plan, error) {
 	return resolveDestroy(scope, facts, found, files), nil
 }
 
-// check says what about the scope cannot be right. The problems are *InvalidErrors.
+// check reports what is wrong with the scope, as joined *InvalidErrors.
 func (s Scope) check() error {
 	if isOrgKnown(s.Org) {
 		if err := flyname.CheckOrg(s.Org); err != nil {
@@ -83,7 +83,7 @@ func (s Scope) check() error {
 // includes says whether the app loses access.
 func (s Scope) includes(app string) bool { return len(s.Apps) == 0 || slices.Contains(s.Apps, app) }
 
-// entries are the fly.toml entries that may have to go, to be read.
+// entries returns the fly.toml entries to read because they may have to be removed.
 func (s Scope) entries() []Resource {
 	var out []Resource
 	for _, app := range slices.Sorted(maps.Keys(s.Configs)) {
@@ -94,7 +94,7 @@ func (s Scope) entries() []Resource {
 	return out
 }
 
-// resolveDestroy makes the plan. found is what Account.Roles returned.
+// resolveDestroy makes the plan from what Account.Roles returned.
 func resolveDestroy(scope Scope, facts Facts, found []Resource, files State) *Plan {
 	p := &Plan{
 		Schema: PlanSchema, Partition: facts.Partition, Account: facts.Account, Org: scope.Org,
@@ -107,7 +107,7 @@ func resolveDestroy(scope Scope, facts Facts, found []Resource, files State) *Pl
 
 	var roles, policies []Change
 	providerARN := trustpolicy.ProviderARN(facts.Partition, facts.Account, scope.Org)
-	trusted := false // by a role that is left
+	trusted := false // by a role that remains
 	for _, r := range found {
 		if r.Role == nil {
 			continue
@@ -146,7 +146,7 @@ func resolveDestroy(scope Scope, facts Facts, found []Resource, files State) *Pl
 	return p
 }
 
-// deletePolicies deletes what a role has of policies.
+// deletePolicies returns the changes that delete a role's policies.
 func deletePolicies(found []Resource, role string) []Change {
 	var out []Change
 	for _, r := range found {
@@ -157,8 +157,8 @@ func deletePolicies(found []Resource, role string) []Change {
 	return out
 }
 
-// loseRole is the change of a role whose apps in scope lose it, and adds its grants to
-// the plan; nil when nothing about the role changes.
+// loseRole returns the change of a role whose apps in scope lose access, or nil if
+// nothing about the role changes. It adds the role's grants to the plan.
 func (p *Plan) loseRole(scope Scope, role Role) *Change {
 	sid := trustpolicy.Sid(p.Org)
 	statement, found := role.Trust.Statement(sid)
@@ -169,8 +169,8 @@ func (p *Plan) loseRole(scope Scope, role Role) *Change {
 	after := role
 	after.InstanceProfiles = nil
 	if !found {
-		// A run that was interrupted between statement and tags leaves such a role. Its
-		// tags are all of it that is ours.
+		// An interrupted run removed the statement but not the tags, which are all that
+		// is left to remove.
 		if app := role.Tags[TagApp]; app != "" && !scope.includes(app) {
 			return nil
 		}
@@ -205,7 +205,7 @@ func (p *Plan) loseRole(scope Scope, role Role) *Change {
 	switch {
 	case role.Tags[TagAdopted] == "" && !others && len(role.InstanceProfiles) == 0:
 		return &Change{Action: ActionDelete, Before: before}
-	case len(after.Trust.Statements) == 0: // IAM allows no trust policy without one
+	case len(after.Trust.Statements) == 0: // a trust policy needs at least one
 		return &Change{
 			Action: ActionConflict, Before: before, After: &Resource{Role: &after},
 			Reasons: []Reason{{Code: ReasonLastStatement, Have: sid}},

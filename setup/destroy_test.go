@@ -14,7 +14,7 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// configs are the fly.toml files of the apps, as request has them.
+// configs returns the fly.toml files of the apps, named as in request.
 func configs(apps ...string) map[string]string {
 	out := map[string]string{}
 	for _, app := range apps {
@@ -63,7 +63,7 @@ func TestDestroy(t *testing.T) {
 	if left := sortedKeys(m.things); !slices.Equal(left, []string{"env:web/fly.toml:AWS_REGION"}) {
 		t.Errorf("left is %v", left)
 	}
-	// What is gone already counts as done.
+	// Deleting what is already gone succeeds.
 	if report := apply(t, m, reread(t, p)); report.Count(setup.StatusKept) != 5 {
 		t.Errorf("again: %+v", report)
 	}
@@ -72,7 +72,7 @@ func TestDestroy(t *testing.T) {
 	}
 }
 
-// What others made or changed survives.
+// What someone else made or changed survives.
 func TestDestroyLeavesWhatIsNotOurs(t *testing.T) {
 	t.Parallel()
 	statement := func(r *setup.Resource) trustpolicy.Statement {
@@ -180,7 +180,7 @@ func TestDestroyOneAppOfASharedRole(t *testing.T) {
 	}
 }
 
-// A fly.toml that names another role by now is left alone.
+// A fly.toml that now names another role is left alone.
 func TestDestroyLeavesAnotherRoleInFlyToml(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
@@ -192,8 +192,8 @@ func TestDestroyLeavesAnotherRoleInFlyToml(t *testing.T) {
 	}
 }
 
-// A role that trusts the provider since the plan was made keeps it, and a changed one
-// keeps everything.
+// A provider is kept if a role has begun to trust it since the plan was made, and a role
+// that has changed keeps everything.
 func TestStaleDestroy(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*memory){
@@ -247,9 +247,9 @@ func TestDestroyNeedsAnOrganization(t *testing.T) {
 	}
 }
 
-// Laws for random worlds in which nothing is ours: setup, then destroy, leaves them as
-// they were, wherever the destroy was cut off before; what adopted roles were given
-// besides statement and tags stays, and so do the audiences of a foreign provider.
+// Law: in random worlds where nothing is ours, setup followed by destroy restores the
+// world, even if earlier destroys were interrupted. Exceptions: adopted roles keep their
+// other new settings, and a foreign provider keeps its new audiences.
 func TestSetupThenDestroy(t *testing.T) {
 	t.Parallel()
 	destroyed := 0
@@ -280,7 +280,7 @@ func TestSetupThenDestroy(t *testing.T) {
 		}
 		apply(t, m, p)
 		scope := setup.Scope{Org: org, Configs: configs(randomApps...)}
-		for range 3 { // cut off at a random write, before or after its effect
+		for range 3 { // interrupted at a random write, before or after its effect
 			left := rnd.IntN(8)
 			m.fail = func(string) (error, bool) {
 				if left--; left < 0 {
@@ -307,7 +307,7 @@ func TestSetupThenDestroy(t *testing.T) {
 		for id, r := range m.things {
 			was, known := before[id]
 			switch {
-			case r.Policy != nil && before["role:"+r.Policy.Role].Role != nil: // of an adopted role
+			case r.Policy != nil && before["role:"+r.Policy.Role].Role != nil: // on an adopted role
 				delete(m.things, id)
 			case r.Provider != nil && known:
 				r.Provider.Audiences = was.Provider.Audiences

@@ -1,13 +1,11 @@
-// Package setup turns a request to give Fly apps access to AWS into a plan, and a
-// plan into done work, in both directions.
+// Package setup plans and applies access to AWS for Fly apps, and its removal.
 //
-// A [World] is what a job works on: an AWS account, Fly, the folder with the
-// fly.toml files. [World.Plan] asks it what is there and calls [Resolve], which
-// makes the whole plan of a [Request] from plain data. [World.PlanDestroy] makes a
-// plan that takes away what earlier plans made. [World.Apply] writes either kind,
-// reads it back and tries the live trust policies.
+// A [World] is what the package works on: an AWS account, Fly, and the folder with the
+// fly.toml files. [World.Plan] reads the current state and calls [Resolve], which makes
+// the plan for a [Request] from plain data. [World.PlanDestroy] makes a plan that
+// removes what earlier plans created. [World.Apply] writes either kind, reads it back
+// and evaluates the live trust policies.
 //
-// A [Resource] is the same type for what is there and for what is to be. This
-// package does no I/O of its own; it does it through the interfaces that a World
-// holds.
+// A [Resource] describes both current and desired state. All I/O goes through the
+// interfaces that a World holds.
 package setup

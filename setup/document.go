@@ -9,7 +9,7 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// A Document is a permissions policy in JSON. The zero Document is none.
+// A Document is a permissions policy in JSON. The zero Document means none.
 type Document struct {
 	text      string // without white space
 	canonical string // with the keys of its objects sorted
@@ -28,15 +28,15 @@ func ParseDocument(text []byte) (Document, error) {
 	return FoundDocument(compact)
 }
 
-// FoundDocument takes over a document that IAM holds. It need only be JSON: IAM may
-// have taken what ParseDocument refuses.
+// FoundDocument reads a document that IAM returned. It need only be JSON: IAM may have
+// accepted what ParseDocument refuses.
 func FoundDocument(text []byte) (Document, error) {
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, text); err != nil {
 		return Document{}, fmt.Errorf("not JSON: %w", err)
 	}
 	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.UseNumber() // which keeps them as they are written
+	dec.UseNumber() // keeps numbers as written
 	var v any
 	if err := dec.Decode(&v); err != nil {
 		return Document{}, fmt.Errorf("not JSON: %w", err)
@@ -45,13 +45,13 @@ func FoundDocument(text []byte) (Document, error) {
 	return Document{compact.String(), string(canonical)}, err
 }
 
-// String returns the JSON text without white space, "" for none.
+// String returns the JSON text without white space, "" for the zero Document.
 func (d Document) String() string { return d.text }
 
 // IsZero says whether there is no document.
 func (d Document) IsZero() bool { return d == Document{} }
 
-// Equal compares by meaning: the order of keys does not count.
+// Equal compares by meaning, ignoring the order of keys.
 func (d Document) Equal(e Document) bool { return d.canonical == e.canonical }
 
 // MarshalJSON returns the document itself.
@@ -62,7 +62,7 @@ func (d Document) MarshalJSON() ([]byte, error) {
 	return []byte(d.text), nil
 }
 
-// UnmarshalJSON is FoundDocument.
+// UnmarshalJSON reads a document as FoundDocument does.
 func (d *Document) UnmarshalJSON(text []byte) (err error) {
 	*d, err = FoundDocument(text)
 	return err

@@ -2,8 +2,8 @@ package setup
 
 import "testing"
 
-// CountCalls counts the checks of requests and the parsed permissions policies until the
-// test ends, for the whole package.
+// CountCalls counts, package-wide until the test ends, how often requests are checked
+// and permissions policies are parsed.
 func CountCalls(t *testing.T) (checks, documents *int) {
 	t.Helper()
 	checks, documents = new(int), new(int)

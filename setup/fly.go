@@ -10,36 +10,37 @@ import (
 	"github.com/fly-aws/fly-aws/internal/text"
 )
 
-// A FlyApp is what Fly says of an app.
+// A FlyApp is what Fly reports about an app.
 type FlyApp struct {
 	Name string
-	// Slug is its organization's as Fly's tools show it, which is "personal" for
-	// the person's own; RawSlug is what tokens carry.
+	// Slug is its organization's slug in Fly's tools, "personal" for the user's
+	// personal organization; RawSlug is the one in tokens.
 	Slug, RawSlug string
-	// Secrets are the names of its secrets, nil when they are not known.
+	// Secrets are the names of its secrets; nil if unknown.
 	Secrets []string
-	// Problem is why nothing is known of the app, SecretsProblem why its secrets are not.
+	// Problem says why nothing is known about the app, SecretsProblem why its secrets are
+	// not known.
 	Problem, SecretsProblem *FlyProblem
 }
 
 // A FlyProblem is a failure with Fly, as data.
 type FlyProblem struct {
 	Kind FlyProblemKind `json:"kind"`
-	// App is the app it is about; empty when it is about none, or several.
+	// App is the app that it affects; empty if it does not affect exactly one.
 	App string `json:"app,omitempty"`
-	// Source is where the token came from; empty where no token matters.
+	// Source is where the token came from; empty if no token was involved.
 	Source FlySource `json:"source,omitempty"`
-	// Host is the host that was asked; empty when none was.
+	// Host is the host of the request; empty if none was made.
 	Host string `json:"host,omitempty"`
-	// Status is the HTTP status of the answer; 0 when none came.
+	// Status is the HTTP status of the response; 0 if there was none.
 	Status int `json:"status,omitempty"`
-	// Code and Message are Fly's own, RequestID is for Fly's support.
+	// Code and Message are Fly's; RequestID is for Fly's support.
 	Code      string `json:"code,omitempty"`
 	Message   string `json:"message,omitempty"`
 	RequestID string `json:"request_id,omitempty"`
-	// Attempts is how often the request was made; 0 when none was.
+	// Attempts is how often the request was made.
 	Attempts int `json:"attempts,omitempty"`
-	// Detail is what the system says beyond Kind, such as "connection refused".
+	// Detail adds to Kind what the system reported, such as "connection refused".
 	Detail string `json:"detail,omitempty"`
 }
 
@@ -59,35 +60,35 @@ type FlyProblemKind string
 // The kinds of a FlyProblem.
 const (
 	FlyNotSignedIn FlyProblemKind = "not-signed-in" // there is no token
-	FlySignIn      FlyProblemKind = "sign-in"       // what should hold the token cannot be used
-	FlyEndpoint    FlyProblemKind = "endpoint"      // a URL that replaces the one of Fly's API cannot be used
+	FlySignIn      FlyProblemKind = "sign-in"       // the source of the token cannot be used
+	FlyEndpoint    FlyProblemKind = "endpoint"      // the URL that overrides Fly's API cannot be used
 	FlyToken       FlyProblemKind = "token"         // Fly refuses the token
-	FlyNotAllowed  FlyProblemKind = "not-allowed"   // the token is good, but not for this
-	FlyElsewhere   FlyProblemKind = "elsewhere"     // the app exists, out of the token's reach
+	FlyNotAllowed  FlyProblemKind = "not-allowed"   // the token is valid, but not for this
+	FlyElsewhere   FlyProblemKind = "elsewhere"     // the app exists, but the token has no access to it
 	FlyNotFound    FlyProblemKind = "not-found"     // Fly knows no such app
 	FlyRateLimited FlyProblemKind = "rate-limited"
-	FlyDown        FlyProblemKind = "down" // Fly's API has trouble of its own
+	FlyDown        FlyProblemKind = "down" // Fly's API is failing
 	FlyUnreachable FlyProblemKind = "unreachable"
 	FlyTimeout     FlyProblemKind = "timeout"
 	FlyRefused     FlyProblemKind = "refused"    // Fly answered with another error
-	FlyUnexpected  FlyProblemKind = "unexpected" // the answer is not one of Fly's API
+	FlyUnexpected  FlyProblemKind = "unexpected" // the response is not from Fly's API
 	FlyCommand     FlyProblemKind = "command"    // a command in a machine failed
-	FlyNoMachine   FlyProblemKind = "no-machine" // no machine runs that may use the role
+	FlyNoMachine   FlyProblemKind = "no-machine" // no machine that may use the role is running
 	FlyNoToken     FlyProblemKind = "no-token"   // what the machine returned is not a token
 )
 
-// FlySource says where a token of Fly's came from.
+// FlySource says where a Fly token came from.
 type FlySource string
 
 // The sources of a token.
 const (
 	FlySourceFlag        FlySource = "flag"
 	FlySourceAccessToken FlySource = "FLY_ACCESS_TOKEN"
-	FlySourceAPIToken    FlySource = "FLY_API_TOKEN" //nolint:gosec // the name of a variable
+	FlySourceAPIToken    FlySource = "FLY_API_TOKEN" //nolint:gosec // a variable's name
 	FlySourceConfig      FlySource = "config-file"   // flyctl's
 )
 
-// An OtherOrgError says that an app is of another organization than the request.
+// An OtherOrgError says that an app belongs to another organization than the request's.
 type OtherOrgError struct {
 	App string
 	// Have is the raw slug of the app's organization, Want that of the request.
@@ -98,8 +99,8 @@ func (e *OtherOrgError) Error() string {
 	return fmt.Sprintf("the Fly app %q belongs to the organization %q, not to %q", e.App, e.Have, e.Want)
 }
 
-// SeveralOrgsError says that the apps of a request without an organization are
-// not all of one.
+// A SeveralOrgsError says that the apps of a request belong to several organizations,
+// and that the request names none.
 type SeveralOrgsError struct {
 	// Apps are in the order of the request.
 	Apps []FlyApp
@@ -113,21 +114,21 @@ func (e *SeveralOrgsError) Error() string {
 	return "the Fly apps belong to several organizations: " + strings.Join(parts, ", ")
 }
 
-// A TokenMismatchError says that the token of a machine has other claims than the plan
-// is for.
+// A TokenMismatchError says that a machine's token does not have the claims that the
+// plan is for.
 type TokenMismatchError struct {
 	App, Machine string
-	// Org is the organization of the plan, TokenOrg that of the token's issuer; empty
-	// when the issuer is not Fly's.
+	// Org is the plan's organization, TokenOrg that of the token's issuer; empty if the
+	// issuer is not Fly's.
 	Org, TokenOrg string
 	// Pinned says that the plan is for named machines of the app.
 	Pinned bool
-	// Confirmed says that to Fly's API the app is of the plan's organization.
+	// Confirmed says that Fly's API reports the plan's organization for the app.
 	Confirmed   bool
 	Differences []ClaimDifference
 }
 
-// A ClaimDifference is one claim of a token that is not what a plan is for.
+// A ClaimDifference is one claim of a token that differs from the plan.
 type ClaimDifference struct {
 	// Claim is "iss", "sub" or "aud".
 	Claim      string
@@ -139,10 +140,10 @@ func (e *TokenMismatchError) Error() string {
 	for _, d := range e.Differences {
 		parts = append(parts, fmt.Sprintf("%s is %q, not %q", d.Claim, d.Have, d.Want))
 	}
-	return fmt.Sprintf("the machine %q of the app %q has tokens that the plan is not for: %s", e.Machine, e.App, strings.Join(parts, ", "))
+	return fmt.Sprintf("the machine %q of the app %q mints tokens that do not match the plan: %s", e.Machine, e.App, strings.Join(parts, ", "))
 }
 
-// mismatch compares a token with the plan; nil when it is one that the plan is for.
+// mismatch compares a token with the plan; nil if the plan is for it.
 func (p *Plan) mismatch(app string, token MachineToken, confirmed bool) *TokenMismatchError {
 	machine := token.Machine
 	var pinned []string
@@ -171,9 +172,9 @@ func (p *Plan) mismatch(app string, token MachineToken, confirmed bool) *TokenMi
 	return e
 }
 
-// OrgOf finds the organization that was asked for among those of the apps, by its raw
-// slug, as Fly has it: where none was asked for, and where the one asked for is an alias
-// such as "personal". apps may lack some of the request's.
+// OrgOf returns the raw slug of the apps' organization. asked is the slug from the
+// request, which may be empty or an alias such as "personal". apps may lack some of the
+// request's apps.
 //
 // The error is an *OtherOrgError or a *SeveralOrgsError.
 func OrgOf(asked string, apps []FlyApp) (org string, err error) {
@@ -193,7 +194,7 @@ func OrgOf(asked string, apps []FlyApp) (org string, err error) {
 	return org, nil
 }
 
-// asFlyProblem is an error of a Directory as data.
+// asFlyProblem converts an error of a Directory.
 func asFlyProblem(err error) *FlyProblem {
 	var p *FlyProblem
 	if !errors.As(err, &p) {
@@ -202,19 +203,19 @@ func asFlyProblem(err error) *FlyProblem {
 	return p
 }
 
-// A Warning is something that the plan does not change and that keeps a role from
-// working, or that could not be checked.
+// A Warning is something outside the plan that keeps a role from working, or something
+// that could not be checked.
 type Warning struct {
 	Code WarningCode `json:"code"`
-	// Apps are those it is about.
+	// Apps are the affected apps.
 	Apps []string `json:"apps,omitempty"`
-	// Config is the fly.toml that Names stand in; empty for secrets.
+	// Config is the fly.toml that sets Names; empty for secrets.
 	Config string `json:"config,omitempty"`
 	// Names are variables or secrets, sorted.
 	Names []string `json:"names,omitempty"`
-	// Value is that of the one variable.
+	// Value is the value of the variable in Names, if it has only one.
 	Value string `json:"value,omitempty"`
-	// Cause says why something could not be checked.
+	// Cause says why a check could not be made.
 	Cause *FlyProblem `json:"cause,omitempty"`
 }
 
@@ -223,21 +224,21 @@ type WarningCode string
 
 // The warnings.
 const (
-	// WarningNoRegion: nothing sets AWS_REGION, which Fly does not set either.
+	// WarningNoRegion: nothing sets AWS_REGION, and Fly does not either.
 	WarningNoRegion WarningCode = "no-region"
-	// WarningOddRegion: AWS_REGION in fly.toml is not an AWS region, such as Tigris's "auto".
+	// WarningOddRegion: AWS_REGION in fly.toml is not an AWS region; Tigris sets "auto".
 	WarningOddRegion WarningCode = "odd-region"
 	// WarningPrecedence: Names in fly.toml take precedence over the role.
 	WarningPrecedence WarningCode = "precedence"
-	// WarningSecrets: the app's secrets Names take precedence over the role, or
-	// override what fly.toml says.
+	// WarningSecrets: the app's secrets Names take precedence over the role or override
+	// fly.toml.
 	WarningSecrets WarningCode = "secrets"
-	// WarningUnchecked: Cause kept Fly from being asked about Apps.
+	// WarningUnchecked: Apps could not be looked up on Fly, because of Cause.
 	WarningUnchecked WarningCode = "unchecked"
-	// WarningHiddenSecrets: Cause kept the names of the app's secrets from being
-	// known; its organization is known.
+	// WarningHiddenSecrets: the app's organization is known, but the names of its secrets
+	// are not, because of Cause.
 	WarningHiddenSecrets WarningCode = "hidden-secrets"
-	// WarningUnproven: Cause kept a machine of the app from being asked for a token.
+	// WarningUnproven: no machine of the app could be asked for a token, because of Cause.
 	WarningUnproven WarningCode = "unproven"
 )
 
@@ -246,11 +247,11 @@ const (
 // credential providers").
 var precedence = []string{"AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
 
-// endpoints is what the names of variables begin with that send the calls of an
-// SDK elsewhere than to AWS: AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_S3.
+// endpoints is the prefix of the variables that send an SDK's calls elsewhere than to
+// AWS: AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_S3.
 const endpoints = "AWS_ENDPOINT_URL"
 
-// SecretEffect is what a secret of that name does to the role of an app.
+// SecretEffect is how a secret affects an app's role.
 type SecretEffect string
 
 // The effects. A secret overrides a variable of fly.toml
@@ -263,8 +264,8 @@ const (
 	SecretEndpoint   SecretEffect = "endpoint"   // it sends calls elsewhere than to AWS
 )
 
-// EffectOfSecret says what a secret of that name does. Names count as they are
-// written: the environment is case-sensitive.
+// EffectOfSecret returns the effect of a secret with that name. Names are
+// case-sensitive, as in the environment.
 func EffectOfSecret(name string) SecretEffect {
 	switch {
 	case name == EnvRoleARN:
@@ -279,8 +280,8 @@ func EffectOfSecret(name string) SecretEffect {
 	return SecretHarmless
 }
 
-// surroundings are the entries of the config files that a plan depends on and that
-// warnings are about, to be read.
+// surroundings returns the config file entries to read: those that the plan depends on
+// and those that warnings are about.
 func (req Request) surroundings() []Resource {
 	var out []Resource
 	for _, app := range req.Apps {
@@ -294,8 +295,8 @@ func (req Request) surroundings() []Resource {
 	return out
 }
 
-// warnings says what around the request keeps its roles from working: in the config
-// files, among the apps' secrets, and in what Fly could not be asked.
+// warnings reports what keeps the request's roles from working, in config files and
+// secrets, and what could not be looked up on Fly.
 func (req Request) warnings(found State, fly flyAnswer) []Warning {
 	var out []Warning
 	for _, app := range req.Apps {
@@ -345,7 +346,7 @@ func (app App) configWarnings(found State, regionIsSecret bool) []Warning {
 	return out
 }
 
-// check refuses a warning that no plan is made with.
+// check refuses a warning that World.Plan does not produce.
 func (w Warning) check() error {
 	whole := false
 	switch w.Code {

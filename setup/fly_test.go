@@ -17,33 +17,33 @@ import (
 	"github.com/fly-aws/fly-aws/setup"
 )
 
-// flyApp is what Fly says of an app of an organization that has no alias.
+// flyApp returns an app of an organization without an alias.
 func flyApp(name, org string, secrets ...string) setup.FlyApp {
 	return setup.FlyApp{Name: name, Slug: org, RawSlug: org, Secrets: secrets}
 }
 
-// ownApp is what Fly says of an app of the person's own organization.
-func ownApp(name string) setup.FlyApp {
+// personalApp returns an app of the user's personal organization.
+func personalApp(name string) setup.FlyApp {
 	return setup.FlyApp{Name: name, Slug: "personal", RawSlug: "jane"}
 }
 
-// directory is a Fly that knows some apps.
+// directory is a setup.Directory in memory.
 type directory struct {
 	apps []setup.FlyApp
-	// err is returned beside what is known of the apps.
+	// err is returned together with the known apps.
 	err error
 	// asked counts the calls of Apps.
 	asked atomic.Int32
-	// answering, if set, is called by Apps.
-	answering func()
-	// token makes the token of a machine.
+	// onApps, if set, is called by Apps.
+	onApps func()
+	// token returns the token of a machine.
 	token func(app string, machines []string) (setup.MachineToken, error)
 }
 
 func (d *directory) Apps(_ context.Context, names []string) (map[string]setup.FlyApp, error) {
 	d.asked.Add(1)
-	if d.answering != nil {
-		d.answering()
+	if d.onApps != nil {
+		d.onApps()
 	}
 	out := map[string]setup.FlyApp{}
 	for _, app := range d.apps {
@@ -58,7 +58,7 @@ func (d *directory) MachineToken(_ context.Context, app string, machines []strin
 	return d.token(app, machines)
 }
 
-// planWith plans with what Fly says.
+// planWith plans with a sign-in to Fly.
 func planWith(m *memory, fly *directory, req setup.Request) (*setup.Plan, error) {
 	w := m.world()
 	w.Fly = fly
@@ -70,16 +70,16 @@ func TestOrganizationOfAPlan(t *testing.T) {
 	for name, test := range map[string]struct {
 		org  string
 		apps []setup.FlyApp
-		// want is the organization, or else err the error.
+		// want is the organization if err is nil.
 		want string
 		err  error
 	}{
 		"Fly says nothing":     {"acme", nil, "acme", nil},
 		"as given":             {"acme", []setup.FlyApp{flyApp("web", "acme")}, "acme", nil},
 		"none given":           {"", []setup.FlyApp{flyApp("web", "acme"), flyApp("api", "acme")}, "acme", nil},
-		"own, none given":      {"", []setup.FlyApp{ownApp("web")}, "jane", nil},
-		"own, by the alias":    {"personal", []setup.FlyApp{ownApp("web"), ownApp("api")}, "jane", nil},
-		"own, by the raw slug": {"jane", []setup.FlyApp{ownApp("web")}, "jane", nil},
+		"own, none given":      {"", []setup.FlyApp{personalApp("web")}, "jane", nil},
+		"own, by the alias":    {"personal", []setup.FlyApp{personalApp("web"), personalApp("api")}, "jane", nil},
+		"own, by the raw slug": {"jane", []setup.FlyApp{personalApp("web")}, "jane", nil},
 		"another's": {
 			"acme",
 			[]setup.FlyApp{flyApp("web", "acme"), flyApp("api", "other")},
@@ -94,15 +94,15 @@ func TestOrganizationOfAPlan(t *testing.T) {
 		},
 		"own and another's, by the alias": {
 			"personal",
-			[]setup.FlyApp{ownApp("web"), flyApp("api", "other")},
+			[]setup.FlyApp{personalApp("web"), flyApp("api", "other")},
 			"",
 			&setup.OtherOrgError{App: "api", Have: "other", Want: "personal"},
 		},
 		"several, none given": {
 			"",
-			[]setup.FlyApp{flyApp("web", "acme"), ownApp("api")},
+			[]setup.FlyApp{flyApp("web", "acme"), personalApp("api")},
 			"",
-			&setup.SeveralOrgsError{Apps: []setup.FlyApp{flyApp("web", "acme"), ownApp("api")}},
+			&setup.SeveralOrgsError{Apps: []setup.FlyApp{flyApp("web", "acme"), personalApp("api")}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -127,7 +127,7 @@ func TestOrganizationOfAPlan(t *testing.T) {
 	}
 }
 
-// AWS and Fly are asked at the same time, unless Fly has to say what the organization is.
+// AWS and Fly are asked in parallel, unless Fly has to report the organization first.
 func TestAWSAndFlyAreAskedTogether(t *testing.T) {
 	t.Parallel()
 	fly := &directory{apps: []setup.FlyApp{flyApp("web", "acme")}}
@@ -141,10 +141,10 @@ func TestAWSAndFlyAreAskedTogether(t *testing.T) {
 		select {
 		case <-met:
 		case <-time.After(20 * time.Second):
-			t.Error("the other was not asked")
+			t.Error("AWS and Fly were not asked in parallel")
 		}
 	}
-	fly.answering, m.asked = meet, func(setup.Request) { meet() }
+	fly.onApps, m.onFacts = meet, func(setup.Request) { meet() }
 	if _, err := planWith(m, fly, request("web")); err != nil {
 		t.Fatal(err)
 	}
@@ -152,8 +152,8 @@ func TestAWSAndFlyAreAskedTogether(t *testing.T) {
 	req := request("web")
 	req.Org = ""
 	answered := false
-	fly.answering = func() { answered = true }
-	m.asked = func(req setup.Request) {
+	fly.onApps = func() { answered = true }
+	m.onFacts = func(req setup.Request) {
 		if !answered || req.Org != "acme" {
 			t.Errorf("AWS was asked about the organization %q", req.Org)
 		}
@@ -163,9 +163,9 @@ func TestAWSAndFlyAreAskedTogether(t *testing.T) {
 	}
 }
 
-// What is wrong with the rest of a request comes out with a missing organization, before
-// anything is asked.
-func TestOrganizationThatCannotBeFoundOut(t *testing.T) {
+// A missing organization is reported together with the request's other problems, before
+// any call.
+func TestUnknownOrganization(t *testing.T) {
 	t.Parallel()
 	down := &setup.FlyProblem{Kind: setup.FlyDown}
 	for _, org := range []string{"", "personal"} {
@@ -214,8 +214,8 @@ func unjoin(err error) []error {
 	return joined.Unwrap()
 }
 
-// An app that Fly does not know is an error, whoever asks; what else Fly does not answer
-// is a warning unless Fly is required.
+// An app that Fly does not know is always an error; any other problem with Fly is a
+// warning unless Fly is required.
 func TestProblemsWithFly(t *testing.T) {
 	t.Parallel()
 	problem := func(kind setup.FlyProblemKind) *setup.FlyProblem { return &setup.FlyProblem{Kind: kind, App: "web"} }
@@ -287,7 +287,7 @@ func TestProof(t *testing.T) {
 
 func TestOrgErrorsInWords(t *testing.T) {
 	t.Parallel()
-	several := &setup.SeveralOrgsError{Apps: []setup.FlyApp{flyApp("web", "acme"), ownApp("b\x1blog")}}
+	several := &setup.SeveralOrgsError{Apps: []setup.FlyApp{flyApp("web", "acme"), personalApp("b\x1blog")}}
 	if got := several.Error(); got != `the Fly apps belong to several organizations: "web" to "acme", "b\x1blog" to "jane"` {
 		t.Error(got)
 	}
@@ -297,12 +297,11 @@ func TestOrgErrorsInWords(t *testing.T) {
 	}
 }
 
-// No token says that its organization is "personal": a trust policy for it would
-// look right and let nobody in.
+// Tokens do not carry "personal": a trust policy for it would look right and match no token.
 func TestPersonalReachesNoTrustPolicy(t *testing.T) {
 	t.Parallel()
 	slugs := []string{"", "personal", "jane", "acme"}
-	names := []string{"web", "api", "personal"} // an app may be called that
+	names := []string{"web", "api", "personal"} // a valid app name
 	planned, refused := 0, 0
 	for seed := range uint64(2000) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -314,7 +313,7 @@ func TestPersonalReachesNoTrustPolicy(t *testing.T) {
 		}
 		fly := &directory{}
 		for _, app := range req.Apps {
-			if r.IntN(4) > 0 { // Fly may know less
+			if r.IntN(4) > 0 { // Fly may not know them all
 				fly.apps = append(fly.apps, setup.FlyApp{Name: app.Name, Slug: slug(), RawSlug: slug()})
 			}
 		}
@@ -371,7 +370,7 @@ func TestEffectOfSecret(t *testing.T) {
 	}
 }
 
-// env is a variable in the fly.toml of an app, as found there.
+// env returns an existing entry in the fly.toml of an app.
 func env(app, key, value string) setup.Resource {
 	return setup.Resource{Env: &setup.Env{Config: app + "/fly.toml", App: app, Key: key, Value: value}}
 }
@@ -413,7 +412,7 @@ func TestWarnings(t *testing.T) {
 		"a region as a secret of another app": {
 			req: request("web"), apps: []setup.FlyApp{flyApp("api", "acme", "AWS_REGION")}, want: []setup.Warning{noRegion},
 		},
-		"Tigris's region, which stays where one is asked for": {
+		"Tigris's region, kept although a region is requested": {
 			req: inRegion(request("web")), found: []setup.Resource{env("web", "AWS_REGION", "auto")}, want: []setup.Warning{odd},
 		},
 		"keys and a profile in the file": {
@@ -452,7 +451,8 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// A plan keeps its warnings in its file, and a file with others is not read.
+// A saved plan keeps its warnings, and a plan with warnings that fly-aws does not produce
+// is not read.
 func TestWarningsInAPlan(t *testing.T) {
 	t.Parallel()
 	web := []string{"web"}
@@ -502,7 +502,7 @@ func TestWarningsInAPlan(t *testing.T) {
 			t.Errorf("%s: error is %v", name, err)
 		}
 	}
-	// A plan without any has no key for them, as plans always had none.
+	// A plan without warnings has no key for them.
 	data, err := p.MarshalIndent()
 	if err != nil || strings.Contains(string(data), "warnings") {
 		t.Errorf("%v: %s", err, data)

@@ -15,9 +15,9 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// FuzzReadPlan: a plan file may have been edited by anybody. What is read prints
-// as something that reads the same, shows all that it would write, and applying it does
-// not panic.
+// FuzzReadPlan: a plan file may have been edited by anyone. If it can be read, it prints
+// to a plan that reads the same, shows everything it would write, and applies without a
+// panic.
 func FuzzReadPlan(f *testing.F) {
 	add := func(p *setup.Plan, err error) {
 		if err != nil {
@@ -50,8 +50,8 @@ func FuzzReadPlan(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) { checkPlanFile(t, data) })
 }
 
-// TestPlansEditedAtRandom holds the same for plans of which a few values were exchanged,
-// removed or added, as somebody would who knows the format.
+// TestPlansEditedAtRandom tests the same laws with plans in which a few values were
+// exchanged, removed or added, as by someone who knows the format.
 func TestPlansEditedAtRandom(t *testing.T) {
 	t.Parallel()
 	m := newMemory(foreignRole("fly-acme-web"))
@@ -135,7 +135,7 @@ func edited(rnd *rand.Rand, v any) any {
 	return values[rnd.IntN(len(values))]
 }
 
-// checkPlanFile holds what is read of a plan to the laws, and says whether it is read.
+// checkPlanFile checks the laws of FuzzReadPlan and says whether the plan could be read.
 func checkPlanFile(t *testing.T, data []byte) bool {
 	t.Helper()
 	p, err := setup.ReadPlan(data)
@@ -155,7 +155,7 @@ func checkPlanFile(t *testing.T, data []byte) bool {
 	}
 	for _, c := range p.Pending() {
 		if c.Action == setup.ActionDelete {
-			continue // its name says it
+			continue // its name shows it
 		}
 		if want, shown := writtenBy(c), shownBy(p, c); !maps.Equal(want, shown) {
 			t.Fatalf("%s %s would write %v and shows %v\n%s", c.Action, c.Resource().ID(), want, shown, data)
@@ -165,7 +165,7 @@ func checkPlanFile(t *testing.T, data []byte) bool {
 	return true
 }
 
-// writtenBy lists what a change would bring about in an account, as the adapters write it.
+// writtenBy lists what the adapters would write for a change.
 func writtenBy(c setup.Change) map[string]string {
 	out := map[string]string{}
 	var before setup.Role
@@ -218,8 +218,8 @@ func writtenBy(c setup.Change) map[string]string {
 	return out
 }
 
-// shownBy lists the same from the plan's grants and from the reasons of the change; of
-// what is created, from what a person is shown of a new resource.
+// shownBy lists what the plan shows about the change: the plan's grants, the change's
+// reasons and, for a create, what is shown of a new resource.
 func shownBy(p *setup.Plan, c setup.Change) map[string]string {
 	out := map[string]string{}
 	sid := trustpolicy.Sid(p.Org)

@@ -12,9 +12,8 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// A plan that keeps what is no longer there is stale, also when it has nothing
-// else to do.
-func TestKeptResourcesAreLookedAtAgain(t *testing.T) {
+// A plan is stale if a resource that it keeps is gone, even with nothing else to do.
+func TestKeptResourcesAreReadAgain(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(*memory){
 		"role gone": func(m *memory) { delete(m.things, "role:fly-acme-web") },
@@ -94,7 +93,7 @@ func TestEditedPlansAreRefused(t *testing.T) {
 		"an update without before": func(p *setup.Plan) { p.Changes[1].Action = setup.ActionUpdate },
 		"a delete":                 func(p *setup.Plan) { p.Changes[1].Action = setup.ActionDelete },
 		"an unknown action":        func(p *setup.Plan) { p.Changes[1].Action = "destroy" },
-		"a boundary that is not asked for": func(p *setup.Plan) {
+		"an unshown boundary": func(p *setup.Plan) {
 			p.Changes[1].After.Role.Boundary = "arn:aws:iam::999999999999:policy/x"
 		},
 		"a boundary that is no policy": func(p *setup.Plan) { p.Changes[1].After.Role.Boundary = "arn:aws:iam::aws:role/x" },
@@ -156,7 +155,7 @@ func TestEditedPlansAreRefused(t *testing.T) {
 			edit(p)
 			edited, err := p.MarshalIndent()
 			if err != nil {
-				return // it cannot even be written
+				return // it cannot even be marshaled
 			}
 			if _, err := setup.ReadPlan(edited); err == nil {
 				t.Errorf("it is read:\n%s", edited)
@@ -165,7 +164,7 @@ func TestEditedPlansAreRefused(t *testing.T) {
 	}
 }
 
-// A role that is limited to some machines stays so until all are asked for.
+// A role that is limited to some machines stays limited until all are requested.
 func TestPinnedMachinesStayPinned(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
@@ -192,7 +191,7 @@ func TestPinnedMachinesStayPinned(t *testing.T) {
 		t.Error(got)
 	}
 
-	// Beside a pin, a statement that lets the whole app in is noticed.
+	// A second statement that allows the whole app is noticed.
 	m.edit("role:fly-acme-web", func(r *setup.Resource) {
 		s := r.Role.Trust.Statements[0]
 		s.Sid, s.Conditions = "Wide", slices.Clone(s.Conditions)
@@ -204,8 +203,8 @@ func TestPinnedMachinesStayPinned(t *testing.T) {
 	}
 }
 
-// Another audience for a shared role would end the access of the apps that are
-// not mentioned.
+// Another audience for a shared role would end the access of the apps that the request
+// does not name.
 func TestSharedRoleKeepsItsAudience(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
@@ -223,7 +222,7 @@ func TestSharedRoleKeepsItsAudience(t *testing.T) {
 	}
 }
 
-// The apps that share a role are checked too, though they are not mentioned.
+// All apps that share a role are checked, not only those that the request names.
 func TestKeptAppsAreChecked(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
@@ -237,7 +236,7 @@ func TestKeptAppsAreChecked(t *testing.T) {
 	}
 }
 
-// IAM does not tell the keys Team and team apart on a role.
+// On a role, IAM treats the keys Team and team as the same.
 func TestTagKeysIgnoreCase(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
@@ -256,7 +255,7 @@ func TestTagKeysIgnoreCase(t *testing.T) {
 	}
 }
 
-// What IAM would refuse midway is refused before.
+// What IAM would refuse midway is refused before the first write.
 func TestLimitsOfARole(t *testing.T) {
 	t.Parallel()
 	full := foreignRole("fly-acme-web")
@@ -352,9 +351,8 @@ func TestEditedAudienceIsRefused(t *testing.T) {
 	}
 }
 
-// What is shown of a plan from a file is made from what is before and after, whatever the
-// file says.
-func TestReasonsAreMadeAnew(t *testing.T) {
+// The reasons of a plan from a file come from before and after, not from the file.
+func TestReasonsAreDerivedAgain(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
 	apply(t, m, plan(t, m, request("web")))

@@ -7,11 +7,11 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// A Mismatch is a resource that is not as its plan says.
+// A Mismatch is a resource that is not as planned.
 type Mismatch struct {
 	Resource Resource
-	// Absent says that it does not exist, Remains that it does although it was deleted;
-	// otherwise it differs.
+	// Absent says that it does not exist, Remains that it still does after its
+	// deletion. If neither is set, it differs.
 	Absent, Remains bool
 }
 
@@ -27,8 +27,8 @@ func (p *Plan) mismatches(state State) []Mismatch {
 	return out
 }
 
-// A Check is one request decided by a role's live trust policy, as IAM documents its
-// rules. AWS itself is not asked.
+// A Check is one request evaluated against a role's live trust policy by IAM's
+// documented rules, without asking AWS.
 type Check struct {
 	App string
 	// Role is the role's name.
@@ -36,25 +36,24 @@ type Check struct {
 	Subject string
 	// Want and Got are decisions.
 	Want, Got trustpolicy.Decision
-	// Evaluation says of every statement and condition how it was decided.
+	// Evaluation has the result of every statement and condition.
 	Evaluation trustpolicy.Evaluation
 }
 
-// Passed says whether the trust policy decides as it is to.
+// Passed says whether the trust policy decides as wanted.
 func (c Check) Passed() bool { return c.Want == c.Got || c.Want.Denied() && c.Got.Denied() }
 
-// Names that stand for a machine and for another app in checks. The other app's name
-// begins with the app's, so that a wildcard without a colon before it, such as
-// acme:web*, is caught.
+// Names of a machine and another app in checks. The other app's name begins with the
+// app's, to catch a wildcard without a colon before it, such as acme:web*.
 const (
 	someMachine = "any-machine"
 	neighbor    = "-neighbor"
 )
 
-// checks tries, for every grant of the plan, a machine of the app, which the role's trust
-// policy in state has to accept, or to refuse where the app loses the role; a machine of
-// another app of the organization, which it has to refuse; and where the grant names
-// machines, another machine of the app. Roles that state lacks are left out.
+// checks evaluates the trust policies in state for every grant of the plan. A machine of
+// the app must be allowed, or denied if the app loses the role. A machine of another app
+// of the organization must be denied, and so must another machine of the app if the
+// grant names machines. Roles that are not in state are skipped.
 func (p *Plan) checks(state State) []Check {
 	granted := map[string]bool{}
 	for _, g := range p.Grants {

@@ -14,27 +14,27 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// memory is an account and a folder that keep resources in memory, as strict as the
-// real ones: a write is refused when the world is not as the change found it. The wire
-// is tested in the packages that speak it.
+// memory is an account and a folder in memory, as strict as the real ones: it refuses a
+// write if the resource is not as the change expects. The adapters have their own tests
+// against the wire.
 type memory struct {
 	mu sync.Mutex
-	// things by ID. A role's and a provider's parts are what AWS would return.
+	// things holds the resources by ID, as AWS would return them.
 	things map[string]setup.Resource
 	writes []string
 	reads  int
-	// fail, if set, is asked before each write; after says that the write has its
-	// effect all the same.
+	// fail, if set, is asked before each write. after says that the write takes effect
+	// although it fails.
 	fail func(id string) (err error, after bool)
-	// checked, if set, answers Check.
+	// checked, if set, is called by Check.
 	checked func([]setup.Change) error
-	// quota answers TrustPolicyQuota.
+	// quota is the result of TrustPolicyQuota.
 	quota int
-	// late, if set, is asked whether a resource does not show yet at that read.
+	// late, if set, says whether a read misses a resource.
 	late func(id string, read int) bool
-	// asked, if set, is called by Facts.
-	asked func(setup.Request)
-	slept time.Duration
+	// onFacts, if set, is called by Facts.
+	onFacts func(setup.Request)
+	slept   time.Duration
 }
 
 func newMemory(things ...setup.Resource) *memory {
@@ -52,8 +52,8 @@ func (m *memory) Now() time.Time { return time.Time{} }
 func (m *memory) Sleep(_ context.Context, d time.Duration) { m.slept += d }
 
 func (m *memory) Facts(_ context.Context, req setup.Request) (setup.Facts, error) {
-	if m.asked != nil {
-		m.asked(req)
+	if m.onFacts != nil {
+		m.onFacts(req)
 	}
 	return facts(), nil
 }
@@ -132,7 +132,7 @@ func (m *memory) Write(ctx context.Context, c setup.Change) error {
 	return broken
 }
 
-// put does what a change says, as far as IAM would take it.
+// put makes the change, unless IAM would refuse it.
 func (m *memory) put(c setup.Change) error {
 	r := c.Resource()
 	if p := r.Policy; p != nil {
@@ -183,7 +183,7 @@ func facts() setup.Facts {
 	}}
 }
 
-// request is a request for apps with one role each and a config file.
+// request returns a request for apps that each have a role and a config file.
 func request(apps ...string) setup.Request {
 	req := setup.Request{Org: org}
 	for _, app := range apps {
@@ -196,7 +196,7 @@ func request(apps ...string) setup.Request {
 	return req
 }
 
-// shared makes the apps of req use one role.
+// shared returns req with one role for all apps.
 func shared(req setup.Request, name string) setup.Request {
 	for i := range req.Apps {
 		req.Apps[i].Role.Name, req.Apps[i].Role.Shared = name, true
@@ -204,7 +204,7 @@ func shared(req setup.Request, name string) setup.Request {
 	return req
 }
 
-// foreignRole is a role that somebody else made, for EC2.
+// foreignRole returns a role that someone else made, for EC2.
 func foreignRole(name string) setup.Resource {
 	trust, err := trustpolicy.Parse([]byte(ec2Trust))
 	if err != nil {
@@ -238,7 +238,7 @@ func sortedKeys[V any](m map[string]V) []string {
 	return out
 }
 
-// inline is an inline policy made of the text of a file.
+// inline returns an inline policy made from the text of a file.
 func inline(name, text string) setup.InlinePolicy {
 	p, err := setup.NewInlinePolicy(name, name+".json", []byte(text))
 	if err != nil {
@@ -249,7 +249,7 @@ func inline(name, text string) setup.InlinePolicy {
 
 const getObject = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"}}`
 
-// document is a document as IAM holds it.
+// document returns a document as IAM returns it.
 func document(text string) setup.Document {
 	d, err := setup.FoundDocument([]byte(text))
 	if err != nil {

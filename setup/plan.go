@@ -9,9 +9,9 @@ import (
 // PlanSchema is the version of a plan's JSON form.
 const PlanSchema = "fly-aws.plan/1"
 
-// A Plan is what has to change so that the world is as it was asked for. It is
-// plain data without unknowns: every ARN, document and value is in it, so it can
-// be shown, saved, compared and applied later.
+// A Plan is the set of changes that a request needs. It is plain data without unknowns:
+// it holds every ARN, document and value, so it can be shown, saved, compared and applied
+// later.
 type Plan struct {
 	Schema    string `json:"schema"`
 	Partition string `json:"partition"`
@@ -21,23 +21,22 @@ type Plan struct {
 	Audience  string `json:"audience"`
 	// Grants says which app may assume which role.
 	Grants []Grant `json:"grants"`
-	// Changes holds one entry per resource, in the order of their dependencies:
-	// provider, roles, policies, fly.toml entries; deletes after them, in the reverse
-	// order.
+	// Changes holds one entry per resource, in dependency order: provider, roles,
+	// policies, fly.toml entries. Deletes come after them, in reverse order.
 	Changes []Change `json:"changes"`
-	// Warnings are what was around when the plan was made that it does not change.
+	// Warnings are the warnings from when the plan was made.
 	Warnings []Warning `json:"warnings,omitempty"`
 
-	// Caller is the ARN of the identity that the plan was made with; empty in a plan
-	// read from a file until World.CheckAccount fills it in.
+	// Caller is the ARN of the AWS identity; empty in a plan read from a file until
+	// World.CheckAccount fills it in.
 	Caller string `json:"-"`
-	// OrgAlias is what Fly's tools call the organization; empty when that is Org or
-	// not known.
+	// OrgAlias is the organization's slug in Fly's tools; empty if that is Org or
+	// unknown.
 	OrgAlias string `json:"-"`
-	// Proofs are the machines whose tokens were compared with the plan.
+	// Proofs are the machines whose tokens match the plan.
 	Proofs []Proof `json:"-"`
 
-	// state is what the plan was made from; nil when it was read from a file.
+	// state is what the plan was made from; nil if it was read from a file.
 	state State
 }
 
@@ -54,13 +53,13 @@ type Grant struct {
 	// Role is the role's name, RoleARN its ARN.
 	Role    string `json:"role"`
 	RoleARN string `json:"role_arn"`
-	// Kept says that the app may assume the role already and was not asked about.
+	// Kept says that the app can already assume the role and the request does not name it.
 	Kept bool `json:"kept,omitempty"`
-	// Removed says that the app loses the role.
+	// Removed says that the app loses access to the role.
 	Removed bool `json:"removed,omitempty"`
 }
 
-// subjects returns what a trust policy accepts for the grant.
+// subjects returns the sub patterns of the grant.
 func (g Grant) subjects(org string) []string {
 	if len(g.Machines) == 0 {
 		return []string{flyname.Subject{Org: org, App: g.App, Machine: flyname.AnyMachine}.String()}
@@ -88,15 +87,15 @@ type Action string
 
 // The actions.
 const (
-	// ActionKeep: the resource is as it is to be.
+	// ActionKeep: the resource is as desired.
 	ActionKeep Action = "keep"
 	// ActionCreate: the resource does not exist.
 	ActionCreate Action = "create"
 	// ActionUpdate: the resource is ours and differs.
 	ActionUpdate Action = "update"
-	// ActionAdopt: a role that is not ours gets our statement and tags beside what it has.
+	// ActionAdopt: a role that is not ours gets our statement and tags.
 	ActionAdopt Action = "adopt"
-	// ActionDelete: the resource is ours and goes.
+	// ActionDelete: the resource is ours and is deleted.
 	ActionDelete Action = "delete"
 	// ActionConflict: the resource is not ours to change. A plan with a conflict
 	// cannot be applied.
@@ -106,17 +105,17 @@ const (
 // A Change brings one resource from Before to After.
 type Change struct {
 	Action Action `json:"action"`
-	// Before is the resource as it was found; nil when it does not exist.
+	// Before is the resource as it was found; nil if it does not exist.
 	Before *Resource `json:"before,omitempty"`
-	// After is the resource as it will be, whole: what was there and is left alone is
-	// in it too. For a conflict it is what was asked for; nil for a delete.
+	// After is the whole resource as it will be, including what does not change. For a
+	// conflict it is what was requested; for a delete it is nil.
 	After *Resource `json:"after,omitempty"`
-	// Reasons are the differences between Before and After, in the order in which they
-	// are shown; of a conflict, what is in the way.
+	// Reasons are the differences between Before and After in display order, or the
+	// causes of a conflict.
 	Reasons []Reason `json:"reasons,omitempty"`
 }
 
-// Resource returns After, or Before of a delete.
+// Resource returns After, or Before for a delete.
 func (c Change) Resource() Resource {
 	switch {
 	case c.After != nil:
@@ -127,8 +126,8 @@ func (c Change) Resource() Resource {
 	return Resource{}
 }
 
-// A Reason is one difference between what is and what is to be. Have and Want are
-// values of the resource; an empty one stands for nothing.
+// A Reason is one difference between current and desired state. Have and Want are values
+// of the resource; empty for none.
 type Reason struct {
 	Code ReasonCode `json:"code"`
 	Have string     `json:"have,omitempty"`
@@ -143,10 +142,10 @@ const (
 	ReasonAbsent            ReasonCode = "absent"             // it does not exist
 	ReasonAudienceMissing   ReasonCode = "audience-missing"   // Want is the audience
 	ReasonStatementMissing  ReasonCode = "statement-missing"  // the trust policy lacks our statement; Want is its Sid
-	ReasonStatementUnwanted ReasonCode = "statement-unwanted" // our statement goes; Have is its Sid
+	ReasonStatementUnwanted ReasonCode = "statement-unwanted" // our statement is removed; Have is its Sid
 	ReasonStatementEdited   ReasonCode = "statement-edited"   // our statement differs in more than its subjects; Want is its Sid
-	ReasonSubjectMissing    ReasonCode = "subject-missing"    // Want is a subject that our statement has to gain
-	ReasonSubjectUnwanted   ReasonCode = "subject-unwanted"   // Have is a subject that our statement has to lose
+	ReasonSubjectMissing    ReasonCode = "subject-missing"    // Want is a subject to add to our statement
+	ReasonSubjectUnwanted   ReasonCode = "subject-unwanted"   // Have is a subject to remove from our statement
 	ReasonMaxSession        ReasonCode = "max-session"        // Have and Want in seconds: "3600s"
 	ReasonBoundary          ReasonCode = "permissions-boundary"
 	ReasonTag               ReasonCode = "tag"          // Have and Want as key=value
@@ -160,20 +159,20 @@ const (
 	ReasonOtherOrg       ReasonCode = "other-org"       // the role is marked for another org: Have
 	ReasonOtherApp       ReasonCode = "other-app"       // the role is marked for another app: Have
 	ReasonOtherPath      ReasonCode = "other-path"      // the role exists under another path: Have
-	ReasonNameCase       ReasonCode = "name-case"       // the role exists with its name in another case: Have
-	ReasonLastStatement  ReasonCode = "last-statement"  // without our statement Have its trust policy would have none
+	ReasonNameCase       ReasonCode = "name-case"       // the role's name is spelled in another case: Have
+	ReasonLastStatement  ReasonCode = "last-statement"  // our statement Have is the trust policy's only one
 
 	// These make a change stale, as do most of the above.
-	ReasonGone        ReasonCode = "gone"         // it does not exist any more
-	ReasonExists      ReasonCode = "exists"       // it exists by now
-	ReasonTrust       ReasonCode = "trust-policy" // its trust policy is another
+	ReasonGone        ReasonCode = "gone"         // it no longer exists
+	ReasonExists      ReasonCode = "exists"       // it now exists
+	ReasonTrust       ReasonCode = "trust-policy" // its trust policy differs
 	ReasonAudiences   ReasonCode = "audiences"    // Have is an audience that it has, Want one that it lacks
-	ReasonURL         ReasonCode = "url"          // its URL is another
-	ReasonFileEdited  ReasonCode = "file-edited"  // the file was edited, in whatever place
-	ReasonNewlyTrusts ReasonCode = "newly-trusts" // the role Have trusts the provider by now
+	ReasonURL         ReasonCode = "url"          // its URL differs
+	ReasonFileEdited  ReasonCode = "file-edited"  // the file was edited, anywhere in it
+	ReasonNewlyTrusts ReasonCode = "newly-trusts" // the role Have now trusts the provider
 )
 
-// Pending returns the changes that are to be written, in order.
+// Pending returns the changes to be written, in order.
 func (p *Plan) Pending() []Change {
 	var out []Change
 	for _, c := range p.Changes {
@@ -184,7 +183,7 @@ func (p *Plan) Pending() []Change {
 	return out
 }
 
-// Conflicts returns the changes that stand in the plan's way.
+// Conflicts returns the conflicts, in order.
 func (p *Plan) Conflicts() []Change {
 	var out []Change
 	for _, c := range p.Changes {

@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Plan finds out what is there and makes the plan for a request.
+// Plan reads the current state and makes the plan for a request.
 //
-// Its errors are those of Request.Check, also for an organization that is left for Fly
-// to say and cannot be found out; *OtherOrgError, *SeveralOrgsError; a *FlyProblem for
-// each app that does not exist or is out of reach; *TokenMismatchError; those of
+// The errors are those of Request.Check, also for an organization that was not given and
+// that Fly does not report; *OtherOrgError, *SeveralOrgsError; a *FlyProblem for each app
+// that does not exist or that the token has no access to; *TokenMismatchError; those of
 // Resolve; and the targets' own.
 func (w World) Plan(ctx context.Context, req Request) (*Plan, error) {
 	if err := w.Check(req); err != nil {
@@ -34,7 +34,7 @@ func (w World) Plan(ctx context.Context, req Request) (*Plan, error) {
 	for id, r := range s.files {
 		state[id] = r
 	}
-	plan, err := w.fit(ctx, want, state)
+	plan, err := w.planWithinQuota(ctx, want, state)
 	if err != nil {
 		return nil, err
 	}
@@ -49,8 +49,8 @@ func (w World) Plan(ctx context.Context, req Request) (*Plan, error) {
 // checkRequest is a variable so that a test can count its calls.
 var checkRequest = Request.Check
 
-// Check is Request.Check, and says whether the organization can be found out. It makes
-// no call.
+// Check runs Request.Check and also requires an organization, or a sign-in to Fly to
+// look it up with. It makes no calls.
 func (w World) Check(req Request) error {
 	err := checkRequest(req)
 	if w.Fly == nil && !isOrgKnown(req.Org) {
@@ -59,9 +59,9 @@ func (w World) Check(req Request) error {
 	return err
 }
 
-// fit makes the plan, with the account's own quota of a trust policy's size where the
-// default does not do.
-func (w World) fit(ctx context.Context, want *desired, state State) (*Plan, error) {
+// planWithinQuota makes the plan. If a trust policy exceeds the default size quota, it
+// looks up the account's own.
+func (w World) planWithinQuota(ctx context.Context, want *desired, state State) (*Plan, error) {
 	plan, err := want.plan(state)
 	var size *SizeError
 	if !errors.As(err, &size) {
@@ -78,15 +78,15 @@ func (w World) fit(ctx context.Context, want *desired, state State) (*Plan, erro
 	return want.plan(state)
 }
 
-// A survey is what is found out before it is known which resources to read.
+// A survey is what has to be known to tell which resources to read.
 type survey struct {
 	facts Facts
 	fly   flyAnswer
 	files State
 }
 
-// survey asks AWS, Fly and the folder, at the same time as far as the organization is
-// known, and completes req.Org.
+// survey asks AWS, Fly and the folder and completes req.Org. It asks them in parallel,
+// unless Fly has to report the organization first.
 func (w World) survey(ctx context.Context, req *Request) (survey, error) {
 	var s survey
 	askFly := func(ctx context.Context) (err error) {
@@ -119,15 +119,15 @@ func (w World) survey(ctx context.Context, req *Request) (survey, error) {
 	return s, g.Wait()
 }
 
-// A flyAnswer is what Fly says of the apps of a request.
+// A flyAnswer is what Fly reports about the apps of a request.
 type flyAnswer struct {
 	apps map[string]FlyApp
-	// problem is why it says nothing of some; nil when it does of all.
+	// problem says why some apps are unknown; nil if all are known.
 	problem *FlyProblem
 }
 
-// askFly asks about the apps, and returns the organization that they are of, or org
-// when Fly cannot say. What cannot be known is part of the answer, unless FlyRequired.
+// askFly looks up the apps and returns their organization, or org if Fly does not
+// report it. A failure is part of the answer, or the error if FlyRequired is set.
 func (w World) askFly(ctx context.Context, org string, apps []App) (flyAnswer, string, error) {
 	if w.Fly == nil {
 		return flyAnswer{problem: w.FlyProblem}, org, nil
@@ -168,13 +168,13 @@ func (w World) askFly(ctx context.Context, org string, apps []App) (flyAnswer, s
 	return answer, org, err
 }
 
-// knows says whether Fly said whose the app is.
+// knows says whether Fly reported the app's organization.
 func (f flyAnswer) knows(app string) bool {
 	a, ok := f.apps[app]
 	return ok && a.Problem == nil
 }
 
-// alias is what Fly's tools call an organization; empty when that is its slug.
+// alias returns the organization's slug in Fly's tools; empty if that is org.
 func (f flyAnswer) alias(org string) string {
 	for _, app := range f.apps {
 		if app.RawSlug == org && app.Slug != org {
@@ -184,7 +184,7 @@ func (f flyAnswer) alias(org string) string {
 	return ""
 }
 
-// warnings says what Fly could not be asked about.
+// warnings reports what could not be looked up on Fly.
 func (f flyAnswer) warnings(req Request) []Warning {
 	var out []Warning
 	var unknown []string
@@ -204,11 +204,11 @@ func (f flyAnswer) warnings(req Request) []Warning {
 	return out
 }
 
-// provers bounds how many machines mint tokens at a time.
-const provers = 25
+// maxProofs limits how many machines mint tokens at a time.
+const maxProofs = 25
 
-// prove has a running machine of each app mint a token and compares it with the plan.
-// What keeps it from doing so is a warning.
+// prove has a running machine of each app mint a token and compares it with the plan. A
+// failure to get a token is a warning.
 func (w World) prove(ctx context.Context, plan *Plan, req Request, fly flyAnswer) error {
 	var names []string
 	for _, app := range req.Apps {
@@ -220,7 +220,7 @@ func (w World) prove(ctx context.Context, plan *Plan, req Request, fly flyAnswer
 	}
 	problems, proofs := make([]*FlyProblem, len(names)), make([]Proof, len(names))
 	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(provers)
+	g.SetLimit(maxProofs)
 	for i, app := range names {
 		var machines []string
 		if at := slices.IndexFunc(plan.Grants, func(g Grant) bool { return g.App == app }); at >= 0 {
@@ -255,7 +255,7 @@ func (w World) prove(ctx context.Context, plan *Plan, req Request, fly flyAnswer
 	return nil
 }
 
-// PlanEntries makes a plan of fly.toml entries alone, for a role that came from
+// PlanEntries makes a plan of fly.toml entries alone, for a role that is managed
 // elsewhere. It needs no AWS account.
 func (w World) PlanEntries(ctx context.Context, entries []Env) (*Plan, error) {
 	var want []Resource

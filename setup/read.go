@@ -29,11 +29,10 @@ func (p *Plan) MarshalIndent() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// ReadPlan reads a plan's JSON form strictly. It refuses a plan of another version, names
-// that are unknown, duplicate or written in another case, and whatever World.Plan and
-// World.PlanDestroy could not have put there: the file may have been edited, and what is
-// shown of a plan must be all that it does. For the same reason the plan's Reasons are
-// made anew from what is before and after.
+// ReadPlan reads a plan's JSON form. A plan must show everything it does, and the file
+// may have been edited, so ReadPlan is strict: it refuses another schema version, names
+// that are unknown, duplicate or in another case, and anything that World.Plan and
+// World.PlanDestroy do not produce. It derives Reasons again from Before and After.
 func ReadPlan(data []byte) (*Plan, error) {
 	var head struct {
 		Schema string `json:"schema"`
@@ -57,7 +56,7 @@ func ReadPlan(data []byte) (*Plan, error) {
 	return &p, nil
 }
 
-// check says why the plan is not one that could have been made.
+// check refuses a plan that World.Plan and World.PlanDestroy do not produce.
 func (p *Plan) check() error {
 	if err := flyname.CheckOrg(p.Org); err != nil {
 		return err
@@ -82,7 +81,7 @@ func (p *Plan) check() error {
 		}
 		id := c.Resource().ID()
 		if seen[id] {
-			return fmt.Errorf("its change %d: %s is there twice", i+1, text.Quote(id))
+			return fmt.Errorf("its change %d: %s appears twice", i+1, text.Quote(id))
 		}
 		seen[id] = true
 	}
@@ -102,8 +101,7 @@ func (p *Plan) check() error {
 	return nil
 }
 
-// checkForm says why the change does not hold together: it has a before and an after as
-// its action demands, of the same resource.
+// checkForm requires the before and after that the action needs, of the same resource.
 func (c Change) checkForm() error {
 	before, after := c.Before != nil, c.After != nil
 	ok := false
@@ -120,7 +118,7 @@ func (c Change) checkForm() error {
 		return fmt.Errorf("unknown action %s", text.Quote(string(c.Action)))
 	}
 	if !ok {
-		return fmt.Errorf("the action %s does not go with its before and after", c.Action)
+		return fmt.Errorf("the action %s does not fit its before and after", c.Action)
 	}
 	for _, r := range []*Resource{c.Before, c.After} {
 		if r == nil {
@@ -142,7 +140,7 @@ func (c Change) checkForm() error {
 	return nil
 }
 
-// role returns the change of the role of that name; nil when the plan has none.
+// role returns the change of the role with that name, or nil.
 func (p *Plan) role(name string) *Change {
 	i := slices.IndexFunc(p.Changes, func(c Change) bool {
 		role := c.Resource().Role
@@ -159,7 +157,7 @@ func (p *Plan) checkGrants() error {
 	for _, g := range p.Grants {
 		role := p.role(g.Role)
 		if role == nil || role.Resource().Role.ARN != g.RoleARN {
-			return fmt.Errorf("it grants the role %s, which it does not have", text.Quote(g.Role))
+			return fmt.Errorf("it grants the role %s, which is not in the plan", text.Quote(g.Role))
 		}
 		if err := flyname.CheckApp(g.App); err != nil {
 			return err
@@ -170,7 +168,7 @@ func (p *Plan) checkGrants() error {
 			}
 		}
 		if seen[[2]string{g.Role, g.App}] || g.Kept && g.Removed {
-			return fmt.Errorf("it grants the role %s to the app %s in two ways", text.Quote(g.Role), g.App)
+			return fmt.Errorf("it grants the role %s to the app %s twice", text.Quote(g.Role), g.App)
 		}
 		seen[[2]string{g.Role, g.App}] = true
 	}
@@ -197,7 +195,7 @@ func (p *Plan) checkChange(c Change) error {
 	return p.checkEnv(c)
 }
 
-// checkIdentity says why the resource is not one of the plan's account and files.
+// checkIdentity requires a resource of the plan's account and organization.
 func (p *Plan) checkIdentity(r Resource) error {
 	switch {
 	case r.Provider != nil:
@@ -224,13 +222,13 @@ func (p *Plan) checkIdentity(r Resource) error {
 		}
 	case r.Policy != nil:
 		if p.role(r.Policy.Role) == nil {
-			return fmt.Errorf("it is for the role %s, which the plan does not have", text.Quote(r.Policy.Role))
+			return fmt.Errorf("it is for the role %s, which is not in the plan", text.Quote(r.Policy.Role))
 		}
 		if r.Policy.ARN != "" && (r.Policy.Name != "" || !r.Policy.Document.IsZero()) {
 			return fmt.Errorf("%s is both a managed and an inline policy", text.Quote(r.Policy.ARN))
 		}
 	case r.Env.Config == "":
-		return errors.New("a fly.toml entry has a file")
+		return errors.New("a fly.toml entry needs a config file")
 	}
 	return nil
 }
@@ -252,7 +250,7 @@ func (p *Plan) checkProvider(c Change) error {
 		ok = before.Tags[TagOrg] == p.Org
 	}
 	if !ok {
-		return fmt.Errorf("a plan does not %s a provider in this way", c.Action)
+		return fmt.Errorf("fly-aws would not %s a provider in this way", c.Action)
 	}
 	return nil
 }
@@ -268,16 +266,16 @@ func (p *Plan) checkRole(c Change) error {
 		others := role.Trust.Without(statement.Sid).Statements
 		if !ours || role.Tags[TagOrg] != p.Org || role.Tags[TagAdopted] != "" ||
 			slices.ContainsFunc(others, func(s trustpolicy.Statement) bool { return s.Effect == trustpolicy.Allow }) {
-			return fmt.Errorf("the role %s is not one that a plan deletes", name)
+			return fmt.Errorf("the role %s is not one that fly-aws deletes", name)
 		}
 		return nil
 	case ActionUpdate:
 		if c.Before.Role.Tags[TagOrg] != p.Org {
-			return fmt.Errorf("the role %s is not one of the organization's, which a plan would adopt", name)
+			return fmt.Errorf("the role %s does not belong to the organization, so it would be adopted, not updated", name)
 		}
 	case ActionAdopt:
 		if _, ours := c.Before.Role.Tags[TagOrg]; ours {
-			return fmt.Errorf("the role %s belongs to an organization, and is not adopted", name)
+			return fmt.Errorf("the role %s already belongs to an organization, so it is not adopted", name)
 		}
 	}
 	before := Role{Name: role.Name, Path: role.Path, ARN: role.ARN, Description: p.descriptionOf(*role)}
@@ -286,7 +284,7 @@ func (p *Plan) checkRole(c Change) error {
 	}
 	switch {
 	case role.Name != before.Name || role.Path != before.Path || role.Description != before.Description:
-		return fmt.Errorf("the role %s gets a name, path or description that a plan does not give it", name)
+		return fmt.Errorf("the role %s gets a name, path or description that fly-aws does not set", name)
 	case role.MaxSession != before.MaxSession && sessionProblem(role.MaxSession) != "":
 		return fmt.Errorf("the role %s gets sessions of %s: %s", name, seconds(role.MaxSession), sessionProblem(role.MaxSession))
 	case role.Boundary != before.Boundary && p.policyProblem(role.Boundary) != "":
@@ -300,13 +298,13 @@ func (p *Plan) checkRole(c Change) error {
 	return p.checkStatement(c)
 }
 
-// descriptionOf is the description that a plan gives a role which it creates.
+// descriptionOf returns the description of a role that the plan creates.
 func (p *Plan) descriptionOf(role Role) string {
 	app := role.Tags[TagApp]
 	return description(p.Org, App{Name: app, Role: RoleRequest{Shared: app == ""}})
 }
 
-// checkTagChanges says which tag a plan does not set or remove.
+// checkTagChanges refuses tag changes that World.Plan and World.PlanDestroy do not make.
 func (p *Plan) checkTagChanges(c Change, before Role) error {
 	after := c.After.Role
 	_, trusts := after.Trust.Statement(trustpolicy.Sid(p.Org))
@@ -324,7 +322,7 @@ func (p *Plan) checkTagChanges(c Change, before Role) error {
 			ok = d.Want != "" && tagProblem(key, value) == ""
 		}
 		if !ok {
-			return fmt.Errorf("a plan does not bring its tag %s to %s", text.Quote(d.key), text.Quote(d.Want))
+			return fmt.Errorf("fly-aws would not change its tag %s to %s", text.Quote(d.key), text.Quote(d.Want))
 		}
 	}
 	if trusts && after.Tags[TagOrg] != p.Org {
@@ -333,7 +331,7 @@ func (p *Plan) checkTagChanges(c Change, before Role) error {
 	return nil
 }
 
-// onlyApp is the app that alone has a grant of the role; "" when there are several.
+// onlyApp returns the one app with a grant for the role; "" if there are several.
 func (p *Plan) onlyApp(role string) string {
 	grants := grantsOf(p.Grants, role)
 	if len(grants) != 1 {
@@ -342,11 +340,11 @@ func (p *Plan) onlyApp(role string) string {
 	return grants[0].App
 }
 
-// checkStatement says whether a role's trust policy is what was there before, with our
-// statement for the plan's grants in it, or without what the plan takes away.
+// checkStatement requires that a role's trust policy differs from the one before only in
+// our statement, and that our statement is the one for the plan's grants.
 func (p *Plan) checkStatement(c Change) error {
 	after := c.After.Role
-	before := after.Trust // of a role that is kept
+	before := after.Trust // for a role that is kept
 	switch {
 	case c.Before != nil:
 		before = c.Before.Role.Trust
@@ -378,12 +376,12 @@ func (p *Plan) checkStatement(c Change) error {
 		return fmt.Errorf("no app is granted the role %s", text.Quote(after.Name))
 	}
 	if !after.Trust.Equal(expected) {
-		return fmt.Errorf("the trust policy of the role %s is not what was there and the statement for its grants", text.Quote(after.Name))
+		return fmt.Errorf("the trust policy of the role %s is not the one before with the statement for its grants", text.Quote(after.Name))
 	}
 	return nil
 }
 
-// policyProblem says why arn is not a managed policy that the plan's account can use, or "".
+// policyProblem says why the plan's account cannot use arn as a managed policy, or "".
 func (p *Plan) policyProblem(arn string) string {
 	rest, ok := strings.CutPrefix(arn, "arn:"+p.Partition+":iam::")
 	owner, resource, _ := strings.Cut(rest, ":")
@@ -402,9 +400,9 @@ func (p *Plan) checkPolicy(c Change) error {
 	policy := c.Resource().Policy
 	switch {
 	case c.Action == ActionAdopt, c.Action == ActionUpdate && policy.ARN != "":
-		return fmt.Errorf("a plan does not %s a policy", c.Action)
+		return fmt.Errorf("fly-aws does not %s a policy", c.Action)
 	case c.Action == ActionDelete && p.role(policy.Role).Action != ActionDelete:
-		return fmt.Errorf("a policy goes only with its role, and %s stays", text.Quote(policy.Role))
+		return fmt.Errorf("a policy is deleted only with its role, and the role %s stays", text.Quote(policy.Role))
 	case c.Action != ActionDelete && p.role(policy.Role).Action == ActionDelete:
 		return fmt.Errorf("the role %s is deleted", text.Quote(policy.Role))
 	case policy.ARN != "":
@@ -428,20 +426,20 @@ func (p *Plan) checkPolicy(c Change) error {
 func (p *Plan) checkEnv(c Change) error {
 	env := *c.Resource().Env
 	if c.Before != nil && (c.Before.Env.App != env.App || c.Action == ActionAdopt) {
-		return errors.New("a plan does not give a fly.toml to another app")
+		return errors.New("a fly.toml cannot move to another app")
 	}
 	granted := slices.ContainsFunc(p.Grants, func(g Grant) bool {
 		return g.App == env.App && g.Removed == (c.Action == ActionDelete) && (env.Key == EnvRegion || g.RoleARN == env.Value)
 	})
 	switch {
 	case env.Key != EnvRoleARN && env.Key != EnvRegion:
-		return fmt.Errorf("%s is not a variable that a plan writes", text.Quote(env.Key))
+		return fmt.Errorf("%s is not a variable that fly-aws writes", text.Quote(env.Key))
 	case !granted:
-		return fmt.Errorf("%s is %s, which no grant gives to the app %s", env.Key, text.Quote(env.Value), text.Quote(env.App))
+		return fmt.Errorf("%s is %s, which is not granted to the app %s", env.Key, text.Quote(env.Value), text.Quote(env.App))
 	case env.IfAbsent != (env.Key == EnvRegion):
-		return fmt.Errorf("%s is not written in this way", env.Key)
+		return fmt.Errorf("fly-aws would not write %s in this way", env.Key)
 	case env.Key == EnvRegion && c.Action != ActionKeep && (c.Action != ActionCreate || !RegionLike(env.Value)):
-		return fmt.Errorf("%s is not brought to %s", env.Key, text.Quote(env.Value))
+		return fmt.Errorf("fly-aws would not change %s to %s", env.Key, text.Quote(env.Value))
 	}
 	return nil
 }

@@ -6,17 +6,17 @@ import (
 	"github.com/fly-aws/fly-aws/internal/flyname"
 )
 
-// A Request is what a person asked for, through flags, a form or a file.
+// A Request is what the user asked for through flags, a form or a file.
 type Request struct {
-	// Org is the raw slug of the Fly organization. Empty, or the alias "personal", it
-	// is what Fly says of the apps.
+	// Org is the raw slug of the Fly organization. If it is empty or the alias
+	// "personal", Fly is asked for the organization of the apps.
 	Org string
-	// Audience of the tokens; empty for sts.amazonaws.com.
+	// Audience is the audience of the tokens; empty for sts.amazonaws.com.
 	Audience string
 	// Adopt allows an existing role that is not ours to be taken over.
 	Adopt bool
-	// Prove has a running machine of each app mint a token, to compare its claims
-	// with the plan.
+	// Prove has a running machine of each app mint a token and compares its claims with
+	// the plan.
 	Prove bool
 	// Apps holds one entry per app.
 	Apps []App
@@ -25,44 +25,42 @@ type Request struct {
 // An App is one entry of a Request: an app, the role for it and its config file.
 type App struct {
 	Name string
-	// Machines limits the role to machines of these names. Empty leaves a limit of an
-	// existing role as it is; AllMachines lifts it.
+	// Machines limits the role to machines with these names. Empty leaves the limit of
+	// an existing role as it is; AllMachines lifts it.
 	Machines []string
 	Role     RoleRequest
 	// Config is the path of the app's fly.toml; empty to write none.
 	Config string
-	// Region is the AWS region of what presets name, and is written to Config as
-	// AWS_REGION if it has none; empty to write none.
+	// Region is the AWS region of resources that presets name. It is also written to
+	// Config as AWS_REGION, unless that is set or Region is empty.
 	Region string
 }
 
-// AllMachines among an App's Machines asks for all of them.
+// AllMachines in App.Machines stands for all machines of the app.
 const AllMachines = "*"
 
-// A RoleRequest says what a role is to have. Zero fields leave an existing role as
-// it is.
+// A RoleRequest holds the settings of a role. Zero fields leave an existing role as it is.
 type RoleRequest struct {
-	// Name of the role, at most 64 characters; empty for fly-<org>-<app>.
+	// Name has at most 64 characters; empty for fly-<org>-<app>.
 	Name string
-	// Shared says that other apps use the role too. Entries that name the same
-	// shared role must agree in everything else but Policies, Presets and Inline,
-	// which add up.
+	// Shared says that several apps use the role. Entries that name the same shared role
+	// must agree on everything but Policies, Presets and Inline, which are combined.
 	Shared bool
 	// Path begins and ends with a slash; empty for "/".
 	Path string
-	// MaxSession in seconds, 3600 to 43200; 0 for AWS's default of an hour.
+	// MaxSession is in seconds, 3600 to 43200; 0 for AWS's default of an hour.
 	MaxSession int32
-	// Boundary is the permissions boundary: a managed policy's name or ARN.
+	// Boundary is the permissions boundary, a managed policy by name or ARN.
 	Boundary string
 	Tags     map[string]string
 	// Policies are managed policies by name or ARN.
 	Policies []string
-	// Presets are made into inline policies.
+	// Presets become inline policies.
 	Presets []Preset
 	Inline  []InlinePolicy
 }
 
-// A Preset names one of package preset, with the answer to its question.
+// A Preset is the name of a preset of package preset and the answer to its question.
 type Preset struct {
 	Name, Answer string
 }
@@ -74,11 +72,11 @@ func (p Preset) String() string { return p.Name + "=" + p.Answer }
 type InlinePolicy struct {
 	Name     string
 	Document Document
-	// Source is where the document came from, for errors; a file name.
+	// Source is the name of the file that the document came from, for errors.
 	Source string
 }
 
-// NewInlinePolicy makes an inline policy of the text of a file. The error is an
+// NewInlinePolicy makes an inline policy from the text of a file. The error is an
 // *InvalidError.
 func NewInlinePolicy(name, source string, text []byte) (InlinePolicy, error) {
 	doc, err := ParseDocument(text)
@@ -88,37 +86,37 @@ func NewInlinePolicy(name, source string, text []byte) (InlinePolicy, error) {
 	return InlinePolicy{Name: name, Document: doc, Source: source}, nil
 }
 
-// A Scope says whose access to AWS is to be taken away.
+// A Scope says whose access to AWS to remove.
 type Scope struct {
 	// Org is the organization, as in a Request.
 	Org string
 	// Apps are the apps that lose access; empty for all of the organization's.
 	Apps []string
-	// Configs are paths of fly.toml files by app. AWS_ROLE_ARN is removed from those
-	// that name a role which the app loses.
+	// Configs are paths of fly.toml files by app. AWS_ROLE_ARN is removed from a file if
+	// it names a role that the app loses.
 	Configs map[string]string
 }
 
-// Facts are what has to be known of an AWS account before a plan can be made.
+// Facts are what a plan needs to know about an AWS account.
 type Facts struct {
 	// Partition is "aws", "aws-cn", "aws-us-gov" or another of AWS's.
 	Partition string
 	// Account is the 12-digit account ID.
 	Account string
-	// Caller is the ARN of the identity that asks.
+	// Caller is the ARN of the identity of the credentials.
 	Caller string
 	// Policies maps each managed policy that a Request names to its ARN.
 	Policies map[string]string
-	// TrustPolicyQuota is the most characters that a trust policy may have; 0 for
-	// IAM's default.
+	// TrustPolicyQuota is the maximum length of a trust policy in characters; 0 for IAM's
+	// default.
 	TrustPolicyQuota int
 }
 
-// isOrgKnown says whether org is a slug, and not left for Fly to say.
+// isOrgKnown says whether org is a raw slug, so that Fly need not be asked for it.
 func isOrgKnown(org string) bool { return org != "" && org != flyname.Personal }
 
-// PolicyRefs returns every managed policy that the request names, boundaries
-// too, as given, sorted, each once: what Facts.Policies must hold.
+// PolicyRefs returns the managed policies and boundaries that the request names, as
+// given, sorted, without duplicates. Facts.Policies must hold them all.
 func (req Request) PolicyRefs() []string {
 	var refs []string
 	for _, app := range req.Apps {
@@ -130,7 +128,7 @@ func (req Request) PolicyRefs() []string {
 	return sorted(refs)
 }
 
-// RoleNames returns the names of the roles of the request, sorted, each once.
+// RoleNames returns the names of the request's roles, sorted, without duplicates.
 func (req Request) RoleNames() []string {
 	var names []string
 	for _, app := range req.Apps {
@@ -139,8 +137,7 @@ func (req Request) RoleNames() []string {
 	return sorted(names)
 }
 
-// RoleName returns the name of the app's role: the one asked for, or
-// fly-<org>-<app>.
+// RoleName returns the requested name of the app's role, or fly-<org>-<app>.
 func (req Request) RoleName(app App) string {
 	if app.Role.Name != "" {
 		return app.Role.Name

@@ -12,12 +12,12 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// A SizeError says that a role's trust policy would be larger than its quota.
+// A SizeError says that a role's trust policy would exceed its size quota.
 type SizeError struct {
 	Role string
 	// Size and Quota are in characters without white space.
 	Size, Quota int
-	// Apps is how many apps our statement in it names.
+	// Apps is the number of apps in our statement.
 	Apps int
 }
 
@@ -25,13 +25,12 @@ func (e *SizeError) Error() string {
 	return fmt.Sprintf("the trust policy of role %s would have %d characters for %d apps; the quota is %d", e.Role, e.Size, e.Apps, e.Quota)
 }
 
-// Resolve makes the plan that gives the request what it asks for: whole, every
-// resource with its before and after. req must have passed Check and name an
-// organization; state holds what exists of the resources that the request is about.
+// Resolve makes the complete plan for a request, with before and after of every resource.
+// req must have passed Check and name an organization; state holds those of the request's
+// resources that exist.
 //
 // The error is a *SizeError, an *InvalidError for what would exceed IAM's limits, or
-// several of them joined. Everything else that stands in the way is a conflict in the
-// plan.
+// several of them joined. Any other obstacle is a conflict in the plan.
 func Resolve(req Request, facts Facts, state State) (*Plan, error) {
 	want, err := desire(req, facts)
 	if err != nil {
@@ -40,7 +39,7 @@ func Resolve(req Request, facts Facts, state State) (*Plan, error) {
 	return want.plan(state)
 }
 
-// A desired is what a request comes to in an account, before one knows what is there.
+// desired is what a request amounts to in an account, whatever exists there.
 type desired struct {
 	req      Request
 	facts    Facts
@@ -48,15 +47,15 @@ type desired struct {
 	roles    []desiredRole
 }
 
-// A desiredRole is a role with the apps that use it. Its Role has no trust policy:
-// that depends on what is there.
+// A desiredRole is a role with the apps that use it. Its Role has no trust policy, which
+// depends on the existing one.
 type desiredRole struct {
 	Role
 	apps     []App
 	policies []Policy
 }
 
-// desire works out what a request comes to.
+// desire works out what a request amounts to.
 func desire(req Request, facts Facts) (*desired, error) {
 	d := &desired{req: req, facts: facts, provider: Provider{
 		ARN:       trustpolicy.ProviderARN(facts.Partition, facts.Account, req.Org),
@@ -78,7 +77,7 @@ func desire(req Request, facts Facts) (*desired, error) {
 	return d, nil
 }
 
-// inlineOf makes the inline policies of each app, presets too, by the app's name.
+// inlineOf returns the inline policies of each app, presets included, by app name.
 func inlineOf(req Request, facts Facts) (map[string][]InlinePolicy, error) {
 	type answered struct {
 		Preset
@@ -108,7 +107,7 @@ func inlineOf(req Request, facts Facts) (map[string][]InlinePolicy, error) {
 	return out, errors.Join(errs...)
 }
 
-// policy makes the preset's policy.
+// policy makes the inline policy of the preset.
 func (p Preset) policy(scope preset.Scope) (InlinePolicy, error) {
 	found, err := preset.Named(p.Name)
 	if err != nil {
@@ -130,7 +129,7 @@ func presetReason(err error) string {
 	return err.Error()
 }
 
-// desireRole works out the role that the apps of a group use, and its permissions.
+// desireRole works out the role of a group of apps and its permissions.
 func desireRole(req Request, group []App, facts Facts, inline map[string][]InlinePolicy) (desiredRole, error) {
 	first := group[0]
 	role := desiredRole{apps: group, Role: Role{
@@ -175,7 +174,7 @@ func desireRole(req Request, group []App, facts Facts, inline map[string][]Inlin
 	return role, nil
 }
 
-// roleARN is the ARN of a role by its path and name.
+// roleARN returns the ARN of a role from its path and name.
 func roleARN(partition, account string, r Role) string {
 	return fmt.Sprintf("arn:%s:iam::%s:role%s%s", partition, account, r.Path, r.Name)
 }
@@ -190,12 +189,12 @@ func description(org string, app App) string {
 func managedPolicy(facts Facts, field Field, app, ref string) (string, error) {
 	arn, ok := facts.Policies[ref]
 	if !ok {
-		return "", &InvalidError{Field: field, App: app, Value: ref, Reason: "no managed policy of that name is known"}
+		return "", &InvalidError{Field: field, App: app, Value: ref, Reason: "no managed policy has this name"}
 	}
 	return arn, nil
 }
 
-// entries are the entries of fly.toml files that the request asks for.
+// entries returns the fly.toml entries that the request asks for.
 func (d *desired) entries() []Env {
 	var out []Env
 	for _, role := range d.roles {
@@ -212,7 +211,7 @@ func (d *desired) entries() []Env {
 	return out
 }
 
-// resources are those of the account that the plan depends on, to be read.
+// resources returns the account's resources to read for the plan.
 func (d *desired) resources() []Resource {
 	out := []Resource{{Provider: &d.provider}}
 	for i := range d.roles {
@@ -226,7 +225,7 @@ func (d *desired) resources() []Resource {
 	return out
 }
 
-// plan makes the plan that brings the state to what is desired.
+// plan makes the plan that turns the state into what is desired.
 func (d *desired) plan(state State) (*Plan, error) {
 	p := &Plan{
 		Schema:    PlanSchema,
@@ -263,7 +262,7 @@ func (d *desired) plan(state State) (*Plan, error) {
 		for _, policy := range role.policies {
 			c := change(state, Resource{Policy: &policy})
 			if c.Action == ActionUpdate && adopted[role.Name] {
-				// It is not known whose the document of that name is.
+				// An existing policy of that name may be someone else's.
 				c.Action, c.Reasons = ActionConflict, []Reason{{Code: ReasonDocument}}
 			}
 			add(c)
@@ -275,7 +274,7 @@ func (d *desired) plan(state State) (*Plan, error) {
 	return p, nil
 }
 
-// change is the change that makes a resource be as after, whatever is there.
+// change returns the change from the state's resource to after.
 func change(state State, after Resource) Change {
 	have := state.find(after)
 	switch {
@@ -283,7 +282,7 @@ func change(state State, after Resource) Change {
 		return Change{Action: ActionCreate, After: &after}
 	case len(compare(*have, after)) > 0:
 		return Change{Action: ActionUpdate, Before: have, After: &after}
-	case after.Env != nil: // with IfAbsent its value is not that of after
+	case after.Env != nil: // with IfAbsent the existing value is kept
 		kept := *have.Env
 		kept.IfAbsent = after.Env.IfAbsent
 		return Change{Action: ActionKeep, After: &Resource{Env: &kept}}
@@ -291,8 +290,8 @@ func change(state State, after Resource) Change {
 	return Change{Action: ActionKeep, After: have}
 }
 
-// mergeProvider adds missing audiences to the provider that is there. Whose provider
-// it is does not matter, since nothing is taken away from it.
+// mergeProvider adds missing audiences to an existing provider, ours or not: it removes
+// nothing.
 func mergeProvider(state State, want Provider) *Provider {
 	have := state.find(Resource{Provider: &want})
 	if have == nil {
@@ -303,9 +302,9 @@ func mergeProvider(state State, want Provider) *Provider {
 	return &merged
 }
 
-// grants are those of a role: those that are asked for, completed by the limit to
-// certain machines that is there and was not mentioned; and those of the other apps of
-// a shared role.
+// grants returns the grants of a role: the requested ones, with the existing limit to
+// machines if the request does not mention machines, and those of the other apps of a
+// shared role.
 func (role desiredRole) grants(org string, state State) (asked, kept []Grant) {
 	found := grantsIn(org, state, role.Name)
 	for _, app := range role.apps {
@@ -329,8 +328,8 @@ func (role desiredRole) grants(org string, state State) (asked, kept []Grant) {
 	return asked, kept
 }
 
-// grantsIn returns, by app, the machines that our statement in a role of ours names;
-// none for all.
+// grantsIn returns the machines that our statement in a role of ours names, by app; none
+// for all machines.
 func grantsIn(org string, state State, role string) map[string][]string {
 	have := state.find(Resource{Role: &Role{Name: role}})
 	if have == nil || have.Role.Tags[TagOrg] != org {
@@ -354,8 +353,7 @@ func grantsIn(org string, state State, role string) map[string][]string {
 	return found
 }
 
-// ourSubject reads a subject as a plan writes it. Subjects of any other form were not
-// written by a plan.
+// ourSubject parses a subject in the form that fly-aws writes.
 func ourSubject(org, text string) (flyname.Subject, bool) {
 	s, ok := flyname.ParseSubject(text)
 	ok = ok && s.Org == org && flyname.CheckApp(s.App) == nil &&
@@ -363,7 +361,7 @@ func ourSubject(org, text string) (flyname.Subject, bool) {
 	return s, ok
 }
 
-// statementFor makes our statement for the grants of a role.
+// statementFor builds our statement for the grants of a role.
 func statementFor(partition, account, org, audience string, grants []Grant) (trustpolicy.Statement, error) {
 	var apps, subjects []string
 	for _, g := range grants {
@@ -377,8 +375,8 @@ func statementFor(partition, account, org, audience string, grants []Grant) (tru
 	return withSubjects(statement, sorted(subjects)), nil
 }
 
-// changeRole is the change that gives a role what is asked of it, with the grants, and
-// leaves alone what else it has.
+// changeRole returns the change that gives a role the requested settings and grants and
+// leaves everything else as it is.
 func (d *desired) changeRole(state State, want Role, asked, kept []Grant) (Change, error) {
 	grants := slices.Concat(asked, kept)
 	statement, err := statementFor(d.facts.Partition, d.facts.Account, d.req.Org, d.req.audience(), grants)
@@ -403,7 +401,7 @@ func (d *desired) changeRole(state State, want Role, asked, kept []Grant) (Chang
 		return c, nil
 	}
 	if len(after.Tags) > maxTags {
-		return c, &InvalidError{Field: FieldTag, Value: after.Name, Reason: fmt.Sprintf("the role would have %d tags with those it has; IAM allows %d", len(after.Tags), maxTags)}
+		return c, &InvalidError{Field: FieldTag, Value: after.Name, Reason: fmt.Sprintf("with its existing tags the role would have %d; IAM allows %d", len(after.Tags), maxTags)}
 	}
 	quota := d.facts.TrustPolicyQuota
 	if quota == 0 {
@@ -415,7 +413,7 @@ func (d *desired) changeRole(state State, want Role, asked, kept []Grant) (Chang
 	return c, nil
 }
 
-// roleConflict says why a role that exists is not the request's to change.
+// roleConflict says why the request must not change an existing role.
 func (d *desired) roleConflict(have, want Role, sharedWithOthers bool) *Reason {
 	owner, ours := have.Tags[TagOrg]
 	app, wantApp := have.Tags[TagApp], want.Tags[TagApp]
@@ -428,20 +426,20 @@ func (d *desired) roleConflict(have, want Role, sharedWithOthers bool) *Reason {
 	case ours && owner != d.req.Org:
 		return &Reason{Code: ReasonOtherOrg, Have: owner, Want: d.req.Org}
 	case ours && app != wantApp && (wantApp != "" || !d.req.Adopt):
-		// Taking the role of another app would end that app's access: both write
-		// the statement of the same Sid. Sharing it, when asked for, keeps both.
+		// Taking another app's role would end its access, since both apps' statements
+		// would have the same Sid. A shared role keeps both.
 		return &Reason{Code: ReasonOtherApp, Have: app, Want: wantApp}
 	case !ours && !d.req.Adopt:
 		return &Reason{Code: ReasonForeignRole, Want: TagOrg + "=" + d.req.Org}
 	case sharedWithOthers && audience != "" && audience != d.req.audience():
-		// To change it would end the access of the other apps.
+		// A new audience would end the access of the other apps.
 		return &Reason{Code: ReasonSharedAudience, Have: audience, Want: d.req.audience()}
 	}
 	return nil
 }
 
-// audienceOf is the audience that our statement in a role asks for, "" if it is not one
-// in the form that a plan writes.
+// audienceOf returns the audience in our statement, "" if it is not in the form that
+// fly-aws writes.
 func audienceOf(org string, role Role) string {
 	statement, _ := role.Trust.Statement(trustpolicy.Sid(org))
 	for _, c := range statement.Conditions {
@@ -452,7 +450,7 @@ func audienceOf(org string, role Role) string {
 	return ""
 }
 
-// mergeRole is the role that is there with what is asked of it.
+// mergeRole returns the existing role with the requested settings.
 func (d *desired) mergeRole(have, want Role, statement trustpolicy.Statement) Role {
 	after := have
 	if found, ok := have.Trust.Statement(statement.Sid); !ok || !found.Equal(statement) {
@@ -468,7 +466,7 @@ func (d *desired) mergeRole(have, want Role, statement trustpolicy.Statement) Ro
 	if _, ours := have.Tags[TagOrg]; !ours {
 		tags[TagAdopted] = "true"
 	} else if have.Tags[TagApp] != "" && tags[TagApp] == "" {
-		tags[TagApp] = "" // shared from now on
+		tags[TagApp] = "" // now shared
 	}
 	after.Tags = maps.Clone(have.Tags)
 	if after.Tags == nil {
@@ -480,8 +478,8 @@ func (d *desired) mergeRole(have, want Role, statement trustpolicy.Statement) Ro
 	return after
 }
 
-// spelled returns the key of a role's tag as it is spelled there: IAM does not tell
-// keys apart by their case.
+// spelled returns the key as the role's tags spell it: IAM ignores the case of a role's
+// tag keys.
 func spelled(tags map[string]string, key string) string {
 	if _, ok := tags[key]; ok {
 		return key

@@ -11,7 +11,7 @@ import (
 	"github.com/fly-aws/fly-aws/setup"
 )
 
-// Resolve is what a World's plan comes from, without any I/O.
+// World.Plan and Resolve make the same plan.
 func TestResolve(t *testing.T) {
 	t.Parallel()
 	req := shared(request("web", "api"), "fly")
@@ -35,7 +35,7 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-// A preset is a policy of the account, and of the app's region, by the time it is in a plan.
+// In a plan a preset is an inline policy for the account and the app's region.
 func TestPresets(t *testing.T) {
 	t.Parallel()
 	req := shared(request("web", "api"), "fly")
@@ -64,7 +64,7 @@ func TestPresetsThatCannotBeUsed(t *testing.T) {
 	for name, test := range map[string]struct {
 		presets  []setup.Preset
 		noRegion bool
-		cause    bool // there is a *preset.Error
+		cause    bool // the cause is a *preset.Error
 	}{
 		"unknown":      {[]setup.Preset{{Name: "s3-raed", Answer: "bucket"}}, false, true},
 		"wrong answer": {[]setup.Preset{{Name: "s3-read", Answer: "*"}}, false, true},
@@ -81,7 +81,7 @@ func TestPresetsThatCannotBeUsed(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	// An ARN of another partition is found when the account is known.
+	// An ARN of another partition is found once the account is known.
 	req := request("web")
 	req.Apps[0].Role.Presets = []setup.Preset{{Name: "s3-read", Answer: "arn:aws-cn:s3:::bucket"}}
 	var invalid *setup.InvalidError
@@ -90,7 +90,7 @@ func TestPresetsThatCannotBeUsed(t *testing.T) {
 	}
 }
 
-// The SDK's partitions are not listed here: any that has their form will do.
+// Any partition with the form of the SDK's is accepted.
 func TestRoleARNs(t *testing.T) {
 	t.Parallel()
 	for _, partition := range []string{"aws", "aws-cn", "aws-us-gov", "aws-eusc"} {
@@ -105,7 +105,7 @@ func TestRoleARNs(t *testing.T) {
 		"arn:aws:iam::12345:role/web":          "an account ID has 12 digits",
 		"arn:aws:s3::123456789012:role/web":    "it is not the ARN of an IAM role",
 		"arn:aws:iam::123456789012:role/":      "it is empty",
-		"arn:aws:iam::123456789012:role//web":  "a path has no empty part",
+		"arn:aws:iam::123456789012:role//web":  "a path cannot contain //",
 		"arn:aws:iam::123456789012:role/w\x1b": `IAM allows letters, digits and _+=,.@- in a name, not '\x1b'`,
 	} {
 		if got := setup.RoleARNProblem(arn); got != reason {
@@ -114,7 +114,7 @@ func TestRoleARNs(t *testing.T) {
 	}
 }
 
-// What a request may be wrong in is reported together, each once.
+// All problems of a request are reported together, each once.
 func TestCheckReportsEverything(t *testing.T) {
 	t.Parallel()
 	req := request("web", "API")

@@ -6,32 +6,32 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// Tag keys that mark what fly-aws owns. IAM keeps tags in the call that creates
-// a resource, so there is no moment at which something of ours is not marked.
+// Tag keys that mark what fly-aws owns. They are set in the call that creates a resource,
+// so a resource of ours is never without them.
 const (
 	// TagOrg holds the org slug. A role or provider with it is ours.
 	TagOrg = "fly-aws:org"
-	// TagApp holds the app's name on the role of one app; a shared role has none,
-	// or an empty one.
+	// TagApp holds the app's name on the role of one app; on a shared role it is absent or
+	// empty.
 	TagApp = "fly-aws:app"
-	// TagAdopted is "true" on a role that existed before fly-aws took it over, so
-	// that it is never deleted with what we made ourselves.
+	// TagAdopted is "true" on a role that existed before fly-aws adopted it, so that
+	// PlanDestroy does not delete it.
 	TagAdopted = "fly-aws:adopted"
 
-	// ourTags is what the keys of our tags begin with.
+	// ourTags is the prefix of our tag keys.
 	ourTags = "fly-aws:"
 )
 
 // Names of the variables written to a fly.toml.
 const (
-	// EnvRoleARN makes Fly's init keep a token file for the AWS SDKs.
+	// EnvRoleARN makes Fly's init maintain a token file for the AWS SDKs.
 	EnvRoleARN = "AWS_ROLE_ARN"
-	// EnvRegion is not set by Fly; every SDK needs it.
+	// EnvRegion is needed by the AWS SDKs and not set by Fly.
 	EnvRegion = "AWS_REGION"
 )
 
-// A Resource is one thing that fly-aws reads and writes, as it is or as it is to
-// be. Exactly one field is set.
+// A Resource is one thing that fly-aws reads and writes, in its current or desired
+// state. Exactly one field is set.
 type Resource struct {
 	Provider *Provider `json:"provider,omitempty"`
 	Role     *Role     `json:"role,omitempty"`
@@ -60,19 +60,19 @@ type Role struct {
 	Description string `json:"description,omitempty"`
 	// Trust is the whole trust policy.
 	Trust *trustpolicy.Policy `json:"trust"`
-	// MaxSession is the maximum session duration in seconds, 3600 to 43200; 0 when it
-	// is not known or, in a role to create, IAM's default.
+	// MaxSession is the maximum session duration in seconds, 3600 to 43200; 0 if unknown
+	// or, for a role to create, IAM's default.
 	MaxSession int32 `json:"max_session_seconds,omitempty"`
 	// Boundary is the ARN of the permissions boundary.
 	Boundary string            `json:"permissions_boundary,omitempty"`
 	Tags     map[string]string `json:"tags,omitempty"`
-	// InstanceProfiles are the names of those that hold the role. Account.Roles alone
-	// fills it.
+	// InstanceProfiles are the names of the instance profiles with the role. Only
+	// Account.Roles sets it.
 	InstanceProfiles []string `json:"instance_profiles,omitempty"`
 }
 
-// A Policy is one permission of a role: a managed policy attached to it (ARN),
-// or an inline policy in it (Name and Document).
+// A Policy is a managed policy attached to a role (ARN) or an inline policy in it (Name
+// and Document).
 type Policy struct {
 	Role     string   `json:"role"`
 	ARN      string   `json:"arn,omitempty"`
@@ -82,20 +82,19 @@ type Policy struct {
 
 // An Env is one entry of the [env] table of an app's fly.toml.
 type Env struct {
-	// Config is the file's path as the person gave it.
+	// Config is the file's path as the user gave it.
 	Config string `json:"config"`
 	// App is the app the file must be for.
 	App   string `json:"app"`
 	Key   string `json:"key"`
 	Value string `json:"value"`
-	// IfAbsent says that any value already there is kept.
+	// IfAbsent keeps an existing value.
 	IfAbsent bool `json:"if_absent,omitempty"`
 }
 
-// ID identifies the resource, the same for what is there and what is to be. It is
-// the key of a map and of JSON, not to be taken apart. A role's name counts without
-// its case: IAM allows no two roles whose names differ in nothing else (IAM API
-// reference, CreateRole).
+// ID identifies the resource in both its current and desired state. It is opaque, for use
+// as a key. It ignores the case of a role's name, as IAM does (IAM API reference,
+// CreateRole).
 func (r Resource) ID() string {
 	switch {
 	case r.Provider != nil:

@@ -40,7 +40,7 @@ func tryApply(m *memory, p *setup.Plan) (*setup.Report, error) {
 	return m.world().Apply(context.Background(), p, nil)
 }
 
-// reread is the plan as it comes from a file, so that Apply reads everything again.
+// reread returns the plan as read from a file, so that Apply reads everything again.
 func reread(t *testing.T, p *setup.Plan) *setup.Plan {
 	t.Helper()
 	data, err := p.MarshalIndent()
@@ -113,7 +113,7 @@ func TestFirstSetup(t *testing.T) {
 	}
 }
 
-func TestProviderOfOthersKeepsWhatItHas(t *testing.T) {
+func TestForeignProviderKeepsWhatItHas(t *testing.T) {
 	t.Parallel()
 	m := newMemory(setup.Resource{Provider: &setup.Provider{
 		ARN: strings.TrimPrefix(provider, "provider:"), URL: "https://oidc.fly.io/acme",
@@ -221,7 +221,7 @@ func TestConflictsOfOwnership(t *testing.T) {
 	}
 }
 
-// A trust policy that somebody edited is repaired, and their own statement stays.
+// Our statement is repaired after an edit, and other statements stay.
 func TestDriftIsRepaired(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
@@ -253,7 +253,7 @@ func TestDriftIsRepaired(t *testing.T) {
 	}
 }
 
-// What a person did not mention stays: boundary, session, tags, policies.
+// What the request does not mention stays: boundary, session, tags, policies.
 func TestUnmentionedSettingsStay(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
@@ -281,8 +281,8 @@ func TestUnmentionedSettingsStay(t *testing.T) {
 	}
 }
 
-// A shared role keeps the apps that earlier runs gave it, and nothing else.
-func TestSharedRoleAddsUp(t *testing.T) {
+// A shared role keeps the apps of earlier runs, and no others.
+func TestSharedRoleKeepsEarlierApps(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
 	apply(t, m, plan(t, m, shared(request("web"), "fly")))
@@ -353,7 +353,7 @@ func TestRegionIsWrittenOnlyWhereThereIsNone(t *testing.T) {
 	}
 }
 
-// The first failure ends it; the report is complete; the next run goes on.
+// The first failure ends the run, the report is complete, and the next run finishes.
 func TestFailureMidway(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
@@ -381,7 +381,7 @@ func TestFailureMidway(t *testing.T) {
 	}
 }
 
-// Ctrl-C lets the write in flight end and starts no other.
+// Ctrl-C lets the write in flight finish and starts no other.
 func TestInterrupt(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
@@ -438,8 +438,8 @@ func TestStalePlanIsRefusedBeforeAnyWrite(t *testing.T) {
 	}
 }
 
-// Everything that is stale is reported together.
-func TestAllThatIsStaleIsReported(t *testing.T) {
+// All stale resources are reported together.
+func TestAllStaleResourcesAreReported(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
 	p := plan(t, m, request("web", "api"))
@@ -469,9 +469,8 @@ func TestAppliedPlanAppliesAgain(t *testing.T) {
 	}
 }
 
-// Laws for random worlds and requests: a plan survives JSON, an applied plan
-// leaves nothing to do, wherever it was cut off before; foreign statements and
-// tags stay.
+// Laws for random worlds and requests: a plan survives JSON; an applied plan leaves
+// nothing to do, even if earlier runs were interrupted; foreign statements and tags stay.
 func TestRandomWorlds(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(400) {
@@ -499,7 +498,7 @@ func TestRandomWorlds(t *testing.T) {
 		if a, b := fmt.Sprint(actions(p)), fmt.Sprint(actions(read)); a != b {
 			t.Fatalf("seed %d: the plan was %s and reads as %s", seed, a, b)
 		}
-		for range 3 { // cut off at a random write, before or after its effect
+		for range 3 { // interrupted at a random write, before or after its effect
 			left := rnd.IntN(6)
 			m.fail = func(string) (error, bool) {
 				if left--; left < 0 {

@@ -9,65 +9,63 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// A World is what a job works on. Its methods do not change it.
+// A World is what plans are made for and applied to. Its methods do not change it.
 type World struct {
 	// AWS is nil for plans of fly.toml entries alone.
 	AWS Account
-	// Fly is nil where nobody is signed in; FlyProblem says why.
+	// Fly is nil without a sign-in to Fly; FlyProblem says why.
 	Fly        Directory
 	FlyProblem *FlyProblem
-	// FlyRequired makes a failure of Fly an error. Otherwise it is a warning.
+	// FlyRequired makes a failure of Fly an error instead of a warning.
 	FlyRequired bool
 	Files       Target
 	Clock       Clock
 }
 
-// A Target is a place that holds resources: an AWS account, a folder. Its methods
-// may be called from several goroutines, for different resources.
+// A Target holds resources: an AWS account or a folder. Its methods may be called from
+// several goroutines, for different resources.
 type Target interface {
-	// Read returns those of the resources that exist, as they are now, in any order.
-	// Only the identifying fields of what is asked for count, but a role's MaxSession
-	// and Description need be filled only where the role asked for has a MaxSession
-	// (GetAccountAuthorizationDetails returns neither).
+	// Read returns those of the wanted resources that exist, as they are now, in any
+	// order. Only the identifying fields of want matter, with one exception: a role's
+	// MaxSession and Description may be left out if the wanted role has no MaxSession,
+	// because GetAccountAuthorizationDetails returns neither.
 	Read(ctx context.Context, want []Resource) ([]Resource, error)
 
-	// Check says why the changes could not be written, all problems joined, as far
-	// as that can be found out without writing.
+	// Check reports why the changes cannot be written, as far as that can be known
+	// without writing. The error joins all problems.
 	Check(ctx context.Context, changes []Change) error
 
-	// Write brings one resource from c.Before to c.After. What is already as c.After
-	// says, or is gone already when it is to be deleted, counts as written. What is
-	// neither like c.Before nor on the way to c.After is left alone, with a
-	// *StaleError. When ctx ends, the call in flight is finished, since a write that
-	// is cut off leaves an unknown state; no other call, attempt or pause begins, and
-	// the error is ctx's.
+	// Write brings one resource from c.Before to c.After. It succeeds if the resource is
+	// already as c.After, or already gone for a delete. If it is neither as c.Before nor
+	// in between, Write leaves it alone and returns a *StaleError. When ctx ends, Write
+	// finishes the call in flight, because an interrupted write leaves an unknown state;
+	// it begins no other call, attempt or pause and returns ctx's error.
 	Write(ctx context.Context, c Change) error
 }
 
-// An Account is an AWS account as a World needs it.
+// An Account is an AWS account.
 type Account interface {
 	Target
-	// Facts finds whose account it is and the ARN of each managed policy that the
-	// request names. It may read ahead what the next Read will ask for.
+	// Facts identifies the account and resolves the managed policies that the request
+	// names. It may prefetch what the next Read will want.
 	Facts(ctx context.Context, req Request) (Facts, error)
 	// Roles returns the roles whose tags name the organization or whose trust policy
-	// names its provider, each with its policies, and the provider if it exists. A
-	// role whose trust policy cannot be parsed is returned without one when the
-	// provider's name is in its text. It fails when not every role can be read.
+	// names its provider, each with its policies, and the provider if it exists. If a
+	// trust policy cannot be parsed but its text contains the provider's name, the role
+	// is returned without it. Roles fails if it cannot read every role.
 	Roles(ctx context.Context, facts Facts, scope Scope) ([]Resource, error)
-	// TrustPolicyQuota returns the most characters that a trust policy may have in
-	// the account; 0 when that is not known.
+	// TrustPolicyQuota returns the account's maximum length of a trust policy in
+	// characters; 0 if unknown.
 	TrustPolicyQuota(ctx context.Context) (int, error)
 }
 
-// A Directory is Fly as a World needs it. Errors that are Fly's are a *FlyProblem
-// or wrap one.
+// A Directory looks up Fly apps. Its errors are or wrap a *FlyProblem.
 type Directory interface {
-	// Apps returns what Fly says of each of the apps. What is wrong with one app is
-	// in its FlyApp; the error is one that concerns all.
+	// Apps returns what Fly reports about each app. A problem with one app is in its
+	// FlyApp; the error affects all of them.
 	Apps(ctx context.Context, names []string) (map[string]FlyApp, error)
-	// MachineToken has a running machine of the app mint a token, one of those
-	// machines if any are named, and returns its claims.
+	// MachineToken has a running machine of the app mint a token and returns its claims.
+	// If machines are named, it uses one of them.
 	MachineToken(ctx context.Context, app string, machines []string, audience string) (MachineToken, error)
 }
 
@@ -80,16 +78,16 @@ type Clock interface {
 
 // A MachineToken holds the claims of a machine's token that a plan depends on.
 type MachineToken struct {
-	// Machine is the name of the machine that minted it.
+	// Machine is the name of the machine.
 	Machine         string
 	Issuer, Subject string
 	Audience        []string
 }
 
-// A State is what was found: the existing resources by their ID.
+// A State holds the existing resources by ID.
 type State map[string]Resource
 
-// find returns the resource in the state that has the ID of r; nil if there is none.
+// find returns the resource with the ID of r, or nil.
 func (s State) find(r Resource) *Resource {
 	found, ok := s[r.ID()]
 	if !ok {
@@ -106,10 +104,10 @@ func (w World) target(r Resource) (Target, error) {
 	case r.Env == nil && w.AWS != nil:
 		return w.AWS, nil
 	}
-	return nil, errors.New("nothing here can read or write " + r.ID())
+	return nil, errors.New("no target can read or write " + r.ID())
 }
 
-// each calls do with the values of each target, the targets in parallel.
+// each calls do for each target with its values, in parallel.
 func each[T any](ctx context.Context, w World, all []T, resource func(T) Resource, do func(context.Context, Target, []T) error) error {
 	var aws, files []T
 	for _, v := range all {
