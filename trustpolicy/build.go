@@ -11,8 +11,8 @@ import (
 	"github.com/fly-aws/fly-aws/internal/text"
 )
 
-// An AppAccess names the machines that a statement made by Build lets assume a
-// role: those of some apps of an organization.
+// An AppAccess describes which machines may assume a role: those of some apps of an
+// organization.
 type AppAccess struct {
 	// Partition is "aws", "aws-cn", "aws-us-gov" or another of AWS's.
 	Partition string
@@ -20,23 +20,21 @@ type AppAccess struct {
 	Account string
 	// Org is the organization's raw slug.
 	Org string
-	// Apps are the names of one app or more, in any order.
+	// Apps are the names of one or more apps, in any order.
 	Apps []string
-	// Machines are the names of the machines, the same for each app; empty for every
-	// machine.
+	// Machines are machine names, for each of the apps; empty for all machines.
 	Machines []string
-	// Audience is the audience of the tokens; "" for flyname.AudienceAWS.
+	// Audience is the audience of the tokens; "" for sts.amazonaws.com.
 	Audience string
 }
 
-// Build returns the statement for g: Sid(g.Org), the organization's provider as
-// the principal, the audience under StringEquals and the subjects under
-// StringLike, sorted and without repetitions. The error is a *NameError for a name
-// or audience that cannot stand in a policy, and a plain error for a bad partition
-// or account, or when there are no apps.
+// Build returns the statement for g: Sid(g.Org), the organization's provider as the
+// principal, the audience under StringEquals, and the subjects under StringLike, sorted
+// and without duplicates. The error is a *NameError for a name or audience that a policy
+// cannot hold; it is another error for a bad partition or account, or without apps.
 func Build(g AppAccess) (Statement, error) {
 	if !IsPartition(g.Partition) {
-		return Statement{}, fmt.Errorf("partition %s is not one of AWS's, such as aws or aws-us-gov", text.Quote(g.Partition))
+		return Statement{}, fmt.Errorf("partition %s is not an AWS partition such as aws or aws-us-gov", text.Quote(g.Partition))
 	}
 	if len(g.Account) != 12 || strings.Trim(g.Account, "0123456789") != "" {
 		return Statement{}, fmt.Errorf("account %s is not an AWS account ID of 12 digits", text.Quote(g.Account))
@@ -68,7 +66,7 @@ func Build(g AppAccess) (Statement, error) {
 	}, nil
 }
 
-// subjects returns the patterns of g's subjects.
+// subjects returns the sub patterns of g.
 func (g AppAccess) subjects() ([]string, error) {
 	if len(g.Apps) == 0 {
 		return nil, errors.New("a trust policy needs at least one app")
@@ -95,8 +93,8 @@ func (g AppAccess) subjects() ([]string, error) {
 	return slices.Compact(out), nil
 }
 
-// IsPartition says whether partition has the form of an AWS partition's name.
+// IsPartition says whether partition looks like the name of an AWS partition.
 func IsPartition(partition string) bool { return partitionForm.MatchString(partition) }
 
-// partitionForm is that of every partition in the SDK: aws, aws-cn, aws-us-gov, aws-eusc.
+// partitionForm matches the partitions of the AWS SDK: aws, aws-cn, aws-us-gov, aws-eusc.
 var partitionForm = regexp.MustCompile(`^aws(-[a-z0-9]+){0,4}$`)

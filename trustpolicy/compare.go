@@ -15,10 +15,10 @@ type presentedValue struct {
 	runes []rune // set for operators with wildcards
 }
 
-// match compares a wanted value with a presented one, before any negation. Where
-// a value is not of the operator's type "the data type won't match"
-// (access-analyzer-reference-policy-checks.html, invalid condition data type);
-// what that means for a negated operator AWS does not say.
+// match compares a wanted value with a presented one, before any negation. If a value is
+// not of the operator's type, "the data type won't match"
+// (access-analyzer-reference-policy-checks.html, invalid condition data type). AWS does
+// not document what that means for a negated operator.
 func (op operator) match(w expansion, value presentedValue) (truth, string) {
 	if w.state != yes {
 		return w.state, w.reason
@@ -91,7 +91,7 @@ func compareString(wanted, value string) (truth, string) {
 	return no, caseHint(strings.EqualFold(wanted, value))
 }
 
-// compareBool knows "true" and "false"; of other spellings AWS says nothing.
+// compareBool compares "true" and "false". AWS does not document other spellings.
 func compareBool(wanted, value string) (truth, string) {
 	for _, s := range []string{wanted, value} {
 		switch {
@@ -107,7 +107,7 @@ func compareBool(wanted, value string) (truth, string) {
 
 // parseNumber reads an integer or decimal number, without exponent.
 func parseNumber(s string) (*big.Rat, bool) {
-	const maxLength = 64 // no number of AWS's is that long
+	const maxLength = 64 // far longer than the numbers in AWS's condition keys
 	digits := strings.TrimLeft(s, "+-")
 	whole, fraction, point := strings.Cut(digits, ".")
 	if len(s) > maxLength || len(s)-len(digits) > 1 || !isNumber(whole) || point && !isNumber(fraction) {
@@ -119,7 +119,7 @@ func parseNumber(s string) (*big.Rat, bool) {
 func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
 func (op operator) compareDate(wanted, value string) (truth, string) {
-	// Four digits can be a year of ISO 8601 or seconds since 1970.
+	// Four digits can be an ISO 8601 year or seconds since 1970.
 	for _, s := range []string{wanted, value} {
 		if len(s) == 4 && isNumber(s) {
 			return unknown, ReasonBadValue
@@ -133,14 +133,14 @@ func (op operator) compareDate(wanted, value string) (truth, string) {
 	return matched(op.relation.holds(a.Compare(b)))
 }
 
-// parseDate reads a date in one of the formats of
+// parseDate parses a date in one of the formats of
 // https://www.w3.org/TR/NOTE-datetime, or as seconds since 1970.
 func parseDate(s string) (time.Time, bool) {
 	if n, ok := parseNumber(s); ok && len(s) <= 18 && n.IsInt() {
 		return time.Unix(n.Num().Int64(), 0), true
 	}
 	for _, layout := range []string{"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04Z07:00", "2006-01-02", "2006-01"} {
-		// time.Parse accepts a fraction of a second where a layout ends in seconds.
+		// time.Parse also accepts fractional seconds after these layouts' seconds.
 		if t, err := time.Parse(layout, s); err == nil {
 			return t, true
 		}
@@ -148,10 +148,10 @@ func parseDate(s string) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// compareIP compares an address with an address or a CIDR range. "If you specify
-// an IP address without the associated routing prefix, IAM uses the default
-// prefix value of /32"; what that means for IPv6 is known only where the whole
-// address is the same, or not even its first 32 bits are.
+// compareIP compares an address with an address or a CIDR range. "If you specify an IP
+// address without the associated routing prefix, IAM uses the default prefix value of
+// /32". For IPv6 the result is therefore clear only if the whole address is the same or
+// its first 32 bits differ.
 func compareIP(wanted, value string) (truth, string) {
 	addr, err := netip.ParseAddr(value)
 	if err != nil || addr.Zone() != "" {
@@ -174,10 +174,10 @@ func compareIP(wanted, value string) (truth, string) {
 	return matched(single == addr)
 }
 
-// compareARN compares the six parts between the colons of an ARN one by one, so
-// that a wildcard never crosses the first five colons
-// (reference_policies_elements_condition_operators.html). Of patterns with fewer
-// parts AWS says nothing.
+// compareARN compares the six parts of an ARN one by one, so that a wildcard does not
+// match across the first five colons
+// (reference_policies_elements_condition_operators.html). AWS does not document patterns
+// with fewer parts.
 func compareARN(wanted []rune, value string) (truth, string) {
 	const parts = 6
 	want := splitRunes(wanted, ':', parts)
@@ -213,13 +213,13 @@ func splitRunes(s []rune, sep rune, n int) [][]rune {
 	return append(out, s)
 }
 
-// The wildcards of a pattern, which no text can hold.
+// The wildcards of a pattern, as values that are not characters.
 const (
 	anyRun  rune = -1 // "*": zero or more characters
 	anyRune rune = -2 // "?": one character
 )
 
-// pattern reads a text in which * and ? are wildcards.
+// pattern parses a text in which * and ? are wildcards.
 func pattern(s string) []rune {
 	out := []rune(s)
 	for i, r := range out {
@@ -233,8 +233,8 @@ func pattern(s string) []rune {
 	return out
 }
 
-// glob says whether a pattern matches all of s. It backtracks only to the last
-// "*", so its time is at most the product of the lengths.
+// glob says whether a pattern matches all of s. It backtracks only to the last "*", so its
+// time is bounded by the product of the lengths.
 func glob(pattern, s []rune) bool {
 	return globFunc(pattern, s, func(a, b rune) bool { return a == b })
 }
@@ -253,7 +253,7 @@ func lowerRune(r rune) rune {
 
 func globFunc(pattern, s []rune, same func(a, b rune) bool) bool {
 	p, i := 0, 0
-	star, from := -1, 0 // the last "*" and where its run ends in s
+	star, from := -1, 0 // the last "*", and the end of its match in s
 	for i < len(s) {
 		switch {
 		case p < len(pattern) && pattern[p] == anyRun:

@@ -6,19 +6,19 @@ type AssumeRequest struct {
 	Action string
 	// Federated is the ARN of the OIDC provider that vouched for the token.
 	Federated string
-	// Context holds the values of condition keys; names of keys ignore case.
+	// Context holds the values of condition keys, whose names ignore case.
 	//
-	// A key with an empty list that is not nil is certainly absent. Of the keys that
-	// are not in Context, or whose list is nil, those that AWS itself fills
-	// ("aws:", "sts:" and "iam:") are unknown, and a condition about them is
-	// undecided; all others are absent, since a request for a role carries no keys
-	// but AWS's and those of the token's provider (reference_policies_iam-condition-keys.html).
+	// A key with an empty non-nil list is absent from the request. A key that is not in
+	// Context or has a nil list is unknown if AWS sets it ("aws:", "sts:" and "iam:"),
+	// and a condition on it is undecided. Any other such key is absent, since a request
+	// for a role has only AWS's keys and those of the token's provider
+	// (reference_policies_iam-condition-keys.html).
 	Context map[string][]string
 }
 
-// WebIdentityContext returns the condition keys that STS fills from a token for
-// the provider of path "oidc.fly.io/<org>": "<path>:aud" and "<path>:sub". An
-// empty claim is an absent key.
+// WebIdentityContext returns the condition keys that STS sets from a token for the
+// provider with path "oidc.fly.io/<org>": "<path>:aud" and "<path>:sub". An empty claim
+// makes its key absent.
 func WebIdentityContext(path, audience, subject string) map[string][]string {
 	one := func(s string) []string {
 		if s == "" {
@@ -29,7 +29,7 @@ func WebIdentityContext(path, audience, subject string) map[string][]string {
 	return map[string][]string{path + ":aud": one(audience), path + ":sub": one(subject)}
 }
 
-// A Decision is what a policy says to a request, in the words of IAM
+// A Decision is the result of evaluating a policy, in IAM's terms
 // (reference_policies_evaluation-logic.html).
 type Decision string
 
@@ -41,11 +41,11 @@ const (
 	ImplicitlyDenied Decision = "implicitly-denied"
 	// ExplicitlyDenied: a Deny statement applies to the request.
 	ExplicitlyDenied Decision = "explicitly-denied"
-	// Undecided: the answer depends on what was undecided.
+	// Undecided: the result depends on undecided statements.
 	Undecided Decision = "undecided"
 )
 
-// Denied says whether the request is certainly not allowed.
+// Denied says whether the request is denied, implicitly or explicitly.
 func (d Decision) Denied() bool { return d == ImplicitlyDenied || d == ExplicitlyDenied }
 
 // A Match says whether an element of a statement matches a request.
@@ -58,23 +58,23 @@ const (
 	MatchUndecided Match = "undecided"
 )
 
-// An Evaluation is a decision and everything that led to it.
+// An Evaluation is a decision with the results of all statements.
 type Evaluation struct {
 	Decision   Decision
 	Statements []StatementResult // one per statement, in order
 }
 
-// A StatementResult says whether a statement applies to the request. All its
-// elements are compared, also when the first one does not match.
+// A StatementResult says whether a statement applies to the request. All its elements are
+// compared, even after one that does not match.
 type StatementResult struct {
 	// Index counts from 0.
 	Index  int
 	Sid    string
 	Effect Effect
-	// Match is Matches when the statement applies: when all its elements match.
+	// Match is Matches if the statement applies, that is, if all its elements match.
 	Match Match
-	// Principal is the comparison of Principal or NotPrincipal, Action that of Action
-	// or NotAction; the latter of each matches when no value did.
+	// Principal compares Principal or NotPrincipal, and Action compares Action or
+	// NotAction. NotPrincipal and NotAction match if none of their values does.
 	Principal, Action Comparison
 	// Conditions holds one comparison per condition, in order.
 	Conditions []Comparison
@@ -82,43 +82,43 @@ type StatementResult struct {
 
 // A Comparison is one element of a statement against the request.
 type Comparison struct {
-	// Operator and Key are those of a condition, as written; else empty.
+	// Operator and Key are those of a condition, as written; empty for other elements.
 	Operator, Key string
-	// Wanted are the values of the policy. Variables of known value are expanded,
-	// but for ${*}, ${?} and ${$} where * and ? are wildcards.
+	// Wanted are the policy's values, with known variables expanded. Where * and ? are
+	// wildcards, ${*}, ${?} and ${$} are not expanded.
 	Wanted []string
-	// Presented are the values of the request; nil when it has none.
+	// Presented are the request's values; nil if it has none.
 	Presented []string
 	Match     Match
-	// Reason is one of the constants named Reason…. It is about the values, not about
-	// Match: a negated element does not match with ReasonMatched.
+	// Reason is one of the constants named Reason…. It describes the values, not Match:
+	// a negated element with ReasonMatched does not match.
 	Reason string
 }
 
-// Reasons of a Comparison that is decided.
+// Reasons of a decided Comparison.
 const (
-	// ReasonMatched: a wanted value matches what was presented.
+	// ReasonMatched: a wanted value matches the presented one.
 	ReasonMatched = "matched"
 	// ReasonNoMatch: no wanted value matches.
 	ReasonNoMatch = "no-match"
-	// ReasonCaseDiffers: no wanted value matches, but one would if case did not count.
+	// ReasonCaseDiffers: no wanted value matches, but one would without regard to case.
 	ReasonCaseDiffers = "case-differs"
-	// ReasonWildcardLiteral: no wanted value matches, but one would if its * and ?
-	// were wildcards; they are characters like any other under this operator.
+	// ReasonWildcardLiteral: no wanted value matches, but one would if its * and ? were
+	// wildcards, which they are not under this operator.
 	ReasonWildcardLiteral = "wildcard-literal"
-	// ReasonBadValue: a value is no number, date, address or the like, as the
-	// operator needs.
+	// ReasonBadValue: a value is not of the operator's type, such as a number, date or
+	// address.
 	ReasonBadValue = "bad-value"
-	// ReasonUnresolvedVariable: a wanted value has a variable without value, and so
+	// ReasonUnresolvedVariable: a wanted value has a variable without a value and so
 	// matches nothing (reference_policies_variables.html, variables with no value).
 	ReasonUnresolvedVariable = "unresolved-variable"
 	// ReasonMissingKey: the request does not have the key.
 	ReasonMissingKey = "missing-key"
-	// ReasonOtherProvider: the request does not have the key, whose prefix is not
-	// the path of the provider that vouched for the token.
+	// ReasonOtherProvider: the request does not have the key, because its prefix is not
+	// the path of the token's provider.
 	ReasonOtherProvider = "other-provider"
 	// ReasonEmptyValue: the presented values are empty strings, which set operators
-	// take for no values.
+	// treat as no values.
 	ReasonEmptyValue = "empty-value"
 	// ReasonNoValues: the policy lists no values, principals or actions here.
 	ReasonNoValues = "no-values"
@@ -127,23 +127,22 @@ const (
 	ReasonNullQuantified = "null-quantified"
 )
 
-// Reasons of a Comparison that is undecided; ReasonBadValue, ReasonEmptyValue and
-// ReasonNoValues can stand there too, where AWS does not say what they mean.
+// Reasons of an undecided Comparison. ReasonBadValue, ReasonEmptyValue and ReasonNoValues
+// are also used for these, where AWS does not document the result.
 const (
-	// ReasonUnknownKey: AWS fills the key, and Context does not say with what.
+	// ReasonUnknownKey: AWS sets the key, and Context does not have its value.
 	ReasonUnknownKey = "unknown-key"
-	// ReasonUnknownVariable: the same of a key that is used as a variable.
+	// ReasonUnknownVariable: the same for a key that is used as a variable.
 	ReasonUnknownVariable = "unknown-variable"
-	// ReasonUnclearVariable: a variable is malformed, has several or empty values or
-	// a value with wildcards, or stands under Bool, where AWS contradicts itself.
+	// ReasonUnclearVariable: a variable is malformed, has several or empty values or a
+	// value with wildcards, or is used with Bool, where AWS's pages contradict each other.
 	ReasonUnclearVariable = "unclear-variable"
-	// ReasonManyValues: the key has several values and the operator neither
-	// ForAnyValue nor ForAllValues, which such a key requires.
+	// ReasonManyValues: the key has several values, and the operator lacks the
+	// ForAnyValue or ForAllValues that such a key requires.
 	ReasonManyValues = "many-values"
-	// ReasonWildcardPrincipal: "*" stands for the principal. Trust policies do not
-	// support it (access-analyzer-reference-policy-checks.html, role trust policy
-	// unsupported wildcard in principal), so whether it covers a token's holder is
-	// not documented.
+	// ReasonWildcardPrincipal: the principal is "*". Trust policies do not support it
+	// (access-analyzer-reference-policy-checks.html, role trust policy unsupported
+	// wildcard in principal), and AWS does not document whether it covers a web identity.
 	ReasonWildcardPrincipal = "wildcard-principal"
 	// ReasonUnknownOperator: there is no such condition operator. Parse refuses it.
 	ReasonUnknownOperator = "unknown-operator"

@@ -1,24 +1,23 @@
-// Package trustpolicy holds the trust policy of an IAM role as a value: it
-// builds one for machines of Fly.io, reads and prints policy documents, merges
-// statements into a policy that others wrote, compares policies by meaning, and
-// decides a request as IAM would, with a reason for every test.
+// Package trustpolicy holds the trust policy of an IAM role as a value. It builds one for
+// machines of Fly.io, parses and prints policy documents, merges statements into existing
+// policies, compares policies by meaning, lints and repairs them, and evaluates requests
+// as IAM does, with a reason for each result.
 //
-// The package does no I/O and reads no clock. What it says about AWS comes from
-// the IAM User Guide, whose pages are named beside the rules; all of them are
-// below https://docs.aws.amazon.com/IAM/latest/UserGuide/.
+// The package does no I/O and reads no clock. Its rules about AWS come from the IAM User
+// Guide. Comments name the pages, which are below
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/.
 //
 // # Reading and printing
 //
-// [Parse] is as strict about the form of a document as IAM, and names line and
-// column of whatever is wrong. A policy prints as one stable document: [Policy.String]
-// for machines, [Policy.Indent] for people. Lists of one value are printed as
-// that value, numbers and booleans among condition values as strings; IAM makes
-// no difference between the forms (reference_policies_grammar.html).
+// [Parse] is as strict as IAM about the form of a document, and its errors have line and
+// column. A policy always prints to the same document: [Policy.String] for machines,
+// [Policy.Indent] for people. A list of one value is printed as that value, and numbers
+// and booleans in conditions as strings; IAM treats these forms as the same
+// (reference_policies_grammar.html).
 //
-// # Deciding
+// # Evaluating
 //
-// [Policy.Evaluate] works with three values. What AWS fills into a request but
-// the caller of Evaluate did not state, and what AWS does not document, is
-// undecided rather than guessed; see [AssumeRequest] for how to state that a key is
-// absent.
+// [Policy.Evaluate] uses three-valued logic. Keys that AWS sets but the caller did not
+// state, and behavior that AWS does not document, make a result undecided. See
+// [AssumeRequest] for how to state that a key is absent.
 package trustpolicy

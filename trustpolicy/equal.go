@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// Equal compares by meaning. It ignores the order and repetition of statements,
-// actions, principals, conditions and values, and the case of operators, keys and
-// actions; an absent version is Version2008. Sids and the policy's ID must be the
-// same. The principals "*" and {"AWS": "*"} differ.
+// Equal compares by meaning. It ignores the order and repetition of statements, actions,
+// principals, conditions and values, and the case of operators, keys and actions. No
+// version equals Version2008. Sids and the policy's ID must be the same. The principals
+// "*" and {"AWS": "*"} differ.
 func (p *Policy) Equal(q *Policy) bool {
 	if p == nil || q == nil {
 		return p == q
@@ -35,8 +35,8 @@ func canonicalStatements(list []Statement) []string {
 	return set(out)
 }
 
-// canonical returns the same text for two statements exactly when they mean the
-// same: the printed statement, sorted, and in lower case where IAM ignores case.
+// canonical returns the same text for two statements exactly if they mean the same: the
+// printed statement, sorted, in lower case where IAM ignores case.
 func (s Statement) canonical() string {
 	s = s.clone()
 	s.Principal.sort()
@@ -66,13 +66,13 @@ func (p *Principal) sort() {
 	}
 	for _, e := range p.entries() {
 		if len(*e.list) == 0 {
-			*e.list = nil // it names nobody, as an absent list does
+			*e.list = nil // the same as an absent list
 		}
 		*e.list = set(*e.list)
 	}
 }
 
-// set sorts list and drops repetitions, in place.
+// set sorts list and drops duplicates, in place.
 func set(list []string) []string {
 	slices.Sort(list)
 	return slices.Compact(list)
@@ -85,8 +85,8 @@ func lowerAll(list []string) []string {
 	return list
 }
 
-// lower maps ASCII letters to lower case and leaves the rest alone, unlike
-// strings.ToLower, which turns the Kelvin sign into a k.
+// lower maps only ASCII letters to lower case; strings.ToLower turns the Kelvin sign
+// into a k.
 func lower(s string) string {
 	if strings.IndexFunc(s, func(r rune) bool { return 'A' <= r && r <= 'Z' }) < 0 {
 		return s

@@ -6,11 +6,10 @@ import (
 	"strings"
 )
 
-// Evaluate decides r by p with IAM's semantics: every statement whose principal,
-// action and conditions all match applies; one that denies outweighs all that
-// allow, and what nothing allows is implicitly denied
-// (reference_policies_evaluation-logic.html). The work grows with the size of the
-// policy times the size of the values, never faster.
+// Evaluate evaluates p for r as IAM does. A statement applies if its principal, action
+// and conditions all match. A Deny statement overrides any Allow, and what no statement
+// allows is implicitly denied (reference_policies_evaluation-logic.html). The time is
+// bounded by the size of the policy times the size of the values.
 func (p *Policy) Evaluate(r AssumeRequest) Evaluation {
 	e := newEvaluation(p, r)
 	var d Evaluation
@@ -29,7 +28,7 @@ func (p *Policy) Evaluate(r AssumeRequest) Evaluation {
 	switch {
 	case denied == yes:
 		d.Decision = ExplicitlyDenied
-	case allowed == no: // whatever a Deny that is undecided would add
+	case allowed == no: // even if a Deny is undecided
 		d.Decision = ImplicitlyDenied
 	case allowed == yes && denied == no:
 		d.Decision = Allowed
@@ -43,8 +42,8 @@ func (p *Policy) Evaluate(r AssumeRequest) Evaluation {
 type evaluation struct {
 	request   AssumeRequest
 	context   map[string][]string // by key in lower case
-	path      string              // the provider's, in lower case; "" if Federated is no OIDC provider
-	variables bool                // the policy's version has them
+	path      string              // the provider's, in lower case; "" if Federated is not an OIDC provider
+	variables bool                // the policy's version has policy variables
 }
 
 func newEvaluation(p *Policy, r AssumeRequest) *evaluation {
@@ -104,8 +103,8 @@ func (e *evaluation) statement(i int, s Statement) StatementResult {
 	return result
 }
 
-// principal tests who vouched for the token. A provider is named by its ARN,
-// exactly: wildcards match no part of it (reference_policies_elements_principal.html).
+// principal compares the token's provider. A policy must name its exact ARN, since
+// wildcards do not match part of one (reference_policies_elements_principal.html).
 func (e *evaluation) principal(s Statement) Comparison {
 	who, negated := s.Principal, false
 	if who == nil {
@@ -148,7 +147,7 @@ func (e *evaluation) named(who *Principal) (truth, string) {
 	return no, ReasonNoMatch
 }
 
-// names returns all that a principal lists, of whatever kind.
+// names returns all values of a principal, of every kind.
 func (p *Principal) names() []string {
 	if p.Any {
 		return []string{"*"}
@@ -160,7 +159,7 @@ func (p *Principal) names() []string {
 	return out
 }
 
-// action tests the action: case does not count, * and ? are wildcards
+// action compares the action, ignoring case; * and ? are wildcards
 // (reference_policies_elements_action.html).
 func (e *evaluation) action(s Statement) Comparison {
 	list, negated := s.Action, false
@@ -169,7 +168,7 @@ func (e *evaluation) action(s Statement) Comparison {
 	}
 	check := Comparison{Wanted: slices.Clone(list), Presented: []string{e.request.Action}}
 	if len(list) == 0 {
-		// An empty Action allows nothing; of NotAction AWS says nothing.
+		// An empty Action matches nothing; AWS does not document an empty NotAction.
 		if negated {
 			return check.result(unknown, ReasonNoValues)
 		}
@@ -186,13 +185,13 @@ func (e *evaluation) action(s Statement) Comparison {
 	return check.result(found, reason)
 }
 
-// result fills in what came of the test.
+// result fills in the result of a comparison.
 func (c Comparison) result(t truth, reason string) Comparison {
 	c.Match, c.Reason = t.match(), reason
 	return c
 }
 
-// condition tests one key under one operator.
+// condition evaluates one key under one operator.
 func (e *evaluation) condition(c Condition) Comparison {
 	check := Comparison{Operator: c.Operator, Key: c.Key, Wanted: slices.Clone(c.Values)}
 	op, ok := parseOperator(c.Operator)
@@ -221,8 +220,8 @@ func (e *evaluation) condition(c Condition) Comparison {
 	return check.result(op.test(wanted, values))
 }
 
-// absence tells a key of another provider, whose prefix begins with a host, from
-// one that is merely missing.
+// absence distinguishes a key of another provider, whose prefix begins with a host, from
+// one that is missing.
 func (e *evaluation) absence(key string) string {
 	prefix, _, _ := strings.Cut(lower(key), ":")
 	if e.path != "" && prefix != e.path && strings.Contains(prefix, ".") {
@@ -231,10 +230,10 @@ func (e *evaluation) absence(key string) string {
 	return ReasonMissingKey
 }
 
-// whenAbsent is the result for a key that the request does not have: "the values
-// do not match and the condition is false", negated operators and IfExists true
-// (reference_policies_elements_condition_operators.html); ForAllValues true and
-// ForAnyValue false (reference_policies_multi-value-conditions.html).
+// whenAbsent is the result for a key that the request does not have: "the values do not
+// match and the condition is false"; true for negated operators and IfExists
+// (reference_policies_elements_condition_operators.html); true for ForAllValues and false
+// for ForAnyValue (reference_policies_multi-value-conditions.html).
 func (op operator) whenAbsent() truth {
 	switch {
 	case op.ifExists, op.quantifier == allValues:
@@ -245,9 +244,8 @@ func (op operator) whenAbsent() truth {
 	return no
 }
 
-// null tests whether the key is absent: "true" holds when it is, "false" when it
-// exists "and its value is not null". Whether an empty string is null AWS does
-// not say.
+// null evaluates Null: "true" matches if the key is absent, "false" if it exists "and its
+// value is not null". AWS does not document whether an empty string is null.
 func null(op operator, wanted, values []string, p presence) (truth, string) {
 	switch {
 	case op.quantifier == allValues:
@@ -274,9 +272,9 @@ func null(op operator, wanted, values []string, p presence) (truth, string) {
 }
 
 // withoutWanted is the result of a condition without values
-// (access-analyzer-reference-policy-checks.html, empty array condition): under
-// ForAllValues and IfExists it holds only if the key is missing, under
-// ForAnyValue never; of the others AWS says that they return true and that they
+// (access-analyzer-reference-policy-checks.html, empty array condition). It matches under
+// ForAllValues and IfExists only if the key is missing, and does not match under
+// ForAnyValue. For other operators AWS says both that they return true and that they
 // grant nothing.
 func withoutWanted(op operator, values []string, p presence) truth {
 	switch {
@@ -298,8 +296,8 @@ func allEmpty(values []string) bool {
 	return !slices.ContainsFunc(values, func(v string) bool { return v != "" })
 }
 
-// test compares the values of a key that is there. Wanted values are alternatives,
-// under a negated operator none of them may match
+// test compares the values of a key that the request has. One wanted value must match, or
+// none under a negated operator
 // (reference_policies_condition-logic-multiple-context-keys-or-values.html).
 func (op operator) test(wanted []expansion, values []string) (truth, string) {
 	switch {
@@ -317,7 +315,7 @@ func (op operator) test(wanted []expansion, values []string) (truth, string) {
 		if op.negated {
 			t = t.not()
 		}
-		// The reason is that of the value that decides the result.
+		// The reason comes from the value that decides the result.
 		if i == 0 || op.quantifier == anyValue && t > result || op.quantifier == allValues && t < result {
 			result, reason = t, why
 		}
@@ -325,8 +323,8 @@ func (op operator) test(wanted []expansion, values []string) (truth, string) {
 	return result, reason
 }
 
-// matchAny compares one presented value with all that are wanted, and names the
-// most specific reason.
+// matchAny compares one presented value with all wanted values and returns the most
+// specific reason.
 func (op operator) matchAny(wanted []expansion, value string) (truth, string) {
 	s := presentedValue{text: value}
 	if op.family == familyStringLike {
@@ -343,7 +341,7 @@ func (op operator) matchAny(wanted []expansion, value string) (truth, string) {
 	return result, reason
 }
 
-// either is the OR of two results; of two that failed the more specific reason stays.
+// either is the OR of two results. If both failed, the more specific reason is kept.
 func either(t truth, reason string, u truth, other string) (truth, string) {
 	if u > t || u == t && specificity(other) > specificity(reason) {
 		return u, other

@@ -11,7 +11,7 @@ import (
 	"github.com/fly-aws/fly-aws/internal/flyname"
 )
 
-// TestDecisionDetails holds everything a decision says about one policy.
+// TestDecisionDetails checks every field of one decision.
 func TestDecisionDetails(t *testing.T) {
 	t.Parallel()
 	p := mustParse(t, `{"Version":"2012-10-17","Statement":[
@@ -52,7 +52,7 @@ func TestDecisionDetails(t *testing.T) {
 	}
 }
 
-// TestHandBuilt: policies that Parse would refuse are decided without a panic.
+// TestHandBuilt evaluates policies that Parse would refuse, without a panic.
 func TestHandBuilt(t *testing.T) {
 	t.Parallel()
 	r := AssumeRequest{Action: AssumeAction, Federated: provider}
@@ -75,7 +75,7 @@ func TestHandBuilt(t *testing.T) {
 	}
 	whoever := mustParse(t, `{"Statement":{"Effect":"Allow","Principal":{"Federated":["arn"]},"Action":"*"}}`)
 	if got := whoever.Evaluate(AssumeRequest{Action: AssumeAction}).Decision; got != ImplicitlyDenied {
-		t.Errorf("a request that nobody vouched for: %s", got)
+		t.Errorf("a request without a provider: %s", got)
 	}
 }
 
@@ -133,7 +133,7 @@ func TestParseDate(t *testing.T) {
 	}
 }
 
-// FuzzGlob compares with the matcher of regexp.
+// FuzzGlob compares glob with regexp.
 func FuzzGlob(f *testing.F) {
 	for _, s := range []string{"", "*", "?", "a*b?c", "**", "*a*a*a*b", "é?∞*", "a\nb*"} {
 		f.Add(s, "aéb∞c")
@@ -151,8 +151,8 @@ func FuzzGlob(f *testing.F) {
 	})
 }
 
-// TestGlobTime: the worst case is the product of the lengths, here 10⁸ steps; a
-// matcher that tries all ways would not come back.
+// TestGlobTime: the worst case takes the product of the lengths, here 10⁸ steps; a matcher
+// that tries every way would not return.
 func TestGlobTime(t *testing.T) {
 	t.Parallel()
 	if glob(pattern(strings.Repeat("*a", 1000)+"b"), []rune(strings.Repeat("a", 100000))) {
@@ -160,9 +160,9 @@ func TestGlobTime(t *testing.T) {
 	}
 }
 
-// FuzzEvaluate: deciding never panics; it does not depend on order, repetition
-// or case where those do not count; and what is decided with some keys unknown
-// stays so whatever the keys turn out to be.
+// FuzzEvaluate: evaluation does not panic; it ignores order, repetition and case where
+// they do not matter; and a decision that is reached with unknown keys holds for all of
+// their values.
 func FuzzEvaluate(f *testing.F) {
 	add := func(doc string) {
 		f.Add([]byte(doc), "sts.amazonaws.com", "acme:web:cold-shape-2007", "203.0.113.7")
@@ -211,8 +211,7 @@ func FuzzEvaluate(f *testing.F) {
 	})
 }
 
-// checkResult says whether a result has one test per condition and the outcome
-// that its tests give.
+// checkResult requires one comparison per condition, and the match that follows from them.
 func checkResult(t *testing.T, s Statement, r StatementResult) {
 	t.Helper()
 	checks := append([]Comparison{r.Principal, r.Action}, r.Conditions...)
@@ -264,7 +263,7 @@ func upper(s string) string {
 	}, s)
 }
 
-// benchmarkDocument is a policy near the default quota: an org with 55 apps.
+// benchmarkDocument returns a policy near the default quota: an organization with 55 apps.
 func benchmarkDocument(b *testing.B) []byte {
 	b.Helper()
 	var apps []string

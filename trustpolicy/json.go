@@ -12,15 +12,15 @@ import (
 	"github.com/fly-aws/fly-aws/internal/text"
 )
 
-// maxDocument is the most bytes of a document: IAM's API takes 131,072
-// characters before it looks at quotas (CreateRole, AssumeRolePolicyDocument).
+// maxDocument is the maximum length of a document: IAM's API accepts 131,072 characters
+// before it applies quotas (CreateRole, AssumeRolePolicyDocument).
 const maxDocument = 131072
 
 // A SyntaxError says where and why a document is not a policy.
 type SyntaxError struct {
 	// Line and Column count from 1; Column counts characters.
 	Line, Column int
-	// Reason is a clause without position, safe to show on a terminal.
+	// Reason is a clause without the position, safe to show on a terminal.
 	Reason string
 }
 
@@ -28,9 +28,9 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Reason)
 }
 
-// A parser reads one document over jsontext, which refuses duplicate names, half
-// surrogate pairs and invalid UTF-8. Go 1.27 has the same API in its standard
-// library, as encoding/json/jsontext: switch to it when go.mod moves there.
+// A parser parses one document with jsontext, which refuses duplicate names, lone
+// surrogates and invalid UTF-8. Go 1.27 has the same API in its standard library, as
+// encoding/json/jsontext: switch to it when go.mod moves there.
 type parser struct {
 	source   []byte
 	dec      *jsontext.Decoder
@@ -48,7 +48,7 @@ func newParser(source []byte, identity bool) (*parser, error) {
 	return p, nil
 }
 
-// errorf places an error at a byte of the source.
+// errorf returns an error at an offset of the source.
 func (p *parser) errorf(at int, format string, args ...any) error {
 	before := p.source[:at]
 	lineStart := bytes.LastIndexByte(before, '\n') + 1
@@ -59,7 +59,7 @@ func (p *parser) errorf(at int, format string, args ...any) error {
 	}
 }
 
-// jsonError gives an error of the decoder its place and our words.
+// jsonError converts an error of the decoder.
 func (p *parser) jsonError(err error) error {
 	at := 0
 	var syntax *jsontext.SyntacticError
@@ -83,13 +83,12 @@ func (p *parser) jsonError(err error) error {
 	return p.errorf(at, "%s", text.Line(err.Error()))
 }
 
-// next returns where the next token begins.
+// next returns the offset of the next token.
 func (p *parser) next() int {
 	return len(p.source) - len(bytes.TrimLeft(p.source[p.dec.InputOffset():], " \t\r\n,:"))
 }
 
-// token reads a token, which is valid until the next one is read, and returns
-// where it begins.
+// token reads a token, which is valid until the next one is read, and returns its offset.
 func (p *parser) token() (jsontext.Token, int, error) {
 	at := p.next()
 	t, err := p.dec.ReadToken()
@@ -108,8 +107,8 @@ func (p *parser) end() error {
 	return nil
 }
 
-// object reads an object and calls member for each of its names, which must read
-// the value. No two names may differ in case only: IAM ignores the case of some.
+// object reads an object and calls member for each of its names to read the value. Names
+// must not differ only in case, since IAM ignores the case of some.
 func (p *parser) object(what string, member func(name string, at int) error) error {
 	t, at, err := p.token()
 	if err != nil {
@@ -136,7 +135,7 @@ func (p *parser) object(what string, member func(name string, at int) error) err
 	return err
 }
 
-// list reads a list or, where what may stand alone, a single value.
+// list reads a list or a single value.
 func (p *parser) list(element func() error) error {
 	if p.dec.PeekKind() != jsontext.KindBeginArray {
 		return element()
@@ -164,8 +163,8 @@ func (p *parser) string(what string) (string, int, error) {
 	return t.String(), at, nil
 }
 
-// strings reads a string or a list of strings; the result is never nil. problem
-// says what is wrong with one of them, as a clause, or nothing.
+// strings reads a string or a list of strings; the result is not nil. problem returns
+// what is wrong with a string, as a clause, or "".
 func (p *parser) strings(what string, problem func(string) string) ([]string, error) {
 	out := []string{}
 	err := p.list(func() error {

@@ -13,139 +13,135 @@ type Severity string
 
 // The severities.
 const (
-	// SeverityError: the statement applies to no token of Fly's, or to more than it can
-	// have been meant for, or IAM refuses it.
+	// SeverityError: IAM refuses the statement, or the statement matches no Fly token or
+	// more of them than intended.
 	SeverityError Severity = "error"
-	// SeverityWarning: it works, but trusts more than most roles need, or will
-	// break.
+	// SeverityWarning: the statement works, but trusts more than most roles need or is
+	// likely to break.
 	SeverityWarning Severity = "warning"
 )
 
 // A FindingCode names a rule of Lint.
 type FindingCode string
 
-// Errors in whom a statement trusts, and what for. The forms of principals are
-// those of reference_policies_elements_principal.html.
+// Errors in principals and actions. The forms of principals are those of
+// reference_policies_elements_principal.html.
 const (
-	// FindingProviderForm: Have is meant as a Fly provider, but is not
+	// FindingProviderForm: Have looks like a Fly provider, but is not
 	// arn:<partition>:iam::<account>:oidc-provider/oidc.fly.io/<org>.
 	FindingProviderForm FindingCode = "provider-form"
 	// FindingProviderKind: the provider Have is listed as a principal other than
 	// Federated.
 	FindingProviderKind FindingCode = "provider-kind"
-	// FindingProviderAccount: the provider Have is of another account or partition
-	// than the expected Want. The token's provider is looked up in the account of the
-	// role.
+	// FindingProviderAccount: the provider Have is in another account or partition than
+	// the expected Want. STS looks the provider up in the role's account.
 	FindingProviderAccount FindingCode = "provider-account"
 	// FindingPrincipalAny: the principal is "*".
 	FindingPrincipalAny FindingCode = "principal-any"
 	// FindingNotPrincipal: the statement allows all but some principals.
 	FindingNotPrincipal FindingCode = "not-principal"
-	// FindingActionMissing: no action of the statement, Have, is Want, the one that
-	// takes a token.
+	// FindingActionMissing: the actions Have do not include Want, the one that exchanges a
+	// token.
 	FindingActionMissing FindingCode = "action-missing"
-	// FindingActionWildcard: the action Have is a pattern and allows more than Want.
+	// FindingActionWildcard: the action Have is a pattern that allows more than Want.
 	FindingActionWildcard FindingCode = "action-wildcard"
-	// FindingActionOther: the action Have does not take a token.
+	// FindingActionOther: the action Have does not exchange a token.
 	FindingActionOther FindingCode = "action-other"
 	// FindingNotAction: the statement allows all but some actions.
 	FindingNotAction FindingCode = "not-action"
-	// FindingAliasPersonal: Have holds "personal" where the organization's raw slug
-	// has to be; no token carries the alias.
+	// FindingAliasPersonal: Have contains "personal" instead of the organization's raw
+	// slug; tokens do not carry the alias.
 	FindingAliasPersonal FindingCode = "alias-personal"
 )
 
 // Errors in the conditions of a statement.
 const (
-	// FindingKeyPrefix: the prefix of the key is not the path of the statement's
-	// provider, so that no request has it; Want is the key with that path.
+	// FindingKeyPrefix: the prefix of the key is not the path of the statement's provider,
+	// so requests do not have the key; Want is the key with that path.
 	FindingKeyPrefix FindingCode = "key-prefix"
-	// FindingClaimUnseen: IAM fills no condition key from that claim, or Fly's tokens
-	// do not have it (reference_policies_iam-condition-keys.html lists the keys).
+	// FindingClaimUnseen: IAM has no condition key for the claim, or Fly's tokens do not
+	// have the claim (reference_policies_iam-condition-keys.html lists the keys).
 	FindingClaimUnseen FindingCode = "claim-unseen"
 	// FindingConditionOptional: the condition on aud or sub is negated, IfExists or
-	// ForAllValues, and so does not require the claim to have a certain value
+	// ForAllValues, and so does not require a value
 	// (reference_policies_elements_condition_operators.html).
 	FindingConditionOptional FindingCode = "condition-optional"
-	// FindingOperatorType: the operator compares something else than strings.
+	// FindingOperatorType: the operator does not compare strings.
 	FindingOperatorType FindingCode = "operator-type"
-	// FindingWildcardLiteral: * or ? in Have under an operator for which they are
-	// characters like any other, so that Have matches no token.
+	// FindingWildcardLiteral: Have contains * or ?, which are not wildcards under this
+	// operator, so that it matches no token.
 	FindingWildcardLiteral FindingCode = "wildcard-literal"
 	// FindingAudienceMissing: no condition on aud.
 	FindingAudienceMissing FindingCode = "audience-missing"
 	// FindingAudienceWildcard: the audience Have is a pattern.
 	FindingAudienceWildcard FindingCode = "audience-wildcard"
-	// FindingAudienceWrong: the audience Have is Fly's default, a slug or a URN of
-	// Fly's, not that of the tokens for AWS, Want.
+	// FindingAudienceWrong: the audience Have is Fly's default audience, a slug or one of
+	// Fly's URNs instead of Want, the audience for AWS.
 	FindingAudienceWrong FindingCode = "audience-wrong"
 	// FindingSubjectMissing: no condition on sub, so that every machine of the
-	// organization may assume the role. IAM asks for sub with some issuers that many
-	// share, and Fly's is not among them
-	// (id_roles_providers_oidc_secure-by-default.html).
+	// organization may assume the role. IAM requires a condition for some shared issuers,
+	// but Fly's is not one of them (id_roles_providers_oidc_secure-by-default.html).
 	FindingSubjectMissing FindingCode = "subject-missing"
-	// FindingSubjectAny: the subject Have does not even name the organization.
+	// FindingSubjectAny: the subject Have does not name the organization.
 	FindingSubjectAny FindingCode = "subject-any"
-	// FindingSubjectOrg: the first part of the subject Have is not the
-	// organization's slug, so that it never matches.
+	// FindingSubjectOrg: the first part of the subject Have is not the organization's
+	// slug, so it matches no token.
 	FindingSubjectOrg FindingCode = "subject-org"
-	// FindingSubjectParts: the subject Have does not match a text of three parts.
+	// FindingSubjectParts: the subject Have does not match three parts.
 	FindingSubjectParts FindingCode = "subject-parts"
-	// FindingSubjectPrefix: the subject Have ends within the app's name, so that
-	// "acme:web*" lets in web-staging too.
+	// FindingSubjectPrefix: the subject Have ends within the app's name, as in
+	// "acme:web*", which also matches web-staging.
 	FindingSubjectPrefix FindingCode = "subject-prefix"
-	// FindingSubjectApp: the second part of the subject Have is not the name of an
-	// app, such as one with capitals.
+	// FindingSubjectApp: the second part of the subject Have is not a valid app name; it
+	// may have capital letters.
 	FindingSubjectApp FindingCode = "subject-app"
-	// FindingAppMissing: no statement lets the machines of an expected app in; Want
-	// is their subject.
+	// FindingAppMissing: no statement allows the machines of an expected app; Want is
+	// their subject.
 	FindingAppMissing FindingCode = "app-missing"
 )
 
 // Warnings.
 const (
-	// FindingAudienceCustom: the audience Have is not Want, the expected one.
+	// FindingAudienceCustom: the audience Have is not the expected Want.
 	FindingAudienceCustom FindingCode = "audience-custom"
-	// FindingOrgWide: the subject Have lets in every app of the organization.
+	// FindingOrgWide: the subject Have matches every app of the organization.
 	FindingOrgWide FindingCode = "org-wide"
 	// FindingAppWildcard: the app's name in the subject Have is a pattern.
 	FindingAppWildcard FindingCode = "app-wildcard"
-	// FindingMachinePinned: the subject Have names a machine. A new machine has a new
-	// name, those of release commands and consoles too.
+	// FindingMachinePinned: the subject Have names a machine. New machines have new names,
+	// including those of release commands and consoles.
 	FindingMachinePinned FindingCode = "machine-pinned"
 	// FindingSeveralOrgs: the statements trust several organizations, Have.
 	FindingSeveralOrgs FindingCode = "several-orgs"
 	// FindingOrgUnexpected: the statement trusts the organization Have, not Want.
 	FindingOrgUnexpected FindingCode = "org-unexpected"
-	// FindingAppUnexpected: the subject Have is none of those that are expected.
+	// FindingAppUnexpected: the subject Have is not an expected one.
 	FindingAppUnexpected FindingCode = "app-unexpected"
-	// FindingSize: the policy has Have characters, more than 80 % of the default
-	// quota, Want.
+	// FindingSize: the policy has Have characters, more than 80% of the default quota,
+	// Want.
 	FindingSize FindingCode = "size"
 )
 
-// A Finding is something in a policy that breaks a rule: data, for others to put
-// into words.
+// A Finding is a violation of a rule of Lint, as data.
 type Finding struct {
 	Code     FindingCode
 	Severity Severity
-	// Statement counts from 0; -1 when the finding is about the whole policy.
+	// Statement counts from 0; -1 if the finding is about the whole policy.
 	Statement int
 	Sid       string
-	// Operator and Key are those of a condition, as written; else empty.
+	// Operator and Key are those of a condition, as written; empty for other elements.
 	Operator, Key string
-	// Have is what stands in the policy, raw; Want what should, "" where that is not
-	// known. In a subject that is wanted, "APP" stands for a name that is not known.
+	// Have is the raw value in the policy. Want is the value that should be there, "" if
+	// unknown. In a subject, "APP" in Want stands for an unknown name.
 	Have, Want string
 }
 
-// Lint returns what is wrong with the statements that trust Fly, in their order,
-// and then with the policy as a whole. A statement trusts Fly when a principal or
-// a condition key of it holds "oidc.fly.io", or when it lets anyone
-// bring a token; all other statements are ignored.
+// Lint returns the findings about the statements that trust Fly, in order, and then those
+// about the policy as a whole. A statement trusts Fly if one of its principals or
+// condition keys contains "oidc.fly.io", or if it lets anyone exchange a token; other
+// statements are ignored.
 //
-// The fields of expected that are not zero are compared with what the policy
-// says; Machines are not. A zero AppAccess expects nothing.
+// Lint compares the policy with the nonzero fields of expected, except Machines.
 func (p *Policy) Lint(expected AppAccess) []Finding {
 	l := &linter{expected: expected, audience: expected.Audience}
 	if l.audience == "" {
@@ -179,7 +175,7 @@ func (s Statement) trustsFly() bool {
 	return s.Effect == Allow && anyone && s.allows(AssumeAction)
 }
 
-// allows says whether the statement's actions cover one.
+// allows says whether the statement's actions include the given one.
 func (s Statement) allows(action string) bool {
 	check := newEvaluation(nil, AssumeRequest{Action: action}).action(s)
 	return check.Match == Matches
@@ -187,14 +183,14 @@ func (s Statement) allows(action string) bool {
 
 func mentionsFly(s string) bool { return strings.Contains(lower(s), flyname.IssuerHost) }
 
-// A linter goes through the statements of one policy.
+// A linter lints one policy.
 type linter struct {
 	expected  AppAccess
-	audience  string // the one that tokens should have
+	audience  string // expected in tokens
 	index     int
 	statement Statement
-	org       string   // of the statement's provider; "" if it names none
-	orgs      []string // of all statements that allow
+	org       string   // of the current statement's provider; "" if it names none
+	orgs      []string // of all Allow statements
 	findings  []Finding
 }
 
@@ -227,7 +223,7 @@ func (l *linter) lint() {
 	for _, c := range l.statement.Conditions {
 		claims[l.condition(c)] = true
 	}
-	// A statement for session tags alone comes beside one that has the conditions.
+	// A statement that only allows session tags leaves the conditions to another one.
 	if l.statement.Effect != Allow || !l.statement.allows(AssumeAction) {
 		return
 	}
@@ -239,8 +235,8 @@ func (l *linter) lint() {
 	}
 }
 
-// org returns the slug of the provider that the statement trusts, or that its
-// keys are of; "" if neither can be read.
+// org returns the slug of the provider in the statement's principal or, failing that, its
+// condition keys; "" if there is none.
 func (s Statement) org() string {
 	var names []string
 	if s.Principal != nil {
@@ -258,8 +254,8 @@ func (s Statement) org() string {
 	return ""
 }
 
-// trusted returns the organizations that are principals of the statement; if none
-// is, the one that its keys are of.
+// trusted returns the organizations in the statement's principals or, failing that, in
+// its condition keys.
 func (s Statement) trusted() (orgs []string) {
 	if s.Principal != nil {
 		for _, name := range s.Principal.names() {
@@ -274,8 +270,8 @@ func (s Statement) trusted() (orgs []string) {
 	return orgs
 }
 
-// orgIn returns the slug behind "oidc.fly.io/", be it part of an ARN, URL or key.
-// The alias is returned too: it stands where a slug should.
+// orgIn returns the slug after "oidc.fly.io/" in an ARN, URL or key. It may be the alias
+// "personal".
 func orgIn(s string) string {
 	i := strings.Index(lower(s), flyname.IssuerHost+"/")
 	if i < 0 {
@@ -288,8 +284,8 @@ func orgIn(s string) string {
 	return slug
 }
 
-// splitKey takes a condition key apart: an issuer may hold colons, the name of a
-// claim does not.
+// splitKey splits a condition key at its last colon: an issuer may contain colons, a
+// claim's name does not.
 func splitKey(key string) (prefix, name string) {
 	i := strings.IndexByte(key, ':')
 	if mentionsFly(key) {
@@ -343,7 +339,7 @@ func (l *linter) provider(name string) {
 	}
 }
 
-// splitProviderARN takes the ARN of an organization's provider apart.
+// splitProviderARN splits the ARN of an organization's provider.
 func splitProviderARN(arn string) (partition, account, org string, ok bool) {
 	head, path, found := strings.Cut(arn, providerResource)
 	org, isFly := strings.CutPrefix(path, flyname.IssuerHost+"/")
@@ -356,8 +352,8 @@ func splitProviderARN(arn string) (partition, account, org string, ok bool) {
 	return partition, account, org, ok
 }
 
-// providerARN returns the ARN that should stand for a principal, as far as the
-// expectation and the principal itself say it; else "".
+// providerARN returns the ARN that the principal should be, from what is expected and from
+// the principal itself; "" if they do not determine it.
 func (l *linter) providerARN(have string) string {
 	partition, account, org := l.expected.Partition, l.expected.Account, orElse(orgIn(have), orElse(l.org, l.expected.Org))
 	if head, rest, ok := strings.Cut(strings.TrimPrefix(have, "arn:"), ":iam::"); ok && partitionForm.MatchString(head) {
@@ -385,7 +381,7 @@ func (l *linter) actions() {
 		l.wrong(FindingNotAction, strings.Join(s.NotAction, ", "), AssumeAction)
 		return
 	}
-	// What may stand beside the action that takes a token, or in a statement of its own.
+	// These may accompany the action that exchanges a token or have their own statement.
 	only := len(s.Action) > 0
 	for _, a := range s.Action {
 		switch lower(a) {
@@ -406,14 +402,14 @@ func (l *linter) actions() {
 	}
 }
 
-// condition looks at one and returns the claim it is about, "" for a key of AWS's.
+// condition lints a condition and returns the claim it is about, "" for an AWS key.
 func (l *linter) condition(c Condition) string {
 	prefix, claim := splitKey(c.Key)
 	claim = lower(claim)
 	if !strings.Contains(prefix, ".") { // aws:, sts: and the like
 		return ""
 	}
-	// Of several organizations in a statement the key's counts.
+	// With several organizations in a statement, the key's decides.
 	if org := orgIn(prefix); org != "" && slices.Contains(l.statement.trusted(), org) {
 		defer func(first string) { l.org = first }(l.org)
 		l.org = org
@@ -442,7 +438,7 @@ func (l *linter) condition(c Condition) string {
 	op, _ := parseOperator(c.Operator)
 	switch op.family {
 	case familyNull:
-		return "" // it asks for no value
+		return "" // it requires no value
 	case familyString, familyStringIgnoreCase, familyStringLike:
 	default:
 		l.add(FindingOperatorType, SeverityError, c, c.Operator, "StringLike")
@@ -453,7 +449,7 @@ func (l *linter) condition(c Condition) string {
 		l.add(FindingConditionOptional, SeverityError, c, c.Operator, map[string]string{"aud": "StringEquals", "sub": "StringLike"}[claim])
 	}
 	if op.negated {
-		return claim // its values are those that are kept out
+		return claim // its values are the ones that are kept out
 	}
 	for _, v := range c.Values {
 		switch {
@@ -473,7 +469,7 @@ func (l *linter) condition(c Condition) string {
 	return claim
 }
 
-// prefixDiffers says whether no provider of the statement has the path prefix.
+// prefixDiffers says whether none of the statement's providers has the path prefix.
 func (l *linter) prefixDiffers(prefix string) bool {
 	if l.statement.Principal == nil {
 		return false
@@ -487,9 +483,9 @@ func (l *linter) prefixDiffers(prefix string) bool {
 		if mentionsFly(name) {
 			org := orgIn(name)
 			if org == "" {
-				return false // that it has no slug is a finding of its own
+				return false // the missing slug has its own finding
 			}
-			path = flyname.IssuerPath(org) // also of a URL, which is one too
+			path = flyname.IssuerPath(org) // a URL has its own finding
 		}
 		if path == "*" || lower(path) == lower(prefix) {
 			return false
@@ -511,8 +507,8 @@ func (l *linter) audienceValue(c Condition, v string) {
 	}
 }
 
-// subjectValue judges a pattern of subjects. A "${" in it is left alone: what a
-// variable stands for is not known.
+// subjectValue lints a sub pattern. It ignores one with "${", since the value of a
+// variable is unknown.
 func (l *linter) subjectValue(c Condition, v string) {
 	if strings.Contains(v, "${") {
 		return
@@ -567,7 +563,7 @@ func (l *linter) subjectValue(c Condition, v string) {
 	}
 }
 
-// subject returns a subject for a finding's Want; "APP" stands for what is not known.
+// subject returns a subject for a finding's Want; "APP" stands for an unknown name.
 func (l *linter) subject(app, machine string) string {
 	org := orElse(l.org, l.expected.Org)
 	if org == "" || org == flyname.Personal {
@@ -579,8 +575,7 @@ func (l *linter) subject(app, machine string) string {
 	return flyname.Subject{Org: org, App: orElse(app, "APP"), Machine: machine}.String()
 }
 
-// rawSlug returns the slug to use in the place of the alias "personal"; "" where it is
-// not known.
+// rawSlug returns the slug to use instead of the alias "personal"; "" if unknown.
 func (l *linter) rawSlug() string {
 	if flyname.CheckOrg(l.expected.Org) != nil {
 		return ""
@@ -588,8 +583,8 @@ func (l *linter) rawSlug() string {
 	return l.expected.Org
 }
 
-// guess returns the subject that the parts of another were meant to be: of
-// "app:web" and "web:*", and of "acme:web", it is that of web.
+// guess returns the subject that the parts of a malformed one were meant to be: for
+// "app:web", "web:*" and "acme:web" it is that of web.
 func (l *linter) guess(parts []string) string {
 	app, machine := "", flyname.AnyMachine
 	for _, part := range parts {
@@ -599,12 +594,12 @@ func (l *linter) guess(parts []string) string {
 		}
 	}
 	if len(parts) == 3 && flyname.CheckApp(parts[1]) == nil {
-		app, machine = parts[1], orElse(parts[2], machine) // it is the first part alone that is wrong
+		app, machine = parts[1], orElse(parts[2], machine) // only the first part is wrong
 	}
 	return l.subject(app, machine)
 }
 
-// whole looks at the policy rather than at a statement.
+// whole lints the policy as a whole.
 func (l *linter) whole(p *Policy) {
 	if len(l.orgs) > 1 {
 		l.add(FindingSeveralOrgs, SeverityWarning, Condition{}, strings.Join(l.orgs, ", "), "")
@@ -620,7 +615,7 @@ func (l *linter) whole(p *Policy) {
 	for _, app := range g.Apps {
 		d := p.Evaluate(AssumeRequest{
 			Action: AssumeAction, Federated: arn,
-			// Any name will do for the machine that does not occur in the policy.
+			// The machine may have any name that does not occur in the policy.
 			Context: WebIdentityContext(path, l.audience, flyname.Subject{Org: g.Org, App: app, Machine: "any-machine-of-it"}.String()),
 		})
 		if d.Decision.Denied() {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Parts of statements that trust Fly as they should.
+// Parts of correct statements that trust Fly.
 const (
 	lintAud = `"StringEquals":{"oidc.fly.io/acme:aud":"sts.amazonaws.com"}`
 	lintSub = `"StringLike":{"oidc.fly.io/acme:sub":"acme:web:*"}`
@@ -16,7 +16,7 @@ const (
 // oursAndBeta are the providers of two organizations.
 var oursAndBeta = strings.Replace(ours, `"`+provider+`"`, `["`+provider+`","`+strings.Replace(provider, "acme", "beta", 1)+`"]`, 1)
 
-// lintStatement is one with a principal, an action and conditions.
+// lintStatement returns a statement with a principal, an action and conditions.
 func lintStatement(effect, principal, action, conditions string) string {
 	return `{"Effect":"` + effect + `",` + principal + `,` + action + `,"Condition":{` + conditions + `}}`
 }
@@ -40,7 +40,7 @@ func lintAction(action string) string {
 var lintCases = []struct {
 	name, statements string
 	expected         AppAccess
-	want             string // "severity code have -> want" a finding
+	want             string // "severity code have -> want" per finding
 }{
 	{"as it should be", lintAllow(lintAud + "," + lintSub), AppAccess{}, ""},
 	{"as it is expected", lintAllow(lintAud + "," + lintSub), AppAccess{Partition: "aws", Account: "111122223333", Org: "acme", Apps: []string{"web"}}, ""},
@@ -147,7 +147,7 @@ func TestLint(t *testing.T) {
 	}
 }
 
-// TestLintPlaces: a finding says where it is.
+// TestLintPlaces: a finding has its statement, operator and key.
 func TestLintPlaces(t *testing.T) {
 	t.Parallel()
 	p := mustParse(t, `{"Version":"2012-10-17","Statement":[
@@ -165,7 +165,7 @@ func TestLintPlaces(t *testing.T) {
 	}
 }
 
-// TestEveryFindingIsTested: each rule has a case that breaks it.
+// TestEveryFindingIsTested: each rule has a test case that breaks it.
 func TestEveryFindingIsTested(t *testing.T) {
 	t.Parallel()
 	for _, code := range []FindingCode{
@@ -189,7 +189,7 @@ func TestEveryFindingIsTested(t *testing.T) {
 	}
 }
 
-// TestBuiltPoliciesAreClean: what Build makes has no findings.
+// TestBuiltPoliciesAreClean: a policy from Build has no findings.
 func TestBuiltPoliciesAreClean(t *testing.T) {
 	t.Parallel()
 	g := AppAccess{Partition: "aws-us-gov", Account: "111122223333", Org: "acme", Apps: []string{"web", "api"}, Audience: "vault"}

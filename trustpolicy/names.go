@@ -9,19 +9,19 @@ import (
 const (
 	// AssumeAction is the action that exchanges a token for credentials.
 	AssumeAction = "sts:AssumeRoleWithWebIdentity"
-	// TagSessionAction must be allowed too where a token carries session tags
+	// TagSessionAction must be allowed too for a token with session tags
 	// (id_session-tags.html).
 	TagSessionAction = "sts:TagSession"
 	// Version2012 is the current version of the policy language.
 	Version2012 = "2012-10-17"
-	// Version2008 is the old version of the policy language and the default of a
-	// document without Version; it knows no policy variables
+	// Version2008 is the old version of the policy language and the default of a document
+	// without Version. It has no policy variables
 	// (reference_policies_elements_version.html).
 	Version2008 = "2008-10-17"
-	// DefaultSizeQuota is how many characters a trust policy may have by default:
-	// quota L-C07B4B0D of IAM (reference_iam-quotas.html).
+	// DefaultSizeQuota is the default maximum length of a trust policy in characters: IAM
+	// quota L-C07B4B0D (reference_iam-quotas.html).
 	DefaultSizeQuota = 2048
-	// MaxSizeQuota is the most to which the quota can be raised.
+	// MaxSizeQuota is the highest value of that quota.
 	MaxSizeQuota = 8192
 )
 
@@ -31,13 +31,12 @@ func ProviderARN(partition, account, org string) string {
 	return "arn:" + partition + ":iam::" + account + providerResource + flyname.IssuerPath(org)
 }
 
-// providerResource stands between the account of a provider's ARN and its path.
+// providerResource is the part of a provider's ARN between the account and the path.
 const providerResource = ":oidc-provider/"
 
-// Sid returns the id of our statement for an organization: "fly-aws-<org>" in
-// camel case, since IAM takes only letters and digits. A dash and a letter
-// become the capital letter; "-z" becomes "Zz" and any other dash "Z", so that
-// no two slugs share a Sid.
+// Sid returns the ID of our statement for an organization: "fly-aws-<org>" in camel case,
+// since IAM accepts only letters and digits. A dash and a letter become the capital
+// letter; "-z" becomes "Zz" and any other dash "Z", so that no two slugs share a Sid.
 func Sid(org string) string {
 	var b strings.Builder
 	b.WriteString("FlyAws")
@@ -59,6 +58,6 @@ func Sid(org string) string {
 	return b.String()
 }
 
-// A NameError says why a name cannot stand in a trust policy. Kind is "org",
-// "app", "machine" or "audience".
+// A NameError says why a trust policy cannot hold a name. Kind is "org", "app",
+// "machine" or "audience".
 type NameError = flyname.NameError

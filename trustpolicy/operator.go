@@ -12,7 +12,7 @@ const (
 	allValues                   // ForAllValues:
 )
 
-// A family is a kind of comparison, apart from its negation and direction
+// A family is a kind of comparison, regardless of negation and direction
 // (reference_policies_elements_condition_operators.html).
 type family uint8
 
@@ -63,7 +63,7 @@ type operator struct {
 	ifExists   bool
 }
 
-// parseOperator reads the name of a condition operator, ignoring case.
+// parseOperator parses the name of a condition operator, ignoring case.
 func parseOperator(name string) (operator, bool) {
 	var op operator
 	name = lower(name)
@@ -100,7 +100,7 @@ func parseOperator(name string) (operator, bool) {
 		op.family, op.negated = familyARN, true
 	case "null":
 		op.family = familyNull
-		return op, !op.ifExists // Null does not take IfExists
+		return op, !op.ifExists // NullIfExists does not exist
 	default:
 		return op.ordered(name)
 	}
@@ -135,7 +135,7 @@ func (op operator) ordered(name string) (operator, bool) {
 	return op, true
 }
 
-// wildcards says whether * and ? are wildcards in the values.
+// wildcards says whether * and ? in the values are wildcards.
 func (op operator) wildcards() bool {
 	return op.family == familyStringLike || op.family == familyARN
 }

@@ -8,18 +8,18 @@ import (
 	"github.com/fly-aws/fly-aws/internal/text"
 )
 
-// Parse reads a trust policy strictly: one JSON document (RFC 8259) in UTF-8, in
-// which every element is known, in its place and present once. The error is a
-// *SyntaxError for the first problem found.
+// Parse parses a trust policy strictly: one JSON document (RFC 8259) in UTF-8, in which
+// every element is known, in its place and present once. The error is a *SyntaxError for
+// the first problem.
 //
 // Names of elements and the values of Effect are case-sensitive
-// (reference_policies_grammar.html, reference_policies_elements_effect.html),
-// names of operators and keys are not. Empty lists are accepted, as IAM accepts
-// them (access-analyzer-reference-policy-checks.html calls them suggestions),
-// but a policy has at least one statement.
+// (reference_policies_grammar.html, reference_policies_elements_effect.html); names of
+// operators and keys are not. Empty lists are accepted, as in IAM
+// (access-analyzer-reference-policy-checks.html calls them suggestions), but a policy has
+// at least one statement.
 //
-// Parse accepts what IAM refuses for reasons other than syntax, such as
-// NotPrincipal, the principal "*" and actions outside of STS; see Policy.Lint.
+// Parse accepts what IAM refuses for reasons other than syntax, such as NotPrincipal, the
+// principal "*" and actions outside of STS; see Policy.Lint.
 func Parse(document []byte) (*Policy, error) {
 	d, err := parse(document, false)
 	if err != nil {
@@ -32,10 +32,10 @@ func Parse(document []byte) (*Policy, error) {
 	return p, nil
 }
 
-// CheckIdentityPolicy reads a permissions policy, managed or inline, as strictly
-// as Parse does. It must name resources and must not name principals or have an Id
-// (reference_policies_grammar.html). It returns the document without white space.
-// Errors are *SyntaxError.
+// CheckIdentityPolicy parses a permissions policy, managed or inline, as strictly as
+// Parse does, and returns the document without white space. The policy must name
+// resources and must not have principals or an Id (reference_policies_grammar.html). The
+// error is a *SyntaxError.
 func CheckIdentityPolicy(document []byte) (compact []byte, err error) {
 	d, err := parse(document, true)
 	if err != nil {
@@ -46,16 +46,16 @@ func CheckIdentityPolicy(document []byte) (compact []byte, err error) {
 	return w.b, nil
 }
 
-// A document is a policy of either kind as it is read and printed.
+// A document is a trust policy or a permissions policy.
 type document struct {
 	version, id string
 	statements  []statement
 }
 
-// A statement is one of a document of either kind.
+// A statement is a statement of a document.
 type statement struct {
 	Statement
-	resource, notResource []string // of a permissions policy
+	resource, notResource []string // in a permissions policy
 }
 
 func parse(source []byte, identity bool) (*document, error) {
@@ -70,8 +70,8 @@ func parse(source []byte, identity bool) (*document, error) {
 	return d, p.end()
 }
 
-// unknown is the error for an element that does not exist; it names the element
-// that differs only in case, if there is one.
+// unknown returns the error for an element that does not exist. It names the element
+// that differs only in case, if any.
 func (p *parser) unknown(at int, where, name string, known ...string) error {
 	for _, k := range known {
 		if lower(k) == lower(name) {
@@ -148,7 +148,7 @@ func (p *parser) statement(sids map[string]bool) (statement, error) {
 	return s, err
 }
 
-// element reads one element of a statement.
+// element parses one element of a statement.
 func (p *parser) element(s *statement, sids map[string]bool, name string, at int) (err error) {
 	switch name {
 	case "Sid":
@@ -188,7 +188,7 @@ func (p *parser) element(s *statement, sids map[string]bool, name string, at int
 	return err
 }
 
-// complete says which element a statement lacks, or has beside its opposite.
+// complete requires the elements of a statement, without their negations.
 func (p *parser) complete(start int, s *statement) error {
 	if s.Effect == "" {
 		return p.errorf(start, "the statement has no Effect")
@@ -212,7 +212,7 @@ func (p *parser) complete(start int, s *statement) error {
 	return nil
 }
 
-// sid reads a Sid: letters and digits, once in a policy
+// sid parses a Sid: letters and digits, unique in the policy
 // (reference_policies_elements_sid.html). An empty Sid counts as absent.
 func (p *parser) sid(sids map[string]bool) (string, error) {
 	s, at, err := p.string("Sid")
@@ -244,13 +244,13 @@ func (p *parser) effect() (Effect, error) {
 	return "", p.errorf(at, "effect %s is neither %q nor %q", text.Quote(s), Allow, Deny)
 }
 
-// A principalEntry is one kind of principal with its list.
+// A principalEntry is one kind of principal with its values.
 type principalEntry struct {
 	key  string
 	list *[]string
 }
 
-// entries returns the lists of a principal in the order in which they print.
+// entries returns the values of a principal by kind, in print order.
 func (p *Principal) entries() []principalEntry {
 	return []principalEntry{
 		{"AWS", &p.AWS}, {"Federated", &p.Federated}, {"Service", &p.Service}, {"CanonicalUser", &p.CanonicalUser},
@@ -303,13 +303,13 @@ func actionProblem(s string) string {
 		return `is not of the form "service:name"`
 	}
 	if strings.IndexFunc(s, func(r rune) bool { return !isAlphanumeric(r) && !strings.ContainsRune(":-*?_.", r) }) >= 0 {
-		return "has characters that no action has"
+		return "has characters that an action cannot have"
 	}
 	return ""
 }
 
-// resourceProblem says what is wrong with a resource, which "must be in ARN format
-// or "*"" (an error of IAM's).
+// resourceProblem says what is wrong with a resource, which "must be in ARN format or
+// "*"" (IAM's error).
 func resourceProblem(s string) string {
 	if s == "*" || strings.HasPrefix(s, "arn:") {
 		return ""
@@ -336,8 +336,8 @@ func (p *parser) conditions() ([]Condition, error) {
 }
 
 // keyProblem says what is wrong with a condition key, which has the form
-// "service:keyname" (access-analyzer-reference-policy-checks.html, invalid
-// condition key format). Anything may follow the first colon: a tag key can contain colons.
+// "service:keyname" (access-analyzer-reference-policy-checks.html, invalid condition key
+// format). A tag key may contain more colons.
 func keyProblem(s string) string {
 	if prefix, name, _ := strings.Cut(s, ":"); prefix == "" || name == "" {
 		return `is not of the form "prefix:name"`
@@ -345,8 +345,8 @@ func keyProblem(s string) string {
 	return ""
 }
 
-// values reads the values of a condition. Quotation marks are optional around
-// numbers and booleans (reference_policies_grammar.html); they are kept as text.
+// values parses the values of a condition. Numbers and booleans need no quotation marks
+// (reference_policies_grammar.html) and are kept as text.
 func (p *parser) values() ([]string, error) {
 	out := []string{}
 	err := p.list(func() error {

@@ -12,7 +12,7 @@ import (
 
 const minimal = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Federated":"arn:aws:iam::111122223333:oidc-provider/oidc.fly.io/acme"},"Action":"sts:AssumeRoleWithWebIdentity"}]}`
 
-// mustParse is for documents that the tests themselves wrote.
+// mustParse parses a document that must be valid.
 func mustParse(t testing.TB, doc string) *Policy {
 	t.Helper()
 	p, err := Parse([]byte(doc))
@@ -22,8 +22,8 @@ func mustParse(t testing.TB, doc string) *Policy {
 	return p
 }
 
-// TestParseErrors changes one thing in a good document at a time and holds
-// Parse to the place and the gist of what it says.
+// TestParseErrors breaks a valid document in one place at a time and checks the position
+// and the reason of the error.
 func TestParseErrors(t *testing.T) {
 	t.Parallel()
 	statement := func(members string) string { return `{"Statement":{` + members + `}}` }
@@ -114,10 +114,10 @@ func TestParseErrors(t *testing.T) {
 		{"principal in two lists", statement(`"Principal":{"AWS":[["a"]]}`), 1, 35, "not a list"},
 		{"action without service", statement(`"Action":"AssumeRole"`), 1, 24, `not of the form "service:name"`},
 		{"action without a service's name", statement(`"Action":":a"`), 1, 24, `not of the form`},
-		{"action that begins with a space", statement(`"Action":" sts:a"`), 1, 24, "characters that no action has"},
+		{"action that begins with a space", statement(`"Action":" sts:a"`), 1, 24, "characters that an action cannot have"},
 		{"action with two colons", statement(`"Action":"sts:a:b"`), 1, 24, `not of the form`},
 		{"action without name", statement(`"Action":["*","sts:"]`), 1, 29, `not of the form`},
-		{"action with a space", statement(`"Action":"sts: AssumeRole"`), 1, 24, "characters that no action has"},
+		{"action with a space", statement(`"Action":"sts: AssumeRole"`), 1, 24, "characters that an action cannot have"},
 		{"action as an object", statement(`"Action":{}`), 1, 24, "not an object"},
 
 		{"condition as a list", condition(`[]`), 1, 86, "Condition must be an object"},
@@ -163,7 +163,7 @@ func TestParseErrors(t *testing.T) {
 	}
 }
 
-// TestParseAccepts holds Parse to what IAM takes although it is unusual.
+// TestParseAccepts parses unusual documents that IAM accepts.
 func TestParseAccepts(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, doc, want string }{
@@ -222,7 +222,7 @@ func TestParseAccepts(t *testing.T) {
 	}
 }
 
-// TestParseLongest: a document of the greatest length is read.
+// TestParseLongest parses a document of the maximum length.
 func TestParseLongest(t *testing.T) {
 	t.Parallel()
 	doc := `{"Id":"x",` + strings.TrimPrefix(minimal, "{")
@@ -270,8 +270,8 @@ func TestCheckIdentityPolicy(t *testing.T) {
 	}
 }
 
-// FuzzParse: what parses prints to something that parses to an equal policy and
-// prints to the same bytes, compact and indented, and never panics.
+// FuzzParse: a document that parses prints, compact and indented, to one that parses to an
+// equal policy and prints to the same bytes. Nothing panics.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(minimal))
 	f.Add([]byte(`{"Statement":{"Effect":"Deny","NotPrincipal":{},"NotAction":[],"Condition":{"Bool":{"a:b":[true,1.5,"é\u221e"]}}}}`))

@@ -2,15 +2,15 @@ package trustpolicy
 
 import "slices"
 
-// A Policy is a trust policy. Its zero value has no statements, which IAM does
-// not accept; see New.
+// A Policy is a trust policy. Its zero value has no statements, which IAM does not accept;
+// see New.
 type Policy struct {
-	// Version is Version2012, Version2008, or "" when the document has none, which
-	// means Version2008.
+	// Version is Version2012, Version2008, or "" if the document has none, which means
+	// Version2008.
 	Version string
-	// ID is the document's Id, "" when it has none.
+	// ID is the document's Id, "" if it has none.
 	ID string
-	// Statements are in the order of the document.
+	// Statements are in document order.
 	Statements []Statement
 }
 
@@ -26,18 +26,18 @@ const (
 // A Statement is one statement of a trust policy. It has either Principal or
 // NotPrincipal, and either Action or NotAction.
 type Statement struct {
-	// Sid consists of ASCII letters and digits and is unique within its policy; ""
-	// when absent.
+	// Sid consists of ASCII letters and digits and is unique within its policy; "" if
+	// absent.
 	Sid                     string
 	Effect                  Effect
 	Principal, NotPrincipal *Principal
 	Action, NotAction       []string
-	// Conditions are in the order of the document. No two have the same operator and
-	// key, ignoring case.
+	// Conditions are in document order. No two have the same operator and key, ignoring
+	// case.
 	Conditions []Condition
 }
 
-// A Principal says whom a statement is about.
+// A Principal says to whom a statement applies.
 type Principal struct {
 	// Any is the principal "*". The principal {"AWS": "*"} is AWS: ["*"].
 	Any bool
@@ -103,8 +103,8 @@ func (p *Principal) clone() *Principal {
 	}
 }
 
-// Statement returns a copy of the statement with that Sid. It is not ok when there
-// is none, for "", and for a nil policy.
+// Statement returns a copy of the statement with that Sid. ok is false if there is none,
+// if sid is "", and for a nil policy.
 func (p *Policy) Statement(sid string) (Statement, bool) {
 	if i := p.index(sid); i >= 0 {
 		return p.Statements[i].clone(), true
@@ -119,9 +119,9 @@ func (p *Policy) index(sid string) int {
 	return slices.IndexFunc(p.Statements, func(s Statement) bool { return s.Sid == sid })
 }
 
-// Merge returns a copy of p in which each of the statements replaces the one with
-// its Sid, or is added at the end where no statement has its Sid. Everything else
-// stays as it is, the version too. A nil p is an empty policy of Version2012.
+// Merge returns a copy of p in which each of the statements replaces the one with the same
+// Sid or is added at the end. Everything else stays as it is, including the version. A nil
+// p is an empty policy of Version2012.
 func (p *Policy) Merge(statements ...Statement) *Policy {
 	if p == nil {
 		p = New()
@@ -137,8 +137,8 @@ func (p *Policy) Merge(statements ...Statement) *Policy {
 	return q
 }
 
-// Without returns a copy of p without the statement with that Sid; nil for nil. It
-// may have no statements left, which IAM does not accept.
+// Without returns a copy of p without the statement with that Sid; nil for nil. The copy
+// may have no statements, which IAM does not accept.
 func (p *Policy) Without(sid string) *Policy {
 	q := p.Clone()
 	if i := q.index(sid); i >= 0 {

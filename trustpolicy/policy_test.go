@@ -15,7 +15,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// TestGolden holds the printed forms of the policies in testdata.
+// TestGolden compares the printed forms of the policies in testdata.
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	for _, name := range goldenInputs(t) {
@@ -71,8 +71,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestSidInjective tries every slug of up to six letters out of an alphabet that
-// has all the special cases of Sid.
+// TestSidInjective tries every slug of up to six letters from an alphabet with all of
+// Sid's special cases.
 func TestSidInjective(t *testing.T) {
 	t.Parallel()
 	seen := map[string]string{}
@@ -129,8 +129,8 @@ func TestBuild(t *testing.T) {
 		want   string
 		change func(*AppAccess)
 	}{
-		{`partition "" is not one of AWS's, such as aws or aws-us-gov`, func(g *AppAccess) { g.Partition = "" }},
-		{`partition "aws:x" is not one of AWS's, such as aws or aws-us-gov`, func(g *AppAccess) { g.Partition = "aws:x" }},
+		{`partition "" is not an AWS partition such as aws or aws-us-gov`, func(g *AppAccess) { g.Partition = "" }},
+		{`partition "aws:x" is not an AWS partition such as aws or aws-us-gov`, func(g *AppAccess) { g.Partition = "aws:x" }},
 		{`account "1234" is not an AWS account ID of 12 digits`, func(g *AppAccess) { g.Account = "1234" }},
 		{`account "11112222333x" is not an AWS account ID of 12 digits`, func(g *AppAccess) { g.Account = "11112222333x" }},
 		{`org name "personal" is an alias that tokens do not carry; the raw slug is needed`, func(g *AppAccess) { g.Org = "personal" }},
@@ -149,8 +149,8 @@ func TestBuild(t *testing.T) {
 	}
 }
 
-// TestBuiltAccepts asks the statement of a grant itself.
-func TestBuiltAccepts(t *testing.T) {
+// TestBuiltAllows evaluates a policy from Build.
+func TestBuiltAllows(t *testing.T) {
 	t.Parallel()
 	s, err := Build(AppAccess{Partition: "aws", Account: "111122223333", Org: "acme", Apps: []string{"web"}})
 	if err != nil {
@@ -324,7 +324,7 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-// TestPrintGroups: an operator is printed once, wherever its conditions stand.
+// TestPrintGroups: an operator is printed once, even if its conditions are apart.
 func TestPrintGroups(t *testing.T) {
 	t.Parallel()
 	p := New(Statement{Effect: Allow, Principal: &Principal{Any: true}, Action: []string{"*"}, Conditions: []Condition{

@@ -6,23 +6,21 @@ import (
 	"unicode/utf8"
 )
 
-// String returns the document without white space. The same policy always prints
-// to the same bytes, and Parse reads the same policy from them. Characters above
-// U+00FF, which IAM refuses in a document, are escaped (CreateRole,
-// AssumeRolePolicyDocument).
+// String returns the document without white space. The same policy always prints to the
+// same bytes, and Parse returns the same policy from them. Characters above U+00FF, which
+// IAM refuses in a document, are escaped (CreateRole, AssumeRolePolicyDocument).
 func (p *Policy) String() string { return p.print(false) }
 
-// Indent returns the document of String with two spaces per level and no line feed
-// at the end.
+// Indent returns the document indented by two spaces per level, without a final newline.
 func (p *Policy) Indent() string { return p.print(true) }
 
-// Size returns the number of characters that IAM counts against the quota of a
-// trust policy. "Policy size calculations do not include white space characters"
-// (reference_policies_grammar.html). Whether that includes white space inside
-// strings is not documented; Size counts it, so as not to be too small.
+// Size returns the number of characters that IAM counts against the size quota of a trust
+// policy. "Policy size calculations do not include white space characters"
+// (reference_policies_grammar.html). AWS does not document white space inside strings;
+// Size counts it, to be on the safe side.
 func (p *Policy) Size() int { return utf8.RuneCountInString(p.String()) }
 
-// MarshalJSON returns the document of String. It fails when Parse would refuse the
+// MarshalJSON returns the document of String. It fails if Parse would refuse the
 // document, so that a saved policy can be read again.
 func (p *Policy) MarshalJSON() ([]byte, error) {
 	doc := []byte(p.String())
@@ -32,8 +30,8 @@ func (p *Policy) MarshalJSON() ([]byte, error) {
 	return doc, nil
 }
 
-// UnmarshalJSON reads a document as Parse does. As usual with encoding/json, null
-// changes nothing.
+// UnmarshalJSON parses a document as Parse does. null is a no-op, by convention of
+// encoding/json.
 func (p *Policy) UnmarshalJSON(b []byte) error {
 	if string(b) == "null" {
 		return nil
@@ -64,7 +62,7 @@ type printer struct {
 	b      []byte
 	indent bool
 	depth  int
-	first  bool // the innermost object or list is empty so far
+	first  bool // nothing was written yet to the innermost object or list
 }
 
 func (w *printer) document(d *document) {
@@ -126,7 +124,7 @@ func (w *printer) principal(p *Principal) {
 	w.close('}')
 }
 
-// conditions writes each operator once, in the place of its first condition.
+// conditions writes each operator once, at its first condition.
 func (w *printer) conditions(list []Condition) {
 	w.open('{')
 	for i, c := range list {
@@ -155,7 +153,7 @@ func hasOperator(list []Condition, operator string) bool {
 	return false
 }
 
-// element writes a list unless it is nil; an empty one is written.
+// element writes a list unless it is nil.
 func (w *printer) element(name string, list []string) {
 	if list != nil {
 		w.key(name)
@@ -217,8 +215,8 @@ func (w *printer) key(name string) {
 	}
 }
 
-// string writes a JSON string. Control characters are escaped, and so is what IAM
-// refuses raw: characters above U+00FF. Invalid UTF-8 becomes U+FFFD.
+// string writes a JSON string. It escapes control characters and characters above U+00FF,
+// which IAM refuses. Invalid UTF-8 becomes U+FFFD.
 func (w *printer) string(s string) {
 	w.b = append(w.b, '"')
 	for _, r := range s {

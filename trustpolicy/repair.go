@@ -7,17 +7,16 @@ import (
 	"github.com/fly-aws/fly-aws/internal/flyname"
 )
 
-// Repair returns p with the statement of a finding repaired, where the rule of Lint
-// that made the finding has a repair that is certain: what is wrong can have been
-// meant in one way only. Everything else stays as it is. expected is what was given to
-// Lint; what it says of organization and apps makes more repairs certain.
+// Repair returns a copy of p in which the finding is repaired, if the repair is certain:
+// the wrong value can have only one intended meaning. Everything else stays as it is.
+// expected is what was given to Lint; its organization and apps make more repairs certain.
 //
-// A statement that allows keeps letting in whom it let in, with two exceptions: a wrong
-// audience is replaced, and a condition that let a token without the claim pass
-// requires it, which all of Fly's tokens have.
+// A repaired Allow statement still allows every token that it allowed, with two exceptions:
+// a wrong audience is replaced, and a condition that accepted tokens without a claim now
+// requires the claim, which all Fly tokens have.
 //
-// A repair removes one mistake. The statement that results may have others, and may
-// let in everybody whom its other values were meant for.
+// A repair removes one mistake. The statement may have others, and may now allow all
+// tokens that its other values were meant for.
 func (p *Policy) Repair(f Finding, expected AppAccess) (*Policy, bool) {
 	if p == nil || f.Statement < 0 || f.Statement >= len(p.Statements) {
 		return nil, false
@@ -29,7 +28,7 @@ func (p *Policy) Repair(f Finding, expected AppAccess) (*Policy, bool) {
 	return q, true
 }
 
-// repair changes the statement, which shares nothing with others.
+// repair repairs the statement in place.
 func (s *Statement) repair(f Finding, expected AppAccess) bool {
 	switch f.Code {
 	case FindingProviderForm, FindingProviderAccount:
@@ -68,7 +67,7 @@ func (s *Statement) repair(f Finding, expected AppAccess) bool {
 	return false
 }
 
-// replaceProvider puts an ARN into the place of a principal that is meant as it.
+// replaceProvider replaces a principal that was meant as the ARN.
 func (s *Statement) replaceProvider(have, want string) bool {
 	if s.Principal == nil || want == "" || slices.Contains(s.Principal.Federated, want) {
 		return false
@@ -81,7 +80,7 @@ func (s *Statement) replaceProvider(have, want string) bool {
 	return true
 }
 
-// moveToFederated moves a provider there from another kind of principal.
+// moveToFederated moves a provider from another kind of principal to Federated.
 func (s *Statement) moveToFederated(name string) bool {
 	if s.Principal == nil {
 		return false
@@ -102,8 +101,7 @@ func (s *Statement) moveToFederated(name string) bool {
 	return moved
 }
 
-// replaceAssumeRole puts the action that takes a token into the place of
-// sts:AssumeRole, which is of no use to identity providers.
+// replaceAssumeRole replaces sts:AssumeRole, which does not accept a token.
 func (s *Statement) replaceAssumeRole(have string) bool {
 	if s.Principal == nil || len(s.Principal.Federated) == 0 || len(s.Principal.names()) > len(s.Principal.Federated) ||
 		lower(have) != "sts:assumerole" {
@@ -121,16 +119,16 @@ func (s *Statement) replaceAssumeRole(have string) bool {
 	return true
 }
 
-// only says whether the statement is about one principal.
+// only says whether the statement has one principal.
 func (s *Statement) only() bool { return s.Principal != nil && len(s.Principal.names()) == 1 }
 
-// requires says whether a condition matches no request that lacks its key.
+// requires says whether a condition does not match a request without its key.
 func (op operator) requires() bool {
 	return !op.negated && !op.ifExists && op.quantifier != allValues && op.family != familyNull
 }
 
-// renameKey gives a condition the key of the statement's provider. Until then no
-// request had the key, so that nobody loses access.
+// renameKey gives a condition the key of the statement's provider. Nobody loses access,
+// because requests do not have the old key.
 func (s *Statement) renameKey(i int, key string) bool {
 	op, _ := parseOperator(s.Conditions[i].Operator)
 	if key == "" || !s.only() || !mentionsFly(s.Conditions[i].Key) || !op.requires() || s.has(s.Conditions[i].Operator, key) {
@@ -140,16 +138,15 @@ func (s *Statement) renameKey(i int, key string) bool {
 	return true
 }
 
-// has says whether there is a condition on a key under an operator. There cannot be
-// another one: they would be the same member of the document.
+// has says whether there is a condition on a key under an operator. A second one would be
+// the same member of the document.
 func (s *Statement) has(op, key string) bool {
 	return slices.ContainsFunc(s.Conditions, func(c Condition) bool {
 		return lower(c.Operator) == lower(op) && lower(c.Key) == lower(key)
 	})
 }
 
-// setOperator changes the operator of a condition, to the spelling that the statement
-// has already.
+// setOperator changes the operator of a condition, spelled as elsewhere in the statement.
 func (s *Statement) setOperator(i int, name string) bool {
 	if s.has(name, s.Conditions[i].Key) {
 		return false
@@ -163,8 +160,8 @@ func (s *Statement) setOperator(i int, name string) bool {
 	return true
 }
 
-// dropImplied drops a condition on a claim that IAM cannot see, where provider and
-// subject ask for the same.
+// dropImplied drops a condition on a claim that IAM has no key for, if provider and
+// subject already require the same.
 func (s *Statement) dropImplied(i int) bool {
 	c := s.Conditions[i]
 	op, _ := parseOperator(c.Operator)
@@ -189,8 +186,8 @@ func (s *Statement) dropImplied(i int) bool {
 	return implied
 }
 
-// OnlyApp says whether the statement applies to no token but those of the machines of
-// one app: whether it requires the claim sub to begin with "<org>:<app>:".
+// OnlyApp says whether the statement applies only to machines of the app, that is, whether
+// it requires sub to begin with "<org>:<app>:".
 func (s Statement) OnlyApp(org, app string) bool {
 	if flyname.CheckOrg(org) != nil || flyname.CheckApp(app) != nil {
 		return false
@@ -204,8 +201,7 @@ func (s Statement) OnlyApp(org, app string) bool {
 	})
 }
 
-// requireClaim makes a condition on a claim that all of Fly's tokens have a required
-// one.
+// requireClaim makes a condition on a claim that all Fly tokens have require it.
 func (s *Statement) requireClaim(i int) bool {
 	op, _ := parseOperator(s.Conditions[i].Operator)
 	if op.negated || !s.only() || len(s.Conditions[i].Values) == 0 {
@@ -217,9 +213,8 @@ func (s *Statement) requireClaim(i int) bool {
 	return s.setOperator(i, names[op.family])
 }
 
-// compareLike puts StringLike into the place of StringEquals, under which the
-// wildcards of a subject are characters like any other. Those that it makes effective
-// have to be machines of an app.
+// compareLike replaces StringEquals, under which the wildcards of a subject are literal,
+// with StringLike. The patterns that take effect must be for machines of an app.
 func (s *Statement) compareLike(i int) bool {
 	c := s.Conditions[i]
 	op, _ := parseOperator(c.Operator)
@@ -240,14 +235,13 @@ func (s *Statement) compareLike(i int) bool {
 	return s.setOperator(i, name)
 }
 
-// isUnclearPattern says whether a subject has wildcards elsewhere than in the name of
-// the machine of an app.
+// isUnclearPattern says whether a subject has wildcards outside of the machine's name.
 func isUnclearPattern(v string) bool {
 	subject, ok := flyname.ParseSubject(v)
 	return strings.ContainsAny(v, "*?") && (!ok || flyname.CheckOrg(subject.Org) != nil || flyname.CheckApp(subject.App) != nil)
 }
 
-// replaceSubject replaces a subject that matches nothing. A pattern needs StringLike.
+// replaceSubject replaces a subject that matches no token. A pattern needs StringLike.
 func (s *Statement) replaceSubject(i int, have, want string) bool {
 	if !s.replaceValue(i, have, want) {
 		return false
@@ -270,8 +264,8 @@ func (s *Statement) replaceValue(i int, have, want string) bool {
 	return true
 }
 
-// isCertain says whether a subject that matches nothing can have been meant as no
-// other than want.
+// isCertain says whether want is the only possible meaning of a subject that matches no
+// token.
 func (s *Statement) isCertain(have, want string, expected AppAccess) bool {
 	subject, ok := flyname.ParseSubject(want)
 	parts := strings.Split(have, ":")
@@ -281,7 +275,7 @@ func (s *Statement) isCertain(have, want string, expected AppAccess) bool {
 	return lower(parts[0]) == subject.Org || parts[0] == "app" && len(parts) == 2 || slices.Contains(expected.Apps, subject.App)
 }
 
-// Indent returns the statement as it stands in a document, with two spaces a level.
+// Indent returns the statement as JSON, indented by two spaces per level.
 func (s Statement) Indent() string {
 	w := &printer{indent: true}
 	w.statement(statement{Statement: s})

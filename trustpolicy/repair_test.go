@@ -8,7 +8,7 @@ import (
 	"github.com/fly-aws/fly-aws/internal/flyname"
 )
 
-// repairAll repairs all that has a certain repair.
+// repairAll repairs every finding that has a certain repair.
 func repairAll(t *testing.T, p *Policy, expected AppAccess) *Policy {
 	t.Helper()
 	for range 100 {
@@ -37,7 +37,7 @@ func TestRepair(t *testing.T) {
 	for _, tt := range []struct {
 		name, statement string
 		expected        AppAccess
-		want            string // "" where no repair is certain
+		want            string // "" if no repair is certain
 	}{
 		{"a URL, and the account is known", lintPrincipal(`"Principal":{"Federated":"https://oidc.fly.io/acme"}`), AppAccess{Account: "111122223333"}, right},
 		{"a URL", lintPrincipal(`"Principal":{"Federated":"https://oidc.fly.io/acme"}`), AppAccess{}, ""},
@@ -109,8 +109,8 @@ func TestRepair(t *testing.T) {
 	}
 }
 
-// FuzzRepair: a repaired policy can be read again, has every statement, differs in one
-// alone, and an Allow statement still lets in whom it let in. The finding is gone.
+// FuzzRepair: a repaired policy can be parsed, has all statements and differs in only one
+// of them; an Allow statement still allows what it allowed; the finding is gone.
 func FuzzRepair(f *testing.F) {
 	for _, tt := range lintCases {
 		f.Add(`{"Version":"2012-10-17","Statement":[`+tt.statements+`]}`, true)
@@ -165,7 +165,7 @@ func FuzzRepair(f *testing.F) {
 	})
 }
 
-// checkNobodyLoses tries the subjects and audiences that the repaired statement names.
+// checkNobodyLoses evaluates the subjects and audiences that the repaired statement names.
 func checkNobodyLoses(t *testing.T, before, after *Policy, f Finding) {
 	t.Helper()
 	s := before.Statements[f.Statement]
@@ -186,11 +186,11 @@ func checkNobodyLoses(t *testing.T, before, after *Policy, f Finding) {
 	for _, arn := range s.Principal.Federated[:min(len(s.Principal.Federated), 4)] {
 		_, path, _ := strings.Cut(arn, providerResource)
 		if arn == f.Have || orgIn(path) == flyname.Personal {
-			continue // no token comes from there
+			continue // tokens do not come from there
 		}
 		for _, sub := range subjects[:min(len(subjects), 8)] {
 			if subject, ok := flyname.ParseSubject(sub); !ok || subject.Org != orgIn(path) || flyname.CheckApp(subject.App) != nil {
-				continue // no token has it
+				continue // tokens do not have it
 			}
 			for _, aud := range audiences[:min(len(audiences), 4)] {
 				r := AssumeRequest{Action: AssumeAction, Federated: arn, Context: WebIdentityContext(path, aud, sub)}

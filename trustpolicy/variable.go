@@ -7,10 +7,10 @@ type expansion struct {
 	// text is for operators without wildcards, pattern for those with wildcards.
 	text    string
 	pattern []rune
-	// shown is the value as people see it.
+	// shown is the value for display.
 	shown string
-	// state is yes when the value can be compared, no when it matches nothing, and
-	// unknown when it is unclear what it matches; the latter two have a reason.
+	// state is yes if the value can be compared, no if it matches nothing, and unknown if
+	// it is unclear what it matches; no and unknown have a reason.
 	state  truth
 	reason string
 }
@@ -23,7 +23,7 @@ func (e *evaluation) expand(raw string, op operator) expansion {
 	case !e.variables || !strings.Contains(raw, "${"):
 		x.policy(raw)
 	case op.family == familyBool:
-		// One page allows variables under Bool, another forbids them.
+		// One page allows variables with Bool, another forbids them.
 		return expansion{shown: raw, state: unknown, reason: ReasonUnclearVariable}
 	case !op.variables():
 		x.policy(raw)
@@ -43,7 +43,7 @@ type expander struct {
 	reason      string
 }
 
-// policy adds text of the policy itself.
+// policy adds text from the policy itself.
 func (x *expander) policy(s string) {
 	x.text.WriteString(s)
 	x.shown.WriteString(s)
@@ -61,8 +61,8 @@ func (x *expander) literal(s, shown string) {
 	}
 }
 
-// stop records why the value cannot be compared. That it matches nothing takes
-// precedence over that it is unclear.
+// stop records why the value cannot be compared. "Matches nothing" takes precedence over
+// "unclear".
 func (x *expander) stop(raw string, state truth, reason string) {
 	x.shown.WriteString(raw)
 	if state < x.state {
@@ -111,8 +111,8 @@ func (x *expander) variable(v variable, raw string) {
 	}
 }
 
-// substitute adds the value of a variable. AWS does not document whether * and ?
-// in it are wildcards.
+// substitute adds the value of a variable. AWS does not document whether * and ? in it are
+// wildcards.
 func (x *expander) substitute(s, raw string) {
 	if x.wildcards && strings.ContainsAny(s, "*?") {
 		x.stop(raw, unknown, ReasonUnclearVariable)
@@ -129,7 +129,7 @@ type variable struct {
 	defaultText string
 }
 
-// parseVariable reads what follows "${" and returns its length in bytes.
+// parseVariable parses what follows "${" and returns its length in bytes.
 func parseVariable(s string) (v variable, n int, ok bool) {
 	if len(s) >= 2 && s[1] == '}' && strings.IndexByte("*?$", s[0]) >= 0 {
 		return variable{special: s[:1]}, 2, true

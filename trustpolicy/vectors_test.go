@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// The pages of the IAM User Guide from which the expectations below come.
+// The pages of the IAM User Guide that the vectors come from.
 const (
 	pageOperators  = "reference_policies_elements_condition_operators.html"
 	pageExists     = "reference_policies_elements_condition_operators.html#Conditions_IfExists"
@@ -30,9 +30,8 @@ const (
 
 const provider = "arn:aws:iam::111122223333:oidc-provider/oidc.fly.io/acme"
 
-// vectorContext is what the request of every vector has. The key aws:TagKeys has
-// several values, aws:SourceVpce is certainly absent, and no other key of AWS's
-// is known.
+// vectorContext returns the keys in the request of every vector. aws:TagKeys has several
+// values, aws:SourceVpce is absent, and AWS's other keys are unknown.
 func vectorContext() map[string][]string {
 	c := WebIdentityContext("oidc.fly.io/acme", "sts.amazonaws.com", "acme:web:cold-shape-2007")
 	for k, v := range map[string]string{
@@ -59,8 +58,7 @@ func vectorContext() map[string][]string {
 	return c
 }
 
-// conditionVectors are conditions of a statement that would else allow the
-// request: a condition that holds makes it accepted.
+// conditionVectors are conditions of a statement that otherwise allows the request.
 var conditionVectors = []struct {
 	page, condition string
 	verdict         Decision
