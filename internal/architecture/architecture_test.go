@@ -1,5 +1,4 @@
-// Package architecture holds what the linter's depguard rules cannot say of who
-// imports what.
+// Package architecture tests the rules for imports that depguard cannot express.
 package architecture
 
 import (
@@ -13,14 +12,13 @@ import (
 
 const module = "github.com/fly-aws/fly-aws"
 
-// owners are the packages whose code alone may import a library, so that it can be
-// replaced in one place; nil is for what only tests may import. Tests import what
-// they like.
+// owners are the packages that may import a library, so that it can be replaced in one
+// place; nil is for libraries that only tests may import. Tests are not restricted.
 var owners = map[string][]string{
 	"charm.land/":                     {"internal/wizard"},
 	"github.com/aws/":                 {"internal/awsapi"},
 	"github.com/aymanbagabas/":        {"internal/render"},
-	"github.com/cenkalti/backoff/":    {"internal/flyapi"}, // the AWS SDK has retries of its own
+	"github.com/cenkalti/backoff/":    {"internal/flyapi"}, // the AWS SDK has its own retries
 	"github.com/charmbracelet/":       {"internal/terminal", "internal/wizard"},
 	"github.com/coreos/go-oidc/":      {"internal/flyoidc", "internal/sandbox"},
 	"github.com/creack/pty":           {"internal/terminal"},
@@ -56,7 +54,7 @@ func TestLibrariesHaveOneOwner(t *testing.T) {
 	}
 }
 
-// TestEveryPackageHasALayer fails for a package that depguard would pass over.
+// TestEveryPackageHasALayer fails for a package without a depguard rule.
 func TestEveryPackageHasALayer(t *testing.T) {
 	t.Parallel()
 	rules, err := os.ReadFile(filepath.Join("..", "..", ".golangci.yml"))
@@ -70,8 +68,7 @@ func TestEveryPackageHasALayer(t *testing.T) {
 	}
 }
 
-// packages lists the packages of the module, by their path in it, with what their
-// code imports.
+// packages returns the imports of the module's packages, by path within the module.
 func packages(t *testing.T) map[string][]string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, module+"/...")

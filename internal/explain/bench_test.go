@@ -8,8 +8,8 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// BenchmarkExplain has a policy of the usual size, and one as large as IAM takes
-// with a mistake in each of its statements.
+// BenchmarkExplain has a policy of the usual size, and one of the maximum size with a
+// mistake in each statement.
 func BenchmarkExplain(b *testing.B) {
 	var many []string
 	for i := range 28 {

@@ -7,89 +7,84 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// Grace is how long after its expiry STS still takes a token, for clocks that are
-// wrong (id_roles_providers_create_oidc.html).
-const Grace = 5 * time.Minute
+// grace is how long after its expiry STS still accepts a token, to allow for clock skew
+// (id_roles_providers_create_oidc.html).
+const grace = 5 * time.Minute
 
-// A Case is one request for a role, and what is known of role and provider.
+// A Case is one request for a role and what is known about the role and the provider.
 type Case struct {
-	// Policy is the role's trust policy, nil when it is not known or not a policy.
+	// Policy is the role's trust policy; nil if it is unknown or cannot be parsed.
 	Policy *trustpolicy.Policy
-	// PolicyError is why there is no Policy, as trustpolicy.Parse said it.
+	// PolicyError is the error of trustpolicy.Parse.
 	PolicyError error
-	// Role is the role's name; "" when not known.
+	// Role is the role's name; "" if unknown.
 	Role string
-	// Managed is what fly-aws's tags on the role say; nil when it has none, or they are
-	// not known.
+	// Managed holds fly-aws's tags on the role; nil if there are none or they are unknown.
 	Managed *Managed
-	// Partition and Account are the role's; empty when not known. Then those of the
-	// provider count, and else those of a provider of Fly's in the policy; "ACCOUNT"
-	// stands in an ARN when they are of no help either.
+	// Partition and Account are the role's; empty if unknown. Then those of the provider
+	// are used, or those of a Fly provider in the policy; failing that, ARNs have the
+	// placeholder "ACCOUNT".
 	Partition, Account string
 	Provider           Provider
 	Claims             flyname.Claims
-	// WantedRole is the ARN that was asked for, and RoleARN the one that the role has.
-	// STS answers AccessDenied when they differ, be it in the path alone. Either may be
-	// empty; then they are not compared.
+	// WantedRole is the requested ARN and RoleARN the role's own. STS answers AccessDenied
+	// if they differ, even only in the path. If either is empty they are not compared.
 	WantedRole, RoleARN string
-	// TokenError says in a clause which rule for tokens is broken, and how: "it has two
-	// parts, not three". It is nil when none is, or when there is no token but only its
-	// claims.
+	// TokenError says, as a clause, how the token breaks a rule: "it has two parts, not
+	// three". It is nil if the token is well-formed or only its claims are known.
 	TokenError error
-	// TokenRule is the code of that rule, as package flyoidc names it: "parts", "aud".
-	// Of most rules, and of "", it is not known what AWS makes of a token that breaks
-	// them.
+	// TokenRule is package flyoidc's code for that rule: "parts", "aud". For most rules,
+	// and for "", it is not known how AWS treats a token that breaks them.
 	TokenRule string
 	Signature Signature
-	// SignatureNote says why the signature is not known to be right or wrong: a clause,
-	// or empty.
+	// SignatureNote says, as a clause, why the signature is unverified; it may be empty.
 	SignatureNote string
-	// Now is the time of the request; zero when times do not matter.
+	// Now is the time of the request; zero to ignore times.
 	Now time.Time
-	// Context holds further condition keys of the request, as in a
-	// trustpolicy.AssumeRequest.
+	// Context holds further condition keys, as in trustpolicy.AssumeRequest.
 	Context map[string][]string
 }
 
-// Managed says whose a role is that fly-aws set up.
+// Managed says whom fly-aws set a role up for.
 type Managed struct {
-	// Org is the raw slug of the organization, App the app's name; "" for a role that
-	// apps share.
+	// Org is the organization's raw slug and App the app's name; App is "" for a shared
+	// role.
 	Org, App string
 }
 
-// A Provider is what IAM knows of the token's issuer in the role's account.
+// A Provider is what is known about the IAM provider for the token's issuer in the role's
+// account.
 type Provider struct {
-	// Presence is Unknown when it was not looked up.
+	// Presence is empty if the provider was not looked up.
 	Presence Presence
-	// ARN is the provider's; it may be empty.
+	// ARN may be empty.
 	ARN string
-	// Audiences is the list of its client IDs; nil when not known.
+	// Audiences are its client IDs; nil if unknown.
 	Audiences []string
-	// Others are the ARNs of further providers in the account, where it helps to
-	// know them: a provider of the alias "personal" explains a lot.
+	// Others are the ARNs of other providers in the account. One for the alias "personal"
+	// explains a refusal.
 	Others []string
 }
 
-// A Presence says whether there is something.
+// A Presence says whether a provider exists.
 type Presence string
 
 // The presences.
 const (
-	Unknown Presence = ""
+	unknown Presence = ""
 	Present Presence = "present"
 	Absent  Presence = "absent"
 )
 
-// A Signature says what came of verifying a token's signature.
+// A Signature is the result of verifying a token's signature.
 type Signature string
 
-// The states of a signature.
+// The results of verifying a signature.
 const (
-	// Unverified: it was not verified.
+	// Unverified: the signature was not verified.
 	Unverified Signature = ""
 	Verified   Signature = "verified"
-	// Forged: the issuer's keys did not sign the token.
+	// Forged: the token was not signed with the issuer's keys.
 	Forged Signature = "forged"
 )
 
@@ -100,61 +95,58 @@ type Verdict string
 const (
 	Accepted  Verdict = "accepted"
 	Refused   Verdict = "refused"
-	Undecided Verdict = "undecided" // it depends on what is not known
+	undecided Verdict = "undecided" // it depends on something unknown
 )
 
-// An Explanation is what STS answers, and why.
+// An Explanation is STS's answer and the reasons for it.
 type Explanation struct {
 	Verdict Verdict
-	// Error is what AWS says; nil unless the request is refused.
+	// Error is AWS's error; nil unless the request is refused.
 	Error *STSError
-	// Steps are those of STS, in its order; the last is the policy. All are made,
-	// also when one before failed: STS stops at the first that failed.
+	// Steps are those of STS, in order; the last is the policy. They continue after a
+	// failed step, where STS would stop.
 	Steps []Step
-	// Statements are those of the policy, evaluated for the claims as presented; nil
-	// when there is no policy.
+	// Statements are the policy's statements evaluated for the claims; nil without a policy.
 	Statements []trustpolicy.StatementResult
-	// Reasons say why the verdict is not accepted, the most specific first.
+	// Reasons say why the verdict is not Accepted, the most specific first.
 	Reasons []Reason
-	// Fix is the next thing to do; nil when the request is accepted, or when nothing is
-	// safe to suggest.
+	// Fix is the next thing to do; nil if the request is accepted or no safe fix is known.
 	Fix *Fix
-	// Complete says that with the Fix the request is accepted.
+	// Complete says that the request is accepted once Fix is done.
 	Complete bool
 	// Obstacle says why there is no Fix for the policy, if that is known.
 	Obstacle Obstacle
-	// Warnings are the errors that Lint finds in the statements of the policy that let
-	// the token in. Claims that disagree and are accepted all the same stand here too.
+	// Warnings are Lint's errors about the statements that allow the token, and claims
+	// that disagree but are accepted.
 	Warnings []Reason
-	// Intended holds the subjects that the policy names, where it refuses the token for
-	// being none of them: the refusal may be intended. Otherwise nil.
+	// Intended are the subjects that the policy names if it refuses the token because it
+	// is not one of them. The refusal may be intended.
 	Intended []string
 }
 
-// An Obstacle is why a policy that refuses is left alone.
+// An Obstacle is why there is no fix for a policy.
 type Obstacle string
 
 // The obstacles.
 const (
-	// ObstacleNone: there is none, or it is not known here.
+	// ObstacleNone: there is none, or none is known.
 	ObstacleNone Obstacle = ""
 	// ObstacleDenied: a statement denies the request.
 	ObstacleDenied Obstacle = "denied"
-	// ObstacleCondition: a statement for the token's organization asks for something
-	// other than audience and subject, such as an address. A statement added beside it
-	// would be a way past that condition.
+	// ObstacleCondition: a statement for the token's organization requires something other
+	// than audience and subject, such as an address. Another statement would bypass that.
 	ObstacleCondition Obstacle = "condition"
 	// ObstacleIssuer: the issuer is not that of a Fly organization.
 	ObstacleIssuer Obstacle = "issuer"
-	// ObstacleSyntax: the policy could not be read.
+	// ObstacleSyntax: the policy cannot be parsed.
 	ObstacleSyntax Obstacle = "syntax"
 )
 
-// An STSError is what STS answers to a request that it refuses.
+// An STSError is STS's answer to a refused request.
 type STSError struct {
-	// Code is AWS's: "AccessDenied".
+	// Code is AWS's error code: "AccessDenied".
 	Code string
-	// Message is AWS's sentence, with text from the token in it, raw.
+	// Message is AWS's message; it may contain raw text from the token.
 	Message string
 }
 
@@ -169,97 +161,96 @@ const (
 	StepClaims    StepCode = "claims"
 	StepExpiry    StepCode = "expiry"
 	StepAudience  StepCode = "audience"
-	// StepRole is there only when both ARNs of the role are known.
+	// StepRole is present only if both ARNs of the role are known.
 	StepRole   StepCode = "role"
 	StepPolicy StepCode = "policy"
 )
 
-// A Step is one thing that STS looks at.
+// A Step is one check that STS makes.
 type Step struct {
 	Code   StepCode
 	Result StepResult
-	// Note says why the result is undecided: a clause, raw, or empty.
+	// Note says, as a raw clause, why the result is undecided; it may be empty.
 	Note string
 }
 
-// A StepResult says how a step went.
+// A StepResult is the result of a step.
 type StepResult string
 
 // The results of a step.
 const (
 	StepPassed StepResult = "passed"
 	StepFailed StepResult = "failed"
-	// StepUndecided: the Case does not tell.
+	// StepUndecided: the Case does not say.
 	StepUndecided StepResult = "undecided"
 )
 
-// A ReasonCode names a reason. Those of a condition, a principal or an action that
-// breaks a rule of package trustpolicy's are the code of its finding, such as
-// "wildcard-literal".
+// A ReasonCode names a reason. If a statement breaks a rule of trustpolicy's Lint, it is
+// the code of the finding, such as "wildcard-literal".
 type ReasonCode string
 
-// Reasons of the steps before the policy.
+// Reasons from the steps before the policy.
 const (
-	// ReasonTokenForm: it is no token; Have is how.
+	// ReasonTokenForm: it is not a token; Have says why.
 	ReasonTokenForm ReasonCode = "token-form"
-	// ReasonTokenRule: the token breaks a rule, Have, and AWS does not document what it
-	// makes of that.
+	// ReasonTokenRule: the token breaks the rule Have, and AWS does not document how it
+	// treats that.
 	ReasonTokenRule ReasonCode = "token-rule"
-	// ReasonRoleARN: the role has the ARN Want, and Have was asked for.
+	// ReasonRoleARN: the role has the ARN Want, but Have was requested.
 	ReasonRoleARN ReasonCode = "role-arn-differs"
 	// ReasonProviderAbsent: IAM has no provider for the issuer Have in the account.
 	ReasonProviderAbsent ReasonCode = "provider-absent"
-	// ReasonProviderPersonal: the account, or the policy, trusts the provider Have of
-	// the alias "personal", while the token comes from Want.
+	// ReasonProviderPersonal: the account or the policy trusts the provider Have of the
+	// alias "personal", but the token comes from Want.
 	ReasonProviderPersonal ReasonCode = "provider-personal"
-	// ReasonClaimsPersonal: Have is of the alias "personal", which no token carries.
+	// ReasonClaimsPersonal: Have contains the alias "personal", which tokens do not carry.
 	ReasonClaimsPersonal ReasonCode = "claims-personal"
-	// ReasonClaimsDisagree: the subject Have is not of the organization of the issuer
-	// Want.
+	// ReasonClaimsDisagree: the subject Have and the issuer Want are of different
+	// organizations.
 	ReasonClaimsDisagree ReasonCode = "claims-disagree"
 	// ReasonSignature: the token is not signed by its issuer's keys.
 	ReasonSignature ReasonCode = "signature"
 	// ReasonClaimMissing: the token lacks the claim Want.
 	ReasonClaimMissing ReasonCode = "claim-missing"
-	// ReasonExpired: the token expired at Have, more than Grace before Want (RFC 3339).
+	// ReasonExpired: the token expired at Have, too long before the time Want (RFC 3339).
 	ReasonExpired ReasonCode = "expired"
-	// ReasonNotYetValid: the token is valid from Have, and it is Want (RFC 3339).
+	// ReasonNotYetValid: the token is valid from Have, after the time Want (RFC 3339).
 	ReasonNotYetValid ReasonCode = "not-yet-valid"
-	// ReasonAudienceUnlisted: the provider does not list the audience Have; Want is
-	// what it lists.
+	// ReasonAudienceUnlisted: the provider does not list the audience Have; Want is its
+	// list.
 	ReasonAudienceUnlisted ReasonCode = "audience-unlisted"
-	// ReasonManyAudiences: the token has the audiences Have, and AWS does not say
-	// which of them counts.
+	// ReasonManyAudiences: the token has the audiences Have, and AWS does not document
+	// which one it uses.
 	ReasonManyAudiences ReasonCode = "many-audiences"
 )
 
-// Reasons of the policy. Have is what the request has, Want what the policy wants.
+// Reasons from the policy. Have is the request's value, Want the policy's.
 const (
-	// ReasonPolicyUnknown: there is no policy to look at.
+	// ReasonPolicyUnknown: the policy is unknown.
 	ReasonPolicyUnknown ReasonCode = "policy-unknown"
-	// ReasonPolicySyntax: it is no policy; Have is why.
+	// ReasonPolicySyntax: the policy cannot be parsed; Have says why.
 	ReasonPolicySyntax ReasonCode = "policy-syntax"
-	// ReasonDenied: the statement denies the request.
+	// ReasonDenied: a Deny statement applies to the request.
 	ReasonDenied ReasonCode = "denied"
-	// ReasonNoStatement: no statement allows the provider Have anything.
+	// ReasonNoStatement: no Allow statement names the provider Have.
 	ReasonNoStatement ReasonCode = "no-statement"
 	// ReasonPrincipalDiffers: the statement's principal is not the provider Have.
 	ReasonPrincipalDiffers ReasonCode = "principal-differs"
 	// ReasonOrgDiffers: the subject is of another organization.
 	ReasonOrgDiffers ReasonCode = "org-differs"
-	// ReasonAppSuffix: the subject's app is one that begins as the wanted one does, or
-	// the other way round: web and web-staging.
+	// ReasonAppSuffix: the names of the subject's app and the wanted one begin alike: web
+	// and web-staging.
 	ReasonAppSuffix ReasonCode = "app-suffix"
 	// ReasonAppDiffers: the subject is of another app.
 	ReasonAppDiffers ReasonCode = "app-differs"
-	// ReasonMachineDiffers: the subject is of another machine of a right app.
+	// ReasonMachineDiffers: the subject is of another machine of a wanted app.
 	ReasonMachineDiffers ReasonCode = "machine-differs"
 	// ReasonAudienceDiffers: the token is for another audience.
 	ReasonAudienceDiffers ReasonCode = "audience-differs"
-	// ReasonCaseDiffers: the values differ in case only.
+	// ReasonCaseDiffers: the values differ only in case.
 	ReasonCaseDiffers ReasonCode = "case-differs"
-	// ReasonVariableText: Want has a policy variable, but the policy's version has
-	// none, so that it is text (reference_policies_elements_version.html).
+	// ReasonVariableText: Want has a policy variable, which is plain text in the policy's
+	// version (reference_policies_elements_version.html).
 	ReasonVariableText ReasonCode = "variable-text"
 	// ReasonKeyMissing: the request does not have the key.
 	ReasonKeyMissing ReasonCode = "key-missing"
@@ -268,21 +259,19 @@ const (
 	ReasonTagSession ReasonCode = "tag-session"
 	// ReasonConditionFailed: another condition does not match.
 	ReasonConditionFailed ReasonCode = "condition-failed"
-	// ReasonConditionUnknown: whether the condition matches depends on what is not
-	// known.
+	// ReasonConditionUnknown: whether the condition matches depends on something unknown.
 	ReasonConditionUnknown ReasonCode = "condition-unknown"
-	// ReasonPrincipalUnknown: whether the principal Want covers the provider AWS does
-	// not say.
+	// ReasonPrincipalUnknown: AWS does not document whether Want covers the provider.
 	ReasonPrincipalUnknown ReasonCode = "principal-unknown"
 )
 
 // A Reason is one cause of a verdict.
 type Reason struct {
 	Code ReasonCode
-	// Statement counts from 0; -1 when the reason is not in the policy.
+	// Statement counts from 0; -1 if the reason is not about a statement.
 	Statement int
 	Sid       string
-	// Operator and Key are those of a condition, as written; else empty.
+	// Operator and Key are those of a condition, as written; empty for other elements.
 	Operator, Key string
 	// Have and Want are raw. Several values are joined by ", ".
 	Have, Want string
@@ -293,52 +282,52 @@ type FixKind string
 
 // The kinds of fixes.
 const (
-	// FixSetup: fly-aws setup, run again, repairs the role, which is its own.
+	// FixSetup: run fly-aws setup again, which set up the role.
 	FixSetup FixKind = "setup"
-	// FixAdopt: fly-aws setup adds its statement beside those that the role has.
+	// FixAdopt: run fly-aws setup, which adds its statement to the existing ones.
 	FixAdopt FixKind = "adopt"
-	// FixOwnRole: fly-aws setup makes a role for the token's app. This one stays as it
-	// is.
+	// FixOwnRole: run fly-aws setup, which creates a role for the token's app. This role
+	// stays as it is.
 	FixOwnRole FixKind = "own-role"
-	// FixRepairStatement: the statement Index of the policy is to be as After.
+	// FixRepairStatement: change the statement Index to After.
 	FixRepairStatement FixKind = "repair-statement"
-	// FixAddStatement: the policy needs the statement After beside those that it has.
+	// FixAddStatement: add the statement After.
 	FixAddStatement FixKind = "add-statement"
-	// FixRequestAudience: the token has to be minted for Audience.
+	// FixRequestAudience: mint a token for Audience.
 	FixRequestAudience FixKind = "request-audience"
-	// FixRequestToken: a fresh token has to be minted.
+	// FixRequestToken: mint a new token.
 	FixRequestToken FixKind = "request-token"
-	// FixRawSlug: the organization's raw slug has to be used in place of "personal".
+	// FixRawSlug: use the organization's raw slug instead of "personal".
 	FixRawSlug FixKind = "raw-slug"
-	// FixRoleARN: RoleARN has to be asked for.
+	// FixRoleARN: request RoleARN.
 	FixRoleARN FixKind = "role-arn"
 )
 
-// A Fix is one thing to do. It lets in only the machines of the token's app, and drops no
-// statement. Its fields are set as its Kind says.
+// A Fix is one thing to do. It gives access only to machines of the token's app and does
+// not remove a statement. Kind decides which fields are set.
 type Fix struct {
 	Kind FixKind
-	// Setup is what to give to fly-aws setup.
+	// Setup holds the flags for fly-aws setup.
 	Setup *Setup
-	// Index is the place of a statement in the policy, from 0; Before is the statement as
-	// it is, nil for one to be added.
+	// Index counts statements from 0. Before is the current statement, nil for one to
+	// add.
 	Index         int
 	Before, After *trustpolicy.Statement
 	Audience      string
 	RoleARN       string
-	// NewOrg says, of FixOwnRole, that the role asked for trusts other organizations
-	// alone: a token that was not expected is better refused.
+	// NewOrg says, for FixOwnRole, that the requested role trusts only other
+	// organizations, so the refusal may be intended.
 	NewOrg bool
 }
 
-// Setup holds the flags for fly-aws setup; those that are empty are omitted.
+// Setup holds flags for fly-aws setup; empty ones are omitted.
 type Setup struct {
 	Org, App string
-	// Role is the role's name and Path its path, Shared the name of a role that apps
-	// share. All are empty for the app's role under its default name.
+	// Role and Path are the role's name and path; Shared is the name of a shared role. All
+	// are empty for the app's role under its default name.
 	Role, Path, Shared string
 	Audience           string
-	// AllMachines lifts the limit to machines that are named.
+	// AllMachines lifts the limit to named machines.
 	AllMachines bool
 	Adopt       bool
 }

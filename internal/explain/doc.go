@@ -1,24 +1,22 @@
-// Package explain says what STS answers to a token, why, and what to do about it. AWS
-// itself says "Not authorized to perform sts:AssumeRoleWithWebIdentity" and no more.
+// Package explain says what STS answers to a token, why, and what to do about it. AWS says
+// only "Not authorized to perform sts:AssumeRoleWithWebIdentity".
 //
-// [Explain] goes through what STS checks, in order: the form of the token, the
-// provider of its issuer, the signature, the claims that must be there, the expiry,
-// the audience, the role's ARN if it is known, and at last the role's trust policy,
-// which package trustpolicy evaluates. Everything comes in as a [Case], nothing is
-// looked up. What a Case leaves open is taken to be in order; the step that would
-// have looked at it is then undecided, and the verdict depends on the rest.
+// [Explain] makes STS's checks in order: the form of the token, the provider of its issuer,
+// the signature, the required claims, the expiry, the audience, the role's ARN if known,
+// and the role's trust policy, which package trustpolicy evaluates. All input is in a
+// [Case]; nothing is looked up. If a Case does not say something, the step that checks it
+// is undecided and the verdict depends on the other steps.
 //
-// A [Fix] is one thing to do, and a safe one. For a role that fly-aws set up it is
-// fly-aws setup; for a statement that breaks a rule of package trustpolicy's, the
-// repair of that rule; for a role that is for other apps, a role of the app's own;
-// otherwise our statement beside those that are there. A fix opens a role only to the
-// machines of the token's app, is no way around what a statement denies or requires
-// besides, and does not replace a policy.
+// A [Fix] is one safe thing to do. For a role that fly-aws set up, it is to run fly-aws
+// setup; for a statement that breaks a rule of trustpolicy's Lint, its repair; for a role
+// that is for other apps, a role for the app; otherwise, adding our statement. A fix gives
+// access only to machines of the token's app, does not bypass what other statements deny or
+// require, and does not replace a policy.
 //
-// [ErrorText] reads an error message of AWS's the other way round.
+// [ErrorText] goes the other way, from an AWS error message to its meaning.
 //
-// Reasons, steps and fixes are codes and values; the words are render's. Where AWS
-// documents what it does, the page is named beside the rule: those without a host
-// are below https://docs.aws.amazon.com/IAM/latest/UserGuide/. The order of the
-// steps is documented nowhere; it is that in which STS has been seen to answer.
+// Reasons, steps and fixes are codes and values; render puts them into words. Comments name
+// the AWS page of a rule; pages without a host are below
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/. The order of the steps is not
+// documented; it is the observed order.
 package explain

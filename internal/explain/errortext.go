@@ -8,31 +8,30 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// A MeaningCode says what an error of AWS's is about.
+// A MeaningCode names what an AWS error is about.
 type MeaningCode string
 
-// What AssumeRoleWithWebIdentity answers
-// (https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html),
-// and what IAM says of a trust policy.
+// Meanings of errors of AssumeRoleWithWebIdentity
+// (https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html)
+// and of IAM's errors about trust policies.
 const (
 	// MeaningUnknown: the text is none of the following.
 	MeaningUnknown MeaningCode = "unknown"
-	// MeaningNotAuthorized: the trust policy refuses, or there is no such role, or
-	// the role is some seconds old; AWS does not say which.
+	// MeaningNotAuthorized: the trust policy does not allow it, the role does not exist,
+	// or the role is only seconds old; AWS does not say which.
 	MeaningNotAuthorized MeaningCode = "not-authorized"
-	// MeaningAssumeRole: sts:AssumeRole was refused, which is the action for who has
-	// credentials already, not a token.
+	// MeaningAssumeRole: sts:AssumeRole was refused, the action for callers with
+	// credentials instead of a token.
 	MeaningAssumeRole MeaningCode = "assume-role"
-	// MeaningPermission: the call was made with credentials that are in order, and
-	// nothing allows them Action.
+	// MeaningPermission: the credentials are valid, but no policy allows them Action.
 	MeaningPermission MeaningCode = "permission"
-	// MeaningAccessDenied: something is refused; the text does not say what.
+	// MeaningAccessDenied: something was refused; the text does not say what.
 	MeaningAccessDenied MeaningCode = "access-denied"
 	// MeaningProviderAbsent: the account has no provider for the issuer.
 	MeaningProviderAbsent MeaningCode = "provider-absent"
 	// MeaningAudience: the provider does not list the token's audience.
 	MeaningAudience MeaningCode = "audience"
-	// MeaningKeys: STS could not get the issuer's keys, or they did not sign the token.
+	// MeaningKeys: STS could not get the issuer's keys, or the signature does not match.
 	MeaningKeys MeaningCode = "keys"
 	// MeaningThumbprint: the issuer's certificate does not match the thumbprint of the
 	// provider.
@@ -41,21 +40,21 @@ const (
 	MeaningClaimMissing MeaningCode = "claim-missing"
 	// MeaningTokenForm: it is not a token.
 	MeaningTokenForm MeaningCode = "token-form"
-	// MeaningToken: the token is wrong in a way that AWS does not name.
+	// MeaningToken: the token is invalid, and AWS does not say why.
 	MeaningToken MeaningCode = "token"
 	// MeaningExpired: the token has expired.
 	MeaningExpired MeaningCode = "expired"
-	// MeaningSessionExpired: the credentials that came of a token have expired.
+	// MeaningSessionExpired: the temporary credentials have expired.
 	MeaningSessionExpired MeaningCode = "session-expired"
-	// MeaningDuration: the session asked for is longer than the role allows.
+	// MeaningDuration: the requested session is longer than the role allows.
 	MeaningDuration MeaningCode = "duration"
-	// MeaningRoleARN: what was given for a role is no ARN of one.
+	// MeaningRoleARN: the role's ARN is invalid.
 	MeaningRoleARN MeaningCode = "role-arn"
-	// MeaningIssuerUnreachable: STS could not reach the issuer; trying again helps.
+	// MeaningIssuerUnreachable: STS could not reach the issuer; retry.
 	MeaningIssuerUnreachable MeaningCode = "issuer-unreachable"
-	// MeaningRejected: the issuer says that the token is no longer valid.
+	// MeaningRejected: the issuer reports that the token is no longer valid.
 	MeaningRejected MeaningCode = "rejected"
-	// MeaningRegion: STS is not active in the region for the account.
+	// MeaningRegion: STS is not activated in the region for the account.
 	MeaningRegion MeaningCode = "region"
 	// MeaningSessionPolicy: session policies and tags together are too large.
 	MeaningSessionPolicy MeaningCode = "session-policy"
@@ -67,25 +66,23 @@ const (
 	MeaningThrottled MeaningCode = "throttled"
 )
 
-// A Meaning is what an AWS error message means, with what it names.
-// Text in it is raw.
+// A Meaning is what an AWS error message means, with raw values from it.
 type Meaning struct {
 	Code MeaningCode
-	// AWSCode is the code of AWS's under which the message comes, "" if unknown.
+	// AWSCode is AWS's error code for the message; "" if unknown.
 	AWSCode string
-	// Issuer is the issuer without provider; Action the one that was not authorized;
-	// Claim the one that is missing. Empty when the message does not tell.
+	// Issuer is the issuer without a provider, Action the action that was not authorized,
+	// Claim the missing claim; empty if the message does not say.
 	Issuer, Action, Claim string
-	// Now and Expiry are the times that AWS compared; zero when it does not tell.
+	// Now and Expiry are the times that AWS compared; zero if the message does not say.
 	Now, Expiry time.Time
 }
 
-// maxErrorText is how much of a text ErrorText looks at, in bytes: a log of some
-// pages.
+// maxErrorText is how many bytes of a text ErrorText reads.
 const maxErrorText = 64 << 10
 
-// messages are the sentences by which AWS's errors are known, in lower case; the
-// more specific come first. A code stands for itself where SDKs show no message.
+// messages are phrases that identify AWS errors, in lower case, the more specific first.
+// Codes are included because some SDKs show only those.
 func messages() []struct {
 	text, awsCode string
 	code          MeaningCode
@@ -123,10 +120,9 @@ func messages() []struct {
 	}
 }
 
-// ErrorText says what an error message of AWS's means, with whatever the AWS CLI,
-// an SDK or a log put around it. Where a text holds several messages, the first
-// sentence counts that stands in the table of messages. It looks at the first
-// 64 KiB.
+// ErrorText says what an AWS error message means, whatever the AWS CLI, an SDK or a log
+// put around it. If a text contains several messages, the one that comes first in the
+// table of messages decides. Only the first 64 KiB are read.
 func ErrorText(text string) Meaning {
 	text = plain(text)
 	lower := asciiLower(text)
@@ -145,8 +141,8 @@ func ErrorText(text string) Meaning {
 	return Meaning{Code: MeaningUnknown}
 }
 
-// plain undoes what loggers do to a message: line breaks, and quotation marks
-// escaped as JSON, HTML or XML.
+// plain undoes what loggers do to a message: line breaks, and quotation marks escaped as
+// in JSON, HTML or XML.
 func plain(text string) string {
 	if len(text) > maxErrorText {
 		text = text[:maxErrorText]
@@ -156,7 +152,7 @@ func plain(text string) string {
 	return strings.Join(strings.Fields(text), " ")
 }
 
-// asciiLower keeps the length of s, so that places in one are places in the other.
+// asciiLower lowers only ASCII letters, which keeps the byte offsets of s.
 func asciiLower(s string) string {
 	return strings.Map(func(r rune) rune {
 		if 'A' <= r && r <= 'Z' {
@@ -166,7 +162,7 @@ func asciiLower(s string) string {
 	}, s)
 }
 
-// extract reads what follows the sentence.
+// extract reads the values after the phrase.
 func (m *Meaning) extract(rest string) {
 	switch m.Code {
 	case MeaningProviderAbsent:
@@ -196,7 +192,7 @@ func (m *Meaning) extract(rest string) {
 	}
 }
 
-// isAction says whether a word is an action of IAM's: "s3:ListBucket".
+// isAction says whether a word is an IAM action: "s3:ListBucket".
 func isAction(word string) bool {
 	service, name, ok := strings.Cut(word, ":")
 	odd := func(r rune) bool {
@@ -205,8 +201,8 @@ func isAction(word string) bool {
 	return ok && service != "" && name != "" && !strings.ContainsFunc(asciiLower(service+name), odd)
 }
 
-// firstWord returns what follows after as far as a space, quotation mark, bracket
-// or comma; a full stop at its end is not part of it.
+// firstWord returns the text between after and the next space, quotation mark, bracket or
+// comma, without a period at its end.
 func firstWord(s, after string) string {
 	s, ok := strings.CutPrefix(strings.TrimLeft(s, " "), after)
 	if !ok {
@@ -218,7 +214,7 @@ func firstWord(s, after string) string {
 	return strings.TrimRight(s, ".")
 }
 
-// seconds reads a time in seconds since 1970; zero when it is none.
+// seconds parses a time in seconds since 1970; zero if it is not one.
 func seconds(s string) time.Time {
 	n, err := strconv.ParseInt(strings.Trim(s, ".,;)"), 10, 64)
 	if err != nil || n <= 0 || n > 1<<40 {

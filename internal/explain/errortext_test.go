@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// TestErrorText reads messages in the wrappings of several clients.
+// TestErrorText reads messages as several clients show them.
 func TestErrorText(t *testing.T) {
 	t.Parallel()
 	now, expiry := time.Unix(1755777600, 0).UTC(), time.Unix(1755774000, 0).UTC()
@@ -59,7 +59,7 @@ func TestErrorText(t *testing.T) {
 	}
 }
 
-// FuzzErrorText: whatever the text, what comes out is small and was in it.
+// FuzzErrorText: whatever the text, the values of a meaning are small and come from it.
 func FuzzErrorText(f *testing.F) {
 	f.Add("An error occurred (AccessDenied) when calling the AssumeRoleWithWebIdentity operation: Not authorized to perform sts:AssumeRoleWithWebIdentity")
 	f.Add("No OpenIDConnect provider found in your account for https://oidc.fly.io/acme")

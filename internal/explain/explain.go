@@ -12,7 +12,7 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// Explain says what STS answers to a request, why, and what to do about it.
+// Explain returns what STS answers to a request, why, and what to do about it.
 func Explain(c Case) Explanation {
 	e := newExplainer(c)
 	e.answer()
@@ -20,15 +20,15 @@ func Explain(c Case) Explanation {
 	return e.out
 }
 
-// An explainer works on one case.
+// An explainer explains one case.
 type explainer struct {
 	Case
 	path    string          // of the issuer: "oidc.fly.io/acme"
-	org     string          // the slug in the issuer; "" if that is not a Fly organization's
+	org     string          // the slug in the issuer; "" if it is not a Fly issuer
 	subject flyname.Subject // zero when the subject has another form
-	arn     string          // of the issuer's provider, as far as it is known
+	arn     string          // of the issuer's provider, as far as known
 	out     Explanation
-	// audience is that of the token, or the one that it should have.
+	// audience is the token's audience, or the one that it should have.
 	audience string
 }
 
@@ -44,7 +44,7 @@ func newExplainer(c Case) *explainer {
 	e.locate()
 	shown := e.Account
 	if shown == "" {
-		shown = "ACCOUNT" // which no principal has
+		shown = "ACCOUNT" // does not match any principal
 	}
 	e.arn = "arn:" + e.Partition + ":iam::" + shown + ":oidc-provider/" + e.path
 	if c.Provider.Presence == Present && strings.HasSuffix(c.Provider.ARN, ":oidc-provider/"+e.path) {
@@ -53,7 +53,7 @@ func newExplainer(c Case) *explainer {
 	return e
 }
 
-// answer goes through the steps of STS.
+// answer makes the steps of STS.
 func (e *explainer) answer() {
 	e.token()
 	e.provider()
@@ -67,7 +67,7 @@ func (e *explainer) answer() {
 	sort.SliceStable(reasons, func(i, j int) bool { return specificity(reasons[i].Code) > specificity(reasons[j].Code) })
 }
 
-// isAlias says whether the claims are of the alias "personal", which no token carries.
+// isAlias says whether the claims contain the alias "personal", which tokens do not carry.
 func (e *explainer) isAlias() bool {
 	return e.org == flyname.Personal || e.subject.Org == flyname.Personal
 }
@@ -77,10 +77,10 @@ func (e *explainer) claimsDisagree() bool {
 	return e.org != "" && e.subject.Org != "" && e.subject.Org != e.org
 }
 
-// locate finds partition and account where the case does not name them.
+// locate derives partition and account if the case does not name them.
 func (e *explainer) locate() {
 	names := append([]string{e.Provider.ARN}, e.Provider.Others...)
-	own := len(names) // those of the policy are worth less when they are for others
+	own := len(names) // the names after these come from the policy and may be for others
 	if e.Policy != nil {
 		for _, s := range e.Policy.Statements {
 			if s.Principal != nil {
@@ -115,7 +115,7 @@ func (e *explainer) locate() {
 	}
 }
 
-// accountOf reads partition and account from the ARN of an IAM resource.
+// accountOf returns partition and account from the ARN of an IAM resource.
 func accountOf(arn string) (partition, account string, ok bool) {
 	f := strings.SplitN(arn, ":", 6)
 	if len(f) < 6 || f[0] != "arn" || f[2] != "iam" || len(f[4]) != 12 || strings.Trim(f[4], "0123456789") != "" {
@@ -124,7 +124,7 @@ func accountOf(arn string) (partition, account string, ok bool) {
 	return f[1], f[4], true
 }
 
-// step notes the result of one; of those that failed the first gives AWS's error.
+// step records the result of a step. The first that fails determines AWS's error.
 func (e *explainer) step(code StepCode, result StepResult, failure *STSError) {
 	e.out.Steps = append(e.out.Steps, Step{Code: code, Result: result})
 	if result == StepFailed {
@@ -139,7 +139,7 @@ func (e *explainer) because(code ReasonCode, have, want string) {
 	e.add(Reason{Code: code, Statement: -1, Have: have, Want: want})
 }
 
-// add keeps a reason unless it is there already.
+// add adds a reason, once.
 func (e *explainer) add(r Reason) {
 	if !slices.Contains(e.out.Reasons, r) {
 		e.out.Reasons = append(e.out.Reasons, r)
@@ -154,7 +154,7 @@ func (e *explainer) token() {
 	missing := map[string]bool{
 		"iss": e.Claims.Issuer == "", "sub": e.Claims.Subject == "", "aud": len(present(e.Claims.Audience)) == 0,
 	}
-	if e.TokenError == nil || missing[e.TokenRule] { // the step claims reports it
+	if e.TokenError == nil || missing[e.TokenRule] { // the claims step reports it
 		e.step(StepToken, StepPassed, nil)
 		return
 	}
@@ -183,12 +183,12 @@ func (e *explainer) token() {
 	e.step(StepToken, StepFailed, failure)
 }
 
-// undecided notes a step on which the verdict depends.
+// undecided records an undecided step.
 func (e *explainer) undecided(code StepCode, note string) {
 	e.step(code, StepUndecided, nil)
 	e.out.Steps[len(e.out.Steps)-1].Note = note
 	if e.out.Verdict == Accepted {
-		e.out.Verdict = Undecided
+		e.out.Verdict = undecided
 	}
 }
 
@@ -196,7 +196,7 @@ func (e *explainer) provider() {
 	issuer := e.Claims.Issuer
 	switch {
 	case issuer == "":
-		e.step(StepProvider, StepUndecided, nil) // the step claims reports it
+		e.step(StepProvider, StepUndecided, nil) // the claims step reports it
 		return
 	case e.isAlias():
 		have := issuer
@@ -207,7 +207,7 @@ func (e *explainer) provider() {
 	case e.claimsDisagree():
 		e.because(ReasonClaimsDisagree, e.Claims.Subject, issuer)
 	}
-	// IAM knows a provider by its https URL alone.
+	// IAM identifies a provider by its https URL.
 	if e.Provider.Presence == Absent || !strings.HasPrefix(issuer, "https://") || e.org == flyname.Personal {
 		e.because(ReasonProviderAbsent, issuer, "")
 		e.step(StepProvider, StepFailed, invalidToken("No OpenIDConnect provider found in your account for %s", issuer))
@@ -219,7 +219,7 @@ func (e *explainer) provider() {
 	e.step(StepProvider, known(e.Provider.Presence == Present), nil)
 }
 
-// personalProvider says so when one of the ARNs is of the provider of the alias.
+// personalProvider adds a reason if one of the ARNs is the provider of the alias.
 func (e *explainer) personalProvider(arns []string) {
 	for _, arn := range arns {
 		if strings.HasSuffix(arn, ":oidc-provider/"+flyname.IssuerPath(flyname.Personal)) {
@@ -228,7 +228,7 @@ func (e *explainer) personalProvider(arns []string) {
 	}
 }
 
-// known is the result of a step that found nothing wrong.
+// known is the result of a step that did not fail.
 func known(looked bool) StepResult {
 	if looked {
 		return StepPassed
@@ -273,7 +273,7 @@ func (e *explainer) claims() {
 	e.step(StepClaims, StepFailed, invalidToken("Missing a required claim: %s", missing))
 }
 
-// present drops empty strings, which are no audiences.
+// present drops empty strings.
 func present(list []string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return s == "" })
 }
@@ -283,15 +283,15 @@ func (e *explainer) expiry() {
 	switch {
 	case e.Now.IsZero() || exp.IsZero() && nbf.IsZero():
 		e.step(StepExpiry, StepUndecided, nil)
-	case !exp.IsZero() && !e.Now.Before(exp.Add(Grace)):
+	case !exp.IsZero() && !e.Now.Before(exp.Add(grace)):
 		e.because(ReasonExpired, timestamp(exp), timestamp(e.Now))
 		e.step(StepExpiry, StepFailed, &STSError{
 			Code: "ExpiredTokenException",
 			Message: fmt.Sprintf("Token expired: current date/time %d must be before the expiration date/time %d",
 				e.Now.Unix(), exp.Unix()),
 		})
-	case !nbf.IsZero() && e.Now.Add(Grace).Before(nbf):
-		// AWS documents no grace before nbf; that after exp is taken for it too.
+	case !nbf.IsZero() && e.Now.Add(grace).Before(nbf):
+		// AWS does not document a grace period before nbf; the one after exp is used.
 		e.because(ReasonNotYetValid, timestamp(nbf), timestamp(e.Now))
 		e.step(StepExpiry, StepFailed, invalidToken("Some claims are invalid"))
 	default:
@@ -306,7 +306,7 @@ func (e *explainer) audienceStep() {
 	looked := e.Provider.Presence == Present && e.Provider.Audiences != nil
 	switch {
 	case len(have) == 0:
-		e.step(StepAudience, StepUndecided, nil) // the step claims reports it
+		e.step(StepAudience, StepUndecided, nil) // the claims step reports it
 	case looked && !slices.ContainsFunc(have, e.isListed):
 		e.because(ReasonAudienceUnlisted, join(have), join(e.Provider.Audiences))
 		e.step(StepAudience, StepFailed, invalidToken("Incorrect token audience"))
@@ -325,15 +325,15 @@ func (e *explainer) isListed(audience string) bool {
 
 func join(list []string) string { return strings.Join(list, ", ") }
 
-// request is the one that the policy decides, of a token for the audiences.
+// request returns the request that the policy decides, for a token with the audiences.
 func (e *explainer) request(action string, policy *trustpolicy.Policy, audiences ...string) trustpolicy.AssumeRequest {
 	context := trustpolicy.WebIdentityContext(e.path, "", e.Claims.Subject)
 	context[e.path+":aud"] = present(audiences)
-	// What is sure of every request of this kind
+	// Keys whose values are known for this kind of request
 	// (reference_policies_condition-keys.html, available keys by operation).
-	context["aws:SecureTransport"] = []string{"true"} // STS listens to nothing else
+	context["aws:SecureTransport"] = []string{"true"} // STS requires TLS
 	context["aws:FederatedProvider"] = []string{e.arn}
-	context["sts:ExternalId"] = []string{} // a parameter of AssumeRole alone
+	context["sts:ExternalId"] = []string{} // a parameter of AssumeRole only
 	if !e.Now.IsZero() {
 		context["aws:CurrentTime"] = []string{timestamp(e.Now)}
 		context["aws:EpochTime"] = []string{strconv.FormatInt(e.Now.Unix(), 10)}
@@ -342,7 +342,7 @@ func (e *explainer) request(action string, policy *trustpolicy.Policy, audiences
 	for _, s := range policyStatements(policy) {
 		for _, cond := range s.Conditions {
 			if strings.HasPrefix(strings.ToLower(cond.Key), "aws:requesttag/") {
-				context[strings.ToLower(cond.Key)] = []string{} // unless a tag of that name comes
+				context[strings.ToLower(cond.Key)] = []string{} // unless the token has the tag
 			}
 		}
 	}
@@ -369,8 +369,8 @@ func policyStatements(p *trustpolicy.Policy) []trustpolicy.Statement {
 	return p.Statements
 }
 
-// decide is what a policy says to a token for the audiences: both actions have to
-// be allowed when the token has session tags.
+// decide evaluates a policy for a token with the audiences. If the token has session tags,
+// both actions have to be allowed.
 func (e *explainer) decide(p *trustpolicy.Policy, audiences ...string) (assume, tag trustpolicy.Evaluation) {
 	assume = p.Evaluate(e.request(trustpolicy.AssumeAction, p, audiences...))
 	tag = trustpolicy.Evaluation{Decision: trustpolicy.Allowed}
@@ -380,13 +380,13 @@ func (e *explainer) decide(p *trustpolicy.Policy, audiences ...string) (assume, 
 	return assume, tag
 }
 
-// allows says whether a policy allows a token as this one, for an audience.
+// allows says whether a policy allows the token with another audience.
 func (e *explainer) allows(p *trustpolicy.Policy, audience string) bool {
 	assume, tag := e.decide(p, audience)
 	return assume.Decision == trustpolicy.Allowed && tag.Decision == trustpolicy.Allowed
 }
 
-// role compares the ARN that was asked for with the one that the role has.
+// role compares the requested ARN with the role's own.
 func (e *explainer) role() {
 	if e.WantedRole == "" || e.RoleARN == "" {
 		return
@@ -403,11 +403,11 @@ func notAuthorized() *STSError {
 	return &STSError{Code: "AccessDenied", Message: "Not authorized to perform " + trustpolicy.AssumeAction}
 }
 
-// policy is the last step.
+// policy makes the last step.
 func (e *explainer) policy() {
 	switch {
 	case e.PolicyError != nil && e.Policy == nil:
-		// IAM takes no such document, so no role has it.
+		// IAM refuses such a document, so no role has it.
 		e.because(ReasonPolicySyntax, e.PolicyError.Error(), "")
 		e.step(StepPolicy, StepFailed, &STSError{Code: "MalformedPolicyDocument", Message: "This policy contains invalid Json"})
 		return
@@ -426,11 +426,11 @@ func (e *explainer) policy() {
 	default:
 		e.step(StepPolicy, StepPassed, nil)
 		if len(present(e.Claims.Audience)) > 1 && e.out.Verdict == Accepted {
-			e.out.Verdict = Undecided
+			e.out.Verdict = undecided
 		}
 	}
 	switch {
-	case e.isAlias(): // the policy never sees such claims
+	case e.isAlias(): // STS refuses such claims before the policy
 	case assume.Decision != trustpolicy.Allowed:
 		e.policyReasons(assume)
 	case tag.Decision != trustpolicy.Allowed:
@@ -438,7 +438,7 @@ func (e *explainer) policy() {
 	}
 }
 
-// tagReasons says why a token's session tags are not allowed.
+// tagReasons adds the reasons why a token's session tags are not allowed.
 func (e *explainer) tagReasons(d trustpolicy.Evaluation) {
 	denied := false
 	for _, s := range d.Statements {
@@ -452,7 +452,7 @@ func (e *explainer) tagReasons(d trustpolicy.Evaluation) {
 	}
 }
 
-// denies notes a statement that denies the request.
+// denies adds a reason for a statement that denies the request.
 func (e *explainer) denies(s trustpolicy.StatementResult) {
 	e.add(Reason{Code: ReasonDenied, Statement: s.Index, Sid: s.Sid})
 }

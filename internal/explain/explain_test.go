@@ -22,12 +22,12 @@ const (
 
 var noon = time.Date(2026, 8, 21, 12, 0, 0, 0, time.UTC)
 
-// statement is one that trusts the organization acme on conditions.
+// statement returns a statement that trusts the organization acme, with conditions.
 func statement(effect, conditions string) string {
 	return `{"Effect":"` + effect + `","Principal":{"Federated":"` + provider + `"},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{` + conditions + `}}`
 }
 
-// audAnd asks for the audience and, under the same operator, for more.
+// audAnd requires the audience and, under the same operator, more.
 func audAnd(more string) string {
 	return strings.Replace(aud, "}", ","+more+"}", 1)
 }
@@ -45,7 +45,7 @@ func policyOf(t testing.TB, version, statements string) *trustpolicy.Policy {
 	return p
 }
 
-// machine is a request of a machine of acme's with all in order.
+// machine returns a valid request of one of acme's machines.
 func machine(p *trustpolicy.Policy) Case {
 	c := Case{
 		Policy: p, Role: "web",
@@ -57,14 +57,13 @@ func machine(p *trustpolicy.Policy) Case {
 	return c
 }
 
-// claimsOf are the claims of a machine's token for AWS.
+// claimsOf returns the claims of a machine's token for AWS.
 func claimsOf(sub string) flyname.Claims {
 	s, _ := flyname.ParseSubject(sub)
 	return flyname.MachineClaims(s, flyname.AudienceAWS)
 }
 
-// Sources of the expectations: pages of the IAM User Guide, and of the STS API
-// reference.
+// The pages of the IAM User Guide and the STS API reference that the cases come from.
 const (
 	pageOperators = "reference_policies_elements_condition_operators.html"
 	pageExists    = "reference_policies_elements_condition_operators.html#Conditions_IfExists"
@@ -83,13 +82,13 @@ const (
 	pageTags      = "id_session-tags.html"
 )
 
-// policyCases are policies that meet the token of a machine; tags says that the
-// token has session tags.
+// policyCases are policies to evaluate for the token of a machine; tags says that the token
+// has session tags.
 var policyCases = []struct {
 	page, name, version, statements string
 	tags                            bool
 	verdict                         Verdict
-	reason                          string // the most specific; "" when accepted
+	reason                          string // the most specific; "" if accepted
 	fix                             FixKind
 }{
 	{pageOperators, "as it should be", "2012-10-17", statement("Allow", aud+","+sub), false, "accepted", "", ""},
@@ -208,7 +207,7 @@ func kind(e Explanation) FixKind {
 	return e.Fix.Kind
 }
 
-// repaired returns the policy as a fix makes it, by hand or by fly-aws setup.
+// repaired returns the policy after a fix, made by hand or by fly-aws setup.
 func repaired(t *testing.T, c Case, f Fix) *trustpolicy.Policy {
 	t.Helper()
 	p := c.Policy.Clone()
@@ -237,8 +236,8 @@ func repaired(t *testing.T, c Case, f Fix) *trustpolicy.Policy {
 	return p
 }
 
-// checkFix holds a fix to its promise: it lets in no other app and nobody of another
-// organization, drops no statement, and leads to a policy that can be read.
+// checkFix checks what Fix promises: it gives no access to another app or organization,
+// removes no statement, and leads to a policy that can be parsed.
 func checkFix(t *testing.T, c Case, e Explanation) {
 	t.Helper()
 	switch {
@@ -288,7 +287,7 @@ func checkFix(t *testing.T, c Case, e Explanation) {
 	}
 }
 
-// checkComplete does the rest of what a fix says and expects the request to be accepted.
+// checkComplete makes the rest of a fix and expects the request to be accepted.
 func checkComplete(t *testing.T, c Case, f Fix) {
 	t.Helper()
 	switch f.Kind {
@@ -310,8 +309,8 @@ func checkComplete(t *testing.T, c Case, f Fix) {
 	}
 }
 
-// requests returns requests of many others: for every provider that one of the policies
-// trusts, subjects and audiences that they name, and some that they do not.
+// requests returns requests of many tokens: for every provider that a policy trusts, the
+// subjects and audiences that the policies name, and some that they do not.
 func requests(policies ...*trustpolicy.Policy) (out []trustpolicy.AssumeRequest) {
 	arns := []string{provider, strings.Replace(provider, "acme", "beta", 1)}
 	audiences := []string{"sts.amazonaws.com", "https://fly.io/acme", "other"}
@@ -344,7 +343,7 @@ func requests(policies ...*trustpolicy.Policy) (out []trustpolicy.AssumeRequest)
 		*list = slices.Compact(*list)
 	}
 	if len(arns)*len(subjects)*len(audiences)*policies[0].Size() > 1<<20 {
-		return nil // slow, and no other than a smaller policy
+		return nil // slow, and no different from a smaller policy
 	}
 	for _, arn := range arns {
 		_, path, _ := strings.Cut(arn, ":oidc-provider/")
@@ -360,7 +359,7 @@ func requests(policies ...*trustpolicy.Policy) (out []trustpolicy.AssumeRequest)
 	return out
 }
 
-// TestSteps are requests that STS answers before it looks at the policy.
+// TestSteps has requests that STS refuses before it evaluates the policy.
 func TestSteps(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -369,7 +368,7 @@ func TestSteps(t *testing.T) {
 		verdict Verdict
 		code    string // of AWS's error
 		reason  ReasonCode
-		step    StepCode // the first that failed
+		step    StepCode // the first failed one
 		fix     FixKind
 	}{
 		{"all in order", func(*Case) {}, "accepted", "", "", "", ""},
@@ -436,9 +435,9 @@ func TestSteps(t *testing.T) {
 			"no audience", func(c *Case) { c.Claims.Audience = nil },
 			"refused", "InvalidIdentityToken", ReasonClaimMissing, StepClaims, "request-token",
 		},
-		{"expired within the grace", func(c *Case) { c.Claims.Expiry = noon.Add(time.Second - Grace) }, "accepted", "", "", "", ""},
+		{"expired within the grace", func(c *Case) { c.Claims.Expiry = noon.Add(time.Second - grace) }, "accepted", "", "", "", ""},
 		{
-			"expired", func(c *Case) { c.Claims.Expiry = noon.Add(-Grace) },
+			"expired", func(c *Case) { c.Claims.Expiry = noon.Add(-grace) },
 			"refused", "ExpiredTokenException", ReasonExpired, StepExpiry, "request-token",
 		},
 		{
@@ -507,7 +506,7 @@ func firstFailed(e Explanation) StepCode {
 	return ""
 }
 
-// TestMessages holds the messages to those that STS has been seen to give.
+// TestMessages compares the messages with those seen from STS.
 func TestMessages(t *testing.T) {
 	t.Parallel()
 	c := machine(nil)

@@ -9,10 +9,10 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// explainFix adds to the answer what to do about it.
+// explainFix adds the fix to the explanation.
 func (e *explainer) explainFix() {
 	if e.out.Verdict == Accepted {
-		// What would explain a refusal is only strange then.
+		// What would explain a refusal is only a warning here.
 		e.out.Warnings, e.out.Reasons = slices.Concat(e.out.Reasons, e.lintWarnings()), nil
 		return
 	}
@@ -32,8 +32,8 @@ func (e *explainer) explainFix() {
 	}
 }
 
-// fix returns the next thing to do: about the first step that failed, but first of all
-// about a token that is not as its issuer made it.
+// fix returns the fix for the first step that failed. A token that its issuer did not
+// sign comes before everything else.
 func (e *explainer) fix() *Fix {
 	freshToken := &Fix{Kind: FixRequestToken}
 	switch {
@@ -95,9 +95,9 @@ func (e *explainer) accountFix() *Fix {
 		e.out.Obstacle = ObstacleDenied
 		return nil
 	case assume.Decision == trustpolicy.Undecided, tag.Decision == trustpolicy.Undecided:
-		return nil // what is not known cannot be repaired
+		return nil // an unknown policy cannot be repaired
 	case assume.Decision == trustpolicy.Allowed && tag.Decision == trustpolicy.Allowed && e.hasCondition():
-		return e.ownRole() // setup makes the provider for it
+		return e.ownRole() // setup creates the provider too
 	case assume.Decision == trustpolicy.Allowed && tag.Decision == trustpolicy.Allowed:
 		return e.setup()
 	case assume.Decision == trustpolicy.Allowed:
@@ -125,14 +125,13 @@ func (e *explainer) accountFix() *Fix {
 	return e.setup()
 }
 
-// isForOthers says whether the role is for other apps or organizations than the
-// token's.
+// isForOthers says whether the role is for apps or organizations other than the token's.
 func (e *explainer) isForOthers() bool {
 	return e.Managed != nil && !e.isOwn() || e.trustsOtherOrgs() || e.namesOthers()
 }
 
-// namesOthers says whether the statements for tokens such as this one name subjects, and
-// none that is meant for the token's app, right or wrong.
+// namesOthers says whether the statements for such tokens name subjects, but none that is
+// meant for the token's app, well-formed or not.
 func (e *explainer) namesOthers() bool {
 	others := false
 	for _, s := range e.Policy.Statements {
@@ -152,9 +151,8 @@ func (e *explainer) namesOthers() bool {
 	return others
 }
 
-// isForApp says whether a subject in a policy is meant for the token's app: whether it
-// names the app, or is a pattern that matches the token. A variable may stand for the
-// app.
+// isForApp says whether a subject in a policy is meant for the token's app: it names the
+// app, is a pattern that matches the token, or has a variable that may be the app.
 func (e *explainer) isForApp(v string) bool {
 	if strings.Contains(v, "${") || slices.Contains(strings.Split(strings.ToLower(v), ":"), e.subject.App) {
 		return true
@@ -166,8 +164,7 @@ func (e *explainer) isForApp(v string) bool {
 	return e.allows(pattern, e.audience)
 }
 
-// trustsOtherOrgs says whether the policy trusts Fly organizations, and not the
-// token's.
+// trustsOtherOrgs says whether the policy trusts Fly organizations, but not the token's.
 func (e *explainer) trustsOtherOrgs() bool {
 	others := false
 	for _, s := range e.Policy.Statements {
@@ -189,8 +186,8 @@ func (e *explainer) trustsOtherOrgs() bool {
 	return others
 }
 
-// otherAudience returns an audience for which the policy allows the token, where it does
-// not for its own, and that the provider lists, as far as that is known.
+// otherAudience returns an audience with which the policy would allow the token, if it
+// does not with the token's own. The provider must list it, as far as known.
 func (e *explainer) otherAudience() (string, bool) {
 	if e.allows(e.Policy, e.audience) {
 		return "", false
@@ -215,8 +212,7 @@ func (e *explainer) otherAudience() (string, bool) {
 	return "", false
 }
 
-// isOwn says whether the role is one that fly-aws set up for the token's app, alone or
-// with others.
+// isOwn says whether fly-aws set the role up for the token's app, alone or shared.
 func (e *explainer) isOwn() bool {
 	switch {
 	case e.Managed == nil || e.Managed.Org != e.org:
@@ -233,9 +229,8 @@ func (e *explainer) isOwn() bool {
 	})
 }
 
-// setup returns the fix that runs fly-aws setup for the role: on one of its own again,
-// on another so that it adds its statement beside what is there. Where the role is not
-// known, that is the statement itself.
+// setup returns the fix that runs fly-aws setup for the role: again for a role that it set
+// up, with --adopt for another. If the role is unknown, the fix is to add our statement.
 func (e *explainer) setup() *Fix {
 	ours, err := e.statement()
 	if err != nil {
@@ -256,7 +251,7 @@ func (e *explainer) setup() *Fix {
 		s.AllMachines = e.hasReason(ReasonMachineDiffers)
 		return &Fix{Kind: FixSetup, Setup: s}
 	case e.Managed != nil || taken:
-		return e.ownRole() // setup would rewrite what lets others in
+		return e.ownRole() // setup would rewrite the access of others
 	case e.Role == "" && e.allows(e.Policy, e.audience):
 		return e.ownRole()
 	case e.Role == "":
@@ -266,7 +261,7 @@ func (e *explainer) setup() *Fix {
 	return &Fix{Kind: FixAdopt, Setup: s}
 }
 
-// rolePath returns the path of the role; "" for the default, and when not known.
+// rolePath returns the path of the role; "" for the default or if unknown.
 func (e *explainer) rolePath() string {
 	_, name, _ := strings.Cut(e.RoleARN, ":role")
 	path := name[:strings.LastIndexByte(name, '/')+1]
@@ -276,10 +271,10 @@ func (e *explainer) rolePath() string {
 	return path
 }
 
-// ownRole returns the fix that gives the token's app a role of its own.
+// ownRole returns the fix that creates a role for the token's app.
 func (e *explainer) ownRole() *Fix {
 	if e.Policy != nil && e.isOwn() {
-		e.out.Obstacle = ObstacleCondition // this is that role, and setup would undo the condition
+		e.out.Obstacle = ObstacleCondition // this is that role, and setup would remove the condition
 		return nil
 	}
 	if flyname.CheckOrg(e.org) != nil || flyname.CheckApp(e.subject.App) != nil {
@@ -288,7 +283,7 @@ func (e *explainer) ownRole() *Fix {
 	return &Fix{Kind: FixOwnRole, Setup: &Setup{Org: e.org, App: e.subject.App}}
 }
 
-// statement returns our own statement for the token's app.
+// statement returns our statement for the token's app.
 func (e *explainer) statement() (trustpolicy.Statement, error) {
 	return trustpolicy.Build(trustpolicy.AppAccess{
 		Partition: e.Partition, Account: e.Account, Org: e.org, Apps: []string{e.subject.App}, Audience: e.audience,
@@ -299,8 +294,8 @@ func (e *explainer) addStatement(s trustpolicy.Statement) *Fix {
 	return &Fix{Kind: FixAddStatement, Index: len(e.Policy.Statements), After: &s}
 }
 
-// allowTags returns the fix that lets a token with session tags bring them, where its
-// app is allowed to assume the role.
+// allowTags returns the fix that allows a token's session tags, if its app may assume the
+// role.
 func (e *explainer) allowTags() *Fix {
 	if e.hasCondition() {
 		e.out.Obstacle = ObstacleCondition
@@ -314,14 +309,14 @@ func (e *explainer) allowTags() *Fix {
 	return e.addStatement(s)
 }
 
-// maxRepairs is how many rules a statement may break to be repaired.
+// maxRepairs limits how many rules a repairable statement may break.
 const maxRepairs = 8
 
-// repair returns the first statement that lets the token in once the rules of Lint
-// that keep it from doing so are followed, and that lets in no other app.
+// repair returns the fix for the first statement that, once it follows Lint's rules,
+// allows the token and no other app.
 func (e *explainer) repair(d trustpolicy.Evaluation) *Fix {
 	if e.Policy.Size() > trustpolicy.MaxSizeQuota {
-		return nil // no role has it
+		return nil // no role has this policy
 	}
 	for i, result := range d.Statements {
 		if result.Effect != trustpolicy.Allow || !e.isForToken(e.Policy.Statements[i]) {
@@ -342,8 +337,7 @@ func (e *explainer) repair(d trustpolicy.Evaluation) *Fix {
 	return nil
 }
 
-// repairOne follows one rule of Lint about an element of a statement that does not
-// match.
+// repairOne repairs one Lint error in an element of a statement that does not match.
 func (e *explainer) repairOne(p *trustpolicy.Policy, i int) (*trustpolicy.Policy, bool) {
 	assume, _ := e.decide(p, e.audience)
 	result := assume.Statements[i]
@@ -364,7 +358,7 @@ func (e *explainer) repairOne(p *trustpolicy.Policy, i int) (*trustpolicy.Policy
 	return nil, false
 }
 
-// after returns the case as it is once a fix was made, if that is known.
+// after returns the case after a fix, if that is known.
 func (e *explainer) after(f Fix) (Case, bool) {
 	c := e.Case
 	switch f.Kind {
@@ -395,7 +389,7 @@ func (e *explainer) after(f Fix) (Case, bool) {
 	return c, true
 }
 
-// mint makes the token a fresh one.
+// mint replaces the token with a new one.
 func (c *Case) mint() {
 	c.Claims.Expiry, c.Claims.NotBefore = time.Time{}, time.Time{}
 	c.Signature, c.TokenError, c.TokenRule = Verified, nil, ""

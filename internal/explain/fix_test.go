@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestFixForRole: which fix there is depends on whose the role is.
+// TestFixForRole: the fix depends on whose role it is.
 func TestFixForRole(t *testing.T) {
 	t.Parallel()
 	ours := func(conditions string) string {
@@ -29,9 +29,9 @@ func TestFixForRole(t *testing.T) {
 		want             Setup
 	}{
 		{"own role, broken", broken, "r", own, present, FixSetup, Setup{Role: "r"}},
-		{"own role, and a condition that somebody added", strings.Replace(broken, `"StringLike"`, `"IpAddress":{"aws:SourceIp":"203.0.113.0/24"},"StringLike"`, 1), "r", own, present, "", Setup{}},
-		{"own role, and a condition that somebody added, no provider", strings.Replace(right, `"StringLike"`, `"DateGreaterThan":{"aws:CurrentTime":"2020-01-01T00:00:00Z"},"StringLike"`, 1), "r", own, absent, "", Setup{}},
-		{"a role of somebody's, with a condition, no provider", strings.Replace(statement("Allow", aud+","+sub), `"StringLike"`, `"DateGreaterThan":{"aws:CurrentTime":"2020-01-01T00:00:00Z"},"StringLike"`, 1), "r", nil, absent, FixOwnRole, Setup{}},
+		{"own role, and a condition that someone added", strings.Replace(broken, `"StringLike"`, `"IpAddress":{"aws:SourceIp":"203.0.113.0/24"},"StringLike"`, 1), "r", own, present, "", Setup{}},
+		{"own role, and a condition that someone added, no provider", strings.Replace(right, `"StringLike"`, `"DateGreaterThan":{"aws:CurrentTime":"2020-01-01T00:00:00Z"},"StringLike"`, 1), "r", own, absent, "", Setup{}},
+		{"a role of someone else's, with a condition, no provider", strings.Replace(statement("Allow", aud+","+sub), `"StringLike"`, `"DateGreaterThan":{"aws:CurrentTime":"2020-01-01T00:00:00Z"},"StringLike"`, 1), "r", nil, absent, FixOwnRole, Setup{}},
 		{"own role, of another machine", pinned, "r", own, present, FixSetup, Setup{Role: "r", AllMachines: true}},
 		{"own role, without our statement", service, "r", own, present, FixSetup, Setup{Role: "r"}},
 		{"own role, no provider", right, "r", own, absent, FixSetup, Setup{Role: "r"}},
@@ -42,12 +42,12 @@ func TestFixForRole(t *testing.T) {
 		{"another app's role", db, "r", other, present, FixOwnRole, Setup{}},
 		{"another app's role, no provider", db, "r", other, absent, FixOwnRole, Setup{}},
 		{"another organization's role", beta, "r", &Managed{Org: "beta", App: "web"}, present, FixOwnRole, Setup{}},
-		{"a role of somebody's, for others", statement("Allow", aud+","+strings.Replace(sub, "web", "db", 1)), "r", nil, present, FixOwnRole, Setup{}},
-		{"a role of somebody's, for others by a mistake", statement("Allow", `"StringEquals":{"oidc.fly.io/acme:aud":"sts.amazonaws.com","oidc.fly.io/acme:sub":"acme:db:*"}`), "r", nil, present, FixOwnRole, Setup{}},
-		{"a role of somebody's, for others without a machine", statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":["acme:db","app:api"]}`), "r", nil, present, FixOwnRole, Setup{}},
-		{"a role of somebody's, for apps whose names begin so", statement("Allow", `"StringEquals":{"oidc.fly.io/acme:aud":"sts.amazonaws.com","oidc.fly.io/acme:sub":"acme:web-*"}`), "r", nil, present, FixOwnRole, Setup{}},
-		{"a role of somebody's, no provider", statement("Allow", aud+","+sub), "r", nil, absent, FixAdopt, Setup{Role: "r", Adopt: true}},
-		{"a role of somebody's, nothing of Fly", service, "r", nil, present, FixAdopt, Setup{Role: "r", Adopt: true}},
+		{"a role of someone else's, for others", statement("Allow", aud+","+strings.Replace(sub, "web", "db", 1)), "r", nil, present, FixOwnRole, Setup{}},
+		{"a role of someone else's, for others by a mistake", statement("Allow", `"StringEquals":{"oidc.fly.io/acme:aud":"sts.amazonaws.com","oidc.fly.io/acme:sub":"acme:db:*"}`), "r", nil, present, FixOwnRole, Setup{}},
+		{"a role of someone else's, for others without a machine", statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":["acme:db","app:api"]}`), "r", nil, present, FixOwnRole, Setup{}},
+		{"a role of someone else's, for apps whose names begin so", statement("Allow", `"StringEquals":{"oidc.fly.io/acme:aud":"sts.amazonaws.com","oidc.fly.io/acme:sub":"acme:web-*"}`), "r", nil, present, FixOwnRole, Setup{}},
+		{"a role of someone else's, no provider", statement("Allow", aud+","+sub), "r", nil, absent, FixAdopt, Setup{Role: "r", Adopt: true}},
+		{"a role of someone else's, nothing of Fly", service, "r", nil, present, FixAdopt, Setup{Role: "r", Adopt: true}},
 		{"a role without tags with our Sid", right, "r", nil, absent, FixOwnRole, Setup{}},
 		{"no role, nothing of Fly", service, "", nil, present, FixAddStatement, Setup{}},
 		{"no role, no provider", statement("Allow", aud+","+sub), "", nil, absent, FixOwnRole, Setup{}},
@@ -73,7 +73,7 @@ func TestFixForRole(t *testing.T) {
 	}
 }
 
-// TestSetupFlags: a role's path and an audience of one's own are part of the command.
+// TestSetupFlags: a role's path and a custom audience are part of the command.
 func TestSetupFlags(t *testing.T) {
 	t.Parallel()
 	c := machine(policyOf(t, "2012-10-17", strings.Replace(statement("Allow", aud+","+sub), "sts.amazonaws.com", "vault", 1)))
@@ -85,8 +85,8 @@ func TestSetupFlags(t *testing.T) {
 	checkFix(t, c, got)
 }
 
-// TestOtherAudience: a token for another service is no reason to let that service's
-// tokens in.
+// TestOtherAudience: a token for another service does not lead to a fix that accepts that
+// service's tokens.
 func TestOtherAudience(t *testing.T) {
 	t.Parallel()
 	right := statement("Allow", aud+","+sub)
@@ -125,7 +125,7 @@ func TestOtherAudience(t *testing.T) {
 	}
 }
 
-// TestNewOrg: a role that trusts other organizations only is not opened to another one.
+// TestNewOrg: a role that trusts only other organizations is not opened to a new one.
 func TestNewOrg(t *testing.T) {
 	t.Parallel()
 	acme := statement("Allow", aud+","+sub)
@@ -155,7 +155,7 @@ func TestNewOrg(t *testing.T) {
 	}
 }
 
-// TestSharedStatements: a statement that lets in others too is not edited.
+// TestSharedStatements: a statement that also allows others is not edited.
 func TestSharedStatements(t *testing.T) {
 	t.Parallel()
 	beta := strings.Replace(provider, "acme", "beta", 1)
@@ -189,8 +189,8 @@ func TestSharedStatements(t *testing.T) {
 	}
 }
 
-// TestWarnings: what is wrong with a statement that lets the token in is said, be the
-// token accepted or not.
+// TestWarnings: errors in a statement that allows the token are reported, whether or not
+// the token is accepted.
 func TestWarnings(t *testing.T) {
 	t.Parallel()
 	warnings := func(reasons []Reason) string {
@@ -222,8 +222,8 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// TestAcceptedDisagreement: claims that no token has are accepted where the policy
-// asks for no more, with a warning instead of a reason.
+// TestAcceptedDisagreement: claims that disagree are accepted if the policy requires no
+// more, with a warning instead of a reason.
 func TestAcceptedDisagreement(t *testing.T) {
 	t.Parallel()
 	c := machine(policyOf(t, "2012-10-17", statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":"*"}`)))
@@ -234,7 +234,7 @@ func TestAcceptedDisagreement(t *testing.T) {
 	}
 }
 
-// TestIntended: a refusal that may be right says whom the policy names.
+// TestIntended: if a refusal may be intended, the policy's subjects are reported.
 func TestIntended(t *testing.T) {
 	t.Parallel()
 	like := func(values string) string {
@@ -259,7 +259,7 @@ func TestIntended(t *testing.T) {
 	}
 }
 
-// TestObstacle: why a policy is left alone is said.
+// TestObstacle: the reason why there is no fix is reported.
 func TestObstacle(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -284,7 +284,7 @@ func TestObstacle(t *testing.T) {
 	}
 }
 
-// TestSignatureNote: why a signature is not known goes with its step alone.
+// TestSignatureNote: the reason why a signature is unverified is only in its step.
 func TestSignatureNote(t *testing.T) {
 	t.Parallel()
 	for signature, want := range map[Signature]string{Unverified: "no network", Verified: "", Forged: ""} {

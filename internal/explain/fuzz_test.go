@@ -12,8 +12,8 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// FuzzExplain: whatever policy and claims, a fix keeps its promise, and there is none for
-// a policy that could not be read or an issuer that is not a Fly organization's.
+// FuzzExplain: whatever the policy and claims, a fix keeps its promise, and there is none
+// for a policy that cannot be parsed or an issuer other than Fly's.
 func FuzzExplain(f *testing.F) {
 	for i, tt := range policyCases {
 		f.Add(`{"Version":"2012-10-17","Statement":[`+tt.statements+`]}`, "https://oidc.fly.io/acme", subject, "sts.amazonaws.com", uint8(i))
@@ -43,7 +43,7 @@ func FuzzExplain(f *testing.F) {
 		c := Case{
 			Policy: p, PolicyError: err, Account: account, Now: noon,
 			Claims:   flyname.Claims{Issuer: issuer, Subject: sub, Audience: strings.Split(audience, ",")},
-			Provider: Provider{Presence: []Presence{Unknown, Present, Absent, Present}[bits&3], Audiences: []string{"sts.amazonaws.com"}},
+			Provider: Provider{Presence: []Presence{unknown, Present, Absent, Present}[bits&3], Audiences: []string{"sts.amazonaws.com"}},
 		}
 		if bit(2) {
 			c.Claims.Tags = map[string]string{"team": audience}
@@ -74,7 +74,7 @@ func FuzzExplain(f *testing.F) {
 	})
 }
 
-// randomCase puts a case together from right and wrong parts of policies.
+// randomCase makes a case from correct and wrong parts of policies.
 func randomCase(t *testing.T, r *rand.Rand) Case {
 	t.Helper()
 	pick := func(list ...string) string { return list[r.IntN(len(list))] }
@@ -119,17 +119,17 @@ func randomCase(t *testing.T, r *rand.Rand) Case {
 	}
 	p, err := trustpolicy.Parse([]byte(`{"Version":"2012-10-17","Statement":[` + strings.Join(statements, ",") + `]}`))
 	if err != nil {
-		return Case{} // operators or keys that differ in case alone
+		return Case{} // operators or keys that differ only in case
 	}
 	c := machine(p)
 	c.Role, c.Account = pick("web", ""), account
 	c.Managed = []*Managed{nil, nil, {Org: "acme", App: "web"}, {Org: "acme"}, {Org: "acme", App: "db"}}[r.IntN(5)]
-	c.Provider.Presence = []Presence{Present, Present, Absent, Unknown}[r.IntN(4)]
+	c.Provider.Presence = []Presence{Present, Present, Absent, unknown}[r.IntN(4)]
 	c.Claims.Audience = []string{pick("sts.amazonaws.com", "sts.amazonaws.com", "https://fly.io/acme", "vault")}
 	return c
 }
 
-// TestRandomPolicies: a fix keeps its promise, also where several things are wrong.
+// TestRandomPolicies: a fix keeps its promise even if several things are wrong.
 func TestRandomPolicies(t *testing.T) {
 	t.Parallel()
 	kinds := map[FixKind]int{}

@@ -9,8 +9,8 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// specificity ranks a code: those of first say most, in their order, those of last
-// least, and all others stand between them.
+// specificity ranks a code: those in first are the most specific, in their order, those in
+// last the least, and all others are in between.
 func specificity(code ReasonCode) int {
 	first := []ReasonCode{
 		ReasonTokenForm, ReasonClaimsPersonal, ReasonProviderPersonal, reason(trustpolicy.FindingAliasPersonal),
@@ -32,16 +32,16 @@ func specificity(code ReasonCode) int {
 
 func reason(code trustpolicy.FindingCode) ReasonCode { return ReasonCode(code) }
 
-// mentionsIssuer says whether a principal or key is about the token's issuer, or meant
-// to be.
+// mentionsIssuer says whether a principal or key is, or is meant to be, about the token's
+// issuer.
 func (e *explainer) mentionsIssuer(name string) bool {
 	name = strings.ToLower(name)
 	return e.path != "" && strings.Contains(name, strings.ToLower(e.path)) ||
 		e.org != "" && strings.Contains(name, flyname.IssuerHost)
 }
 
-// isForToken says whether a statement is meant for tokens such as this one: it is about
-// Fly, and not about other organizations alone.
+// isForToken says whether a statement is meant for such tokens: it is about Fly, and not
+// only about other organizations.
 func (e *explainer) isForToken(s trustpolicy.Statement) bool {
 	var names []string
 	for _, who := range []*trustpolicy.Principal{s.Principal, s.NotPrincipal} {
@@ -74,7 +74,7 @@ func (e *explainer) isForToken(s trustpolicy.Statement) bool {
 	return false
 }
 
-// expected is what is known of the statement that should let the token in.
+// expected is what is known about the statement that should allow the token.
 func (e *explainer) expected() trustpolicy.AppAccess {
 	expected := trustpolicy.AppAccess{Partition: e.Partition, Account: e.Account, Audience: e.audience}
 	if flyname.CheckOrg(e.org) == nil {
@@ -84,25 +84,24 @@ func (e *explainer) expected() trustpolicy.AppAccess {
 		expected.Apps = []string{e.subject.App}
 	}
 	if e.isForeignAudience(e.audience) {
-		expected.Audience = "" // a mistake of the token's is no expectation
+		expected.Audience = "" // the token's mistake is not the expected audience
 	}
 	return expected
 }
 
-// isForeignAudience says whether an audience is one of Fly's own, not for AWS.
+// isForeignAudience says whether an audience is for Fly, not for AWS.
 func (e *explainer) isForeignAudience(audience string) bool {
 	return audience == e.org || strings.HasPrefix(audience, "https://fly.io/") || strings.HasPrefix(audience, "urn:fly:")
 }
 
-// errorsIn returns the errors of Lint about one statement of a policy.
+// errorsIn returns Lint's errors about one statement of a policy.
 func (e *explainer) errorsIn(p *trustpolicy.Policy, statement int) []trustpolicy.Finding {
 	return slices.DeleteFunc(p.Lint(e.expected()), func(f trustpolicy.Finding) bool {
 		return f.Statement != statement || f.Severity != trustpolicy.SeverityError
 	})
 }
 
-// lintWarnings returns the errors of Lint in the statements of the policy that let the
-// token in.
+// lintWarnings returns Lint's errors about the statements that allow the token.
 func (e *explainer) lintWarnings() (out []Reason) {
 	assume, _ := e.decide(e.Policy, e.audience)
 	alike := map[trustpolicy.FindingCode]int{}
@@ -125,8 +124,8 @@ func findingReason(f trustpolicy.Finding) Reason {
 	}
 }
 
-// intended returns the subjects of the conditions that refuse the token for being of
-// another organization, app or machine.
+// intended returns the subjects of the conditions that do not match because the token is
+// from another organization, app or machine.
 func (e *explainer) intended() (out []string) {
 	for _, r := range e.out.Reasons {
 		switch r.Code {
@@ -148,7 +147,7 @@ func (e *explainer) intended() (out []string) {
 	return out
 }
 
-// policyReasons says why a decision is what it is.
+// policyReasons adds the reasons for a decision.
 func (e *explainer) policyReasons(d trustpolicy.Evaluation) {
 	found, allowed := false, false
 	for i, result := range d.Statements {
@@ -183,17 +182,17 @@ func (e *explainer) policyReasons(d trustpolicy.Evaluation) {
 	}
 }
 
-// hasCondition says whether a statement for tokens such as this one asks for more than
-// our own statement does, which would be a way past it.
+// hasCondition says whether a statement for such tokens requires more than our statement,
+// which would bypass it.
 func (e *explainer) hasCondition() bool {
 	return slices.ContainsFunc(e.Policy.Statements, func(s trustpolicy.Statement) bool {
 		return s.Effect == trustpolicy.Allow && e.isForToken(s) && e.asksForMore(s)
 	})
 }
 
-// asksForMore says whether a statement has a condition on something other than
-// audience and subject: on a key of AWS's, on a claim other than aud and sub, on
-// another issuer's key, or one that keeps subjects out.
+// asksForMore says whether a statement has a condition other than those on audience and
+// subject: on an AWS key, on another claim, on another issuer's key, or one that excludes
+// subjects.
 func (e *explainer) asksForMore(s trustpolicy.Statement) bool {
 	return slices.ContainsFunc(s.Conditions, func(c trustpolicy.Condition) bool {
 		i := strings.LastIndexByte(c.Key, ':')
@@ -215,11 +214,11 @@ func (e *explainer) asksForMore(s trustpolicy.Statement) bool {
 	})
 }
 
-// maxAlike is how many values of a condition are called wrong one by one.
+// maxAlike limits how many similar values of a condition are reported one by one.
 const maxAlike = 3
 
-// statementReasons says why each element of a statement that does not match does not.
-// findings are the errors of Lint's about the statement.
+// statementReasons adds the reasons why elements of a statement do not match. findings are
+// Lint's errors about the statement.
 func (e *explainer) statementReasons(s trustpolicy.Statement, result trustpolicy.StatementResult, findings []trustpolicy.Finding) {
 	base := Reason{Statement: result.Index, Sid: result.Sid}
 	with := func(code ReasonCode, have, want string) {
@@ -227,8 +226,7 @@ func (e *explainer) statementReasons(s trustpolicy.Statement, result trustpolicy
 		r.Code, r.Have, r.Want = code, have, want
 		e.add(r)
 	}
-	// found adds the findings of the codes, about a condition or none, and returns
-	// the values that they are about.
+	// found adds the findings with the codes and returns the values that they are about.
 	found := func(c trustpolicy.Comparison, codes ...trustpolicy.FindingCode) (values []string) {
 		var list []trustpolicy.Finding
 		for _, f := range findings {
@@ -237,7 +235,7 @@ func (e *explainer) statementReasons(s trustpolicy.Statement, result trustpolicy
 				values = append(values, f.Have)
 			}
 		}
-		// Of many values alike those come first that have the token's app in them.
+		// Of many similar values, those with the token's app come first.
 		app := e.subject.App
 		sort.SliceStable(list, func(i, j int) bool {
 			return strings.Contains(list[i].Have, app) && !strings.Contains(list[j].Have, app)
@@ -275,9 +273,9 @@ func (e *explainer) statementReasons(s trustpolicy.Statement, result trustpolicy
 			trustpolicy.FindingOperatorType, trustpolicy.FindingWildcardLiteral, trustpolicy.FindingAudienceWrong,
 			trustpolicy.FindingSubjectOrg, trustpolicy.FindingSubjectParts, trustpolicy.FindingSubjectApp)
 		if slices.Contains(covered, c.Key) || slices.Contains(covered, c.Operator) {
-			continue // it is not about a value
+			continue // not about a value
 		}
-		var rest []string // values that are right in themselves
+		var rest []string // values without a finding
 		for j, v := range s.Conditions[i].Values {
 			if !slices.Contains(covered, v) && j < len(c.Wanted) {
 				rest = append(rest, c.Wanted[j])
@@ -290,8 +288,8 @@ func (e *explainer) statementReasons(s trustpolicy.Statement, result trustpolicy
 	}
 }
 
-// difference says how a presented value differs from those that are wanted, and which
-// of these is the closest; all of them where none is.
+// difference says how a presented value differs from the wanted ones, and returns the
+// closest of them, or all if none is close.
 func (e *explainer) difference(c trustpolicy.Comparison, wanted []string) (code ReasonCode, closest string) {
 	all := join(wanted)
 	isVariable := func(w string) bool { return strings.Contains(w, "${") }

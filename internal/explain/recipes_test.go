@@ -8,14 +8,14 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// rightPolicy is what every recipe should have been.
+// rightPolicy returns the policy that every recipe should have been.
 func rightPolicy(t *testing.T) *trustpolicy.Policy {
 	t.Helper()
 	return policyOf(t, "2012-10-17", statement("Allow", aud+","+sub))
 }
 
-// TestRecipes are wrong recipes found in public code and in forums. Each has one
-// reason, and the fix is the right policy.
+// TestRecipes has wrong recipes from public code and forums. Each has one reason, and the
+// fix leads to the right policy.
 func TestRecipes(t *testing.T) {
 	t.Parallel()
 	like := func(value string) string {
@@ -61,8 +61,8 @@ func TestRecipes(t *testing.T) {
 	}
 }
 
-// TestTrailingComma: the sample in Fly's guide has one. What could not be read is not
-// replaced.
+// TestTrailingComma: the sample in Fly's guide has one. A policy that cannot be parsed is
+// not replaced.
 func TestTrailingComma(t *testing.T) {
 	t.Parallel()
 	text := strings.Replace(rightPolicy(t).Indent(), "\n    }\n  ]", ",\n    }\n  ]", 1)
@@ -80,8 +80,7 @@ func TestTrailingComma(t *testing.T) {
 	}
 }
 
-// TestOtherIssuer: tokens of others are explained too, and nothing is suggested that
-// lets them in.
+// TestOtherIssuer: other issuers' tokens are explained too, but there is no fix for them.
 func TestOtherIssuer(t *testing.T) {
 	t.Parallel()
 	github := strings.NewReplacer("oidc.fly.io/acme", "token.actions.githubusercontent.com", "acme:web:*", "repo:octo/web:*")

@@ -7,9 +7,9 @@ import (
 	"github.com/fly-aws/fly-aws/internal/text"
 )
 
-// Lengths that leave room for every name seen. An app's name is a DNS label; a
-// provider's URL and an audience have at most 255 characters
-// (CreateOpenIDConnectProvider, AddClientIDToOpenIDConnectProvider).
+// Maximum lengths. An app's name is a DNS label; a provider's URL and an audience have at
+// most 255 characters (CreateOpenIDConnectProvider, AddClientIDToOpenIDConnectProvider).
+// The others leave room for every name seen.
 const (
 	maxApp      = 63
 	maxOrg      = 128
@@ -17,11 +17,11 @@ const (
 	maxAudience = 255
 )
 
-// A NameError says why a name cannot stand in a trust policy.
+// A NameError says why a trust policy cannot hold a name.
 type NameError struct {
 	// Kind is "org", "app", "machine" or "audience".
 	Kind string
-	// Name is the name as it was given.
+	// Name is the name as given.
 	Name string
 	// Reason is a clause whose subject is the name: "is empty".
 	Reason string
@@ -34,12 +34,11 @@ func (e *NameError) Error() string {
 	return fmt.Sprintf("%s name %s %s", e.Kind, text.Quote(e.Name), e.Reason)
 }
 
-// IsAlias says whether the name is Personal, whose raw slug has to be found first.
+// IsAlias says whether the name is Personal, which has to be resolved to a raw slug.
 func (e *NameError) IsAlias() bool { return e.Kind == "org" && e.Name == Personal }
 
-// CheckOrg says with a *NameError why slug cannot be the raw slug of an
-// organization: it takes lower-case letters, digits and dashes, and is not the
-// alias Personal.
+// CheckOrg returns a *NameError if slug cannot be the raw slug of an organization: one of
+// lower-case letters, digits and dashes other than the alias Personal.
 func CheckOrg(slug string) error {
 	if slug == Personal {
 		return &NameError{Kind: "org", Name: slug, Reason: "is an alias that tokens do not carry; the raw slug is needed"}
@@ -47,24 +46,23 @@ func CheckOrg(slug string) error {
 	return checkSlug("org", slug, maxOrg)
 }
 
-// CheckApp says with a *NameError why name cannot be the name of a Fly app,
-// which takes lower-case letters, digits and dashes.
+// CheckApp returns a *NameError if name cannot be the name of a Fly app: one of lower-case
+// letters, digits and dashes.
 func CheckApp(name string) error { return checkSlug("app", name, maxApp) }
 
-// CheckMachine says with a *NameError why name cannot be pinned in a subject.
-// Fly documents no alphabet for the names of machines, so this refuses what could
-// change the meaning of a policy or of a terminal: wildcards, "$", ":", quotes,
-// braces, backslashes, white space, and all but printable ASCII.
+// CheckMachine returns a *NameError if a subject cannot hold the name of a machine. Fly
+// does not document which characters are valid, so this refuses those that could change
+// the meaning of a policy or affect a terminal: wildcards, "$", ":", quotes, braces,
+// backslashes, white space, and everything but printable ASCII.
 func CheckMachine(name string) error {
 	return check("machine", name, maxMachine, func(c byte) bool {
 		return '!' <= c && c <= '~' && strings.IndexByte(":*?$\"'`\\{}", c) < 0
 	})
 }
 
-// CheckAudience says with a *NameError why audience cannot be listed by an OIDC
-// provider, or would not be taken for itself by StringEquals: printable ASCII
-// without wildcards, "$", quotes and backslashes, of at most 255 characters
-// (AddClientIDToOpenIDConnectProvider).
+// CheckAudience returns a *NameError unless audience has 1 to 255 characters
+// (AddClientIDToOpenIDConnectProvider), all printable ASCII, without wildcards, "$",
+// quotes and backslashes, which would have a meaning in a policy.
 func CheckAudience(audience string) error {
 	return check("audience", audience, maxAudience, func(c byte) bool {
 		return '!' <= c && c <= '~' && strings.IndexByte("*?$\"\\", c) < 0
@@ -77,7 +75,7 @@ func checkSlug(kind, name string, limit int) error {
 	})
 }
 
-// check tests length and bytes; what it names in a reason is one rune, quoted.
+// check tests the length and each byte of a name.
 func check(kind, name string, limit int, ok func(byte) bool) error {
 	switch {
 	case name == "":

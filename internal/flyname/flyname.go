@@ -1,6 +1,6 @@
-// Package flyname holds the names in Fly's tokens: the issuer of an
-// organization, the subject of a machine, and what a slug, an app, a machine and
-// an audience may look like (https://fly.io/docs/security/openid-connect/).
+// Package flyname holds the names in Fly's tokens: the issuer of an organization, the
+// subject of a machine, and the valid forms of slugs, apps, machines and audiences
+// (https://fly.io/docs/security/openid-connect/).
 package flyname
 
 import "strings"
@@ -11,10 +11,10 @@ const (
 	// AudienceAWS is the audience of the tokens that Fly's init fetches for the AWS
 	// SDKs, the same in every partition.
 	AudienceAWS = "sts.amazonaws.com"
-	// Personal is the alias under which Fly's tools show a person's own
-	// organization. Tokens carry that organization's raw slug instead.
+	// Personal is the alias of a user's personal organization in Fly's tools. Tokens carry
+	// the organization's raw slug instead.
 	Personal = "personal"
-	// AnyMachine stands for every machine of an app in the pattern of a subject.
+	// AnyMachine matches every machine of an app in a sub pattern.
 	AnyMachine = "*"
 )
 
@@ -22,13 +22,12 @@ const (
 // "https://oidc.fly.io/<org>".
 func Issuer(org string) string { return "https://" + IssuerPath(org) }
 
-// IssuerPath returns "oidc.fly.io/<org>": the issuer without its scheme, which
-// ends the ARN of its IAM provider and begins its condition keys.
+// IssuerPath returns "oidc.fly.io/<org>": the issuer without its scheme, which is the end
+// of its IAM provider's ARN and the prefix of its condition keys.
 func IssuerPath(org string) string { return IssuerHost + "/" + org }
 
-// IssuerOrg returns the slug in an issuer of Fly's, which may be the alias
-// Personal. It is not ok when the issuer is anything but Issuer of a slug of
-// lower-case letters, digits and dashes.
+// IssuerOrg returns the slug in a Fly issuer, which may be the alias Personal. ok is false
+// unless issuer is exactly Issuer of a slug of lower-case letters, digits and dashes.
 func IssuerOrg(issuer string) (slug string, ok bool) {
 	slug, ok = strings.CutPrefix(issuer, Issuer(""))
 	if !ok || checkSlug("org", slug, maxOrg) != nil {
@@ -37,7 +36,7 @@ func IssuerOrg(issuer string) (slug string, ok bool) {
 	return slug, true
 }
 
-// A Subject is the sub claim of a machine's token, or a pattern of such claims.
+// A Subject is the sub claim of a machine's token, or a pattern for it.
 type Subject struct {
 	// Org is the organization's raw slug, App the app's name and Machine the
 	// machine's name, not its ID.
@@ -47,8 +46,8 @@ type Subject struct {
 // String returns "<org>:<app>:<machine>".
 func (s Subject) String() string { return s.Org + ":" + s.App + ":" + s.Machine }
 
-// ParseSubject splits a subject of Fly's: three parts with colons between them,
-// none empty. Any other text is not ok.
+// ParseSubject splits a subject into its three parts. ok is false unless there are exactly
+// three, none empty, with colons between them.
 func ParseSubject(sub string) (s Subject, ok bool) {
 	org, rest, _ := strings.Cut(sub, ":")
 	app, machine, _ := strings.Cut(rest, ":")

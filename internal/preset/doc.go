@@ -1,12 +1,11 @@
-// Package preset makes permissions policies from one answer: the name of a
-// bucket, a queue, a table.
+// Package preset makes least-privilege policies from one answer: the name of a bucket, a
+// queue, a table.
 //
-// Each [Preset] allows what its title says on that one resource and nothing
-// else. An answer is the resource's name or its ARN. It is checked character by
-// character, so that no wildcard, policy variable or second ARN comes in with it.
+// Each [Preset] allows what its title says on one resource. The answer is the resource's
+// name or ARN. Every character of it is checked, so that it cannot contain a wildcard, a
+// policy variable or a second ARN.
 //
-// The actions and the resources they can be limited to are those of the Service
-// Authorization Reference
-// (https://docs.aws.amazon.com/service-authorization/latest/reference/); the
-// table names the page of each service.
+// Actions and their resources are from the Service Authorization Reference
+// (https://docs.aws.amazon.com/service-authorization/latest/reference/); the table names
+// the page of each service.
 package preset

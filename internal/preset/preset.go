@@ -8,20 +8,20 @@ import (
 	"strings"
 )
 
-// A Scope is where a resource lives that is given by its bare name.
+// A Scope is where a resource is that is given by name.
 type Scope struct {
-	// Partition is "aws", "aws-cn", "aws-us-gov" or another of AWS's.
+	// Partition is an AWS partition: "aws", "aws-cn", "aws-us-gov", ….
 	Partition string
 	// Account is the 12-digit account ID.
 	Account string
-	// Region is the AWS region, such as eu-central-1. It may be empty where
-	// Preset.NeedsRegion says so.
+	// Region is the AWS region, such as eu-central-1. It may be empty if
+	// Preset.NeedsRegion is false.
 	Region string
 }
 
-// A Preset is a permissions policy that lacks one answer.
+// A Preset is a template for a permissions policy with one answer to fill in.
 type Preset struct {
-	// Name is what a command line calls it: "s3-read".
+	// Name identifies the preset on the command line: "s3-read".
 	Name string
 	// Title says what it allows, in a few words.
 	Title string
@@ -32,10 +32,10 @@ type Preset struct {
 	statements func(resource) []statement
 }
 
-// All returns the presets in the order in which a person is shown them.
+// All returns the presets in display order.
 func All() []Preset { return table() }
 
-// Find returns the preset of that name.
+// Find returns the preset with that name.
 func Find(name string) (Preset, bool) {
 	for _, p := range table() {
 		if p.Name == name {
@@ -45,13 +45,13 @@ func Find(name string) (Preset, bool) {
 	return Preset{}, false
 }
 
-// An Error says why a preset cannot be made from what was given.
+// An Error says why a preset or its answer cannot be used.
 type Error struct {
-	// Preset is its name, as given.
+	// Preset is the preset's name, as given.
 	Preset string
-	// Answer is what was given for it.
+	// Answer is the answer, as given.
 	Answer string
-	// Reason is a clause in words.
+	// Reason is a clause.
 	Reason string
 }
 
@@ -62,7 +62,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("preset %s cannot be made for %q: %s", e.Preset, e.Answer, e.Reason)
 }
 
-// Named is Find with an error, an *Error, for a name that there is not.
+// Named is Find with an *Error for an unknown name.
 func Named(name string) (Preset, error) {
 	p, ok := Find(name)
 	if !ok {
@@ -71,8 +71,8 @@ func Named(name string) (Preset, error) {
 	return p, nil
 }
 
-// Parse takes "<name>=<answer>" apart, as a command line has it, and checks
-// both. The error is an *Error.
+// Parse splits "<name>=<answer>" from a command line and checks both. The error is an
+// *Error.
 func Parse(text string) (Preset, string, error) {
 	name, answer, ok := strings.Cut(text, "=")
 	p, err := Named(name)
@@ -85,8 +85,8 @@ func Parse(text string) (Preset, string, error) {
 	return p, answer, p.Check(answer)
 }
 
-// Check says what about the answer can never be right, wherever the resource
-// lives. The error is an *Error.
+// Check says what is wrong with the answer in any account and region. The error is an
+// *Error.
 func (p Preset) Check(answer string) error {
 	if _, err := p.kind.read(answer, Scope{}); err != "" {
 		return &Error{Preset: p.Name, Answer: answer, Reason: err}
@@ -94,15 +94,14 @@ func (p Preset) Check(answer string) error {
 	return nil
 }
 
-// NeedsRegion says whether the policy depends on Scope.Region: the answer is the
-// bare name of something that lives in a region.
+// NeedsRegion says whether the policy depends on Scope.Region: the resource is regional
+// and the answer is its name.
 func (p Preset) NeedsRegion(answer string) bool {
 	return p.kind.regional && !strings.HasPrefix(answer, "arn:")
 }
 
-// Policy makes the policy, without white space, and its name within the role,
-// which is made of the preset's and the answer and is the same for the same
-// answer. The error is an *Error.
+// Policy makes the policy, without white space, and its name within the role, which
+// depends only on the preset and the answer. The error is an *Error.
 func (p Preset) Policy(s Scope, answer string) (name string, document json.RawMessage, err error) {
 	fail := func(reason string) (string, json.RawMessage, error) {
 		return "", nil, &Error{Preset: p.Name, Answer: answer, Reason: reason}
@@ -112,9 +111,9 @@ func (p Preset) Policy(s Scope, answer string) (name string, document json.RawMe
 	case reason != "":
 		return fail(reason)
 	case s.Partition == "" || r.partition != s.Partition:
-		return fail(fmt.Sprintf("its ARN is of the partition %q, and the account of %q", r.partition, s.Partition))
+		return fail(fmt.Sprintf("its ARN is in the partition %q, the account in %q", r.partition, s.Partition))
 	case p.NeedsRegion(answer) && s.Region == "":
-		return fail("no AWS region is known; give the region, or the ARN")
+		return fail("no AWS region is known; give the region or the ARN")
 	}
 	document, err = json.Marshal(struct {
 		Version   string
@@ -129,12 +128,12 @@ func (p Preset) Policy(s Scope, answer string) (name string, document json.RawMe
 	return p.policyName(answer), document, nil
 }
 
-// maxName is the length of an inline policy's name (IAM API reference,
+// maxName is the maximum length of an inline policy's name (IAM API reference,
 // PutRolePolicy).
 const maxName = 128
 
-// policyName makes a name of letters, digits and _+=,.@- as IAM takes them. An
-// answer too long for it is named by its digest.
+// policyName makes a name of letters, digits and _+=,.@- as IAM requires. An answer that
+// is too long is replaced by its digest.
 func (p Preset) policyName(answer string) string {
 	name := p.Name + "-" + strings.NewReplacer("/", "+", ":", ",").Replace(answer)
 	if len(name) > maxName {
@@ -144,7 +143,7 @@ func (p Preset) policyName(answer string) string {
 	return name
 }
 
-// A statement is one of a policy, in the order in which it is printed.
+// A statement is a policy statement, with its fields in print order.
 type statement struct {
 	Sid       string
 	Effect    string
@@ -153,11 +152,10 @@ type statement struct {
 	Condition map[string]map[string]values `json:",omitempty"`
 }
 
-// values are printed as policies are customarily written: one value without
-// brackets.
+// values are printed as is customary in policies: one value without brackets.
 type values []string
 
-// MarshalJSON prints them.
+// MarshalJSON prints the values.
 func (v values) MarshalJSON() ([]byte, error) {
 	if len(v) == 1 {
 		return json.Marshal(v[0])

@@ -15,11 +15,11 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 var frankfurt = preset.Scope{Partition: "aws", Account: "111122223333", Region: "eu-central-1"}
 
-// answers holds, for each preset, answers it takes: bare names and ARNs.
+// answers holds valid answers by preset: names and ARNs.
 var answers = map[string][]string{
 	"s3-read":        {"my-bucket", "my-bucket/uploads", "s3://my-bucket/a/b/", "arn:aws:s3:::my-bucket/uploads"},
 	"s3-write":       {"my-bucket", "my-bucket/uploads"},
@@ -54,7 +54,7 @@ func (v *values) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, (*[]string)(v))
 }
 
-// wild are the resources with a wildcard that AWS leaves no way around, with why.
+// wild are the resources that need a wildcard, and why.
 var wild = map[string]*regexp.Regexp{
 	"s3:GetObject":                  regexp.MustCompile(`^arn:aws:s3:::my-bucket(/[a-z/]+)?/\*$`), // the objects below the prefix
 	"dynamodb:Query":                regexp.MustCompile(`:table/orders/index/\*$`),                // the table's own indexes
@@ -63,8 +63,8 @@ var wild = map[string]*regexp.Regexp{
 	"ecr:GetAuthorizationToken":     regexp.MustCompile(`^\*$`),                                   // no resource type at all
 }
 
-// TestPolicies makes the policy of every answer, has it read by the same check
-// that every inline policy passes, and holds it to least privilege.
+// TestPolicies makes the policy for every answer, checks it like any inline policy, and
+// tests that it has least privilege.
 func TestPolicies(t *testing.T) {
 	t.Parallel()
 	var golden strings.Builder
@@ -133,7 +133,7 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
-// hostile are answers that no preset may take.
+// hostile are answers that no preset may accept.
 var hostile = []string{
 	"", " ", "*", "?", "a*", "my-bucket/*", "orders/index/*", "${aws:username}", "my-bucket/${aws:userid}",
 	`x"],"Resource":["*`, "a\nb", "\x1b[31mred", "jobs\x00", "na\u202eme", "naïve", "\xff\xfe", "a b",
@@ -240,8 +240,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestPolicyNames wants names that differ when answers do, also where a name
-// would be too long for IAM.
+// TestPolicyNames: names differ if answers do, even if they would be too long for IAM.
 func TestPolicyNames(t *testing.T) {
 	t.Parallel()
 	bucket, _ := preset.Find("s3-read")
@@ -259,8 +258,8 @@ func TestPolicyNames(t *testing.T) {
 	}
 }
 
-// FuzzPolicy states that whatever is taken as an answer makes a policy that
-// reads, whose resources hold no wildcard that the answer brought along.
+// FuzzPolicy: every accepted answer makes a policy that can be parsed, in which the answer
+// adds no wildcard to a resource.
 func FuzzPolicy(f *testing.F) {
 	for i, p := range preset.All() {
 		for _, answer := range append(answers[p.Name], hostile...) {

@@ -5,37 +5,37 @@ import (
 	"strings"
 )
 
-// A kind is a kind of resource: how its ARN and its names look.
+// A kind is a kind of resource: the forms of its ARN and names.
 type kind struct {
 	// noun names it in errors.
 	noun string
-	// service and before are of its ARN: arn:<partition>:<service>:…:<before><name>.
+	// service and before are parts of its ARN: arn:<partition>:<service>:…:<before><name>.
 	service, before string
-	// regional says that the ARN has region and account.
+	// regional says that the ARN has a region and an account.
 	regional bool
-	// problem says why a name cannot be one, or "".
+	// problem says what is wrong with a name, or "".
 	problem func(name string) string
-	// problemInARN is for names that look different within an ARN; nil for problem.
+	// problemInARN is for names that have another form in an ARN; nil for problem.
 	problemInARN func(name string) string
-	// trim is done to a bare name before anything else; nil for nothing.
+	// trim, if not nil, is applied to a name first.
 	trim func(answer string) string
 }
 
 // A resource is what an answer names.
 type resource struct {
 	partition string
-	// prefix is the ARN up to where the kind's own part begins, with its colon.
+	// prefix is the ARN up to and including its last colon before the kind's own part.
 	prefix string
 	// arn is the whole ARN.
 	arn string
-	// name is what follows kind.before.
+	// name is the part of the ARN after kind.before.
 	name string
-	// whole says that the answer was the ARN.
+	// whole says that the answer was an ARN.
 	whole bool
 }
 
-// read makes a resource of an answer: its ARN or, within the scope, its bare
-// name. reason is a clause, or "".
+// read makes a resource from an answer: an ARN, or a name in the scope. reason is a clause
+// if the answer is wrong.
 func (k kind) read(answer string, s Scope) (r resource, reason string) {
 	if !strings.HasPrefix(answer, "arn:") {
 		name := answer
@@ -92,7 +92,7 @@ func (k kind) example() string {
 	return "arn:aws:" + k.service + ":::" + k.before + "name"
 }
 
-// isPartition says whether p has the form of an AWS partition's name: aws, aws-us-gov.
+// isPartition says whether p looks like the name of an AWS partition: aws, aws-us-gov.
 func isPartition(p string) bool {
 	rest, ok := strings.CutPrefix(p, "aws")
 	return ok && (rest == "" || rest[0] == '-' && plain(rest, "-"))
@@ -102,11 +102,10 @@ func digits(s string, n int) bool {
 	return len(s) == n && strings.Trim(s, "0123456789") == ""
 }
 
-// plain says whether s is of ASCII letters, digits and the given marks, and is
-// not empty.
+// plain says whether s consists of ASCII letters, digits and marks and is not empty.
 func plain(s, marks string) bool { return s != "" && odd(s, marks) < 0 }
 
-// odd returns the first rune of s that is no ASCII letter, digit or mark, or -1.
+// odd returns the first rune of s that is not an ASCII letter, digit or mark, or -1.
 func odd(s, marks string) rune {
 	for _, r := range s {
 		switch {
@@ -119,8 +118,7 @@ func odd(s, marks string) rune {
 	return -1
 }
 
-// named makes the check of names of some length that are of letters, digits and
-// marks.
+// named returns a check for names of letters, digits and marks.
 func named(noun string, shortest, longest int, marks string) func(string) string {
 	return func(name string) string {
 		switch r := odd(name, marks); {
@@ -135,11 +133,11 @@ func named(noun string, shortest, longest int, marks string) func(string) string
 	}
 }
 
-// prefixMarks are the marks taken in an S3 prefix besides letters and digits:
-// those without a meaning in a policy (no * ? $).
+// prefixMarks are the marks allowed in an S3 prefix: those without a meaning in a policy
+// (no * ? $).
 const prefixMarks = "-_.=@,:/+"
 
-// bucketProblem checks <bucket> or <bucket>/<prefix>.
+// bucketProblem says what is wrong with <bucket> or <bucket>/<prefix>.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 func bucketProblem(name string) string {
 	bucket, prefix, _ := strings.Cut(name, "/")
@@ -154,21 +152,21 @@ func bucketProblem(name string) string {
 	}
 	switch r := odd(prefix, prefixMarks); {
 	case r >= 0:
-		return fmt.Sprintf("a prefix may have letters, digits and %s here, not %q", prefixMarks, r)
+		return fmt.Sprintf("a prefix for this preset has letters, digits and %s, not %q", prefixMarks, r)
 	case strings.HasPrefix(prefix, "/") || strings.Contains(prefix, "//"):
 		return "a prefix has no empty part"
 	case len(prefix) > 512:
-		return "a prefix of more than 512 characters is not taken here"
+		return "a prefix for this preset has at most 512 characters"
 	}
 	return ""
 }
 
-// trimBucket takes off the s3:// that people copy along.
+// trimBucket removes the s3:// of a copied URL.
 func trimBucket(answer string) string {
 	return strings.TrimSuffix(strings.TrimPrefix(answer, "s3://"), "/")
 }
 
-// queueProblem checks the name of a queue.
+// queueProblem says what is wrong with the name of a queue.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-message-identifiers.html
 func queueProblem(name string) string {
 	base := strings.TrimSuffix(name, ".fifo")
@@ -178,7 +176,7 @@ func queueProblem(name string) string {
 	return named("a queue", 1, 80, "-_")(base)
 }
 
-// identityProblem checks a verified domain or address.
+// identityProblem says what is wrong with a verified domain or address.
 func identityProblem(name string) string {
 	if reason := named("an SES identity", 3, 320, ".-_+@")(name); reason != "" {
 		return reason
@@ -193,7 +191,7 @@ func identityProblem(name string) string {
 	return ""
 }
 
-// secretSuffix is how many random characters, behind a dash, end a secret's ARN.
+// secretSuffix is how many random characters end a secret's ARN, after a dash.
 // https://docs.aws.amazon.com/secretsmanager/latest/userguide/getting-started.html
 const secretSuffix = 6
 
@@ -202,12 +200,12 @@ var secretProblem = named("a secret", 1, 512, "/_+=.@-")
 func secretARNProblem(name string) string {
 	i := len(name) - secretSuffix - 1
 	if i < 1 || name[i] != '-' || !plain(name[i+1:], "") {
-		return "the ARN of a secret ends in a dash and six random characters; give it whole, or give the name"
+		return "the ARN of a secret ends in a dash and six random characters; give the whole ARN or the name"
 	}
 	return secretProblem(name)
 }
 
-// repositoryProblem checks the name of a repository (ECR API reference,
+// repositoryProblem says what is wrong with the name of a repository (ECR API reference,
 // CreateRepository).
 func repositoryProblem(name string) string {
 	if reason := named("a repository", 2, 256, "-_./")(name); reason != "" {

@@ -2,8 +2,8 @@ package preset
 
 import "strings"
 
-// Pages of the Service Authorization Reference are named at each row. An action
-// stands beside a resource ARN that its row there names.
+// table returns the presets. Each names its page of the Service Authorization Reference,
+// which lists the resource ARNs for each action.
 func table() []Preset {
 	bucket := kind{noun: "a bucket", service: "s3", problem: bucketProblem, trim: trimBucket}
 	return []Preset{
@@ -71,8 +71,8 @@ func table() []Preset {
 			},
 			statements: func(r resource) []statement {
 				if !r.whole {
-					// Six unknown characters end the ARN. Six question marks match them and
-					// no longer name, which an asterisk would.
+					// Six random characters end the ARN. Unlike an asterisk, six question marks
+					// do not match longer names.
 					r.arn += "-" + strings.Repeat("?", secretSuffix)
 				}
 				return []statement{allow("ReadSecret", []string{"secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"}, r.arn)}
@@ -92,11 +92,11 @@ func table() []Preset {
 	}
 }
 
-// objects is the ARN of the bucket's objects below the prefix.
+// objects returns the ARN of the bucket's objects below the prefix.
 func objects(r resource) string { return strings.TrimSuffix(r.arn, "/") + "/*" }
 
-// listBucket allows listing the bucket, and of its keys those below the prefix
-// alone: the prefix without its slash would list the names of its neighbors too.
+// listBucket allows listing the bucket's keys below the prefix. The slash keeps out other
+// prefixes that begin with the same letters.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/amazon-s3-policy-keys.html
 func listBucket(r resource) statement {
 	bucket, prefix, _ := strings.Cut(strings.TrimSuffix(r.name, "/"), "/")
@@ -107,19 +107,18 @@ func listBucket(r resource) statement {
 	return s.where("StringLike", "s3:prefix", prefix+"/*")
 }
 
-// What stands before a model's name in its ARN, and in that of an inference
-// profile, which spreads the calls over regions.
+// The parts before the name in the ARN of a model and of an inference profile, which
+// spreads calls over regions.
 const (
 	foundationModel  = "foundation-model/"
 	inferenceProfile = "inference-profile/"
 )
 
-// geographies begin the names of inference profiles.
+// geographies are the prefixes of the names of inference profiles.
 // https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html
 var geographies = [...]string{"us.", "us-gov.", "eu.", "apac.", "au.", "ca.", "jp.", "global."}
 
-// splitProfile gives the model behind an inference profile, or false for what is
-// a model's own name.
+// splitProfile returns the model of an inference profile; ok is false for a model's name.
 func splitProfile(name string) (model string, ok bool) {
 	for _, g := range geographies {
 		if model, ok = strings.CutPrefix(name, g); ok {
@@ -137,9 +136,8 @@ func modelARNProblem(name string) string {
 	return named("a model", 3, 256, "-._:")(profile)
 }
 
-// invokeModel allows a model in the region. Through an inference profile the
-// model is called in regions that AWS chooses, so that its ARN cannot name one;
-// the condition holds those calls to the profile.
+// invokeModel allows a model in the region. With an inference profile AWS chooses the
+// region, so the model's ARN cannot name one; the condition limits calls to the profile.
 // https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-prereq.html
 func invokeModel(r resource) []statement {
 	actions := []string{"bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"}

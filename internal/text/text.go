@@ -9,18 +9,17 @@ import (
 	"unicode"
 )
 
-// Lengths at which text from outside is cut, in characters.
+// Maximum lengths of text from outside, in characters.
 const (
-	// MaxError is that of a message of somebody else's within an error.
-	MaxError = 2000
-	// MaxName is that of a name.
-	MaxName = 256
+	// maxError is for a message from outside in an error.
+	maxError = 2000
+	// maxName is for a name.
+	maxName = 256
 )
 
-// Clean makes text safe for a terminal: control characters, which could move the
-// cursor or change colors, and invisible characters, which could hide text or
-// change the direction of writing, are shown as escapes. A tab stays. Cleaning
-// twice is cleaning once.
+// Clean makes text safe for a terminal. It escapes control characters, which could move
+// the cursor or change colors, and invisible characters, which could hide text or change
+// its direction. Tabs stay. It is idempotent.
 func Clean(s string) string {
 	if strings.IndexFunc(s, func(r rune) bool { return !Visible(r) || r == unicode.ReplacementChar }) < 0 {
 		return s
@@ -29,7 +28,7 @@ func Clean(s string) string {
 	for i, r := range s {
 		switch {
 		case r == unicode.ReplacementChar && !strings.HasPrefix(s[i:], string(unicode.ReplacementChar)):
-			fmt.Fprintf(&b, `\x%02x`, s[i]) // a byte that is not UTF-8
+			fmt.Fprintf(&b, `\x%02x`, s[i]) // an invalid UTF-8 byte
 		case Visible(r):
 			b.WriteRune(r)
 		case r < 0x80:
@@ -41,29 +40,29 @@ func Clean(s string) string {
 	return b.String()
 }
 
-// Visible says whether a terminal shows r as a character of its own or as white
-// space: a tab or a graphic character that Unicode does not call ignorable
+// Visible says whether a terminal shows r as a character or white space: a tab, or a
+// graphic character that Unicode does not call ignorable
 // (https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point).
 func Visible(r rune) bool {
 	return r == '\t' || r < 0x7f && r >= ' ' ||
 		unicode.IsGraphic(r) && !unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
-// Line makes a message of somebody else's fit for an error: one line, clean,
-// without secrets, of at most MaxError characters.
+// Line prepares a message from outside for an error: one line, clean, without secrets, of
+// at most 2,000 characters.
 func Line(s string) string {
-	return Cut(Clean(strings.Join(strings.Fields(Redact(s)), " ")), MaxError)
+	return cut(Clean(strings.Join(strings.Fields(Redact(s)), " ")), maxError)
 }
 
-// Name cleans a name for a sentence and cuts it at MaxName characters.
-func Name(s string) string { return Cut(Clean(s), MaxName) }
+// Name cleans a name for a sentence and cuts it at 256 characters.
+func Name(s string) string { return cut(Clean(s), maxName) }
 
-// Quote puts a name or value into double quotes, escaped, without secrets and cut
-// at MaxName characters.
-func Quote(s string) string { return Clean(strconv.Quote(Cut(Redact(s), MaxName))) }
+// Quote puts a name or value into double quotes, escaped, without secrets, and cut at 256
+// characters.
+func Quote(s string) string { return Clean(strconv.Quote(cut(Redact(s), maxName))) }
 
-// Cut returns the first n characters of s, with "…" in the place of more.
-func Cut(s string, n int) string {
+// cut returns the first n characters of s, with "…" for the rest.
+func cut(s string, n int) string {
 	for i := range s {
 		if n == 0 {
 			return s[:i] + "…"
@@ -73,8 +72,8 @@ func Cut(s string, n int) string {
 	return s
 }
 
-// ShellWord quotes a word so that a POSIX shell, and the program that gets it,
-// take it for one word that is no flag.
+// ShellWord quotes a word so that a POSIX shell passes it as one word. A word that begins
+// with a dash is quoted too.
 func ShellWord(word string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./=:@%+,", r)

@@ -95,25 +95,25 @@ func TestShellWord(t *testing.T) {
 
 func TestCutAndLine(t *testing.T) {
 	t.Parallel()
-	if got := Cut("äöü", 2); got != "äö…" {
+	if got := cut("äöü", 2); got != "äö…" {
 		t.Error(got)
 	}
-	if got := Cut("äö", 2); got != "äö" {
+	if got := cut("äö", 2); got != "äö" {
 		t.Error(got)
 	}
 	if got := Line("  two\r\n lines\x07 "); got != `two lines\x07` {
 		t.Error(got)
 	}
-	if n := utf8.RuneCountInString(Line(strings.Repeat("x", 5000))); n != MaxError+1 {
+	if n := utf8.RuneCountInString(Line(strings.Repeat("x", 5000))); n != maxError+1 {
 		t.Errorf("%d characters", n)
 	}
-	if got := Quote("a\x1b" + strings.Repeat("b", MaxName)); !strings.HasPrefix(got, `"a\x1bb`) || !strings.HasSuffix(got, `b…"`) {
+	if got := Quote("a\x1b" + strings.Repeat("b", maxName)); !strings.HasPrefix(got, `"a\x1bb`) || !strings.HasSuffix(got, `b…"`) {
 		t.Error(got)
 	}
 	if got := Quote("a\u3164\ufe0f"); got != `"a\u3164\ufe0f"` {
 		t.Error(got)
 	}
-	if got := Name(strings.Repeat("n", MaxName+1)); got != strings.Repeat("n", MaxName)+"…" {
+	if got := Name(strings.Repeat("n", maxName+1)); got != strings.Repeat("n", maxName)+"…" {
 		t.Error(got)
 	}
 }
