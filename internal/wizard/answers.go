@@ -7,8 +7,7 @@ import (
 	"github.com/fly-aws/fly-aws/setup"
 )
 
-// answers is what is known after the questions so far: the draft, completed by
-// what was looked up and answered.
+// answers is the draft completed by the lookups and answers so far.
 type answers struct {
 	Draft
 	id      Identity
@@ -16,12 +15,12 @@ type answers struct {
 	// offline says that Fly does not answer.
 	offline bool
 
-	// Permissions that were asked for. presets has those of the draft too.
+	// The chosen permissions. presets includes the draft's.
 	policies []string
 	presets  []presetAnswer
 	inline   []setup.InlinePolicy
 	files    []string // of inline
-	// What else was asked for, and so has to be in the command line.
+	// Other answers, to be added to the command line.
 	askedShared, askedNoPatch, askedRegion bool
 }
 
@@ -31,8 +30,8 @@ type presetAnswer struct {
 	answer string
 }
 
-// newAnswers begins with the draft. Its presets go among the answers, since the
-// region that they may need is asked for last.
+// newAnswers begins with the draft. Its presets become answers, since the region that they
+// may need is asked for last.
 func newAnswers(draft Draft) (*answers, error) {
 	a := &answers{Draft: draft}
 	a.Role.Presets = nil
@@ -49,7 +48,7 @@ func newAnswers(draft Draft) (*answers, error) {
 	return a, nil
 }
 
-// own is the folder's own config file, or nil.
+// own returns the folder's own config file, or nil.
 func (a *answers) own() *Config {
 	for i, c := range a.configs {
 		if c.Own {
@@ -59,8 +58,8 @@ func (a *answers) own() *Config {
 	return nil
 }
 
-// configOf is the config file of an app: the folder's own, else the only one that
-// is known; nil where there is none or several.
+// configOf returns the config file of an app: the folder's own, or else the only known
+// one; nil if there are none or several.
 func (a *answers) configOf(app string) *Config {
 	var found *Config
 	for i, c := range a.configs {
@@ -88,7 +87,7 @@ func (a *answers) hasSeveralConfigs(app string) bool {
 	return n > 1
 }
 
-// configAt is the config file at a path, or nil.
+// configAt returns the config file at a path, or nil.
 func (a *answers) configAt(path string) *Config {
 	for i, c := range a.configs {
 		if path != "" && c.Path == path {
@@ -98,7 +97,7 @@ func (a *answers) configAt(path string) *Config {
 	return nil
 }
 
-// request is what the answers so far amount to, with that role for each app.
+// request returns the request for the answers so far, with role for each app.
 func (a *answers) request(role setup.RoleRequest) setup.Request {
 	req := setup.Request{Org: a.Org, Audience: a.Audience, Adopt: a.Adopt}
 	for _, app := range a.Apps {
@@ -108,7 +107,7 @@ func (a *answers) request(role setup.RoleRequest) setup.Request {
 	return req
 }
 
-// checkApps says why apps of these names cannot be, the names of their roles included.
+// checkApps says what is wrong with the names of apps and of the roles they would have.
 func (a *answers) checkApps(names []string) error {
 	with := *a
 	with.Apps = nil
@@ -118,8 +117,8 @@ func (a *answers) checkApps(names []string) error {
 	return with.request(a.Role).Check()
 }
 
-// result is what all the answers amount to. Its errors are those of the draft;
-// answers were checked when they were given.
+// result returns the result for all answers. An error is about the draft, since answers
+// are checked when they are given.
 func (a *answers) result(draft Draft) (Result, error) {
 	role := a.Role
 	role.Policies = slices.Concat(role.Policies, a.policies)
@@ -131,8 +130,8 @@ func (a *answers) result(draft Draft) (Result, error) {
 	return Result{Request: req, Profile: a.Profile, Args: a.args(draft)}, req.Check()
 }
 
-// args is the command line that makes the same request: the draft's arguments,
-// and one for each answer.
+// args returns the command line that makes the same request: the draft's arguments and
+// those for the answers.
 func (a *answers) args(draft Draft) []string {
 	args := slices.Clone(draft.Args)
 	add := func(flag string, values ...string) {

@@ -1,13 +1,11 @@
-// Package wizard asks for what a request lacks, and returns the request and the
-// command line that makes it without questions.
+// Package wizard asks for what a request lacks, and returns the request and the command
+// line that makes it without questions.
 //
-// What is asked, and in which order, is one plain function, [Run]'s interview.
-// It does not know how a question is shown. Two front ends do: a form on a
-// terminal, drawn by huh, and plain one-line prompts for screen readers and
-// pipes. Going back is asking again from the start without the last answer:
-// what the sources answered is cached, so that this costs nothing.
+// [Run]'s interview is a plain function that asks the questions in order. It does not know
+// how they are shown. There are two front ends: a form on a terminal, drawn by huh, and
+// plain one-line prompts for screen readers and pipes. To go back, the interview starts
+// again without the last answer; the sources' results are cached, so this is cheap.
 //
-// The package does no I/O but on the streams of its [Options]. What it has to
-// know of the world comes from [Sources]. Text from there reaches the terminal
-// through Options.Clean alone.
+// All I/O is on the streams of [Options]. Everything else that the wizard needs to know
+// comes from [Sources], and that text is cleaned by Options.Clean before it is shown.
 package wizard

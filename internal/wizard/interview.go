@@ -11,21 +11,21 @@ import (
 	"github.com/fly-aws/fly-aws/setup"
 )
 
-// An interview asks the questions in their order. Everything it shows or asks
-// follows from the draft, the sources and the answers so far.
+// An interview asks the questions in order. What it shows and asks depends only on the
+// draft, the sources and the answers so far.
 type interview struct {
 	options Options
 	sources *cache
 	draft   Draft
 	ui      frontEnd
 
-	// history is what was answered; the first used of it in this pass.
+	// history holds the answers so far; this pass has used the first used of them.
 	history []pastAnswer
 	used    int
-	// undone holds answers that were taken back, by their place and question, to
-	// stand there already when it is asked again.
+	// undone holds answers that were taken back, by place and question. They are the
+	// initial answers if the question is asked again.
 	undone map[string][]string
-	// lines is what was said and answered in this pass.
+	// lines are the lines shown in this pass.
 	lines []string
 }
 
@@ -35,8 +35,8 @@ type pastAnswer struct {
 	answer []string
 }
 
-// run passes through the questions until all are answered. After each step back
-// it starts again with one answer less.
+// run makes passes through the questions until all are answered. After a step back it
+// starts again with one answer fewer.
 func (iv *interview) run(ctx context.Context, ui frontEnd) (Result, error) {
 	iv.ui, iv.undone = ui, map[string][]string{}
 	for {
@@ -50,11 +50,11 @@ func (iv *interview) run(ctx context.Context, ui frontEnd) (Result, error) {
 	}
 }
 
-// ask gives the answer to a question: that of an earlier pass, if there is one.
+// ask returns the answer to a question, from an earlier pass if there is one.
 func (iv *interview) ask(ctx context.Context, q question) ([]string, error) {
 	place := fmt.Sprint(iv.used, " ", q.name)
 	if iv.used < len(iv.history) && iv.history[iv.used].name != q.name {
-		iv.history = iv.history[:iv.used] // the world has changed since the last pass
+		iv.history = iv.history[:iv.used] // the questions have changed since the last pass
 	}
 	if iv.used == len(iv.history) {
 		if before, ok := iv.undone[place]; ok {
@@ -75,7 +75,7 @@ func (iv *interview) ask(ctx context.Context, q question) ([]string, error) {
 	return answer, nil
 }
 
-// askOne is ask for a question that has one answer.
+// askOne is ask for a question with one answer.
 func (iv *interview) askOne(ctx context.Context, q question) (string, error) {
 	answer, err := iv.ask(ctx, q)
 	if err != nil {
@@ -84,13 +84,13 @@ func (iv *interview) askOne(ctx context.Context, q question) (string, error) {
 	return answer[0], nil
 }
 
-// line adds a line to what the person sees; its arguments are clean.
+// line shows a line; its arguments must be clean.
 func (iv *interview) line(format string, args ...any) {
 	iv.lines = append(iv.lines, fmt.Sprintf(format, args...))
 }
 
-// warn says what could not be looked up. The interview continues, unless ctx is
-// over: then its error is returned.
+// warn shows what could not be looked up. The interview continues unless ctx has ended,
+// whose error it returns.
 func (iv *interview) warn(ctx context.Context, what string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -99,7 +99,7 @@ func (iv *interview) warn(ctx context.Context, what string, err error) error {
 	return nil
 }
 
-// pass is one pass through the questions.
+// pass makes one pass through the questions.
 func (iv *interview) pass(ctx context.Context) (Result, error) {
 	a, err := newAnswers(iv.draft)
 	if err != nil {
@@ -118,8 +118,8 @@ func (iv *interview) pass(ctx context.Context) (Result, error) {
 	return result, err
 }
 
-// identity signs in to AWS. A profile is asked for where there are several and
-// none was chosen, or where signing in with it failed.
+// identity signs in to AWS. It asks for a profile if there are several and none was
+// chosen, or if signing in with the chosen one failed.
 func (iv *interview) identity(ctx context.Context, a *answers) error {
 	var profiles []string
 	listProfiles := func() error {
@@ -176,9 +176,9 @@ func (iv *interview) identity(ctx context.Context, a *answers) error {
 	}
 }
 
-// configs looks at the config files around.
+// configs looks for config files.
 func (iv *interview) configs(ctx context.Context, a *answers) error {
-	iv.ui.wait("looking for the app's fly.toml") // and asking Fly for its organization
+	iv.ui.wait("looking for the app's fly.toml") // and looking up its organization
 	var err error
 	if a.configs, err = iv.sources.Configs(ctx); err != nil {
 		return iv.warn(ctx, "the config files could not be read", err)
@@ -212,7 +212,7 @@ func (iv *interview) organization(ctx context.Context, a *answers) error {
 			}
 			return nil
 		}
-		// Fly's alias for the person's own organization, and nothing to resolve it with.
+		// The alias "personal" cannot be resolved.
 	}
 	if len(orgs) == 1 {
 		a.Org = orgs[0].RawSlug
@@ -240,7 +240,7 @@ func (iv *interview) organization(ctx context.Context, a *answers) error {
 	return flyname.CheckOrg(a.Org)
 }
 
-// orgLabel shows an organization by the slug that counts.
+// orgLabel shows an organization by its raw slug.
 func (iv *interview) orgLabel(o Organization) string {
 	label := o.RawSlug
 	if o.Slug != o.RawSlug {
@@ -292,7 +292,7 @@ func (iv *interview) apps(ctx context.Context, a *answers) error {
 	if own := a.own(); own != nil && own.App != "" {
 		i := slices.Index(names, own.App)
 		switch {
-		case i >= 0: // first, so that its mark is visible however long the list is
+		case i >= 0: // first, so that its mark is visible in a long list
 			names = slices.Insert(slices.Delete(slices.Clone(names), i, i+1), 0, own.App)
 			q.initial = []string{own.App}
 		case len(names) == 0:
@@ -329,14 +329,14 @@ func (iv *interview) configFiles(ctx context.Context, a *answers) error {
 	if a.NoPatch {
 		return nil
 	}
-	a.Apps = slices.Clone(a.Apps) // they may be the draft's own
+	a.Apps = slices.Clone(a.Apps) // they may be the draft's
 	var missing []string
 	for i, app := range a.Apps {
 		if app.Config == "" {
 			if c := a.configOf(app.Name); c != nil {
 				a.Apps[i].Config = c.Path
 			} else if own := a.own(); len(a.Apps) == 1 && own != nil && own.App == "" {
-				a.Apps[i].Config = own.Path // a fly.toml without a name, as flyctl has it with --app
+				a.Apps[i].Config = own.Path // a fly.toml without a name, used with --app as in flyctl
 			} else {
 				missing = append(missing, app.Name)
 			}
@@ -405,7 +405,7 @@ func (iv *interview) configFiles(ctx context.Context, a *answers) error {
 	return nil
 }
 
-// sharing asks, for several apps, whether they share a role.
+// sharing asks whether several apps share a role.
 func (iv *interview) sharing(ctx context.Context, a *answers) error {
 	if len(a.Apps) < 2 || a.Role.Name != "" {
 		return nil
@@ -437,7 +437,7 @@ func (iv *interview) sharing(ctx context.Context, a *answers) error {
 	return err
 }
 
-// region asks for the AWS region, if one has to be written or a preset needs it.
+// region asks for the AWS region, if it has to be written or a preset needs it.
 func (iv *interview) region(ctx context.Context, a *answers) error {
 	if a.Region != "" {
 		return nil

@@ -10,20 +10,20 @@ import (
 	"github.com/fly-aws/fly-aws/setup"
 )
 
-// Values of the options of the question for permissions that are not policies.
+// Values of options in the question for permissions.
 const (
-	presetOption = "preset:" // and its name
-	policyOption = "policy:" // and its name, or ARN where names are not enough
+	presetOption = "preset:" // with its name
+	policyOption = "policy:" // with its name, or its ARN if the name is ambiguous
 	fileOption   = "file"
 	nameOption   = "name"
 	noneOption   = "none"
 )
 
-// maxPolicyName is how many characters the name of a managed policy has at most.
+// maxPolicyName is the maximum length of a managed policy's name in characters.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreatePolicy.html
 const maxPolicyName = 128
 
-// permissions asks what the apps may do, until that is all.
+// permissions asks what the apps may do, until the answer is "no more".
 func (iv *interview) permissions(ctx context.Context, a *answers) error {
 	if len(a.Role.Policies)+len(a.Role.Inline)+len(a.presets) > 0 {
 		return nil
@@ -48,17 +48,17 @@ func (iv *interview) permissions(ctx context.Context, a *answers) error {
 		if err != nil {
 			return err
 		}
-		iv.lines = iv.lines[:len(iv.lines)-1] // the next permission says it
+		iv.lines = iv.lines[:len(iv.lines)-1] // the next permission implies it
 		if more == no {
 			return nil
 		}
 	}
 }
 
-// permission asks for one permission; done says that there are to be no more.
+// permission asks for one permission; done says that no more are wanted.
 func (iv *interview) permission(ctx context.Context, a *answers, policies []ManagedPolicy) (done bool, err error) {
 	why := "Type to search: s3, queue, a policy's name. Less is safer."
-	if iv.options.Accessible && iv.options.Strict { // a search would be taken for the answer
+	if iv.options.Accessible && iv.options.Strict { // there is no search
 		why = "A number or a name; managed policies by name too. Less is safer."
 	}
 	picked, err := iv.askOne(ctx, question{
@@ -74,7 +74,7 @@ func (iv *interview) permission(ctx context.Context, a *answers, policies []Mana
 	case isPreset:
 		p, ok := preset.Find(name)
 		if !ok {
-			return false, errors.New("unknown preset") // the options are made of the presets
+			return false, errors.New("unknown preset") // cannot happen: the options are the presets
 		}
 		answer, err := iv.askOne(ctx, question{
 			name: "preset " + p.Name, title: "For the preset " + p.Name + ": " + p.Question + "?", kind: enter,
@@ -126,9 +126,8 @@ func (iv *interview) permission(ctx context.Context, a *answers, policies []Mana
 	return false, nil
 }
 
-// known says whether a policy is among the listed ones. Names are compared without
-// case, as the account's own are; an ARN, and any name where the list could not
-// be had, is left to AWS.
+// known says whether a policy is in the list, ignoring case as IAM does. It accepts any
+// ARN, and any name if the list is not available; AWS checks those later.
 func known(policies []ManagedPolicy, ref string) bool {
 	return len(policies) == 0 || strings.HasPrefix(ref, "arn:") ||
 		slices.ContainsFunc(policies, func(p ManagedPolicy) bool { return strings.EqualFold(p.Name, ref) })
@@ -147,8 +146,8 @@ func reasonOf(err error) error {
 	return err
 }
 
-// permissionOptions are the presets, the ways around a list, and every managed
-// policy that is not chosen yet.
+// permissionOptions returns the presets, the other ways to name permissions, and the
+// managed policies that are not chosen yet.
 func (iv *interview) permissionOptions(ctx context.Context, a *answers, policies []ManagedPolicy) []option {
 	var options []option
 	for _, p := range preset.All() {
@@ -159,7 +158,7 @@ func (iv *interview) permissionOptions(ctx context.Context, a *answers, policies
 		option{label: "managed policy by name or ARN", value: nameOption, keywords: "existing"},
 		option{label: "no permissions for now", value: noneOption, keywords: "none nothing later skip"},
 	)
-	count := map[string]int{} // two policies may have the same name
+	count := map[string]int{} // an AWS policy and the account's own can have the same name
 	for _, p := range policies {
 		count[strings.ToLower(p.Name)]++
 	}
@@ -174,7 +173,7 @@ func (iv *interview) permissionOptions(ctx context.Context, a *answers, policies
 				text, err = iv.sources.DescribePolicy(ctx, a.Profile, p.ARN)
 			}
 			if err != nil {
-				return "" // only a help to choose
+				return "" // descriptions are optional
 			}
 			return iv.options.clean(text)
 		}}

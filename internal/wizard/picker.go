@@ -14,24 +14,23 @@ import (
 	"charm.land/lipgloss/v2"
 )
 
-// listRows is how many options are seen at once.
+// listRows is how many options are visible at once.
 const listRows = 8
 
-// aboutRows is how many rows the description of an option has at most.
+// aboutRows is the maximum number of rows of an option's description.
 const aboutRows = 2
 
-// maxSearch is how many characters can be searched for.
+// maxSearch is the maximum length of a search in characters.
 const maxSearch = 60
 
-// A picker is a huh.Field for a list of any length, of which one or several are
-// chosen. huh's own selects filter labels by substring, and render every option
-// at every key; with AWS's 1,400 policies that takes a fifth of a second. A
-// picker searches labels and keywords by words, renders what is seen, and shows
-// the description of the option under the cursor.
+// A picker is a huh.Field to choose one or several options from a list of any length. huh's
+// own selects render every option at every key press, which takes a fifth of a second with
+// AWS's 1,400 policies. A picker searches labels and keywords by words, renders only the
+// visible options, and shows the description of the option under the cursor.
 //
-// Where one is chosen, typing searches. Where several are, typing does so after
-// a slash, since the space bar marks, until Enter, which keeps what was found, or
-// Esc. It is for the form to say which key takes what is chosen.
+// In a list to choose one option from, typing searches. If several can be chosen, a search
+// begins with a slash and ends with Enter, which keeps the matches, or Esc. The form decides
+// which key submits the choice.
 type picker struct {
 	q        question // of kind choose or chooseMany
 	value    *[]string
@@ -42,9 +41,9 @@ type picker struct {
 	searching bool
 	found     []option
 	cursor    int // in found
-	top       int // the first option of found that is seen
+	top       int // the first visible option of found
 	marked    map[string]bool
-	about     map[string]string // by an option's value; empty until it is known
+	about     map[string]string // descriptions by option value; empty until known
 
 	theme         huh.Theme
 	styles        *huh.FieldStyles
@@ -53,8 +52,8 @@ type picker struct {
 
 var _ huh.Field = (*picker)(nil)
 
-// newPicker makes a field of a question. What is chosen is put into value, once
-// validate has nothing against it; value is what stands there at first.
+// newPicker makes a field for a question. value holds the initial choice, and the valid
+// one once it is submitted.
 func newPicker(q question, value *[]string, validate func([]string) error) *picker {
 	p := &picker{
 		q: q, value: value, validate: validate,
@@ -77,7 +76,7 @@ type aboutMsg struct{ value, text string }
 // Init asks for the description of the first option.
 func (p *picker) Init() tea.Cmd { return p.describe() }
 
-// Update takes a key, pasted text or a description.
+// Update handles a key, pasted text or a description.
 func (p *picker) Update(msg tea.Msg) (huh.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case tea.BackgroundColorMsg:
@@ -133,8 +132,7 @@ func (p *picker) press(msg tea.KeyPressMsg) {
 	}
 }
 
-// mark takes a key of a list of which several are chosen, while no search is
-// being typed.
+// mark handles a key in a list to choose several from, outside of a search.
 func (p *picker) mark(pressed string) {
 	switch pressed {
 	case "/":
@@ -155,7 +153,7 @@ func (p *picker) mark(pressed string) {
 	}
 }
 
-// find searches, and puts the cursor on the best match.
+// find searches and moves the cursor to the best match.
 func (p *picker) find(text string) {
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
@@ -170,12 +168,12 @@ func (p *picker) find(text string) {
 	p.move(0)
 }
 
-// move puts the cursor on an option, or as near as there is one.
+// move moves the cursor to an option, or to the nearest one.
 func (p *picker) move(to int) {
 	p.cursor = max(min(to, len(p.found)-1), 0)
 }
 
-// hovered is the option under the cursor, or nil.
+// hovered returns the option under the cursor, or nil.
 func (p *picker) hovered() *option {
 	if p.cursor >= len(p.found) {
 		return nil
@@ -183,7 +181,7 @@ func (p *picker) hovered() *option {
 	return &p.found[p.cursor]
 }
 
-// describe asks for the description of the option under the cursor, once.
+// describe requests the description of the option under the cursor, once.
 func (p *picker) describe() tea.Cmd {
 	o := p.hovered()
 	if o == nil || o.about == nil {
@@ -197,7 +195,7 @@ func (p *picker) describe() tea.Cmd {
 	return func() tea.Msg { return aboutMsg{value, about()} }
 }
 
-// chosen are the values as they would be answered now, in the list's order.
+// chosen returns the values that would be submitted now, in list order.
 func (p *picker) chosen() []string {
 	if p.q.kind == choose {
 		if o := p.hovered(); o != nil {
@@ -214,8 +212,8 @@ func (p *picker) chosen() []string {
 	return values
 }
 
-// View draws title, reason, search, the options that fit, and the description of
-// the one under the cursor.
+// View draws the title, the reason, the search, the options that fit, and the description
+// of the one under the cursor.
 func (p *picker) View() string {
 	rows := p.rows()
 	options := p.styles.Description.Render("nothing matches")
@@ -233,8 +231,8 @@ func (p *picker) View() string {
 	return p.styles.Base.Width(p.width).Render(strings.Join(lines, "\n"))
 }
 
-// visible draws the options that have room. It scrolls by as little as shows the
-// option under the cursor, and draws no others: there may be thousands.
+// visible draws only the options that fit, since there may be thousands. It scrolls just
+// enough to show the option under the cursor.
 func (p *picker) visible(rows int) string {
 	p.top = min(p.top, p.cursor)
 	var options []string
@@ -258,7 +256,7 @@ func (p *picker) visible(rows int) string {
 	return strings.Join(visible[:min(len(visible), rows)], "\n")
 }
 
-// header is all that stands above the options.
+// header draws everything above the options.
 func (p *picker) header() string {
 	s := p.styles
 	lines := []string{s.Title.Render(p.wrap(p.q.title))}
@@ -278,7 +276,7 @@ func (p *picker) header() string {
 	return strings.Join(lines, "\n")
 }
 
-// option draws one of the options found.
+// option draws one of the found options.
 func (p *picker) option(i int) string {
 	s := p.styles
 	prefix, style := lipgloss.NewStyle(), s.UnselectedOption
@@ -319,7 +317,7 @@ func (p *picker) describes() bool {
 	return slices.ContainsFunc(p.q.options, func(o option) bool { return o.about != nil })
 }
 
-// inner is the width within the frame; without one, a line has no end.
+// inner returns the width within the frame, unlimited if none is set.
 func (p *picker) inner() int {
 	return p.width - p.styles.Base.GetHorizontalFrameSize()
 }
@@ -329,7 +327,7 @@ func (p *picker) wrap(text string) string { return lipgloss.Wrap(text, p.inner()
 // Focus does nothing: a picker looks the same with and without the focus.
 func (p *picker) Focus() tea.Cmd { return nil }
 
-// Blur takes what is chosen for the value, if that can be used.
+// Blur stores the choice as the value, if it is valid.
 func (p *picker) Blur() tea.Cmd {
 	values := p.chosen()
 	if p.err = p.validate(values); p.err == nil {
@@ -338,7 +336,7 @@ func (p *picker) Blur() tea.Cmd {
 	return nil
 }
 
-// Error says why what is chosen cannot be used, or is nil.
+// Error returns what is wrong with the choice, or nil.
 func (p *picker) Error() error { return p.err }
 
 // Run runs the field by itself.
@@ -361,8 +359,7 @@ func (p *picker) Skip() bool { return false }
 // Zoom is false: other fields of the group stay visible.
 func (p *picker) Zoom() bool { return false }
 
-// KeyBinds are the keys with a use here and elsewhere: esc, while there is a
-// search to clear.
+// KeyBinds returns the keys that the form also uses: esc, while there is a search to clear.
 func (p *picker) KeyBinds() []key.Binding {
 	esc := key.NewBinding(key.WithKeys("esc"), key.WithHelp("esc", "clear the search"))
 	esc.SetEnabled(p.search != "" || p.searching && p.q.kind == chooseMany)
@@ -384,8 +381,8 @@ func (p *picker) WithWidth(width int) huh.Field {
 	return p
 }
 
-// WithHeight sets the most rows, header and description included; 0 for as many
-// as listRows options need.
+// WithHeight sets the maximum number of rows, including header and description; 0 for as
+// many as listRows options need.
 func (p *picker) WithHeight(height int) huh.Field {
 	p.height = height
 	return p
@@ -394,8 +391,8 @@ func (p *picker) WithHeight(height int) huh.Field {
 // WithPosition does nothing: a picker is alone in its form.
 func (p *picker) WithPosition(huh.FieldPosition) huh.Field { return p }
 
-// GetKey is the name of the question.
+// GetKey returns the name of the question.
 func (p *picker) GetKey() string { return p.q.name }
 
-// GetValue is what was chosen, a []string.
+// GetValue returns the submitted choice, a []string.
 func (p *picker) GetValue() any { return *p.value }

@@ -13,7 +13,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// pressed are keys by what a terminal names them; other texts are typed.
+// pressed presses keys by name and types any other text.
 func pressed(t *testing.T, p *picker, keys ...string) {
 	t.Helper()
 	named := map[string]tea.KeyPressMsg{
@@ -32,7 +32,7 @@ func pressed(t *testing.T, p *picker, keys ...string) {
 	}
 }
 
-// seen are the lines of a picker without its frame.
+// seen returns the lines of a picker without its frame.
 func seen(p *picker) []string {
 	var lines []string
 	for line := range strings.Lines(ansi.Strip(p.View())) {
@@ -49,7 +49,7 @@ func letters(n int) []option {
 	return options
 }
 
-// TestPickOne has keys that lead to one option of a list.
+// TestPickOne chooses one option from a list.
 func TestPickOne(t *testing.T) {
 	t.Parallel()
 	few := []option{
@@ -101,7 +101,7 @@ func TestPickOne(t *testing.T) {
 	}
 }
 
-// TestPickSeveral has keys that mark options.
+// TestPickSeveral marks options.
 func TestPickSeveral(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -109,7 +109,7 @@ func TestPickSeveral(t *testing.T) {
 		initial []string
 		keys    []string
 		want    []string
-		line    string // that is seen
+		line    string // a visible line
 	}{
 		{"what stands there", []string{"2"}, nil, []string{"2"}, "[x] option 2"},
 		{"marked, in the list's order", nil, []string{"down", "x", "up", "space"}, []string{"0", "1"}, "[x] option 1"},
@@ -154,8 +154,8 @@ func TestPickSeveral(t *testing.T) {
 	}
 }
 
-// TestPickerFits holds the height and the width at every place of the cursor,
-// with labels that take several rows.
+// TestPickerFits tests height and width at every cursor position, with labels of several
+// rows.
 func TestPickerFits(t *testing.T) {
 	t.Parallel()
 	options := letters(40)
@@ -190,8 +190,7 @@ func TestPickerFits(t *testing.T) {
 	}
 }
 
-// TestPickerDescribes asks once for the description of each option under the
-// cursor.
+// TestPickerDescribes: the description of each option under the cursor is requested once.
 func TestPickerDescribes(t *testing.T) {
 	t.Parallel()
 	asked := 0
@@ -244,7 +243,7 @@ func TestPickerAccessible(t *testing.T) {
 	}{
 		{choose, "7\n3\n", []string{"worker"}},
 		{chooseMany, "1, worker\n", []string{"api", "worker"}},
-		{chooseMany, "\n", []string{"web"}}, // what stands there
+		{chooseMany, "\n", []string{"web"}}, // the initial answer
 	} {
 		q := question{kind: tt.kind, title: "Which?", options: []option{{label: "api", value: "api"}, {label: "web", value: "web"}, {label: "worker", value: "worker"}}}
 		value := []string{"web"}

@@ -10,20 +10,20 @@ import (
 	"strings"
 )
 
-// plain asks line by line. huh has prompts of its own for screen readers, but its
-// first one reads ahead and leaves nothing to the next.
+// plain asks with one-line prompts. huh also has prompts for screen readers, but its first
+// one reads ahead and leaves nothing for the next.
 type plain struct {
 	options Options
-	shown   []string // the lines that were shown last
+	shown   []string // the lines shown so far
 }
 
-// longList is how many options are listed before searching is the better way.
+// longList is the maximum number of options that are listed in full.
 const longList = 15
 
 func (p *plain) print(format string, args ...any) { fmt.Fprintf(p.options.Out, format+"\n", args...) }
 
-// show prints the lines that were not printed yet. After a step back what was
-// printed stands; what follows is printed anew.
+// show prints the lines that were not printed yet. After a step back it prints the lines
+// from there again.
 func (p *plain) show(lines []string) {
 	same := 0
 	for same < len(lines) && same < len(p.shown) && lines[same] == p.shown[same] {
@@ -47,7 +47,7 @@ func (p *plain) ask(ctx context.Context, q question) ([]string, error) {
 		fmt.Fprint(p.options.Out, p.prompt(q))
 		line, err := readLine(ctx, p.options.In)
 		if p.options.Strict {
-			p.print("") // as a person's Enter would
+			p.print("") // in place of the user's Enter
 		}
 		if err != nil {
 			if ctx.Err() == nil && !errors.Is(err, io.EOF) {
@@ -81,7 +81,7 @@ func (p *plain) ask(ctx context.Context, q question) ([]string, error) {
 	}
 }
 
-// describe prints what is known of the option that was chosen.
+// describe prints the description of the chosen option.
 func (p *plain) describe(q question, answer []string) {
 	for _, o := range q.options {
 		if o.about != nil && len(answer) == 1 && o.value == answer[0] {
@@ -92,12 +92,11 @@ func (p *plain) describe(q question, answer []string) {
 	}
 }
 
-// list prints the options, the first of them if there are many to search, and
-// gives those it printed.
+// list prints the options, or the first of a long list, and returns those it printed.
 func (p *plain) list(q question, options []option) (shown []option) {
 	shown = options
 	if q.search && len(shown) > longList {
-		// What describes itself comes first; the others are for a search.
+		// Options with descriptive labels come first; the others are for a search.
 		first := slices.IndexFunc(shown, func(o option) bool { return o.about != nil })
 		if first <= 0 || first > longList {
 			first = longList
@@ -108,7 +107,7 @@ func (p *plain) list(q question, options []option) (shown []option) {
 		p.print("%3d) %s", i+1, o.label)
 	}
 	switch more := len(options) - len(shown); {
-	case more > 0 && p.options.Strict: // a search would be taken for the answer
+	case more > 0 && p.options.Strict: // there is no search
 		p.print("     and %d more, by name", more)
 	case more > 0:
 		p.print("     and %d more: type words to search for", more)
@@ -116,7 +115,7 @@ func (p *plain) list(q question, options []option) (shown []option) {
 	return shown
 }
 
-// prompt names the default, where there is one.
+// prompt returns the prompt, with the default if there is one.
 func (p *plain) prompt(q question) string {
 	back := " (< to go back)"
 	if q.first || p.options.Strict {
@@ -145,7 +144,7 @@ func (p *plain) prompt(q question) string {
 	}
 }
 
-// known says whether the answer is one or more of the options.
+// known says whether all values of the answer are options.
 func (q question) known(answer []string) bool {
 	for _, value := range answer {
 		if !slices.ContainsFunc(q.options, func(o option) bool { return o.value == value }) {
@@ -155,7 +154,7 @@ func (q question) known(answer []string) bool {
 	return len(answer) > 0
 }
 
-// read makes an answer of a line. Numbers are those of the options shown.
+// read parses a line. Numbers are those of the shown options.
 func (q question) read(line string, shown []option) ([]string, error) {
 	switch {
 	case line == "" && q.kind == enter && len(q.initial) > 0, line == "" && q.kind != enter && (q.kind == decide || q.known(q.initial)):
@@ -192,8 +191,8 @@ func (q question) read(line string, shown []option) ([]string, error) {
 	return answer, nil
 }
 
-// pick finds an option by its value or label, else by its number among those
-// shown or by its name.
+// pick finds an option by its value or label, or else by its number among the shown ones
+// or by its name.
 func (q question) pick(word string, shown []option) (string, bool) {
 	for _, o := range q.options {
 		if word == o.value || word == o.label {
@@ -211,18 +210,18 @@ func (q question) pick(word string, shown []option) (string, bool) {
 	return "", false
 }
 
-// maxLine is how long a line may be; no answer is nearly that long.
+// maxLine is the maximum length of a line in bytes, far beyond any valid answer.
 const maxLine = 4096
 
-// readLine reads up to the end of a line and no byte further, or until ctx ends.
-// A last line without its end counts; the end of the input itself is io.EOF.
+// readLine reads a line and no byte beyond it, or until ctx ends. The last line needs no
+// newline; at the end of the input the error is io.EOF.
 func readLine(ctx context.Context, in io.Reader) (string, error) {
 	type result struct {
 		line string
 		err  error
 	}
 	read := make(chan result, 1)
-	go func() { // a read of a terminal cannot be cut short
+	go func() { // a read from a terminal cannot be canceled
 		var line []byte
 		var b [1]byte
 		for len(line) < maxLine {

@@ -13,7 +13,7 @@ import (
 	"github.com/fly-aws/fly-aws/setup"
 )
 
-// piped runs the wizard with answers that come through a pipe all at once.
+// piped runs the wizard with all answers in a pipe.
 func piped(t *testing.T, w *world, d Draft, answers ...string) (Result, string, error) {
 	t.Helper()
 	var out bytes.Buffer
@@ -25,7 +25,7 @@ func piped(t *testing.T, w *world, d Draft, answers ...string) (Result, string, 
 	return result, out.String(), err
 }
 
-// lines ends each answer as Enter does.
+// lines ends each answer with a newline.
 func lines(answers []string) string {
 	var b strings.Builder
 	for _, answer := range answers {
@@ -34,7 +34,7 @@ func lines(answers []string) string {
 	return b.String()
 }
 
-// A dialogue is a world, answers to its questions, and what they amount to.
+// A dialogue is a world, the answers to its questions, and the expected result.
 type dialogue struct {
 	name    string
 	world   func() *world
@@ -99,7 +99,7 @@ var dialogues = []dialogue{
 		args:    "--profile prod --org jane-doe-123 --app web --policy ReadOnlyAccess --aws-region eu-central-1",
 		request: func(r *setup.Request) {
 			r.Org = "jane-doe-123"
-			r.Apps[0].Region = "eu-central-1" // the app's own comes before that of the profile
+			r.Apps[0].Region = "eu-central-1" // the app's region takes precedence over the profile's
 			r.Apps[0].Role.Policies = []string{"ReadOnlyAccess"}
 		},
 	},
@@ -137,7 +137,7 @@ var dialogues = []dialogue{
 	},
 }
 
-// uploads is the policy in the world's file uploads.json.
+// uploads returns the policy in the world's file uploads.json.
 func uploads(w *world) setup.InlinePolicy {
 	p, err := w.PolicyFile(context.Background(), "uploads.json")
 	if err != nil {
@@ -172,8 +172,8 @@ func TestPipedAnswers(t *testing.T) {
 	}
 }
 
-// TestCutOff ends the answers after each line. The error names the question that
-// was not answered, and no default steps in.
+// TestCutOff ends the input after each answer. The error names the unanswered question,
+// and no default is used.
 func TestCutOff(t *testing.T) {
 	t.Parallel()
 	for _, d := range dialogues {
@@ -201,7 +201,8 @@ func TestCutOff(t *testing.T) {
 	}
 }
 
-// TestUnusableAnswers is strict with a pipe and patient with a person.
+// TestUnusableAnswers: a wrong answer ends the wizard in a pipe and is asked for again on
+// a terminal.
 func TestUnusableAnswers(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -264,7 +265,7 @@ func TestPerson(t *testing.T) {
 			in := strings.NewReader(lines(tt.answers))
 			got, err := Run(t.Context(), Options{In: in, Out: &out, Accessible: true}, w, Draft{})
 			if tt.args == "" {
-				var input *InputError // the region is needed for the queue
+				var input *InputError // the queue needs a region
 				if !errors.As(err, &input) || input.Question != "AWS region" {
 					t.Errorf("%v, want that no region was given", err)
 				}
@@ -281,8 +282,7 @@ func TestPerson(t *testing.T) {
 	}
 }
 
-// TestOtherProfile chooses another profile when the sign-in of one fails, and
-// says so in the command line.
+// TestOtherProfile chooses another profile after a failed sign-in; the command line has it.
 func TestOtherProfile(t *testing.T) {
 	t.Parallel()
 	w := oneApp()
@@ -304,29 +304,29 @@ func TestOtherProfile(t *testing.T) {
 	}
 }
 
-// mended is a world in which signing in works from the second time on.
-type mended struct {
+// signInRetried is a world in which signing in works on the second attempt.
+type signInRetried struct {
 	*world
 	tries int
 }
 
-func (m *mended) Identity(ctx context.Context, profile string) (Identity, error) {
+func (m *signInRetried) Identity(ctx context.Context, profile string) (Identity, error) {
 	if m.tries++; m.tries == 1 {
 		return Identity{}, errors.New("the session has expired")
 	}
 	return m.world.Identity(ctx, profile)
 }
 
-// TestSignInMended signs in with the same profile once more, and then goes back:
-// the answer to a question that is no longer asked is forgotten.
-func TestSignInMended(t *testing.T) {
+// TestSignInRetried signs in with the same profile again and then goes back: the answer to
+// a question that is no longer asked is dropped.
+func TestSignInRetried(t *testing.T) {
 	t.Parallel()
 	w := oneApp()
 	w.profiles = []string{"default", "prod"}
 	w.identities["default"] = w.identities[""]
 	var out bytes.Buffer
 	in := strings.NewReader("default\ndefault\nweb\n<\nweb\nnone\n\n")
-	got, err := Run(t.Context(), Options{In: in, Out: &out, Accessible: true}, &mended{world: w}, Draft{})
+	got, err := Run(t.Context(), Options{In: in, Out: &out, Accessible: true}, &signInRetried{world: w}, Draft{})
 	want := "--profile default --org acme --app web --aws-region eu-central-1"
 	if args := strings.Join(got.Args, " "); err != nil || args != want {
 		t.Errorf("%q, %v; want %q; after\n%s", args, err, want, out.String())
@@ -375,7 +375,7 @@ func TestOrganizationsAndApps(t *testing.T) {
 	}
 }
 
-// TestHostileText has escape sequences in every text that comes from outside.
+// TestHostileText has escape sequences in every text from outside.
 func TestHostileText(t *testing.T) {
 	t.Parallel()
 	const evil = "\x1b[2J\x1b]0;pwned\a\u202e\x9b31m"
@@ -409,7 +409,7 @@ func TestHostileText(t *testing.T) {
 	}
 }
 
-// TestReadsNoFurther leaves in the pipe what is meant for others.
+// TestReadsNoFurther leaves the rest of the input in the pipe.
 func TestReadsNoFurther(t *testing.T) {
 	t.Parallel()
 	in := strings.NewReader("\nnone\n\ny\nrest")
@@ -422,7 +422,7 @@ func TestReadsNoFurther(t *testing.T) {
 	}
 }
 
-// Several config files name the app: none is picked in silence.
+// If several config files name the app, none is chosen silently.
 func TestSeveralConfigsOfAnApp(t *testing.T) {
 	t.Parallel()
 	w := oneApp()
@@ -435,8 +435,8 @@ func TestSeveralConfigsOfAnApp(t *testing.T) {
 	}
 }
 
-// A region for config files that are left alone, of no use to a preset either,
-// is not in the command line, which would be refused.
+// A region that neither config files nor presets need is not in the command line, where it
+// would be an error.
 func TestRegionForNothing(t *testing.T) {
 	t.Parallel()
 	draft := Draft{
@@ -449,7 +449,7 @@ func TestRegionForNothing(t *testing.T) {
 	}
 }
 
-// A policy is named that is not listed: it is known at once, where there is a list.
+// A policy name that is not in the list is refused immediately, if there is a list.
 func TestUnknownPolicyByName(t *testing.T) {
 	t.Parallel()
 	ask := func(w *world) error {
@@ -484,10 +484,10 @@ func TestPlainErrors(t *testing.T) {
 	}()
 	cancel()
 	if err := <-time; !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled: %v", err)
+		t.Errorf("canceled: %v", err)
 	}
 	if !errors.Is(ErrAborted, context.Canceled) {
-		t.Error("ErrAborted is no context.Canceled")
+		t.Error("ErrAborted is not a context.Canceled")
 	}
 	long := strings.NewReader(strings.Repeat("x", 1<<20))
 	if _, err := Run(t.Context(), Options{In: long, Out: io.Discard, Accessible: true}, oneApp(), Draft{}); err == nil || !strings.Contains(err.Error(), "longer than 4096") {
@@ -495,7 +495,7 @@ func TestPlainErrors(t *testing.T) {
 	}
 }
 
-// TestDraftErrors finds what flags have wrong before or after asking.
+// TestDraftErrors finds errors in flags before or after the questions.
 func TestDraftErrors(t *testing.T) {
 	t.Parallel()
 	_, _, err := piped(t, oneApp(), Draft{Apps: []setup.App{{Name: "web"}}, Role: setup.RoleRequest{Presets: []setup.Preset{{Name: "s3-raed", Answer: "x"}}}})
@@ -521,8 +521,8 @@ func TestNearestRegion(t *testing.T) {
 	}
 }
 
-// FuzzAnswers states that whatever comes through the pipe ends in a request that
-// can be planned or in an error, and that no control character is echoed.
+// FuzzAnswers: any input leads to a valid request or an error, and no control character is
+// echoed.
 func FuzzAnswers(f *testing.F) {
 	for _, d := range dialogues {
 		f.Add(lines(d.answers), true)

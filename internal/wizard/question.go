@@ -11,22 +11,22 @@ import (
 type question struct {
 	// name is a few words for it, in the singular: "Fly organization".
 	name string
-	// title is the question, why a line on what the answer is for.
+	// title is the question; why says what the answer is for.
 	title, why string
 	kind       kind
-	// options to choose from.
+	// options are the options to choose from.
 	options []option
-	// search says that there are many options, to be found by typing.
+	// search says that typing searches the options.
 	search bool
-	// initial is the answer that stands there already; empty for none.
+	// initial is the initial answer; empty for none.
 	initial []string
-	// example is an answer, for text.
+	// example is an example of an answer.
 	example string
-	// optional takes an empty text for an answer.
+	// optional accepts an empty text.
 	optional bool
-	// check says why an answer cannot be used; nil for no more than the kind asks.
+	// check, if not nil, says what is wrong with an answer that is right for the kind.
 	check func(answer []string) error
-	// first says that there is no earlier question to go back to.
+	// first says that there is no previous question to go back to.
 	first bool
 }
 
@@ -45,20 +45,20 @@ const (
 	no  = "no"
 )
 
-// An option is one of a question's.
+// An option is an option of a question.
 type option struct {
-	// label is what is shown, cleaned; value what the answer holds.
+	// label is what is shown, cleaned; value is what the answer holds.
 	label, value string
-	// name is what a label begins with that goes on with what it means; empty for
-	// the whole label. A line of text may answer with it.
+	// name is the first part of a label, before its explanation; empty for the whole
+	// label. It is accepted as an answer.
 	name string
-	// keywords are more words that a search finds it by.
+	// keywords are more words for the search.
 	keywords string
-	// about describes it further, when it is under the cursor; nil for nothing.
+	// about, if not nil, returns a description to show while the cursor is on it.
 	about func() string
 }
 
-// labels of the answer's values.
+// labels returns the labels of the answer's values, joined.
 func (q question) labels(answer []string) string {
 	var words []string
 	for _, value := range answer {
@@ -73,7 +73,7 @@ func (q question) labels(answer []string) string {
 	return list(words)
 }
 
-// problem says why an answer cannot be used, or is nil.
+// problem returns what is wrong with an answer, or nil.
 func (q question) problem(answer []string) error {
 	empty := len(answer) == 0 || len(answer) == 1 && answer[0] == ""
 	switch {
@@ -89,9 +89,8 @@ func (q question) problem(answer []string) error {
 	return nil
 }
 
-// matches are the options whose label and keywords contain every word of the
-// text, in any case: first one whose label is the text, then those whose label
-// begins with it.
+// matches returns the options whose label and keywords contain every word of the text,
+// ignoring case: first one whose label is the text, then those whose label begins with it.
 func (q question) matches(text string) []option {
 	text = strings.ToLower(strings.TrimSpace(text))
 	words := strings.Fields(text)
@@ -114,19 +113,18 @@ func (q question) matches(text string) []option {
 
 // A frontEnd shows questions.
 type frontEnd interface {
-	// ask gives the answer, one that q.problem has nothing against; or errBack, or
-	// what Run fails with.
+	// ask returns a valid answer. The error is errBack or an error of Run.
 	ask(ctx context.Context, q question) ([]string, error)
-	// show shows all that was said and answered so far; the last lines are new.
+	// show shows all lines so far; the last ones are new.
 	show(lines []string)
 	// wait says what is being waited for.
 	wait(what string)
 }
 
-// errBack says that the person wants to go to the question before.
-var errBack = errors.New("back to the question before")
+// errBack says that the user wants to go back to the previous question.
+var errBack = errors.New("back to the previous question")
 
-// splitList splits a list of names at commas and spaces.
+// splitList splits a list at commas and spaces.
 func splitList(text string) []string {
 	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
 }

@@ -1,9 +1,9 @@
 package wizard
 
-// nearestRegion maps Fly's regions (https://fly.io/docs/reference/regions/, and
-// those that older configs name) to the nearest AWS region that every account
-// has enabled. Regions that must be opted into are left out: STS refuses them
-// until someone has done so. A region without such a neighbor is left out too.
+// nearestRegion maps Fly's regions (https://fly.io/docs/reference/regions/, and those in
+// older configs) to the nearest AWS region that is enabled by default. It omits opt-in
+// regions, where STS refuses requests until the account opts in, and Fly regions without
+// an AWS region nearby.
 // https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html
 func nearestRegion(fly string) string {
 	switch fly {

@@ -14,12 +14,12 @@ import (
 	"github.com/charmbracelet/colorprofile"
 )
 
-// defaultWidth is the most columns of a form.
+// defaultWidth is the maximum number of columns of a form.
 const defaultWidth = 80
 
-// onScreen runs an interview on the terminal: one program for all its questions,
-// so that nothing that is typed falls between two. It begins with the first
-// question; without any the terminal is left alone.
+// onScreen runs an interview on the terminal, in one program for all questions so that
+// input between two of them is not lost. The program starts with the first question;
+// without one the terminal is left alone.
 func onScreen[T any](ctx context.Context, o Options, interview func(context.Context, frontEnd) (T, error)) (T, error) {
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -30,7 +30,7 @@ func onScreen[T any](ctx context.Context, o Options, interview func(context.Cont
 	m := &model{options: o}
 	program := tea.NewProgram(m,
 		tea.WithInput(o.In), tea.WithOutput(o.Out),
-		tea.WithoutSignalHandler(), // the caller's context ends with its signals
+		tea.WithoutSignalHandler(), // signals end the caller's context
 		tea.WithEnvironment([]string{"TERM=" + o.Term}),
 		tea.WithColorProfile(profile),
 	)
@@ -53,7 +53,7 @@ func onScreen[T any](ctx context.Context, o Options, interview func(context.Cont
 	var nothing T
 	select {
 	case <-ctx.Done():
-		select { // it ends with ctx, and clears its line
+		select { // on the end of ctx, the program clears its line
 		case <-finished:
 		case <-s.begin:
 		}
@@ -62,7 +62,7 @@ func onScreen[T any](ctx context.Context, o Options, interview func(context.Cont
 		return done.value, done.err
 	case <-s.begin:
 	}
-	// Not by tea.WithContext: a program that is killed does not wait for its reader.
+	// Not with tea.WithContext: a killed program does not wait for its input reader.
 	stop := context.AfterFunc(ctx, program.Quit)
 	defer stop()
 	_, err := program.Run()
@@ -78,10 +78,10 @@ func onScreen[T any](ctx context.Context, o Options, interview func(context.Cont
 	return done.value, done.err
 }
 
-// screen is the front end that an interview sees of the program.
+// screen is the front end of the program for an interview.
 type screen struct {
 	program *tea.Program
-	model   *model // touched here only before the program begins
+	model   *model // used here only before the program starts
 	begin   chan struct{}
 	begun   bool
 }
@@ -102,7 +102,7 @@ func (s *screen) wait(what string) {
 	}
 }
 
-// status shows a text before the program begins, in place of the one before.
+// status replaces the text shown before the program starts.
 func (s *screen) status(text string) {
 	fmt.Fprint(s.model.options.Out, "\r\x1b[K"+text) // carriage return, erase to the end of the line
 }
@@ -144,28 +144,28 @@ type (
 	doneMsg struct{}
 )
 
-// model is what is on the screen: what was said, and the form of one question.
+// model is what is on the screen: the lines so far and the form of one question.
 type model struct {
 	options       Options
 	width, height int
 	lines         []string
-	waiting       string // what for; while there is no form
+	waiting       string // what is being waited for, while there is no form
 
 	q     question
-	form  *huh.Form // nil while there is no question
+	form  *huh.Form // nil between questions
 	group *huh.Group
 	field huh.Field
-	enter key.Binding     // ends the form, if the field takes what it holds
-	read  func() []string // the form's answer
+	enter key.Binding     // submits the form, if the answer is valid
+	read  func() []string // returns the form's answer
 	reply chan<- reply
 
 	aborted bool
 }
 
-// Init does nothing: the interview begins on its own.
+// Init does nothing: the interview starts on its own.
 func (m *model) Init() tea.Cmd { return nil }
 
-// Update takes what the interview sends and the person does.
+// Update handles messages from the interview and input from the user.
 func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
@@ -173,7 +173,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		if m.form == nil {
 			return m, nil
 		}
-		m.resize() // and the form draws itself anew below
+		m.resize() // the form redraws itself below
 	case linesMsg:
 		m.lines = msg
 		return m, nil
@@ -184,7 +184,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.q, m.reply = msg.q, msg.reply
 		m.build()
 		m.resize()
-		m.form.Init() // its command asks for the window's size, which is known
+		m.form.Init() // its command only asks for the window's size, which is known
 		return m, tea.Batch(m.field.Init(), m.field.Focus())
 	case doneMsg:
 		m.form, m.waiting = nil, ""
@@ -201,7 +201,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 			return m, nil
 		}
 	}
-	if m.form == nil { // nothing is asked
+	if m.form == nil { // no question is open
 		return m, nil
 	}
 	searching := m.searching() // before Enter ends it
@@ -218,11 +218,10 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 
 func (m *model) abort() { m.form, m.waiting, m.aborted = nil, "", true }
 
-// submit ends the form, unless the field has something against what it holds.
-// Fields could end it by messages, but what is typed at once after Enter would
-// come before those, and be part of this answer.
+// submit ends the form if the answer is valid. Fields could end it with messages, but keys
+// typed right after Enter would arrive first and become part of the answer.
 func (m *model) submit() tea.Cmd {
-	m.form.NextField() // checks what the field holds
+	m.form.NextField() // validates the answer
 	m.form.NextGroup()
 	if m.form.State != huh.StateCompleted {
 		return m.field.Focus()
@@ -231,8 +230,8 @@ func (m *model) submit() tea.Cmd {
 	return nil
 }
 
-// back says whether the key goes to the question before: shift+tab always, and
-// esc unless the field has a use for it, which is clearing its search.
+// back says whether the key goes to the previous question: shift+tab always, esc unless the
+// field uses it to clear its search.
 func (m *model) back(pressed string) bool {
 	if pressed == "shift+tab" {
 		return true
@@ -247,7 +246,7 @@ func (m *model) answer(r reply) {
 	m.reply <- r
 }
 
-// columns is how wide the form is.
+// columns returns the width of the form.
 func (m *model) columns() int {
 	widest := m.options.Width
 	if widest <= 0 {
@@ -259,16 +258,16 @@ func (m *model) columns() int {
 	return widest
 }
 
-// fewestRows is how many rows a form has in the lowest window.
+// fewestRows is the minimum height of a form.
 const fewestRows = 6
 
-// resize fits the form into what the lines above and below it leave.
+// resize fits the form between the lines above and below it.
 func (m *model) resize() {
 	if m.form == nil || m.width == 0 {
 		return
 	}
 	m.form.WithWidth(m.columns())
-	m.field.WithHeight(0) // a form only makes its fields smaller
+	m.field.WithHeight(0) // because a form only shrinks its fields
 	needed := lipgloss.Height(m.field.View())
 	if footer := m.group.Footer(); footer != "" {
 		needed += lipgloss.Height(footer)
@@ -277,8 +276,8 @@ func (m *model) resize() {
 	m.form.WithHeight(min(needed, max(left, fewestRows)))
 }
 
-// keyMap leaves to huh all keys but those that end a question, as submit does it.
-// A short list is not searched.
+// keyMap returns huh's keys without those that end a question, which submit handles, and
+// without the search in short lists.
 func keyMap() *huh.KeyMap {
 	keys, none := huh.NewDefaultKeyMap(), key.NewBinding()
 	keys.Input.Next, keys.Input.Submit, keys.Input.Prev = none, none, none
@@ -287,7 +286,7 @@ func keyMap() *huh.KeyMap {
 	return keys
 }
 
-// build makes the form of the question.
+// build makes the form for the question.
 func (m *model) build() {
 	q, keys := m.q, keyMap()
 	m.enter = key.NewBinding(key.WithKeys("enter"))
@@ -301,7 +300,7 @@ func (m *model) build() {
 	switch {
 	case q.kind == enter:
 		value := strings.Join(q.initial, ", ")
-		// Without colors only words tell an example from what stands there already.
+		// Without colors, only words distinguish an example from an initial answer.
 		m.field = huh.NewInput().Title(q.title).Description(q.why).Placeholder("such as " + q.example).
 			Value(&value).Validate(checkOne)
 		m.read = func() []string { return []string{strings.TrimSpace(value)} }
@@ -337,8 +336,7 @@ func (m *model) build() {
 	m.form = huh.NewForm(m.group).WithShowHelp(false).WithTheme(huh.ThemeFunc(m.theme)).WithKeyMap(keys)
 }
 
-// theme draws with the terminal's own sixteen colors, and says nothing by
-// color alone.
+// theme uses the terminal's sixteen colors. Color only repeats what the text says.
 func (m *model) theme(isDark bool) *huh.Styles {
 	s := huh.ThemeBase(isDark)
 	border := lipgloss.NormalBorder()
@@ -358,11 +356,11 @@ func (m *model) theme(isDark bool) *huh.Styles {
 	plain := lipgloss.NewStyle().MarginRight(1)
 	f.FocusedButton = plain.Bold(true).Transform(func(s string) string { return "[" + s + "]" })
 	f.BlurredButton = plain.Transform(func(s string) string { return " " + s + " " })
-	s.Blurred = s.Focused // as a field is for a moment when its answer is refused
+	s.Blurred = s.Focused // a field is blurred for a moment when its answer is refused
 	return s
 }
 
-// View draws what was said, the form and the keys.
+// View draws the lines so far, the form and the keys.
 func (m *model) View() tea.View {
 	parts := []string{m.above()}
 	switch {
@@ -374,19 +372,19 @@ func (m *model) View() tea.View {
 	return tea.NewView(strings.Trim(strings.Join(parts, "\n"), "\n") + "\n")
 }
 
-// above is what was said and answered.
+// above draws the lines so far.
 func (m *model) above() string {
 	return lipgloss.NewStyle().Width(m.columns()).Render(strings.Join(m.lines, "\n"))
 }
 
-// searching says whether a search in a list of several answers is being typed,
-// which Enter ends.
+// searching says whether a search is being typed in a list to choose several from. Enter
+// ends it.
 func (m *model) searching() bool {
 	p, ok := m.field.(*picker)
 	return ok && p.searching && p.q.kind == chooseMany
 }
 
-// keys says what can be pressed, in less than 60 columns.
+// keys describes the keys in less than 60 columns.
 func (m *model) keys() string {
 	keys := "enter next"
 	_, search := m.field.(*picker)

@@ -23,8 +23,8 @@ const (
 	ctrlC    = "\x03"
 )
 
-// TestOneApp goes from a folder with one fly.toml to a request. The screens are
-// kept at 80 and at 60 columns, with colours and without.
+// TestOneApp goes from a folder with one fly.toml to a request. It compares the screens at
+// 80 and 60 columns, with and without colors.
 func TestOneApp(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -37,7 +37,7 @@ func TestOneApp(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			st := sit(t, tt.columns, 24, tt.options, oneApp())
+			st := start(t, tt.columns, 24, tt.options, oneApp())
 			pressed := 0
 			press := func(text, keys string) {
 				st.press(text, keys)
@@ -62,11 +62,11 @@ func TestOneApp(t *testing.T) {
 			}
 			golden("AWS region: eu-central-1", "6-end")
 			dialogues[0].check(t, got)
-			if pressed++; pressed > 7 { // with the y to the plan
+			if pressed++; pressed > 7 { // including the y to the plan
 				t.Errorf("%d keys were pressed beyond typing, more than 7", pressed)
 			}
-			if coloured := regexp.MustCompile(`\x1b\[[0-9;]*[39]\dm`).MatchString(string(st.Raw())); coloured == tt.options.NoColor {
-				t.Errorf("colours are used: %v, with NoColor %v", coloured, tt.options.NoColor)
+			if colored := regexp.MustCompile(`\x1b\[[0-9;]*[39]\dm`).MatchString(string(st.Raw())); colored == tt.options.NoColor {
+				t.Errorf("colors are used: %v, with NoColor %v", colored, tt.options.NoColor)
 			}
 			if tt.options.ASCII {
 				for _, r := range st.Screen() {
@@ -79,10 +79,10 @@ func TestOneApp(t *testing.T) {
 	}
 }
 
-// TestThreeApps shares a role between three apps and makes a preset's policy.
+// TestThreeApps shares a role with a preset among three apps.
 func TestThreeApps(t *testing.T) {
 	t.Parallel()
-	st := sit(t, 80, 30, Options{}, threeApps())
+	st := start(t, 80, 30, Options{}, threeApps())
 	st.press("> [x] web", downKey+" ")
 	st.press("[x] api", downKey+" ")
 	st.press("[x] worker", enterKey)
@@ -105,11 +105,11 @@ func TestThreeApps(t *testing.T) {
 	st.golden("AWS region: eu-west-1", "three-apps-end")
 }
 
-// TestWithoutFly has no sign-in to Fly: names are asked for as text.
+// TestWithoutFly has no sign-in to Fly and asks for names as text.
 func TestWithoutFly(t *testing.T) {
 	t.Parallel()
 	w := dialogues[2].world()
-	st := sit(t, 60, 24, Options{}, w)
+	st := start(t, 60, 24, Options{}, w)
 	st.golden("by its raw slug?", "without-fly")
 	st.press("by its raw slug?", "personal"+enterKey)
 	st.press("alias", strings.Repeat("\x7f", len("personal"))+"jane-doe-123"+enterKey)
@@ -124,11 +124,11 @@ func TestWithoutFly(t *testing.T) {
 	dialogues[2].check(t, got)
 }
 
-// TestBack goes back from the last question to the first, finds each earlier
-// answer still there, and gives another one on the way forward.
+// TestBack goes back from the last question to the first, finds each earlier answer still
+// there, and changes one on the way forward.
 func TestBack(t *testing.T) {
 	t.Parallel()
-	st := sit(t, 80, 24, Options{}, threeApps())
+	st := start(t, 80, 24, Options{}, threeApps())
 	st.press("[x] web", enterKey)
 	st.press("What may it do", "FullAccess"+downKey+enterKey)
 	st.press("anything else", "n")
@@ -149,8 +149,7 @@ func TestBack(t *testing.T) {
 	}
 }
 
-// steps are the questions on the way through the wizard, with the keys that
-// answer each.
+// steps are the wizard's questions with the keys that answer them.
 var steps = []struct{ text, keys string }{
 	{"Which AWS profile?", enterKey},
 	{"Which Fly organization?", enterKey},
@@ -169,7 +168,7 @@ func TestCtrlC(t *testing.T) {
 	for n := range steps {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			t.Parallel()
-			st := sit(t, 80, 24, Options{}, everyQuestion())
+			st := start(t, 80, 24, Options{}, everyQuestion())
 			for _, step := range steps[:n] {
 				st.press(step.text, step.keys)
 			}
@@ -182,7 +181,7 @@ func TestCtrlC(t *testing.T) {
 	}
 	t.Run("none", func(t *testing.T) {
 		t.Parallel()
-		st := sit(t, 80, 24, Options{}, everyQuestion())
+		st := start(t, 80, 24, Options{}, everyQuestion())
 		for _, step := range steps {
 			st.press(step.text, step.keys)
 		}
@@ -192,8 +191,8 @@ func TestCtrlC(t *testing.T) {
 	})
 }
 
-// TestDoubleEnter presses Enter twice and another key at once: they answer one
-// question, with what was there at the first.
+// TestDoubleEnter sends Enter twice and another key in one burst: only the first Enter
+// answers the question.
 func TestDoubleEnter(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -230,7 +229,7 @@ func TestDoubleEnter(t *testing.T) {
 	}
 }
 
-// slow is a world whose managed policies take until the context ends.
+// slow is a world where listing managed policies takes until the context ends.
 type slow struct {
 	*world
 	asked chan struct{}
@@ -246,7 +245,7 @@ func (s slow) Policies(ctx context.Context, _ string) ([]ManagedPolicy, error) {
 func TestCtrlCWhileWaiting(t *testing.T) {
 	t.Parallel()
 	s := slow{oneApp(), make(chan struct{})}
-	st := sit(t, 80, 24, Options{}, s)
+	st := start(t, 80, 24, Options{}, s)
 	st.press("Which Fly apps", enterKey)
 	<-s.asked
 	st.press("listing the managed policies…", "xx"+enterKey+ctrlC)
@@ -255,8 +254,8 @@ func TestCtrlCWhileWaiting(t *testing.T) {
 	}
 }
 
-// TestCancelled ends with the caller's context, as after a signal.
-func TestCancelled(t *testing.T) {
+// TestCanceled ends with the caller's context, as after a signal.
+func TestCanceled(t *testing.T) {
 	t.Parallel()
 	p := newPerson(t, 80, 24)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -272,10 +271,10 @@ func TestCancelled(t *testing.T) {
 	}
 }
 
-// TestResize makes the window narrower and wider in the middle of a question.
+// TestResize makes the window narrower and wider during a question.
 func TestResize(t *testing.T) {
 	t.Parallel()
-	st := sit(t, 80, 24, Options{}, oneApp())
+	st := start(t, 80, 24, Options{}, oneApp())
 	st.press("[x] web", enterKey)
 	st.press("type to search", "a")
 	st.resize(60, 16)
@@ -290,12 +289,12 @@ func TestResize(t *testing.T) {
 	}
 }
 
-// TestNoErrorBeforeAnAnswer: no error is shown before an answer was tried.
+// TestNoErrorBeforeAnAnswer: no error is shown before the first answer.
 func TestNoErrorBeforeAnAnswer(t *testing.T) {
 	t.Parallel()
 	w := oneApp()
 	w.configs = nil // so that no app is marked
-	st := sit(t, 80, 24, Options{}, w)
+	st := start(t, 80, 24, Options{}, w)
 	st.see("Which Fly apps")
 	if screen := st.Screen(); strings.Contains(screen, "!") {
 		t.Errorf("there is an error before any answer:\n%s", screen)
@@ -309,7 +308,7 @@ func TestNoErrorBeforeAnAnswer(t *testing.T) {
 	}
 }
 
-// TestNothingToAsk leaves the terminal alone, but for a text while it waits.
+// TestNothingToAsk leaves the terminal alone, except for the status while it waits.
 func TestNothingToAsk(t *testing.T) {
 	t.Parallel()
 	p := newPerson(t, 60, 10)
@@ -327,7 +326,7 @@ func TestNothingToAsk(t *testing.T) {
 	}
 }
 
-// TestHostileTextOnScreen has escape sequences in names; none is obeyed.
+// TestHostileTextOnScreen has escape sequences in names, which must have no effect.
 func TestHostileTextOnScreen(t *testing.T) {
 	t.Parallel()
 	w := oneApp()
@@ -335,7 +334,7 @@ func TestHostileTextOnScreen(t *testing.T) {
 	w.orgs = append(w.orgs, Organization{Slug: "s" + evil, RawSlug: "other", Name: "n" + evil})
 	w.apps["acme"] = append(w.apps["acme"], "app"+evil)
 	w.policies = append(w.policies, ManagedPolicy{Name: "Evil" + evil, ARN: "arn" + evil, Description: evil})
-	st := sit(t, 80, 24, Options{}, w)
+	st := start(t, 80, 24, Options{}, w)
 	st.press("Which Fly organization?", enterKey)
 	st.press("not listed", enterKey)
 	st.press("What may it do", "Evil")

@@ -13,13 +13,12 @@ import (
 	"github.com/fly-aws/fly-aws/internal/terminal"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
-// deadline is how long a screen may take to appear. Nothing waits that long
-// unless it is broken.
+// deadline limits the wait for a screen. Only a failing test waits that long.
 const deadline = 20 * time.Second
 
-// A person sits at a terminal.
+// A person is a user at a terminal.
 type person struct {
 	*terminal.Terminal
 	t *testing.T
@@ -47,7 +46,7 @@ func (p *person) resize(columns, rows int) {
 	}
 }
 
-// see waits for a text.
+// see waits for a text to appear.
 func (p *person) see(text string) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), deadline)
@@ -57,7 +56,7 @@ func (p *person) see(text string) {
 	}
 }
 
-// press presses keys, once the text can be seen.
+// press waits for the text and presses keys.
 func (p *person) press(text, keys string) {
 	p.t.Helper()
 	p.see(text)
@@ -66,7 +65,7 @@ func (p *person) press(text, keys string) {
 	}
 }
 
-// golden waits until the screen is that of a file, after the text can be seen.
+// golden waits for the text, and then for the screen to be that of the golden file.
 func (p *person) golden(text, name string) {
 	p.t.Helper()
 	p.see(text)
@@ -88,7 +87,7 @@ func (p *person) golden(text, name string) {
 	}
 }
 
-// still is the screen when it has stood still for a moment.
+// still returns the screen once it has not changed for a moment.
 func (p *person) still() string {
 	for {
 		last := p.Screen()
@@ -101,18 +100,18 @@ func (p *person) still() string {
 	}
 }
 
-// A sitting is a wizard at work on a terminal.
-type sitting struct {
+// A session is a wizard running on a terminal.
+type session struct {
 	*person
 	done   chan struct{}
 	result Result
 	err    error
 }
 
-// sit starts the wizard.
-func sit(t *testing.T, columns, rows int, o Options, s Sources) *sitting {
+// start starts the wizard.
+func start(t *testing.T, columns, rows int, o Options, s Sources) *session {
 	t.Helper()
-	st := &sitting{person: newPerson(t, columns, rows), done: make(chan struct{})}
+	st := &session{person: newPerson(t, columns, rows), done: make(chan struct{})}
 	o.In, o.Out, o.Term = st.File(), st.File(), "xterm-256color"
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(func() { cancel(); <-st.done })
@@ -123,8 +122,8 @@ func sit(t *testing.T, columns, rows int, o Options, s Sources) *sitting {
 	return st
 }
 
-// wait is the end of the wizard.
-func (st *sitting) wait() (Result, error) {
+// wait waits for the end of the wizard.
+func (st *session) wait() (Result, error) {
 	st.t.Helper()
 	select {
 	case <-st.done:

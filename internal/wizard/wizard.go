@@ -10,30 +10,28 @@ import (
 	"github.com/fly-aws/fly-aws/setup"
 )
 
-// Options are the terminal and how to use it.
+// Options are the streams and how to use them.
 type Options struct {
-	// In is read and Out written. A form needs terminals; plain prompts need none.
-	// Plain prompts take from In no byte beyond the line that answers a question,
-	// so that others may go on reading where they stopped.
+	// In is read and Out is written. A form needs terminals; plain prompts do not. Plain
+	// prompts read no byte beyond the line of an answer, so that the caller can continue
+	// reading there.
 	In  io.Reader
 	Out io.Writer
 	// Accessible asks with plain one-line prompts instead of a form.
 	Accessible bool
-	// Strict makes an answer to a plain prompt that cannot be used an error; it is
-	// asked for again otherwise. It is for answers through a pipe, where the next
-	// line is meant for the next question.
+	// Strict makes a wrong answer to a plain prompt an error instead of asking again. It
+	// is for answers from a pipe, where the next line is for the next question.
 	Strict bool
-	// NoColor draws without color.
+	// NoColor disables color.
 	NoColor bool
-	// ASCII draws with ASCII characters alone.
+	// ASCII draws only with ASCII characters.
 	ASCII bool
-	// Width is the most columns a form uses; 0 for 80. It is never wider than the
-	// terminal.
+	// Width is the maximum width of a form, in columns; 0 for 80.
 	Width int
-	// Term is the terminal's type, the value of TERM.
+	// Term is the value of TERM.
 	Term string
-	// Clean makes text from outside safe for a terminal. Cleaning twice must be
-	// cleaning once. Without it what is not printable is shown as a question mark.
+	// Clean makes text from outside safe for a terminal. It must be idempotent. If it is
+	// nil, unprintable characters are shown as question marks.
 	Clean func(string) string
 }
 
@@ -49,63 +47,61 @@ func (o Options) clean(text string) string {
 	}, text)
 }
 
-// A Draft is what flags and files say already. The wizard asks for the rest.
+// A Draft is what flags and files say. The wizard asks for the rest.
 type Draft struct {
-	// Args are the arguments of "fly-aws setup" that said it. They begin
-	// Result.Args.
+	// Args are the arguments of "fly-aws setup" so far. Result.Args begins with them.
 	Args []string
-	// Profile is the AWS profile to sign in with; empty for what AWS's own rules
-	// find.
+	// Profile is the AWS profile to sign in with; empty for AWS's default credential
+	// chain.
 	Profile string
 	// Org is a slug or raw slug; empty to ask.
 	Org string
-	// Apps are the apps, of which Name and Config count; empty to ask.
+	// Apps are the apps; only Name and Config are used. Empty to ask.
 	Apps []setup.App
-	// NoPatch leaves every config file alone.
+	// NoPatch leaves config files unchanged.
 	NoPatch bool
-	// Role is what each app's role gets. It says the permissions if it has
-	// Policies, Presets or Inline, and whether the role is shared if it has a Name.
+	// Role holds the settings of each app's role. The wizard does not ask for permissions
+	// if it has Policies, Presets or Inline, nor about sharing if it has a Name.
 	Role setup.RoleRequest
-	// Region is the AWS region for the config files and for what presets name; empty
-	// to ask.
+	// Region is the AWS region for config files and presets; empty to ask.
 	Region string
-	// Machines, Audience and Adopt pass into the request and are never asked.
+	// Machines, Audience and Adopt are copied to the request without a question.
 	Machines []string
 	Audience string
 	Adopt    bool
 }
 
-// A Result is what Run made of the draft and the answers.
+// A Result is the request that follows from the draft and the answers.
 type Result struct {
 	Request setup.Request
-	// Asked says that there was a question.
+	// Asked says that a question was asked.
 	Asked bool
-	// Profile is the AWS profile to use; empty for what AWS's own rules find.
+	// Profile is the AWS profile to use; empty for AWS's default credential chain.
 	Profile string
-	// Args are the arguments of "fly-aws setup" that make the same request
-	// without a question.
+	// Args are the arguments of "fly-aws setup" that make the same request without
+	// questions.
 	Args []string
 }
 
-// ErrAborted says that the person ended the wizard, by Ctrl-C. It is a
-// context.Canceled to errors.Is, as the end of the program by a signal is.
+// ErrAborted says that the user ended the wizard with Ctrl-C. errors.Is reports it as
+// context.Canceled, like a program ended by a signal.
 var ErrAborted error = abortedError{}
 
 type abortedError struct{}
 
 func (abortedError) Error() string { return "ended before the last question; nothing was changed" }
 
-// Is makes it a context.Canceled.
+// Is reports ErrAborted as context.Canceled.
 func (abortedError) Is(target error) bool { return target == context.Canceled }
 
-// An InputError says that a question has no answer: the input ended, or its line
-// cannot be used and is not asked for again (see Options.Strict).
+// An InputError says that a question has no answer: the input ended, or the answer was
+// wrong and Options.Strict is set.
 type InputError struct {
-	// Question is a few words for it: "Fly organization".
+	// Question names the question: "Fly organization".
 	Question string
-	// Answer is what was given; empty at the end of the input.
+	// Answer is the wrong answer; empty at the end of the input.
 	Answer string
-	// Reason is a clause in words.
+	// Reason is a clause.
 	Reason string
 }
 
@@ -116,11 +112,11 @@ func (e *InputError) Error() string {
 	return "the answer " + strconv.Quote(e.Answer) + " for the " + e.Question + " cannot be used: " + e.Reason
 }
 
-// Run asks for what the draft lacks and makes the request. It changes nothing.
+// Run asks for what the draft lacks and returns the request. It changes nothing.
 //
-// The error is ErrAborted, the end of ctx, an *InputError, a *preset.Error for a
-// preset of the draft, what sign-in to AWS failed with when there is no other
-// profile to choose, or a *setup.InvalidError for what the draft has wrong.
+// The error is ErrAborted, the error of ctx, an *InputError, a *preset.Error or
+// *setup.InvalidError about the draft, or, if there is no other profile to choose, the
+// error of the sign-in to AWS.
 func Run(ctx context.Context, o Options, s Sources, d Draft) (Result, error) {
 	iv := &interview{options: o, sources: newCache(s), draft: d}
 	if o.Accessible {

@@ -11,10 +11,10 @@ import (
 	"github.com/fly-aws/fly-aws/setup"
 )
 
-// A world is Sources from memory. Its zero value has nothing and answers.
+// A world is Sources in memory. The zero value is empty and usable.
 type world struct {
 	profiles    []string
-	identities  map[string]Identity // by profile; "" for what is found without one
+	identities  map[string]Identity // by profile; "" for no profile
 	policies    []ManagedPolicy
 	policiesErr error
 	orgs        []Organization
@@ -22,7 +22,7 @@ type world struct {
 	apps        map[string][]string // by raw slug
 	appsErr     error
 	configs     []Config
-	elsewhere   []Config // found by ConfigAt alone
+	elsewhere   []Config // found only by ConfigAt
 	files       map[string]string
 
 	mu    sync.Mutex
@@ -100,7 +100,7 @@ func managed(names ...string) []ManagedPolicy {
 	return all
 }
 
-// oneApp is a folder with one app's fly.toml, one organization and one account.
+// oneApp returns a world with one app's fly.toml, one organization and one account.
 func oneApp() *world {
 	return &world{
 		identities: map[string]Identity{"": {
@@ -115,14 +115,14 @@ func oneApp() *world {
 	}
 }
 
-// threeApps adds the config files of the other two, in folders of their own.
+// threeApps adds the config files of the other two apps, each in its own folder.
 func threeApps() *world {
 	w := oneApp()
 	w.configs = append(w.configs, Config{Path: "api/fly.toml", App: "api"}, Config{Path: "worker/fly.toml", App: "worker"})
 	return w
 }
 
-// everyQuestion is a world in which no question can be left out.
+// everyQuestion returns a world in which every question is asked.
 func everyQuestion() *world {
 	w := threeApps()
 	w.profiles = []string{"default", "prod"}
