@@ -56,7 +56,7 @@ func TestDecisionDetails(t *testing.T) {
 func TestHandBuilt(t *testing.T) {
 	t.Parallel()
 	r := AssumeRequest{Action: AssumeAction, Federated: provider}
-	anybody := &Principal{Federated: []string{provider}}
+	anyone := &Principal{Federated: []string{provider}}
 	for _, tt := range []struct {
 		name string
 		s    Statement
@@ -64,10 +64,10 @@ func TestHandBuilt(t *testing.T) {
 	}{
 		{"nothing", Statement{}, ImplicitlyDenied},
 		{"no principal", Statement{Effect: Allow, Action: []string{"*"}}, ImplicitlyDenied},
-		{"no action", Statement{Effect: Allow, Principal: anybody}, ImplicitlyDenied},
-		{"unknown effect denies", Statement{Effect: "?", Principal: anybody, Action: []string{"*"}}, ExplicitlyDenied},
-		{"unknown operator", Statement{Effect: Allow, Principal: anybody, Action: []string{"*"}, Conditions: []Condition{{Operator: "X", Key: "a:b"}}}, Undecided},
-		{"key without prefix", Statement{Effect: Allow, Principal: anybody, Action: []string{"*"}, Conditions: []Condition{{Operator: "Bool", Key: "", Values: []string{"true"}}}}, ImplicitlyDenied},
+		{"no action", Statement{Effect: Allow, Principal: anyone}, ImplicitlyDenied},
+		{"unknown effect denies", Statement{Effect: "?", Principal: anyone, Action: []string{"*"}}, ExplicitlyDenied},
+		{"unknown operator", Statement{Effect: Allow, Principal: anyone, Action: []string{"*"}, Conditions: []Condition{{Operator: "X", Key: "a:b"}}}, Undecided},
+		{"key without prefix", Statement{Effect: Allow, Principal: anyone, Action: []string{"*"}, Conditions: []Condition{{Operator: "Bool", Key: "", Values: []string{"true"}}}}, ImplicitlyDenied},
 	} {
 		if got := New(tt.s).Evaluate(r).Decision; got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)

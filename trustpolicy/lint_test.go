@@ -57,8 +57,8 @@ var lintCases = []struct {
 	{"as an AWS principal", lintPrincipal(`"Principal":{"AWS":"` + provider + `"}`), AppAccess{}, "error provider-kind " + provider + " -> "},
 	{"another account", lintAllow(lintAud + "," + lintSub), AppAccess{Account: "444455556666"}, "error provider-account " + provider + " -> arn:aws:iam::444455556666:oidc-provider/oidc.fly.io/acme"},
 	{"another partition", lintAllow(lintAud + "," + lintSub), AppAccess{Partition: "aws-cn"}, "error provider-account " + provider + " -> arn:aws-cn:iam::111122223333:oidc-provider/oidc.fly.io/acme"},
-	{"anybody", lintPrincipal(`"Principal":"*"`), AppAccess{}, "error principal-any * -> "},
-	{"anybody without conditions", `{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:*"}`, AppAccess{}, "error principal-any * -> \nerror action-wildcard sts:* -> sts:AssumeRoleWithWebIdentity\nerror audience-missing  -> sts.amazonaws.com\nerror subject-missing  -> "},
+	{"anyone", lintPrincipal(`"Principal":"*"`), AppAccess{}, "error principal-any * -> "},
+	{"anyone without conditions", `{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:*"}`, AppAccess{}, "error principal-any * -> \nerror action-wildcard sts:* -> sts:AssumeRoleWithWebIdentity\nerror audience-missing  -> sts.amazonaws.com\nerror subject-missing  -> "},
 	{"all but one", lintPrincipal(`"NotPrincipal":{"AWS":"111122223333"}`), AppAccess{}, "error not-principal  -> "},
 	{"nobody may, but one", lintStatement("Deny", `"NotPrincipal":{"Federated":"`+provider+`"}`, `"Action":"*"`, lintSub), AppAccess{}, ""},
 

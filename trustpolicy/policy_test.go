@@ -245,7 +245,7 @@ func TestEqual(t *testing.T) {
 		{"sid", `"Sid":"A",`, ``, false},
 		{"effect", `"Effect":"Deny"`, `"Effect":"Allow"`, false},
 		{"a statement twice", `{"Effect":"Deny","Principal":"*","Action":"*"}`, `{"Effect":"Deny","Principal":"*","Action":"*"},{"Action":["*"],"Effect":"Deny","Principal":"*"}`, true},
-		{"anybody and any account", `"Principal":"*"`, `"Principal":{"AWS":"*"}`, false},
+		{"anyone and any account", `"Principal":"*"`, `"Principal":{"AWS":"*"}`, false},
 		{"principal and not-principal", `"Principal":"*"`, `"NotPrincipal":"*"`, false},
 		{"an empty kind of principal", `{"Federated":["p","q"]}`, `{"Federated":["p","q"],"AWS":[]}`, true},
 		{"version", "2012-10-17", "2008-10-17", false},

@@ -86,7 +86,7 @@ func TestRepair(t *testing.T) {
 		{"capitals in the app", lintSubject("acme:Web:*"), AppAccess{}, right},
 		{"a prefix", lintSubject("acme:tenant-*"), AppAccess{}, ""},
 		{"no subject", lintAllow(lintAud), web, ""},
-		{"anybody", lintPrincipal(`"Principal":"*"`), web, ""},
+		{"anyone", lintPrincipal(`"Principal":"*"`), web, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

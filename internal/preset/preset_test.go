@@ -86,7 +86,7 @@ func TestPolicies(t *testing.T) {
 				t.Errorf("%s=%s: CheckIdentityPolicy gives %s, %v for %s", p.Name, answer, compact, err, doc)
 			}
 			if !regexp.MustCompile(`^[\w+=,.@-]{1,128}$`).MatchString(name) {
-				t.Errorf("%s=%s: %q is no name of an inline policy", p.Name, answer, name)
+				t.Errorf("%s=%s: %q is not a valid name for an inline policy", p.Name, answer, name)
 			}
 			var d document
 			if err := json.Unmarshal(doc, &d); err != nil {
@@ -185,7 +185,7 @@ func TestAnswersOfOnePreset(t *testing.T) {
 	} {
 		p, ok := preset.Find(tt.preset)
 		if !ok {
-			t.Fatalf("there is no preset %s", tt.preset)
+			t.Fatalf("unknown preset %s", tt.preset)
 		}
 		if err := p.Check(tt.answer); err == nil || !strings.Contains(err.Error(), tt.reason) {
 			t.Errorf("%s=%s: %v, want a reason with %q", tt.preset, tt.answer, err, tt.reason)
