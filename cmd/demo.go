@@ -140,7 +140,7 @@ func (d demo) run(ctx context.Context) error {
 
 // sandboxToken is that of the sandbox's person.
 func sandboxToken() flyapi.Token {
-	token, _ := flyapi.ParseToken(sandbox.FlyToken, flyapi.SourceCommandLine) // its form is right
+	token, _ := flyapi.ParseToken(sandbox.FlyToken, setup.FlySourceFlag) // its form is right
 	return token
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -113,27 +112,7 @@ func flyProblem(err error, app string) *setup.FlyProblem {
 	if !errors.As(err, &failed) {
 		return &setup.FlyProblem{Kind: setup.FlyUnexpected, App: app, Detail: text.Line(err.Error())}
 	}
-	p := &setup.FlyProblem{
-		Kind: setup.FlyProblemKind(failed.Kind), App: app, Source: flySourceOf(failed.Source), Host: failed.Host,
-		Status: failed.Status, Code: failed.Code, Message: failed.Message, RequestID: failed.RequestID,
-		Attempts: failed.Attempts, Detail: failed.Reason,
-	}
-	if failed.Err != nil && failed.Kind != flyapi.KindTimeout {
-		p.Detail = strings.TrimPrefix(p.Detail+": "+text.Line(failed.Err.Error()), ": ")
-	}
-	return p
-}
-
-func flySourceOf(s flyapi.Source) setup.FlySource {
-	switch s {
-	case "":
-		return ""
-	case flyapi.SourceCommandLine:
-		return setup.FlySourceFlag
-	case flyapi.SourceAccessToken:
-		return setup.FlySourceAccessToken
-	case flyapi.SourceAPIToken:
-		return setup.FlySourceAPIToken
-	}
-	return setup.FlySourceConfig
+	p := failed.FlyProblem
+	p.App = app
+	return &p
 }

@@ -142,7 +142,7 @@ func draftOrg(ctx context.Context, org string, apps []setup.App, fly flySession)
 	if fly.required {
 		_, err := fly.client.Organizations(ctx)
 		var failed *flyapi.Error
-		if errors.As(err, &failed) && failed.Kind == flyapi.KindToken {
+		if errors.As(err, &failed) && failed.Kind == setup.FlyToken {
 			return org, flyProblem(err, "")
 		}
 	}

@@ -65,11 +65,12 @@ const (
 	FlyToken       FlyProblemKind = "token"         // Fly refuses the token
 	FlyNotAllowed  FlyProblemKind = "not-allowed"   // the token is valid, but not for this
 	FlyElsewhere   FlyProblemKind = "elsewhere"     // the app exists, but the token has no access to it
-	FlyNotFound    FlyProblemKind = "not-found"     // Fly knows no such app
+	FlyNotFound    FlyProblemKind = "not-found"     // Fly knows no such app, organization or machine
 	FlyRateLimited FlyProblemKind = "rate-limited"
 	FlyDown        FlyProblemKind = "down" // Fly's API is failing
 	FlyUnreachable FlyProblemKind = "unreachable"
 	FlyTimeout     FlyProblemKind = "timeout"
+	FlyCanceled    FlyProblemKind = "canceled"
 	FlyRefused     FlyProblemKind = "refused"    // Fly answered with another error
 	FlyUnexpected  FlyProblemKind = "unexpected" // the response is not from Fly's API
 	FlyCommand     FlyProblemKind = "command"    // a command in a machine failed

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/fly-aws/fly-aws/internal/text"
+	"github.com/fly-aws/fly-aws/setup"
 )
 
 // maxPages bounds a list of apps, with 200 apps per page.
@@ -54,7 +55,7 @@ const (
 func (c *Client) OrganizationApps(ctx context.Context, org Organization) ([]App, error) {
 	doing := "listing the apps of the Fly organization " + text.Quote(org.Slug)
 	if org.ID == "" { // Fly would list the apps of all organizations
-		return nil, &Error{Kind: kindNotFound, Thing: "Fly organization without an ID"}
+		return nil, &Error{FlyProblem: setup.FlyProblem{Kind: setup.FlyNotFound}, Thing: "Fly organization without an ID"}
 	}
 	apps := []App{}
 	var after *string
@@ -107,8 +108,8 @@ type AppResult struct {
 	// Hidden is why the names of the app's secrets are unknown; nil when they are
 	// known.
 	Hidden error
-	// Err is why there is no App: an *Error of kindNotFound when none has that
-	// name, of kindElsewhere when the token cannot reach it.
+	// Err is why there is no App: an *Error of setup.FlyNotFound when none has that
+	// name, of setup.FlyElsewhere when the token cannot reach it.
 	Err error
 }
 
@@ -133,7 +134,7 @@ func (c *Client) Apps(ctx context.Context, names []string) (map[string]AppResult
 		l.apps[name] = appState{}
 	}
 	if _, ok := l.apps[""]; ok {
-		l.set("", AppResult{Err: &Error{Kind: kindNotFound, Thing: "Fly app " + text.Quote("")}})
+		l.set("", AppResult{Err: &Error{FlyProblem: setup.FlyProblem{Kind: setup.FlyNotFound}, Thing: "Fly app " + text.Quote("")}})
 	}
 	err := l.ask(ctx, l.namesWhere(appState.isMissing), appFields)
 	if err == nil {
@@ -291,7 +292,7 @@ func (l *appLookup) askAlone(ctx context.Context, name string) error {
 // (superfly/fly-go, flaps/flaps_apps.go).
 func (l *appLookup) explain(ctx context.Context, name string) error {
 	c, q := l.client, appsQuestion([]string{name}, "")
-	absent := &Error{Kind: kindNotFound, Doing: q.doing, Thing: q.thing, Source: c.token.Source()}
+	absent := &Error{FlyProblem: setup.FlyProblem{Kind: setup.FlyNotFound, Source: c.token.Source()}, Doing: q.doing, Thing: q.thing}
 	path, ok := appPath(name)
 	if !ok {
 		l.set(name, AppResult{Err: absent})
@@ -301,10 +302,10 @@ func (l *appLookup) explain(ctx context.Context, name string) error {
 	switch {
 	case e == nil: // it exists; why GraphQL refuses it is unknown
 		return l.state(name).refused
-	case e.Kind == kindNotFound:
+	case e.Kind == setup.FlyNotFound:
 		l.set(name, AppResult{Err: absent})
-	case e.Kind == kindNotAllowed:
-		e.Kind, e.Thing = kindElsewhere, q.thing
+	case e.Kind == setup.FlyNotAllowed:
+		e.Kind, e.Thing = setup.FlyElsewhere, q.thing
 		l.set(name, AppResult{Err: e})
 	default:
 		return e

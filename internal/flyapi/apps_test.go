@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/fly-aws/fly-aws/internal/flyapi"
 	"github.com/fly-aws/fly-aws/internal/sandbox"
+	"github.com/fly-aws/fly-aws/setup"
 )
 
 // manyApps adds apps to a world, each with its own secret, and returns their names.
@@ -139,7 +139,7 @@ func TestAppsFail(t *testing.T) {
 		var w sandbox.World
 		names := manyApps(&w, 100)
 		results, err := signedIn(t, start(t, &w), "fm2_expired").Apps(t.Context(), names)
-		failure(t, err, flyapi.KindToken)
+		failure(t, err, setup.FlyToken)
 		if n := len(w.FlyCalls()); len(results) != 0 || n > 4+16*2 {
 			t.Errorf("got %d apps in %d calls", len(results), n)
 		}

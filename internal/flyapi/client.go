@@ -18,6 +18,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"github.com/fly-aws/fly-aws/internal/text"
+	"github.com/fly-aws/fly-aws/setup"
 )
 
 // The base URLs of Fly's APIs.
@@ -59,7 +60,7 @@ type Options struct {
 }
 
 // A Client calls Fly's APIs. It is safe for concurrent use. All errors are *Error;
-// kindCanceled also matches context.Canceled, and KindTimeout
+// setup.FlyCanceled also matches context.Canceled, and setup.FlyTimeout
 // context.DeadlineExceeded.
 type Client struct {
 	base, machines string // without a trailing slash
@@ -70,14 +71,14 @@ type Client struct {
 	backOff        func() backoff.BackOff
 }
 
-// New makes a Client without calling Fly. The error is an *Error of kindNotSignedIn
-// if there is no token, or of kindEndpoint if a URL is not https. Plain http is
-// accepted for loopback and for Fly's private network, where the Machines API has
-// no TLS (http://_api.internal:4280, according to
+// New makes a Client without calling Fly. The error is an *Error of
+// setup.FlyNotSignedIn if there is no token, or of setup.FlyEndpoint if a URL is not
+// https. Plain http is accepted for loopback and for Fly's private network, where
+// the Machines API has no TLS (http://_api.internal:4280, according to
 // https://fly.io/docs/machines/api/working-with-machines-api/).
 func New(o Options) (*Client, error) {
 	if o.Token.IsZero() {
-		return nil, &Error{Kind: kindNotSignedIn}
+		return nil, &Error{FlyProblem: setup.FlyProblem{Kind: setup.FlyNotSignedIn}}
 	}
 	c := &Client{
 		token: o.Token, agent: userAgent(o.Version), timeout: o.Timeout,
@@ -130,7 +131,7 @@ func endpoint(api, base, otherwise string) (string, error) {
 		return otherwise, nil
 	}
 	refuse := func(reason string) (string, error) {
-		return "", &Error{Kind: kindEndpoint, Thing: api, Reason: reason}
+		return "", &Error{FlyProblem: setup.FlyProblem{Kind: setup.FlyEndpoint, Detail: reason}, Thing: api}
 	}
 	u, err := url.Parse(base)
 	switch {
@@ -189,7 +190,7 @@ func (c *Client) do(ctx context.Context, r request) (*answer, *Error) {
 	if r.body != nil {
 		var err error
 		if body, err = json.Marshal(r.body); err != nil {
-			return nil, &Error{Kind: kindRefused, Doing: r.doing, Reason: "the request cannot be written as JSON"}
+			return nil, &Error{FlyProblem: setup.FlyProblem{Kind: setup.FlyRefused, Detail: "the request cannot be written as JSON"}, Doing: r.doing}
 		}
 	}
 	var failure *Error
@@ -216,7 +217,7 @@ func (c *Client) do(ctx context.Context, r request) (*answer, *Error) {
 	}
 	failure.Attempts = attempts
 	if errors.Is(ctx.Err(), context.Canceled) {
-		failure.Kind, failure.Reason, failure.Err = kindCanceled, "", context.Canceled
+		failure.Kind, failure.Detail, failure.Err = setup.FlyCanceled, "", context.Canceled
 	}
 	return nil, failure
 }
@@ -224,9 +225,9 @@ func (c *Client) do(ctx context.Context, r request) (*answer, *Error) {
 // retryable reports whether the same request may succeed later.
 func (e *Error) retryable() bool {
 	switch e.Kind {
-	case kindRateLimited, kindDown, KindTimeout:
+	case setup.FlyRateLimited, setup.FlyDown, setup.FlyTimeout:
 		return true
-	case kindUnreachable:
+	case setup.FlyUnreachable:
 		// An unknown host name or a bad certificate does not go away.
 		var dns *net.DNSError
 		var certificate *tls.CertificateVerificationError
@@ -240,7 +241,7 @@ func (e *Error) retryable() bool {
 func (c *Client) attempt(ctx context.Context, r *request, body []byte) (a *answer, pause time.Duration, e *Error) {
 	for _, header := range r.headers {
 		a, pause, e = c.send(ctx, r, body, header)
-		if e == nil || e.Kind != KindToken {
+		if e == nil || e.Kind != setup.FlyToken {
 			break
 		}
 	}
@@ -252,7 +253,7 @@ func (c *Client) send(ctx context.Context, r *request, body []byte, header strin
 	defer cancel()
 	req, err := http.NewRequestWithContext(limited, r.method, r.url, bytes.NewReader(body))
 	if err != nil { // cannot happen: the URL was checked, and names in it were escaped
-		return nil, 0, &Error{Kind: kindRefused, Doing: r.doing, Reason: "the request cannot be created"}
+		return nil, 0, &Error{FlyProblem: setup.FlyProblem{Kind: setup.FlyRefused, Detail: "the request cannot be created"}, Doing: r.doing}
 	}
 	req.Header.Set("Authorization", header)
 	req.Header.Set("User-Agent", c.agent)
@@ -279,27 +280,30 @@ func (c *Client) send(ctx context.Context, r *request, body []byte, header strin
 	case a.status < 200 || a.status > 299:
 		return nil, retryAfter(resp.Header), c.refused(a, resp.Header)
 	case len(a.body) > maxAnswer:
-		return nil, 0, c.fail(a, kindUnexpected, "the response is larger than 16 MB")
+		return nil, 0, c.fail(a, setup.FlyUnexpected, "the response is larger than 16 MB")
 	case isHTML(resp.Header, a.body):
-		return nil, 0, c.fail(a, kindUnexpected, "the response is a web page")
+		return nil, 0, c.fail(a, setup.FlyUnexpected, "the response is a web page")
 	}
 	return a, 0, nil
 }
 
 // fail makes the error for a request with a response.
-func (c *Client) fail(a *answer, kind Kind, reason string) *Error {
+func (c *Client) fail(a *answer, kind setup.FlyProblemKind, reason string) *Error {
 	return &Error{
-		Kind: kind, Doing: a.doing, Source: c.token.Source(), Host: a.host,
-		Status: a.status, RequestID: c.token.redact(a.requestID), Reason: reason,
+		FlyProblem: setup.FlyProblem{
+			Kind: kind, Source: c.token.Source(), Host: a.host,
+			Status: a.status, RequestID: c.token.redact(a.requestID), Detail: reason,
+		},
+		Doing: a.doing,
 	}
 }
 
 // noResponse makes the error for a request with no response, or a partial one.
 func (c *Client) noResponse(limited context.Context, a *answer, err error) *Error {
-	e := c.fail(a, kindUnreachable, "")
+	e := c.fail(a, setup.FlyUnreachable, "")
 	var timeout net.Error
 	if limited.Err() != nil || errors.As(err, &timeout) && timeout.Timeout() {
-		e.Kind, e.Err = KindTimeout, context.DeadlineExceeded
+		e.Kind, e.Err = setup.FlyTimeout, context.DeadlineExceeded
 		return e
 	}
 	var wrapped *url.Error
@@ -308,9 +312,10 @@ func (c *Client) noResponse(limited context.Context, a *answer, err error) *Erro
 	}
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		e.Reason = "the connection closed in the middle of the response"
+		e.Detail = "the connection closed in the middle of the response"
 	default:
-		e.Err = &networkError{c.token.redact(err.Error()), err}
+		words := c.token.redact(err.Error())
+		e.Detail, e.Err = text.Line(words), &networkError{words, err}
 	}
 	return e
 }
@@ -328,7 +333,7 @@ func (e *networkError) Unwrap() error { return e.err }
 // Machines API are {"error": …, "message": …, "status": …}; the last two are
 // optional (superfly/fly-go, flaps/flaps_error.go).
 func (c *Client) refused(a *answer, h http.Header) *Error {
-	e := c.fail(a, kindRefused, "")
+	e := c.fail(a, setup.FlyRefused, "")
 	var object struct {
 		Error   string `json:"error"`
 		Message string `json:"message"`
@@ -336,7 +341,7 @@ func (c *Client) refused(a *answer, h http.Header) *Error {
 	}
 	switch {
 	case isHTML(h, a.body):
-		e.Reason = "the response is a web page"
+		e.Detail = "the response is a web page"
 	case json.Unmarshal(a.body, &object) == nil:
 		code, _ := object.Status.(string)
 		e.Code, e.Message = c.clean(code), c.clean(object.Error)
@@ -346,19 +351,19 @@ func (c *Client) refused(a *answer, h http.Header) *Error {
 	}
 	switch status := a.status; {
 	case status == http.StatusUnauthorized:
-		e.Kind = KindToken
+		e.Kind = setup.FlyToken
 	case status == http.StatusForbidden:
-		e.Kind = kindNotAllowed
+		e.Kind = setup.FlyNotAllowed
 	case status == http.StatusNotFound && e.Message != "":
-		e.Kind = kindNotFound
+		e.Kind = setup.FlyNotFound
 	case status == http.StatusTooManyRequests:
-		e.Kind = kindRateLimited
+		e.Kind = setup.FlyRateLimited
 	case status == http.StatusRequestTimeout, status >= 500:
-		e.Kind = kindDown
+		e.Kind = setup.FlyDown
 	case e.Message == "":
-		e.Kind = kindUnexpected
-		if status < 400 && e.Reason == "" {
-			e.Reason = "it is a redirect"
+		e.Kind = setup.FlyUnexpected
+		if status < 400 && e.Detail == "" {
+			e.Detail = "it is a redirect"
 		}
 	}
 	return e

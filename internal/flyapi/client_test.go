@@ -17,13 +17,14 @@ import (
 	"time"
 
 	"github.com/fly-aws/fly-aws/internal/flyapi"
+	"github.com/fly-aws/fly-aws/setup"
 )
 
 // newClient makes a client that does not wait between attempts.
 func newClient(t testing.TB, o flyapi.Options) *flyapi.Client {
 	t.Helper()
 	if o.Token.IsZero() {
-		o.Token = parse(t, macaroon, flyapi.SourceAPIToken)
+		o.Token = parse(t, macaroon, setup.FlySourceAPIToken)
 	}
 	c, err := flyapi.New(o)
 	if err != nil {
@@ -111,13 +112,13 @@ func TestAnswers(t *testing.T) {
 		name    string
 		call    func(*flyapi.Client) error
 		replies []reply
-		kind    flyapi.Kind
+		kind    setup.FlyProblemKind
 		words   string
 		asked   int
 	}{
-		{"token refused", organizations, []reply{{status: 401}}, flyapi.KindToken, "the token from FLY_API_TOKEN: it is wrong, expired or revoked", 1},
-		{"token refused by the Machines API", machines, []reply{{status: 401, body: `{"error":"Authenticate: token validation error"}`}}, flyapi.KindToken, "wrong, expired or revoked", 1},
-		{"token refused in GraphQL", organizations, []reply{graphQLRefusal("You must be authenticated to view this."), {status: 401}}, flyapi.KindToken, "wrong, expired or revoked", 2},
+		{"token refused", organizations, []reply{{status: 401}}, setup.FlyToken, "the token from FLY_API_TOKEN: it is wrong, expired or revoked", 1},
+		{"token refused by the Machines API", machines, []reply{{status: 401, body: `{"error":"Authenticate: token validation error"}`}}, setup.FlyToken, "wrong, expired or revoked", 1},
+		{"token refused in GraphQL", organizations, []reply{graphQLRefusal("You must be authenticated to view this."), {status: 401}}, setup.FlyToken, "wrong, expired or revoked", 2},
 		{"token not for this", organizations, []reply{graphQLRefusal("Not authorized"), {status: 200, body: `{"tokens":[{"org_slug":"acme","apps":["web"]}]}`}}, "not-allowed", "listing the Fly organizations: the token from FLY_API_TOKEN may not do this: Not authorized", 2},
 		{"refused to a good token", organizations, []reply{graphQLRefusal("boom"), {status: 200, body: `{"tokens":[{"org_slug":"acme","apps":[]},{"apps":["web"]}]}`}}, "refused", "listing the Fly organizations: Fly refused: boom", 2},
 		{"token that cannot be checked", organizations, []reply{graphQLRefusal("Not authorized"), {status: 418, body: "?"}}, "refused", "Not authorized: it is unknown whether the token is still valid", 2},
@@ -128,7 +129,7 @@ func TestAnswers(t *testing.T) {
 		{"no such app", web, []reply{graphQLRefusal(`Could not find App "web"`), {status: 404, body: `{"error":"app not found"}`}}, "not-found", `there is no Fly app "web"`, 2},
 		{"null app", web, []reply{{status: 200, body: `{"data":{"a0":null}}`}, {status: 404, body: `{"error":"app not found"}`}}, "not-found", `there is no Fly app "web"`, 2},
 		{"null app at a wrong address", web, []reply{{status: 200, body: `{"data":{"a0":null}}`}, {status: 404, body: "nginx"}}, "unexpected", "did not answer as Fly's API does", 2},
-		{"token refused when asked about an app", web, []reply{graphQLRefusal("no"), {status: 401}}, flyapi.KindToken, "wrong, expired or revoked", 2},
+		{"token refused when asked about an app", web, []reply{graphQLRefusal("no"), {status: 401}}, setup.FlyToken, "wrong, expired or revoked", 2},
 		{"app that is there and refused", web, []reply{graphQLRefusal("no"), {status: 200, body: `{}`}}, "refused", `looking up the Fly app "web": Fly refused: no`, 2},
 		{"null app that is there", web, []reply{{status: 200, body: `{"data":{"a0":null}}`}, {status: 200, body: `{}`}}, "refused", "null, without a reason", 2},
 		{"app that is not answered", web, []reply{{status: 200, body: `{"data":{}}`}}, "unexpected", "does not match the query", 1},
@@ -208,14 +209,14 @@ func TestJudgeOAuthToken(t *testing.T) {
 	refused := graphQLRefusal("You must be authenticated to view this.")
 	for _, test := range []struct {
 		name, token string
-		source      flyapi.Source
+		source      setup.FlySource
 		verdict     reply
-		kind        flyapi.Kind
+		kind        setup.FlyProblemKind
 	}{
-		{"good", oauth, flyapi.SourceCommandLine, reply{status: 200, body: `{"apps":[]}`}, "refused"},
-		{"good, without a personal organization", oauth, flyapi.SourceCommandLine, reply{status: 403, body: `{"error":"unauthorized"}`}, "refused"},
-		{"bad", oauth, flyapi.SourceCommandLine, reply{status: 401}, flyapi.KindToken},
-		{"bad, beside macaroons", macaroon + "," + oauth, "/home/a/.fly/config.yml", reply{status: 401}, flyapi.KindToken},
+		{"good", oauth, setup.FlySourceFlag, reply{status: 200, body: `{"apps":[]}`}, "refused"},
+		{"good, without a personal organization", oauth, setup.FlySourceFlag, reply{status: 403, body: `{"error":"unauthorized"}`}, "refused"},
+		{"bad", oauth, setup.FlySourceFlag, reply{status: 401}, setup.FlyToken},
+		{"bad, beside macaroons", macaroon + "," + oauth, setup.FlySourceConfig, reply{status: 401}, setup.FlyToken},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -270,7 +271,7 @@ func TestReadsAreRepeated(t *testing.T) {
 // If the macaroons of flyctl's file have expired, its OAuth token is tried.
 func TestOtherTokenIsTried(t *testing.T) {
 	t.Parallel()
-	token := parse(t, macaroon+","+oauth, flyapi.Source("/home/a/.fly/config.yml"))
+	token := parse(t, macaroon+","+oauth, setup.FlySourceConfig)
 	c, asked := served(t, flyapi.Options{Token: token},
 		reply{status: 401}, reply{status: 200, body: `{"exit_code":3,"stdout":"a","stderr":"b"}`})
 	got, err := c.Exec(t.Context(), "web", "m/../1", flyapi.Command{Argv: []string{"a", "b c"}, Timeout: 1500 * time.Millisecond})
@@ -294,7 +295,7 @@ func TestHiddenSecrets(t *testing.T) {
 		name    string
 		replies []reply
 		secrets []string
-		hidden  flyapi.Kind
+		hidden  setup.FlyProblemKind
 	}{
 		{"told by the other API", []reply{hiddenSecrets, withoutSecrets, {status: 200, body: `{"secrets":[{"name":"B","digest":"x"},{"name":"A"}]}`}}, []string{"A", "B"}, ""},
 		{"none", []reply{hiddenSecrets, withoutSecrets, {status: 200, body: `{"secrets":null}`}}, []string{}, ""},
@@ -367,7 +368,7 @@ func TestNewRefuses(t *testing.T) {
 	t.Parallel()
 	_, err := flyapi.New(flyapi.Options{})
 	failure(t, err, "not-signed-in")
-	token := parse(t, oauth, flyapi.SourceAPIToken)
+	token := parse(t, oauth, setup.FlySourceAPIToken)
 	for _, bad := range []string{
 		"api.fly.io", "ftp://api.fly.io", "https://", "http://api.fly.io", "http://8.8.8.8", "http://localhost.evil.example",
 		"https://user:hunter2@api.fly.io", "https://api.fly.io/?a=b", "https://api.fly.io/#a", "https://api.fly.io/?", "https://a b", "https://:443", "%zz", "https://\x1b[31m",
@@ -401,7 +402,7 @@ func TestNetwork(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		err   error
-		kind  flyapi.Kind
+		kind  setup.FlyProblemKind
 		words string
 		tries int
 	}{
@@ -409,7 +410,7 @@ func TestNetwork(t *testing.T) {
 		{"no such host", &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "api.fly.io", IsNotFound: true}}, "unreachable", "no such host", 1},
 		{"wrong certificate", &tls.CertificateVerificationError{Err: errors.New("x509: signed by unknown authority")}, "unreachable", "signed by unknown authority", 1},
 		{"broken off", io.ErrUnexpectedEOF, "unreachable", "the connection closed in the middle of the response (4 attempts)", 4},
-		{"slow", context.DeadlineExceeded, flyapi.KindTimeout, `"api.fly.io" did not answer in time (4 attempts)`, 4},
+		{"slow", context.DeadlineExceeded, setup.FlyTimeout, `"api.fly.io" did not answer in time (4 attempts)`, 4},
 		{"an error that tells the token", errors.New("bad \x1b header " + macaroon), "unreachable", `bad \x1b header [token]`, 4},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -448,7 +449,7 @@ func TestContext(t *testing.T) {
 		t.Parallel()
 		ctx, cancel := context.WithCancel(t.Context())
 		c, err := flyapi.New(flyapi.Options{ // which backs off
-			Token: parse(t, oauth, flyapi.SourceAPIToken),
+			Token: parse(t, oauth, setup.FlySourceAPIToken),
 			Transport: transport(func(*http.Request) (*http.Response, error) {
 				cancel()
 				return answer(503, ""), nil
@@ -467,7 +468,7 @@ func TestContext(t *testing.T) {
 			return nil, r.Context().Err()
 		})})
 		_, err := c.Organizations(t.Context())
-		e := failure(t, err, flyapi.KindTimeout)
+		e := failure(t, err, setup.FlyTimeout)
 		if !errors.Is(err, context.DeadlineExceeded) || e.Attempts != 4 {
 			t.Errorf("after %d attempts: %v", e.Attempts, err)
 		}

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/fly-aws/fly-aws/internal/flyname"
+	"github.com/fly-aws/fly-aws/setup"
 )
 
 // A question is one GraphQL query.
@@ -50,7 +51,7 @@ func (c *Client) ask(ctx context.Context, q question, data any) *Error {
 // askCheckingToken is ask, but tells a bad token from other refusals.
 func (c *Client) askCheckingToken(ctx context.Context, q question, data any) *Error {
 	e := c.ask(ctx, q, data)
-	if e != nil && e.Kind == kindRefused {
+	if e != nil && e.Kind == setup.FlyRefused {
 		c.checkToken(ctx, e)
 	}
 	return e
@@ -67,14 +68,14 @@ func (c *Client) post(ctx context.Context, q question) (*graphQLAnswer, *Error) 
 		body: body{q.query, q.variables}, headers: []string{c.token.graphQLHeader()}, timeout: c.timeout,
 	})
 	if e != nil {
-		if e.Kind == kindNotFound { // the endpoint, not the thing
-			e.Kind = kindUnexpected
+		if e.Kind == setup.FlyNotFound { // the endpoint, not the thing
+			e.Kind = setup.FlyUnexpected
 		}
 		return nil, e
 	}
 	object := graphQLAnswer{answer: a}
 	if json.Unmarshal(a.body, &object) != nil {
-		return nil, c.fail(a, kindUnexpected, "the response is not that of a GraphQL API")
+		return nil, c.fail(a, setup.FlyUnexpected, "the response is not that of a GraphQL API")
 	}
 	return &object, nil
 }
@@ -93,20 +94,20 @@ func (c *Client) decode(a *graphQLAnswer, data any) *Error {
 func (a *graphQLAnswer) isNull() bool { return len(a.Data) == 0 || string(a.Data) == "null" }
 
 func (c *Client) mismatch(a *graphQLAnswer) *Error {
-	return c.fail(a.answer, kindUnexpected, "the response does not match the query")
+	return c.fail(a.answer, setup.FlyUnexpected, "the response does not match the query")
 }
 
 // askRefused makes the error for a query whose response has errors or is null.
 func (c *Client) askRefused(a *graphQLAnswer, q question) *Error {
-	e := c.fail(a.answer, kindRefused, "")
+	e := c.fail(a.answer, setup.FlyRefused, "")
 	e.Thing = q.thing
 	if len(a.Errors) == 0 {
-		e.Reason = "the response is null, without a reason"
+		e.Detail = "the response is null, without a reason"
 		return e
 	}
 	e.Message = c.clean(a.Errors[0].Message)
 	if n := len(a.Errors) - 1; n > 0 {
-		e.Reason = fmt.Sprintf("and %d more", n)
+		e.Detail = fmt.Sprintf("and %d more", n)
 	}
 	return e
 }
@@ -123,12 +124,12 @@ func (c *Client) checkToken(ctx context.Context, refused *Error) {
 	a, e := c.do(ctx, r)
 	switch {
 	case e == nil && c.token.hasMacaroons() && forAppsOnly(a.body):
-		refused.Kind = kindNotAllowed
+		refused.Kind = setup.FlyNotAllowed
 	case e == nil:
-	case e.Kind == KindToken, e.Kind == kindCanceled:
+	case e.Kind == setup.FlyToken, e.Kind == setup.FlyCanceled:
 		*refused = *e
-	case e.Kind != kindNotAllowed && e.Kind != kindNotFound:
-		refused.Reason = "it is unknown whether the token is still valid"
+	case e.Kind != setup.FlyNotAllowed && e.Kind != setup.FlyNotFound:
+		refused.Detail = "it is unknown whether the token is still valid"
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fly-aws/fly-aws/internal/text"
+	"github.com/fly-aws/fly-aws/setup"
 )
 
 // StateStarted is the state of a machine that is running and can run commands.
@@ -88,8 +89,11 @@ func (c *Client) Machines(ctx context.Context, app string) ([]Machine, error) {
 	for i, m := range list {
 		if m.ID == "" || m.Name == "" {
 			return nil, &Error{
-				Kind: kindUnexpected, Doing: doing, Source: c.token.Source(), Host: hostOf(c.machines),
-				Reason: "a machine in the response has no ID or no name",
+				FlyProblem: setup.FlyProblem{
+					Kind: setup.FlyUnexpected, Source: c.token.Source(), Host: hostOf(c.machines),
+					Detail: "a machine in the response has no ID or no name",
+				},
+				Doing: doing,
 			}
 		}
 		machines[i] = Machine{ID: m.ID, Name: m.Name, State: m.State, Region: m.Region}
@@ -111,7 +115,7 @@ func (c *Client) Exec(ctx context.Context, app, machine string, command Command)
 	base, ok := appPath(app)
 	id, ok2 := segment(machine)
 	if !ok || !ok2 {
-		return CommandResult{}, &Error{Kind: kindNotFound, Doing: doing, Thing: thing}
+		return CommandResult{}, &Error{FlyProblem: setup.FlyProblem{Kind: setup.FlyNotFound}, Doing: doing, Thing: thing}
 	}
 	timeout := command.Timeout
 	if timeout <= 0 {
@@ -133,14 +137,14 @@ func (c *Client) Exec(ctx context.Context, app, machine string, command Command)
 }
 
 // MintToken has a machine fetch one of its OpenID Connect tokens and returns its
-// text. The machine's image needs curl. The error is of kindCommand when the
+// text. The machine's image needs curl. The error is of setup.FlyCommand when the
 // command fails.
 //
 // The command is that of https://fly.io/docs/security/openid-connect/.
 func (c *Client) MintToken(ctx context.Context, app, machine, audience string) (string, error) {
 	body, err := json.Marshal(map[string]string{"aud": audience})
 	if err != nil {
-		return "", &Error{Kind: kindRefused, Reason: "the audience cannot be written as JSON"}
+		return "", &Error{FlyProblem: setup.FlyProblem{Kind: setup.FlyRefused, Detail: "the audience cannot be written as JSON"}}
 	}
 	result, err := c.Exec(ctx, app, machine, Command{Argv: []string{
 		"curl", "--silent", "--show-error", "--fail", "--max-time", "8", "--unix-socket", "/.fly/api",
@@ -152,8 +156,8 @@ func (c *Client) MintToken(ctx context.Context, app, machine, audience string) (
 	token := bareToken(result.Stdout)
 	failed := func(reason string) (string, error) {
 		return "", &Error{
-			Kind: kindCommand, Doing: "fetching a token in the machine " + text.Quote(machine) + " of the Fly app " + text.Quote(app),
-			Message: c.clean(result.Stderr), Reason: reason,
+			FlyProblem: setup.FlyProblem{Kind: setup.FlyCommand, Message: c.clean(result.Stderr), Detail: reason},
+			Doing:      "fetching a token in the machine " + text.Quote(machine) + " of the Fly app " + text.Quote(app),
 		}
 	}
 	switch {
@@ -194,7 +198,7 @@ func (c *Client) get(ctx context.Context, app, below, doing string, data any) *E
 	thing := "Fly app " + text.Quote(app)
 	path, ok := appPath(app)
 	if !ok {
-		return &Error{Kind: kindNotFound, Doing: doing, Thing: thing}
+		return &Error{FlyProblem: setup.FlyProblem{Kind: setup.FlyNotFound}, Doing: doing, Thing: thing}
 	}
 	return c.rest(ctx, c.machinesRequest(http.MethodGet, path+below, doing), thing, data)
 }
@@ -207,7 +211,7 @@ func (c *Client) rest(ctx context.Context, r request, thing string, data any) *E
 		return e
 	}
 	if json.Unmarshal(a.body, data) != nil {
-		return c.fail(a, kindUnexpected, "the response is not that of the Machines API")
+		return c.fail(a, setup.FlyUnexpected, "the response is not that of the Machines API")
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/internal/text"
+	"github.com/fly-aws/fly-aws/setup"
 )
 
 // An Organization is a Fly organization.
@@ -36,7 +37,7 @@ const (
 )
 
 // Organizations lists the organizations that the token can reach, in Fly's order. A
-// token that is limited to an app gives an error of kindNotAllowed.
+// token that is limited to an app gives an error of setup.FlyNotAllowed.
 func (c *Client) Organizations(ctx context.Context) ([]Organization, error) {
 	orgs, e := c.organizations(ctx, "listing the Fly organizations")
 	if e != nil {
@@ -70,13 +71,13 @@ func (c *Client) organizations(ctx context.Context, doing string) ([]Organizatio
 }
 
 // Organization looks up an organization by its slug, its raw slug, or the alias
-// "personal". The error is of kindNotFound when it does not exist or the token
+// "personal". The error is of setup.FlyNotFound when it does not exist or the token
 // cannot reach it.
 func (c *Client) Organization(ctx context.Context, slug string) (Organization, error) {
 	doing := "looking up the Fly organization " + text.Quote(slug)
 	thing := "Fly organization " + text.Quote(slug)
 	if slug == "" {
-		return Organization{}, &Error{Kind: kindNotFound, Thing: thing}
+		return Organization{}, &Error{FlyProblem: setup.FlyProblem{Kind: setup.FlyNotFound}, Thing: thing}
 	}
 	var data struct {
 		Organization *Organization `json:"organization"`
@@ -85,14 +86,14 @@ func (c *Client) Organization(ctx context.Context, slug string) (Organization, e
 		doing: doing, thing: thing,
 		query: organizationQuery, variables: map[string]any{"slug": slug},
 	}, &data)
-	if e != nil && e.Kind == kindRefused {
+	if e != nil && e.Kind == setup.FlyRefused {
 		return c.amongOrganizations(ctx, slug, e)
 	}
 	if e != nil {
 		return Organization{}, e
 	}
 	if data.Organization == nil {
-		return Organization{}, &Error{Kind: kindNotFound, Doing: doing, Thing: thing, Source: c.token.Source()}
+		return Organization{}, &Error{FlyProblem: setup.FlyProblem{Kind: setup.FlyNotFound, Source: c.token.Source()}, Doing: doing, Thing: thing}
 	}
 	if e := c.checkOrganization(doing, *data.Organization); e != nil {
 		return Organization{}, e
@@ -112,7 +113,7 @@ func (c *Client) amongOrganizations(ctx context.Context, slug string, refused *E
 			return o, nil
 		}
 	}
-	refused.Kind = kindNotFound
+	refused.Kind = setup.FlyNotFound
 	return Organization{}, refused
 }
 
@@ -130,5 +131,5 @@ func (c *Client) checkOrganization(doing string, o Organization) *Error {
 
 // malformed makes the error for a well-formed but wrong GraphQL response.
 func (c *Client) malformed(doing, reason string) *Error {
-	return &Error{Kind: kindUnexpected, Doing: doing, Source: c.token.Source(), Host: hostOf(c.base), Reason: reason}
+	return &Error{FlyProblem: setup.FlyProblem{Kind: setup.FlyUnexpected, Source: c.token.Source(), Host: hostOf(c.base), Detail: reason}, Doing: doing}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fly-aws/fly-aws/internal/flyapi"
 	"github.com/fly-aws/fly-aws/internal/sandbox"
+	"github.com/fly-aws/fly-aws/setup"
 )
 
 // world has two organizations, one of them personal, and apps in both.
@@ -209,15 +210,15 @@ func TestSandboxTokens(t *testing.T) {
 	for _, bad := range []string{"fo1_expired_long_ago", "fm2_expired_long_ago", "fm2_expired,fo1_expired"} {
 		c := signedIn(t, s, bad)
 		_, err := c.Organizations(t.Context())
-		failure(t, err, flyapi.KindToken)
+		failure(t, err, setup.FlyToken)
 		_, err = c.Organization(t.Context(), "acme")
-		failure(t, err, flyapi.KindToken)
+		failure(t, err, setup.FlyToken)
 		_, err = app(t, c, "web")
-		failure(t, err, flyapi.KindToken)
+		failure(t, err, setup.FlyToken)
 		_, err = c.Machines(t.Context(), "web")
-		failure(t, err, flyapi.KindToken)
+		failure(t, err, setup.FlyToken)
 		_, err = c.MintToken(t.Context(), "web", "x", "a")
-		failure(t, err, flyapi.KindToken)
+		failure(t, err, setup.FlyToken)
 	}
 
 	// flyctl's file can have expired macaroons beside a good token.
@@ -275,7 +276,7 @@ func TestSandboxTrouble(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		fault sandbox.FlyFault
-		kind  flyapi.Kind
+		kind  setup.FlyProblemKind
 		calls int
 	}{
 		{"down", sandbox.FlyDown(), "down", 4},

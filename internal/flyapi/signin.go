@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/fly-aws/fly-aws/internal/text"
+	"github.com/fly-aws/fly-aws/setup"
 )
 
 // A SignIn says where to look for a token.
@@ -29,16 +32,16 @@ const maxConfig = 1 << 20
 // An empty variable counts as unset; in flyctl an empty FLY_ACCESS_TOKEN takes
 // precedence over FLY_API_TOKEN.
 //
-// Errors are *Error: of kindNotSignedIn when there is no token, of kindSignIn when
-// what is there cannot be used.
+// Errors are *Error: of setup.FlyNotSignedIn when there is no token, of
+// setup.FlySignIn when what is there cannot be used.
 func FindToken(s SignIn) (Token, error) {
 	for _, place := range []struct {
-		source Source
+		source setup.FlySource
 		text   string
 	}{
-		{SourceCommandLine, s.AccessToken},
-		{SourceAccessToken, s.Getenv(string(SourceAccessToken))},
-		{SourceAPIToken, s.Getenv(string(SourceAPIToken))},
+		{setup.FlySourceFlag, s.AccessToken},
+		{setup.FlySourceAccessToken, s.Getenv(string(setup.FlySourceAccessToken))},
+		{setup.FlySourceAPIToken, s.Getenv(string(setup.FlySourceAPIToken))},
 	} {
 		if token, err := ParseToken(place.text, place.source); err != nil || !token.IsZero() {
 			return token, err
@@ -46,15 +49,15 @@ func FindToken(s SignIn) (Token, error) {
 	}
 	path := s.configFile()
 	if path == "" {
-		return Token{}, &Error{Kind: kindNotSignedIn}
+		return Token{}, &Error{FlyProblem: setup.FlyProblem{Kind: setup.FlyNotSignedIn}}
 	}
 	text, err := readConfig(path)
 	if err != nil {
 		return Token{}, err
 	}
-	token, err := ParseToken(text, Source(path))
+	token, err := ParseToken(text, setup.FlySourceConfig)
 	if err == nil && token.IsZero() {
-		err = &Error{Kind: kindNotSignedIn, Source: Source(path)}
+		err = &Error{FlyProblem: setup.FlyProblem{Kind: setup.FlyNotSignedIn, Source: setup.FlySourceConfig}}
 	}
 	return token, err
 }
@@ -75,7 +78,10 @@ func (s SignIn) configFile() string {
 // there is no such file or no such key.
 func readConfig(path string) (string, error) {
 	unusable := func(reason string, err error) error {
-		return &Error{Kind: kindSignIn, Source: Source(path), Reason: reason, Err: err}
+		if err != nil {
+			reason += ": " + err.Error()
+		}
+		return &Error{FlyProblem: setup.FlyProblem{Kind: setup.FlySignIn, Source: setup.FlySourceConfig, Detail: text.Line(reason)}, Err: err}
 	}
 	// Opening a pipe would block.
 	info, err := os.Stat(path)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/fly-aws/fly-aws/internal/flyapi"
+	"github.com/fly-aws/fly-aws/setup"
 )
 
 func env(vars map[string]string) func(string) string {
@@ -27,7 +28,6 @@ func config(t *testing.T, text string) string {
 func TestFindToken(t *testing.T) {
 	t.Parallel()
 	dir := config(t, "access_token: fo1_file\nlast_login: 2026-01-02T03:04:05Z\nwire_guard_state:\n  acme:\n    org: acme\n")
-	file := flyapi.Source(filepath.Join(dir, "config.yml"))
 	home := t.TempDir()
 	if err := os.Mkdir(filepath.Join(home, ".fly"), 0o700); err != nil {
 		t.Fatal(err)
@@ -41,29 +41,29 @@ func TestFindToken(t *testing.T) {
 		flag   string
 		vars   map[string]string
 		header string
-		source flyapi.Source
+		source setup.FlySource
 	}{
 		{
 			"the command line first", "fo1_flag",
 			map[string]string{"FLY_ACCESS_TOKEN": "fo1_access", "FLY_API_TOKEN": "fo1_api", "FLY_CONFIG_DIR": dir},
-			"Bearer fo1_flag", flyapi.SourceCommandLine,
+			"Bearer fo1_flag", setup.FlySourceFlag,
 		},
 		{
 			"then FLY_ACCESS_TOKEN", " ",
 			map[string]string{"FLY_ACCESS_TOKEN": "fo1_access", "FLY_API_TOKEN": "fo1_api", "FLY_CONFIG_DIR": dir},
-			"Bearer fo1_access", flyapi.SourceAccessToken,
+			"Bearer fo1_access", setup.FlySourceAccessToken,
 		},
 		{
 			"an empty one does not hide FLY_API_TOKEN", "",
 			map[string]string{"FLY_ACCESS_TOKEN": "", "FLY_API_TOKEN": "fo1_api", "FLY_CONFIG_DIR": dir},
-			"Bearer fo1_api", flyapi.SourceAPIToken,
+			"Bearer fo1_api", setup.FlySourceAPIToken,
 		},
 		{
 			"then flyctl's file", "",
 			map[string]string{"FLY_ACCESS_TOKEN": " ", "FLY_API_TOKEN": "", "FLY_CONFIG_DIR": dir},
-			"Bearer fo1_file", file,
+			"Bearer fo1_file", setup.FlySourceConfig,
 		},
-		{"in the home folder", "", nil, "Bearer fo1_home", flyapi.Source(homeFile)},
+		{"in the home folder", "", nil, "Bearer fo1_home", setup.FlySourceConfig},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -87,7 +87,7 @@ func TestFindTokenFails(t *testing.T) {
 	under := filepath.Join(config(t, ""), "config.yml")
 	for _, test := range []struct {
 		name, dir, flag string
-		kind            flyapi.Kind
+		kind            setup.FlyProblemKind
 		words           string
 	}{
 		{"no file", t.TempDir(), "", "not-signed-in", "not signed in to Fly"},
@@ -188,7 +188,7 @@ wire_guard_state:
 			dir := config(t, test.file)
 			token, err := flyapi.FindToken(flyapi.SignIn{Getenv: env(map[string]string{"FLY_CONFIG_DIR": dir})})
 			if test.header == "" {
-				if e := failure(t, err, "sign-in"); e.Source != flyapi.Source(filepath.Join(dir, "config.yml")) || e.Err != nil {
+				if e := failure(t, err, "sign-in"); e.Source != setup.FlySourceConfig || e.Err != nil {
 					t.Errorf("got %+v", e)
 				}
 				return

@@ -7,27 +7,8 @@ import (
 	"strings"
 
 	"github.com/fly-aws/fly-aws/internal/text"
+	"github.com/fly-aws/fly-aws/setup"
 )
-
-// A Source says where a token was found: one of the constants, or else the path
-// of flyctl's config file.
-type Source string
-
-// The sources of a token that are not a file.
-const (
-	SourceCommandLine Source = "the command line"
-	SourceAccessToken Source = "FLY_ACCESS_TOKEN"
-	SourceAPIToken    Source = "FLY_API_TOKEN" //nolint:gosec // the name of a variable
-)
-
-// String is the source in words, fit for a terminal.
-func (s Source) String() string {
-	switch s {
-	case SourceCommandLine, SourceAccessToken, SourceAPIToken:
-		return string(s)
-	}
-	return text.Quote(string(s))
-}
 
 // A Token is a user's credential for Fly: one token or several, as flyctl keeps
 // them. The zero Token is no token. Printed, logged or marshaled, it shows as
@@ -42,14 +23,14 @@ type secret struct {
 	// macaroons are limited to an organization, an app or less; users are a user's
 	// OAuth tokens, which can do everything the user can.
 	macaroons, users []string
-	source           Source
+	source           setup.FlySource
 }
 
 // ParseToken reads a token as people paste it: one or several joined by commas,
 // with or without a scheme (FlyV1 or Bearer) before it, as in
 // github.com/superfly/fly-go, tokens.Parse. Empty text gives the zero Token. The
-// error is an *Error of kindSignIn, without the text.
-func ParseToken(text string, source Source) (Token, error) {
+// error is an *Error of setup.FlySignIn, without the text.
+func ParseToken(text string, source setup.FlySource) (Token, error) {
 	text = strings.TrimSpace(text)
 	for {
 		scheme, rest, found := strings.Cut(text, " ")
@@ -66,8 +47,10 @@ func ParseToken(text string, source Source) (Token, error) {
 		}
 		if !isVisibleASCII(token) {
 			return Token{}, &Error{
-				Kind: kindSignIn, Source: source,
-				Reason: "it contains blanks, control characters or others that a token cannot have",
+				FlyProblem: setup.FlyProblem{
+					Kind: setup.FlySignIn, Source: source,
+					Detail: "it contains blanks, control characters or others that a token cannot have",
+				},
 			}
 		}
 		switch kind, _, _ := strings.Cut(token, "_"); kind {
@@ -97,7 +80,7 @@ func isVisibleASCII(s string) bool {
 func (t Token) IsZero() bool { return t.secret == nil }
 
 // Source is where the token was found; "" for the zero Token.
-func (t Token) Source() Source {
+func (t Token) Source() setup.FlySource {
 	if t.IsZero() {
 		return ""
 	}
@@ -124,14 +107,7 @@ func (t Token) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 // only the OAuth tokens, if there are any.
 func (t Token) graphQLHeader() string {
 	s := t.secret()
-	switch s.source {
-	case SourceCommandLine, SourceAccessToken, SourceAPIToken:
-	default:
-		if len(s.users) > 0 {
-			return bearer(s.users)
-		}
-	}
-	if len(s.macaroons) == 0 {
+	if len(s.macaroons) == 0 || s.source == setup.FlySourceConfig && len(s.users) > 0 {
 		return bearer(s.users)
 	}
 	return "FlyV1 " + strings.Join(slices.Concat(s.macaroons, s.users), ",")

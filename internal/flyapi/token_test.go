@@ -12,6 +12,7 @@ import (
 	"unicode"
 
 	"github.com/fly-aws/fly-aws/internal/flyapi"
+	"github.com/fly-aws/fly-aws/setup"
 )
 
 const (
@@ -20,7 +21,7 @@ const (
 	oauth     = "fo1_notarealoneeither_0"
 )
 
-func parse(t testing.TB, text string, source flyapi.Source) flyapi.Token {
+func parse(t testing.TB, text string, source setup.FlySource) flyapi.Token {
 	t.Helper()
 	token, err := flyapi.ParseToken(text, source)
 	if err != nil {
@@ -31,23 +32,23 @@ func parse(t testing.TB, text string, source flyapi.Source) flyapi.Token {
 
 func TestTokenHeaders(t *testing.T) {
 	t.Parallel()
-	const file = flyapi.Source("/home/a/.fly/config.yml")
+	const file = setup.FlySourceConfig
 	for _, test := range []struct {
 		name, text string
-		source     flyapi.Source
+		source     setup.FlySource
 		graphQL    string
 		machines   []string
 	}{
-		{"OAuth", oauth, flyapi.SourceAPIToken, "Bearer " + oauth, []string{"Bearer " + oauth}},
-		{"unknown kind", "deadbeefdeadbeef", flyapi.SourceAPIToken, "Bearer deadbeefdeadbeef", []string{"Bearer deadbeefdeadbeef"}},
-		{"macaroon", macaroon, flyapi.SourceAPIToken, "FlyV1 " + macaroon, []string{"FlyV1 " + macaroon}},
-		{"old macaroons", "fm1r_a,fm1a_b", flyapi.SourceAPIToken, "FlyV1 fm1r_a,fm1a_b", []string{"FlyV1 fm1r_a,fm1a_b"}},
-		{"no macaroon, but nearly", "fm2", flyapi.SourceAPIToken, "FlyV1 fm2", []string{"FlyV1 fm2"}},
-		{"no macaroon", "fm3_x,fm22_y", flyapi.SourceAPIToken, "Bearer fm3_x,fm22_y", []string{"Bearer fm3_x,fm22_y"}},
-		{"scheme", "FlyV1 " + macaroon, flyapi.SourceAPIToken, "FlyV1 " + macaroon, []string{"FlyV1 " + macaroon}},
-		{"other scheme, twice", " bearer  FLYV1 \t" + oauth + "\n", flyapi.SourceAPIToken, "Bearer " + oauth, []string{"Bearer " + oauth}},
+		{"OAuth", oauth, setup.FlySourceAPIToken, "Bearer " + oauth, []string{"Bearer " + oauth}},
+		{"unknown kind", "deadbeefdeadbeef", setup.FlySourceAPIToken, "Bearer deadbeefdeadbeef", []string{"Bearer deadbeefdeadbeef"}},
+		{"macaroon", macaroon, setup.FlySourceAPIToken, "FlyV1 " + macaroon, []string{"FlyV1 " + macaroon}},
+		{"old macaroons", "fm1r_a,fm1a_b", setup.FlySourceAPIToken, "FlyV1 fm1r_a,fm1a_b", []string{"FlyV1 fm1r_a,fm1a_b"}},
+		{"no macaroon, but nearly", "fm2", setup.FlySourceAPIToken, "FlyV1 fm2", []string{"FlyV1 fm2"}},
+		{"no macaroon", "fm3_x,fm22_y", setup.FlySourceAPIToken, "Bearer fm3_x,fm22_y", []string{"Bearer fm3_x,fm22_y"}},
+		{"scheme", "FlyV1 " + macaroon, setup.FlySourceAPIToken, "FlyV1 " + macaroon, []string{"FlyV1 " + macaroon}},
+		{"other scheme, twice", " bearer  FLYV1 \t" + oauth + "\n", setup.FlySourceAPIToken, "Bearer " + oauth, []string{"Bearer " + oauth}},
 		{
-			"both from the environment", "FlyV1 " + oauth + ", " + macaroon + ",," + discharge, flyapi.SourceAccessToken,
+			"both from the environment", "FlyV1 " + oauth + ", " + macaroon + ",," + discharge, setup.FlySourceAccessToken,
 			"FlyV1 " + macaroon + "," + discharge + "," + oauth,
 			[]string{"FlyV1 " + macaroon + "," + discharge, "Bearer " + oauth},
 		},
@@ -77,7 +78,7 @@ func TestTokenHeaders(t *testing.T) {
 func TestNoToken(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"", " \n", ",", " , ,", "FlyV1 ,"} {
-		if token, err := flyapi.ParseToken(text, flyapi.SourceAPIToken); err != nil || !token.IsZero() {
+		if token, err := flyapi.ParseToken(text, setup.FlySourceAPIToken); err != nil || !token.IsZero() {
 			t.Errorf("%q: got %v, %v", text, token, err)
 		}
 	}
@@ -86,7 +87,7 @@ func TestNoToken(t *testing.T) {
 func TestBadToken(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{macaroon + "\r\nX-Evil: 1", "fo1_a b" + oauth, "fo1_\x00" + oauth, oauth + "é", "\x1b[31m" + oauth} {
-		token, err := flyapi.ParseToken(text, flyapi.SourceAPIToken)
+		token, err := flyapi.ParseToken(text, setup.FlySourceAPIToken)
 		e := failure(t, err, "sign-in")
 		if !token.IsZero() || !strings.Contains(e.Error(), "FLY_API_TOKEN") {
 			t.Errorf("%q: got %v, %v", text, token, err)
@@ -97,7 +98,7 @@ func TestBadToken(t *testing.T) {
 // A token is hidden however it is printed, alone or inside another value.
 func TestTokenIsRedacted(t *testing.T) {
 	t.Parallel()
-	token := parse(t, macaroon+","+oauth, flyapi.SourceAPIToken)
+	token := parse(t, macaroon+","+oauth, setup.FlySourceAPIToken)
 	client := newClient(t, flyapi.Options{Token: token})
 	type exported struct{ T flyapi.Token }
 	type hidden struct{ t flyapi.Token }
@@ -144,7 +145,7 @@ func FuzzParseToken(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		token, err := flyapi.ParseToken(text, flyapi.SourceAPIToken)
+		token, err := flyapi.ParseToken(text, setup.FlySourceAPIToken)
 		if err != nil {
 			e := failure(t, err, "sign-in")
 			if want := "signing in to Fly with FLY_API_TOKEN: it contains blanks, control characters or others that a token cannot have"; e.Error() != want {
@@ -163,7 +164,7 @@ func FuzzParseToken(f *testing.F) {
 		if scheme != "FlyV1" && scheme != "Bearer" || strings.ContainsFunc(tokens, func(r rune) bool { return r <= ' ' || r > '~' }) {
 			t.Fatalf("%q gives the header %q", text, header)
 		}
-		again := parse(t, header, flyapi.SourceAPIToken)
+		again := parse(t, header, setup.FlySourceAPIToken)
 		if again.GraphQLHeader() != header || !slices.Equal(again.MachinesHeaders(), token.MachinesHeaders()) {
 			t.Fatalf("%q gives %q, and that %q", text, header, again.GraphQLHeader())
 		}
@@ -195,7 +196,7 @@ func checkText(t testing.TB, text string) {
 }
 
 // failure returns err as an *Error, and checks its kind and text.
-func failure(t testing.TB, err error, kind flyapi.Kind) *flyapi.Error {
+func failure(t testing.TB, err error, kind setup.FlyProblemKind) *flyapi.Error {
 	t.Helper()
 	var e *flyapi.Error
 	if !errors.As(err, &e) {

@@ -72,6 +72,8 @@ func flyWords(p *setup.FlyProblem) string {
 		return text.Quote(p.Host) + " cannot be reached"
 	case setup.FlyTimeout:
 		return text.Quote(p.Host) + " did not answer in time"
+	case setup.FlyCanceled:
+		return "interrupted"
 	case setup.FlyRefused:
 		return "Fly refused the request"
 	case setup.FlyCommand:
