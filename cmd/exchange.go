@@ -303,7 +303,7 @@ func (x *exchanger) explain(ctx context.Context, err error) {
 	if err != nil {
 		return
 	}
-	c := explain.Case{Now: x.Now(), Claims: presented(token.Claims)}
+	c := explain.Case{Now: x.Now(), Claims: token.Claims.Claims}
 	if readRole(ctx, account, x.exchange.RoleARN, &c, func(error) {}) != nil {
 		return // the hints of the refusal have to do
 	}

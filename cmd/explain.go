@@ -185,7 +185,7 @@ func (o explainOptions) readClaims(ctx context.Context, sys System, c *explain.C
 		if claims.JSON == "" {
 			return usagef("give --claims the path of a JSON object", "--claims %s: %s", o.claims, broken[0].Reason)
 		}
-		c.Claims = presented(claims)
+		c.Claims = claims.Claims
 		for _, v := range broken {
 			// Claims made up to try a policy may lack some; what is there has to be right.
 			if present := func(m flyoidc.Member) bool { return m.Name == string(v.Rule) }; slices.ContainsFunc(claims.Members, present) || v.Rule == flyoidc.RuleDuplicate || v.Rule == flyoidc.RuleCase {
@@ -207,7 +207,7 @@ func (o explainOptions) readClaims(ctx context.Context, sys System, c *explain.C
 	if decoded == nil {
 		return &flyoidc.DecodeError{Violation: broken[0]}
 	}
-	c.Claims = presented(decoded.Claims)
+	c.Claims = decoded.Claims.Claims
 	if len(broken) > 0 {
 		c.TokenError, c.TokenRule = errors.New(broken[0].Reason), string(broken[0].Rule)
 		return nil
@@ -242,14 +242,6 @@ func signature(ctx context.Context, sys System, token string) (s explain.Signatu
 		}
 	}
 	return "", "", nil
-}
-
-// presented takes over what decides of a token's claims.
-func presented(claims flyoidc.Claims) flyname.Claims {
-	return flyname.Claims{
-		Issuer: claims.Issuer, Subject: claims.Subject, Audience: claims.Audience,
-		Expiry: claims.Expiry, NotBefore: claims.NotBefore, Tags: sessionTags(claims),
-	}
 }
 
 // readPolicy fills in the role's trust policy and its provider.

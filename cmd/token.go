@@ -186,7 +186,7 @@ func tokenView(t *flyoidc.Token, broken []flyoidc.Violation, now time.Time, how 
 			}
 		}
 	}
-	tags := sessionTags(t.Claims)
+	tags := t.Claims.Tags
 	for _, key := range slices.Sorted(maps.Keys(tags)) {
 		view.Testable = append(view.Testable, render.Field{Name: "aws:RequestTag/" + key, Value: tags[key], Note: "the role must allow sts:TagSession"})
 	}

@@ -2,9 +2,7 @@ package cmd
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/fly-aws/fly-aws/internal/flyname"
@@ -56,31 +54,4 @@ func (s tokenSource) read(ctx context.Context, sys System) (text string, fellBac
 // waiting for the socket.
 func onMachine(sys System) bool {
 	return sys.Getenv("FLY_MACHINE_ID") != "" || sys.Getenv("FLY_APP_NAME") != ""
-}
-
-// sessionTags returns the AWS session tags among claims
-// (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html).
-func sessionTags(claims flyoidc.Claims) map[string]string {
-	var out map[string]string
-	for _, m := range claims.Members {
-		if m.Name != "https://aws.amazon.com/tags" {
-			continue
-		}
-		var tags struct {
-			PrincipalTags map[string]json.RawMessage `json:"principal_tags"`
-		}
-		if json.Unmarshal([]byte(m.Value), &tags) != nil {
-			continue
-		}
-		out = map[string]string{}
-		for key, value := range tags.PrincipalTags {
-			var values []string
-			if json.Unmarshal(value, &values) == nil {
-				out[key] = strings.Join(values, ",")
-			} else {
-				out[key] = plain(string(value))
-			}
-		}
-	}
-	return out
 }

@@ -2,6 +2,7 @@ package flyoidc
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
@@ -279,6 +280,9 @@ func (in *inspection) claims(what string, source []byte) (c Claims) {
 	if o.has(string(ruleNotBefore)) {
 		c.NotBefore = o.time(in, ruleNotBefore)
 	}
+	if value, ok := o.value("https://aws.amazon.com/tags"); ok {
+		c.Tags = sessionTags(value)
+	}
 	for _, claim := range []struct {
 		name  string
 		field *string
@@ -300,6 +304,29 @@ func (in *inspection) claims(what string, source []byte) (c Claims) {
 		}
 	}
 	return c
+}
+
+// sessionTags reads the claim with the AWS session tags, which has a string or a list
+// of strings a tag (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html).
+// A value that is neither stays as it is.
+func sessionTags(claim string) map[string]string {
+	var object struct {
+		PrincipalTags map[string]json.RawMessage `json:"principal_tags"`
+	}
+	if json.Unmarshal([]byte(claim), &object) != nil || len(object.PrincipalTags) == 0 {
+		return nil
+	}
+	tags := map[string]string{}
+	for key, raw := range object.PrincipalTags {
+		value := string(raw)
+		if s, ok := unquote(value); ok {
+			value = s
+		} else if list, ok := textList(value); ok {
+			value = strings.Join(list, ",")
+		}
+		tags[key] = value
+	}
+	return tags
 }
 
 // signature checks that a signature is there and has the right length.

@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/internal/flyoidc"
 	"github.com/fly-aws/fly-aws/internal/sandbox"
 )
@@ -33,8 +34,11 @@ func TestDecode(t *testing.T) {
 	members := got.Claims.Members
 	got.Claims.Members = nil
 	wantClaims := flyoidc.Claims{
-		Issuer: "https://oidc.fly.io/acme", Subject: "acme:web:quiet-sun-1234", Audience: []string{"sts.amazonaws.com"},
-		Expiry: at.Add(600 * time.Second), IssuedAt: at, NotBefore: at, ID: "j",
+		Claims: flyname.Claims{
+			Issuer: "https://oidc.fly.io/acme", Subject: "acme:web:quiet-sun-1234", Audience: []string{"sts.amazonaws.com"},
+			Expiry: at.Add(600 * time.Second), NotBefore: at,
+		},
+		IssuedAt: at, ID: "j",
 		AppID: "1234567", AppName: "web", OrgID: "7", OrgName: "acme",
 		MachineID: "m1", MachineName: "quiet-sun-1234", MachineVersion: "01",
 		Region: "ams", Image: "web:deployment-1", ImageDigest: "sha256:00", JSON: goodClaims,
@@ -68,8 +72,29 @@ func TestDecodeSandbox(t *testing.T) {
 		if got, want := token.Claims.Audience, []string{"https://fly.io/acme"}; !reflect.DeepEqual(got, want) {
 			t.Errorf("aud is %q, want %q", got, want)
 		}
-		if got := strings.Contains(token.Claims.JSON, "principal_tags"); got != tags {
-			t.Errorf("session tags: %v, want %v", got, tags)
+		var want map[string]string
+		if tags {
+			want = map[string]string{"app_name": "web", "machine_name": "quiet-sun-1234", "org_name": "acme"}
+		}
+		if got := token.Claims.Tags; !reflect.DeepEqual(got, want) {
+			t.Errorf("session tags are %q, want %q", got, want)
+		}
+	}
+}
+
+// Session tags are strings or lists of strings; anything else is left as it is.
+func TestSessionTags(t *testing.T) {
+	t.Parallel()
+	for claim, want := range map[string]map[string]string{
+		`{"principal_tags":{"a":"x","b":["y","z"],"c":[1],"d":null}}`: {"a": "x", "b": "y,z", "c": "[1]", "d": "null"},
+		`{"principal_tags":{}}`:    nil,
+		`{"principal_tags":["a"]}`: nil,
+		`"a"`:                      nil,
+		`null`:                     nil,
+	} {
+		claims, _ := flyoidc.InspectClaims(`{"https://aws.amazon.com/tags":` + claim + `}`)
+		if !reflect.DeepEqual(claims.Tags, want) {
+			t.Errorf("%s gives %q, want %q", claim, claims.Tags, want)
 		}
 	}
 }

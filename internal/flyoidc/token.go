@@ -2,6 +2,8 @@ package flyoidc
 
 import (
 	"time"
+
+	"github.com/fly-aws/fly-aws/internal/flyname"
 )
 
 const (
@@ -34,15 +36,11 @@ type Header struct {
 // Claims are the second part of a token. A field is zero when its claim is absent,
 // has another type or appears twice.
 type Claims struct {
-	// Issuer is iss, "https://oidc.fly.io/<raw org slug>" in Fly's tokens.
-	Issuer string
-	// Subject is sub, "<raw org slug>:<app>:<machine name>" in Fly's tokens; see
-	// flyname.ParseSubject.
-	Subject string
-	// Audience is aud. Fly's tokens have one; those of other issuers may have several.
-	Audience []string
-	// Expiry is exp, IssuedAt iat and NotBefore nbf, in UTC.
-	Expiry, IssuedAt, NotBefore time.Time
+	// Issuer and Subject are for flyname.IssuerOrg and flyname.ParseSubject to read.
+	// The times are in UTC.
+	flyname.Claims
+	// IssuedAt is iat, in UTC.
+	IssuedAt time.Time
 	// ID is jti.
 	ID string
 
