@@ -104,20 +104,12 @@ func (e *signInError) Error() string {
 }
 
 // Policies lists the managed policies that can be attached.
-func (s *accountSource) Policies(ctx context.Context, profile string) ([]wizard.ManagedPolicy, error) {
+func (s *accountSource) Policies(ctx context.Context, profile string) ([]setup.ManagedPolicy, error) {
 	account, err := s.open(ctx, profile)
 	if err != nil {
 		return nil, err
 	}
-	all, err := account.ManagedPolicies(ctx)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]wizard.ManagedPolicy, len(all))
-	for i, p := range all {
-		out[i] = wizard.ManagedPolicy{Name: p.Name, ARN: p.ARN}
-	}
-	return out, nil
+	return account.ManagedPolicies(ctx)
 }
 
 // DescribePolicy gives the description of a managed policy.
@@ -133,7 +125,7 @@ func (s *accountSource) DescribePolicy(ctx context.Context, profile, arn string)
 type flySource struct{ session flySession }
 
 // Organizations lists the organizations.
-func (s flySource) Organizations(ctx context.Context) ([]wizard.Organization, error) {
+func (s flySource) Organizations(ctx context.Context) ([]setup.Organization, error) {
 	if s.session.client == nil {
 		return nil, withFlyNext(s.session.problem, s.session.problem)
 	}
@@ -141,11 +133,7 @@ func (s flySource) Organizations(ctx context.Context) ([]wizard.Organization, er
 	if err != nil {
 		return nil, withFlyNext(err, flyProblem(err, ""))
 	}
-	out := make([]wizard.Organization, len(all))
-	for i, o := range all {
-		out[i] = wizard.Organization{Slug: o.Slug, RawSlug: o.RawSlug, Name: o.Name}
-	}
-	return out, nil
+	return all, nil
 }
 
 // Apps lists the apps of an organization.
@@ -190,14 +178,14 @@ type folderSource struct {
 
 // Configs are those of --config, else the folder's own, and those in folders
 // below. A folder's own that cannot be used is an error; one that is absent is not.
-func (s folderSource) Configs(ctx context.Context) ([]wizard.Config, error) {
-	var out []wizard.Config
+func (s folderSource) Configs(ctx context.Context) ([]setup.AppConfig, error) {
+	var out []setup.AppConfig
 	for _, path := range s.configs {
 		config, err := s.folder.Find(path)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, wizardConfig(config))
+		out = append(out, config)
 	}
 	if len(out) > 0 {
 		return out, nil
@@ -207,16 +195,12 @@ func (s folderSource) Configs(ctx context.Context) ([]wizard.Config, error) {
 	var format *workdir.FormatError
 	switch {
 	case err == nil:
-		config := wizardConfig(own)
-		config.Own, config.Org = true, s.orgOf(ctx, own.App)
-		out = append(out, config)
+		own.Own, own.Org = true, s.orgOf(ctx, own.App)
+		out = append(out, own)
 	case !errors.As(err, &missing) && !errors.As(err, &format):
 		return nil, err
 	}
-	for _, config := range s.folder.Nearby(ctx) {
-		out = append(out, wizardConfig(config))
-	}
-	return out, nil
+	return append(out, s.folder.Nearby(ctx)...), nil
 }
 
 // orgOf is the raw slug of an app's organization; "" when Fly does not say it.
@@ -232,13 +216,8 @@ func (s folderSource) orgOf(ctx context.Context, app string) string {
 }
 
 // ConfigAt reads a config file.
-func (s folderSource) ConfigAt(_ context.Context, path string) (wizard.Config, error) {
-	config, err := s.folder.Find(path)
-	return wizardConfig(config), err
-}
-
-func wizardConfig(c workdir.Config) wizard.Config {
-	return wizard.Config{Path: c.Path, App: c.App, PrimaryRegion: c.PrimaryRegion, AWSRegion: c.AWSRegion}
+func (s folderSource) ConfigAt(_ context.Context, path string) (setup.AppConfig, error) {
+	return s.folder.Find(path)
 }
 
 // PolicyFile reads a permissions policy.

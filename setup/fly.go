@@ -10,6 +10,19 @@ import (
 	"github.com/fly-aws/fly-aws/internal/text"
 )
 
+// An Organization is a Fly organization, in JSON as in Fly's GraphQL API.
+type Organization struct {
+	// ID is opaque, such as "bjkZRb7BXzk36H383wbX0z9bXRH6LL".
+	ID string `json:"id"`
+	// Slug is the slug in Fly's tools, such as "acme", or "personal" for the user's
+	// personal organization.
+	Slug string `json:"slug"`
+	// RawSlug is the slug in tokens. It is not "personal".
+	RawSlug string `json:"rawSlug"`
+	// Name is the display name, free text.
+	Name string `json:"name"`
+}
+
 // A FlyApp is what Fly reports about an app.
 type FlyApp struct {
 	Name string

@@ -112,6 +112,30 @@ type Facts struct {
 	TrustPolicyQuota int
 }
 
+// A ManagedPolicy is a managed policy of AWS or of the account.
+type ManagedPolicy struct {
+	Name, ARN string
+	// Description may be "", since IAM does not return it in lists.
+	Description string
+}
+
+// An AppConfig is an app's config file.
+type AppConfig struct {
+	// Path is a value for App.Config: as it was given, or relative to the folder, such as
+	// "api/fly.toml".
+	Path string
+	// Own says that it is in the folder itself and was found without its path.
+	Own bool
+	// App is the app that it names, or "".
+	App string
+	// Org is the raw slug of the app's organization, or "" if unknown.
+	Org string
+	// PrimaryRegion is a Fly region, such as "fra", or "".
+	PrimaryRegion string
+	// AWSRegion is the AWS_REGION in the file, or "".
+	AWSRegion string
+}
+
 // isOrgKnown says whether org is a raw slug, so that Fly need not be asked for it.
 func isOrgKnown(org string) bool { return org != "" && org != flyname.Personal }
 

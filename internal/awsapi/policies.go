@@ -182,15 +182,10 @@ func (a *Account) existing(ctx context.Context, arns []string) ([]string, error)
 	return out, nil
 }
 
-// A ManagedPolicy is a managed policy, AWS's or the account's.
-type ManagedPolicy struct {
-	Name, ARN string
-}
-
 // ManagedPolicies lists AWS's and the account's managed policies that can be
 // attached, sorted by name ignoring case, then by ARN. Errors are
 // *CredentialsError, those of a call, such as *DeniedError, or that of ctx.
-func (a *Account) ManagedPolicies(ctx context.Context) ([]ManagedPolicy, error) {
+func (a *Account) ManagedPolicies(ctx context.Context) ([]setup.ManagedPolicy, error) {
 	if err := a.signIn(ctx); err != nil {
 		return nil, err
 	}
@@ -198,12 +193,12 @@ func (a *Account) ManagedPolicies(ctx context.Context) ([]ManagedPolicy, error) 
 	if err != nil {
 		return nil, err
 	}
-	out := make([]ManagedPolicy, 0, len(all))
+	out := make([]setup.ManagedPolicy, 0, len(all))
 	for _, p := range all {
 		// IAM lists the policies of service-linked roles as attachable, but
 		// AttachRolePolicy refuses them (PolicyNotAttachable).
 		if p.IsAttachable && !strings.HasPrefix(aws.ToString(p.Path), "/aws-service-role/") {
-			out = append(out, ManagedPolicy{Name: aws.ToString(p.PolicyName), ARN: aws.ToString(p.Arn)})
+			out = append(out, setup.ManagedPolicy{Name: aws.ToString(p.PolicyName), ARN: aws.ToString(p.Arn)})
 		}
 	}
 	sort.Slice(out, func(i, j int) bool {

@@ -234,7 +234,7 @@ func TestManagedPolicies(t *testing.T) {
 	x := newWorld(t, &sandbox.World{PageLimit: 30})
 	own := x.createPolicy("/", "amazonReports")
 	twin := x.createPolicy("/team/", "ReadOnlyAccess") // AWS has one too
-	var got []awsapi.ManagedPolicy
+	var got []setup.ManagedPolicy
 	calls := x.actions(func() {
 		var err error
 		if got, err = x.ManagedPolicies(context.Background()); err != nil {
@@ -243,7 +243,7 @@ func TestManagedPolicies(t *testing.T) {
 	})
 
 	// The expected policies, read with the SDK.
-	var want []awsapi.ManagedPolicy
+	var want []setup.ManagedPolicy
 	listed := 0
 	lists := iam.NewListPoliciesPaginator(x.raw, &iam.ListPoliciesInput{})
 	for lists.HasMorePages() {
@@ -254,7 +254,7 @@ func TestManagedPolicies(t *testing.T) {
 		for _, p := range out.Policies {
 			listed++
 			if *p.Path != "/aws-service-role/" { // only AWS itself attaches these
-				want = append(want, awsapi.ManagedPolicy{Name: *p.PolicyName, ARN: *p.Arn})
+				want = append(want, setup.ManagedPolicy{Name: *p.PolicyName, ARN: *p.Arn})
 			}
 		}
 	}
@@ -264,19 +264,19 @@ func TestManagedPolicies(t *testing.T) {
 	if n := (listed + 29) / 30; n < 3 || len(calls) != n || count(calls, "ListPolicies") != n {
 		t.Errorf("calls are %q for %d policies", calls, len(want))
 	}
-	slices.SortFunc(want, func(x, y awsapi.ManagedPolicy) int {
+	slices.SortFunc(want, func(x, y setup.ManagedPolicy) int {
 		return strings.Compare(strings.ToLower(x.Name)+" "+x.ARN, strings.ToLower(y.Name)+" "+y.ARN)
 	})
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q\nwant %q", got, want)
 	}
-	reports := slices.Index(got, awsapi.ManagedPolicy{Name: "amazonReports", ARN: own})
-	s3 := slices.Index(got, awsapi.ManagedPolicy{Name: "AmazonS3ReadOnlyAccess", ARN: s3Read})
+	reports := slices.Index(got, setup.ManagedPolicy{Name: "amazonReports", ARN: own})
+	s3 := slices.Index(got, setup.ManagedPolicy{Name: "AmazonS3ReadOnlyAccess", ARN: s3Read})
 	if reports < 0 || s3 < reports || got[0].Name == "amazonReports" {
 		t.Errorf("amazonReports is at %d and AmazonS3ReadOnlyAccess at %d", reports, s3)
 	}
-	both := slices.Index(got, awsapi.ManagedPolicy{Name: "ReadOnlyAccess", ARN: twin})
-	if both < 0 || got[both+1] != (awsapi.ManagedPolicy{Name: "ReadOnlyAccess", ARN: readOnly}) {
+	both := slices.Index(got, setup.ManagedPolicy{Name: "ReadOnlyAccess", ARN: twin})
+	if both < 0 || got[both+1] != (setup.ManagedPolicy{Name: "ReadOnlyAccess", ARN: readOnly}) {
 		t.Errorf("the two of one name are not side by side: %q", got)
 	}
 }
@@ -303,7 +303,7 @@ func TestManagedPoliciesThatCannotBeAttached(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := a.ManagedPolicies(context.Background())
-	want := []awsapi.ManagedPolicy{{Name: "A", ARN: "arn:aws:iam::aws:policy/A"}, {Name: "b", ARN: "arn:aws:iam::aws:policy/b"}}
+	want := []setup.ManagedPolicy{{Name: "A", ARN: "arn:aws:iam::aws:policy/A"}, {Name: "b", ARN: "arn:aws:iam::aws:policy/b"}}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %q, %v, want %q", got, err, want)
 	}

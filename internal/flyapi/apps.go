@@ -28,8 +28,8 @@ type App struct {
 	// Status is Fly's, such as "deployed", "suspended" or "pending". Only
 	// OrganizationApps sets it.
 	Status string
-	// Organization is the app's owner. Apps leaves its Name and Type empty.
-	Organization Organization
+	// Organization is the app's owner. Apps leaves its Name empty.
+	Organization setup.Organization
 	// Secrets are the names of the app's secrets, sorted; empty for none. It is nil
 	// when they are unknown, as from OrganizationApps.
 	Secrets []string
@@ -52,7 +52,7 @@ const (
 
 // OrganizationApps lists the apps of an organization, which is identified by its
 // ID, in Fly's order.
-func (c *Client) OrganizationApps(ctx context.Context, org Organization) ([]App, error) {
+func (c *Client) OrganizationApps(ctx context.Context, org setup.Organization) ([]App, error) {
 	doing := "listing the apps of the Fly organization " + text.Quote(org.Slug)
 	if org.ID == "" { // Fly would list the apps of all organizations
 		return nil, &Error{FlyProblem: setup.FlyProblem{Kind: setup.FlyNotFound}, Thing: "Fly organization without an ID"}
@@ -327,14 +327,10 @@ func (l *appLookup) askSecrets(ctx context.Context, name string) error {
 
 // An appNode is an app in a GraphQL response.
 type appNode struct {
-	ID           string `json:"id"`
-	Name         string `json:"name"`
-	Organization *struct {
-		ID      string `json:"id"`
-		Slug    string `json:"slug"`
-		RawSlug string `json:"rawSlug"`
-	} `json:"organization"`
-	Secrets []secretName `json:"secrets"`
+	ID           string              `json:"id"`
+	Name         string              `json:"name"`
+	Organization *setup.Organization `json:"organization"`
+	Secrets      []secretName        `json:"secrets"`
 }
 
 // app converts the response for the app of that name.
@@ -342,11 +338,10 @@ func (c *Client) app(doing, name string, node *appNode) (App, *Error) {
 	if node.Name != name || node.Organization == nil {
 		return App{}, c.malformed(doing, "the response is about another app, or has no organization")
 	}
-	org := Organization{ID: node.Organization.ID, Slug: node.Organization.Slug, RawSlug: node.Organization.RawSlug}
-	if e := c.checkOrganization(doing, org); e != nil {
+	if e := c.checkOrganization(doing, *node.Organization); e != nil {
 		return App{}, e
 	}
-	return App{ID: node.ID, Name: node.Name, Organization: org, Secrets: names(node.Secrets)}, nil
+	return App{ID: node.ID, Name: node.Name, Organization: *node.Organization, Secrets: names(node.Secrets)}, nil
 }
 
 // appsQuestion is a query for apps under the aliases a0, a1 and so on.

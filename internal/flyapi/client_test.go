@@ -88,7 +88,7 @@ func TestAnswers(t *testing.T) {
 		return err
 	}
 	apps := func(c *flyapi.Client) error {
-		_, err := c.OrganizationApps(t.Context(), flyapi.Organization{ID: "o1", Slug: "acme"})
+		_, err := c.OrganizationApps(t.Context(), setup.Organization{ID: "o1", Slug: "acme"})
 		return err
 	}
 	web := func(c *flyapi.Client) error {
@@ -155,8 +155,8 @@ func TestAnswers(t *testing.T) {
 		{"no data", organizations, []reply{{status: 200, body: `{"data":{}}`}}, "unexpected", "has no list", 1},
 		{"data of another question", web, []reply{{status: 200, body: `{"data":{"organization":{}}}`}}, "unexpected", "does not match the query", 1},
 		{"app of another name", web, []reply{{status: 200, body: `{"data":{"a0":{"id":"x","name":"x","organization":{"id":"1","slug":"a","rawSlug":"a"},"secrets":[]}}}`}}, "unexpected", "about another app", 1},
-		{"no raw slug", organization, []reply{{status: 200, body: `{"data":{"organization":{"id":"1","slug":"personal","rawSlug":"","name":"","type":""}}}`}}, "unexpected", "has no valid raw slug", 1},
-		{"the alias as raw slug", organization, []reply{{status: 200, body: `{"data":{"organization":{"id":"1","slug":"personal","rawSlug":"personal","name":"","type":""}}}`}}, "unexpected", "has no valid raw slug", 1},
+		{"no raw slug", organization, []reply{{status: 200, body: `{"data":{"organization":{"id":"1","slug":"personal","rawSlug":"","name":""}}}`}}, "unexpected", "has no valid raw slug", 1},
+		{"the alias as raw slug", organization, []reply{{status: 200, body: `{"data":{"organization":{"id":"1","slug":"personal","rawSlug":"personal","name":""}}}`}}, "unexpected", "has no valid raw slug", 1},
 		{"the alias as raw slug of an app", web, []reply{{status: 200, body: `{"data":{"a0":{"id":"web","name":"web","organization":{"id":"1","slug":"personal","rawSlug":"personal"},"secrets":[]}}}`}}, "unexpected", "has no valid raw slug", 1},
 		{"the alias in a list", organizations, []reply{{status: 200, body: `{"data":{"organizations":{"nodes":[{"id":"1","slug":"personal","rawSlug":"personal"}]}}}`}}, "unexpected", "has no valid raw slug", 1},
 		{"organization without ID", organizations, []reply{{status: 200, body: `{"data":{"organizations":{"nodes":[{}]}}}`}}, "unexpected", "no ID or no slug", 1},
@@ -333,7 +333,7 @@ func TestEndlessApps(t *testing.T) {
 		n++
 		return answer(200, fmt.Sprintf(`{"data":{"apps":{"pageInfo":{"hasNextPage":true,"endCursor":"c%d"},"nodes":[{"id":"a","name":"a","status":""}]}}}`, n)), nil
 	})})
-	_, err := c.OrganizationApps(t.Context(), flyapi.Organization{ID: "1", Slug: "acme"})
+	_, err := c.OrganizationApps(t.Context(), setup.Organization{ID: "1", Slug: "acme"})
 	if e := failure(t, err, "unexpected"); n != 50 || !strings.Contains(e.Error(), "does not end") {
 		t.Errorf("after %d pages: %s", n, e)
 	}
@@ -355,7 +355,7 @@ func TestNamesThatCannotBe(t *testing.T) {
 	}
 	_, err := c.Organization(t.Context(), "")
 	failure(t, err, "not-found")
-	_, err = c.OrganizationApps(t.Context(), flyapi.Organization{Slug: "acme"})
+	_, err = c.OrganizationApps(t.Context(), setup.Organization{Slug: "acme"})
 	failure(t, err, "not-found")
 	for _, request := range asked() {
 		if !strings.HasPrefix(request, "POST /graphql ") {
@@ -517,8 +517,8 @@ func FuzzAnswers(f *testing.F) {
 		status int
 		body   string
 	}{
-		{200, `{"data":{"organizations":{"nodes":[{"id":"1","slug":"personal","rawSlug":"ann-smith","name":"Ann","type":"PERSONAL","viewerRole":"admin"}]}}}`},
-		{200, `{"data":{"organization":{"id":"1","slug":"acme","rawSlug":"acme","name":"A","type":"SHARED"}}}`},
+		{200, `{"data":{"organizations":{"nodes":[{"id":"1","slug":"personal","rawSlug":"ann-smith","name":"Ann"}]}}}`},
+		{200, `{"data":{"organization":{"id":"1","slug":"acme","rawSlug":"acme","name":"A"}}}`},
 		{200, `{"data":{"a0":{"id":"web","name":"web","organization":{"id":"1","slug":"acme","rawSlug":"acme"},"secrets":[{"name":"A"}]}}}`},
 		{200, `{"data":{"apps":{"pageInfo":{"hasNextPage":true,"endCursor":"a"},"nodes":[{"id":"a","name":"a","status":"deployed"}]}}}`},
 		{200, `[{"id":"m1","name":"a","state":"started","region":"ams","config":{"env":{"A":"b"}}}]`},
@@ -537,7 +537,7 @@ func FuzzAnswers(f *testing.F) {
 			return answer(status, body), nil
 		})})
 		ctx := t.Context()
-		var orgs []flyapi.Organization
+		var orgs []setup.Organization
 		check := func(err error) bool {
 			var e *flyapi.Error
 			if err != nil && !errors.As(err, &e) {
@@ -564,7 +564,7 @@ func FuzzAnswers(f *testing.F) {
 				t.Fatalf("got %+v", org)
 			}
 		}
-		_, err := c.OrganizationApps(ctx, flyapi.Organization{ID: "1", Slug: "acme"})
+		_, err := c.OrganizationApps(ctx, setup.Organization{ID: "1", Slug: "acme"})
 		check(err)
 		_, err = c.Machines(ctx, "web")
 		check(err)

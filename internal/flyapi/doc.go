@@ -9,8 +9,8 @@
 // # The alias personal
 //
 // Fly's tools call the personal organization "personal", but the tokens that AWS
-// sees carry the raw slug. [Organization.RawSlug] is what belongs in a trust
-// policy; this package fails rather than return "personal" for it.
+// sees carry the raw slug. A trust policy needs RawSlug of [setup.Organization];
+// this package fails rather than return "personal" for it.
 //
 // # Secrets
 //

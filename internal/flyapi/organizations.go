@@ -8,37 +8,19 @@ import (
 	"github.com/fly-aws/fly-aws/setup"
 )
 
-// An Organization is a Fly organization.
-type Organization struct {
-	// ID is opaque, like "bjkZRb7BXzk36H383wbX0z9bXRH6LL".
-	ID string `json:"id"`
-	// Slug is what Fly's tools show and accept, like "acme"; "personal" for the
-	// user's personal organization.
-	Slug string `json:"slug"`
-	// RawSlug is what tokens of its machines carry. It is not "personal".
-	RawSlug string `json:"rawSlug"`
-	// Name is free text.
-	Name string `json:"name"`
-	// Type is "PERSONAL" or "SHARED".
-	Type string `json:"type"`
-	// ViewerRole is the user's role in it, "admin" or "member". Only Organizations
-	// sets it.
-	ViewerRole string `json:"viewerRole,omitempty"`
-}
-
-// The queries are flyctl's, with rawSlug added.
+// The queries are flyctl's, with rawSlug, and without what is not used here.
 const (
 	organizationsQuery = `query($admin: Boolean!) {
-  organizations(admin: $admin) { nodes { id slug rawSlug name type viewerRole } }
+  organizations(admin: $admin) { nodes { id slug rawSlug name } }
 }`
 	organizationQuery = `query($slug: String!) {
-  organization(slug: $slug) { id slug rawSlug name type }
+  organization(slug: $slug) { id slug rawSlug name }
 }`
 )
 
 // Organizations lists the organizations that the token can reach, in Fly's order. A
 // token that is limited to an app gives an error of setup.FlyNotAllowed.
-func (c *Client) Organizations(ctx context.Context) ([]Organization, error) {
+func (c *Client) Organizations(ctx context.Context) ([]setup.Organization, error) {
 	orgs, e := c.organizations(ctx, "listing the Fly organizations")
 	if e != nil {
 		return nil, e
@@ -46,10 +28,10 @@ func (c *Client) Organizations(ctx context.Context) ([]Organization, error) {
 	return orgs, nil
 }
 
-func (c *Client) organizations(ctx context.Context, doing string) ([]Organization, *Error) {
+func (c *Client) organizations(ctx context.Context, doing string) ([]setup.Organization, *Error) {
 	var data struct {
 		Organizations *struct {
-			Nodes []Organization `json:"nodes"`
+			Nodes []setup.Organization `json:"nodes"`
 		} `json:"organizations"`
 	}
 	e := c.askCheckingToken(ctx, question{
@@ -73,14 +55,14 @@ func (c *Client) organizations(ctx context.Context, doing string) ([]Organizatio
 // Organization looks up an organization by its slug, its raw slug, or the alias
 // "personal". The error is of setup.FlyNotFound when it does not exist or the token
 // cannot reach it.
-func (c *Client) Organization(ctx context.Context, slug string) (Organization, error) {
+func (c *Client) Organization(ctx context.Context, slug string) (setup.Organization, error) {
 	doing := "looking up the Fly organization " + text.Quote(slug)
 	thing := "Fly organization " + text.Quote(slug)
 	if slug == "" {
-		return Organization{}, &Error{FlyProblem: setup.FlyProblem{Kind: setup.FlyNotFound}, Thing: thing}
+		return setup.Organization{}, &Error{FlyProblem: setup.FlyProblem{Kind: setup.FlyNotFound}, Thing: thing}
 	}
 	var data struct {
-		Organization *Organization `json:"organization"`
+		Organization *setup.Organization `json:"organization"`
 	}
 	e := c.ask(ctx, question{
 		doing: doing, thing: thing,
@@ -90,23 +72,23 @@ func (c *Client) Organization(ctx context.Context, slug string) (Organization, e
 		return c.amongOrganizations(ctx, slug, e)
 	}
 	if e != nil {
-		return Organization{}, e
+		return setup.Organization{}, e
 	}
 	if data.Organization == nil {
-		return Organization{}, &Error{FlyProblem: setup.FlyProblem{Kind: setup.FlyNotFound, Source: c.token.Source()}, Doing: doing, Thing: thing}
+		return setup.Organization{}, &Error{FlyProblem: setup.FlyProblem{Kind: setup.FlyNotFound, Source: c.token.Source()}, Doing: doing, Thing: thing}
 	}
 	if e := c.checkOrganization(doing, *data.Organization); e != nil {
-		return Organization{}, e
+		return setup.Organization{}, e
 	}
 	return *data.Organization, nil
 }
 
 // amongOrganizations looks for an organization in the list of those that the token
 // can reach, after a query about it was refused for an unknown reason.
-func (c *Client) amongOrganizations(ctx context.Context, slug string, refused *Error) (Organization, error) {
+func (c *Client) amongOrganizations(ctx context.Context, slug string, refused *Error) (setup.Organization, error) {
 	all, e := c.organizations(ctx, refused.Doing)
 	if e != nil {
-		return Organization{}, e
+		return setup.Organization{}, e
 	}
 	for _, o := range all {
 		if o.Slug == slug || o.RawSlug == slug {
@@ -114,12 +96,12 @@ func (c *Client) amongOrganizations(ctx context.Context, slug string, refused *E
 		}
 	}
 	refused.Kind = setup.FlyNotFound
-	return Organization{}, refused
+	return setup.Organization{}, refused
 }
 
 // checkOrganization refuses an organization without a valid raw slug: a trust
 // policy made from it would be wrong.
-func (c *Client) checkOrganization(doing string, o Organization) *Error {
+func (c *Client) checkOrganization(doing string, o setup.Organization) *Error {
 	switch {
 	case o.ID == "" || o.Slug == "":
 		return c.malformed(doing, "an organization in the response has no ID or no slug")

@@ -11,7 +11,7 @@ import (
 type answers struct {
 	Draft
 	id      Identity
-	configs []Config
+	configs []setup.AppConfig
 	// offline says that Fly does not answer.
 	offline bool
 
@@ -49,7 +49,7 @@ func newAnswers(draft Draft) (*answers, error) {
 }
 
 // own returns the folder's own config file, or nil.
-func (a *answers) own() *Config {
+func (a *answers) own() *setup.AppConfig {
 	for i, c := range a.configs {
 		if c.Own {
 			return &a.configs[i]
@@ -60,8 +60,8 @@ func (a *answers) own() *Config {
 
 // configOf returns the config file of an app: the folder's own, or else the only known
 // one; nil if there are none or several.
-func (a *answers) configOf(app string) *Config {
-	var found *Config
+func (a *answers) configOf(app string) *setup.AppConfig {
+	var found *setup.AppConfig
 	for i, c := range a.configs {
 		switch {
 		case c.App != app:
@@ -88,7 +88,7 @@ func (a *answers) hasSeveralConfigs(app string) bool {
 }
 
 // configAt returns the config file at a path, or nil.
-func (a *answers) configAt(path string) *Config {
+func (a *answers) configAt(path string) *setup.AppConfig {
 	for i, c := range a.configs {
 		if path != "" && c.Path == path {
 			return &a.configs[i]

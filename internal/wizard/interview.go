@@ -198,7 +198,7 @@ func (iv *interview) organization(ctx context.Context, a *answers) error {
 		orgs = nil
 	}
 	if a.Org != "" {
-		i := slices.IndexFunc(orgs, func(o Organization) bool { return o.RawSlug == a.Org || o.Slug == a.Org })
+		i := slices.IndexFunc(orgs, func(o setup.Organization) bool { return o.RawSlug == a.Org || o.Slug == a.Org })
 		if i >= 0 {
 			a.Org = orgs[i].RawSlug
 		} else if err == nil {
@@ -241,7 +241,7 @@ func (iv *interview) organization(ctx context.Context, a *answers) error {
 }
 
 // orgLabel shows an organization by its raw slug.
-func (iv *interview) orgLabel(o Organization) string {
+func (iv *interview) orgLabel(o setup.Organization) string {
 	label := o.RawSlug
 	if o.Slug != o.RawSlug {
 		label += ", which Fly's tools call " + o.Slug

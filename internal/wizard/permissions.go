@@ -56,7 +56,7 @@ func (iv *interview) permissions(ctx context.Context, a *answers) error {
 }
 
 // permission asks for one permission; done says that no more are wanted.
-func (iv *interview) permission(ctx context.Context, a *answers, policies []ManagedPolicy) (done bool, err error) {
+func (iv *interview) permission(ctx context.Context, a *answers, policies []setup.ManagedPolicy) (done bool, err error) {
 	why := "Type to search: s3, queue, a policy's name. Less is safer."
 	if iv.options.Accessible && iv.options.Strict { // there is no search
 		why = "A number or a name; managed policies by name too. Less is safer."
@@ -128,9 +128,9 @@ func (iv *interview) permission(ctx context.Context, a *answers, policies []Mana
 
 // known says whether a policy is in the list, ignoring case as IAM does. It accepts any
 // ARN, and any name if the list is not available; AWS checks those later.
-func known(policies []ManagedPolicy, ref string) bool {
+func known(policies []setup.ManagedPolicy, ref string) bool {
 	return len(policies) == 0 || strings.HasPrefix(ref, "arn:") ||
-		slices.ContainsFunc(policies, func(p ManagedPolicy) bool { return strings.EqualFold(p.Name, ref) })
+		slices.ContainsFunc(policies, func(p setup.ManagedPolicy) bool { return strings.EqualFold(p.Name, ref) })
 }
 
 // reasonOf is why an answer cannot be used, without the answer, which the person sees.
@@ -148,7 +148,7 @@ func reasonOf(err error) error {
 
 // permissionOptions returns the presets, the other ways to name permissions, and the
 // managed policies that are not chosen yet.
-func (iv *interview) permissionOptions(ctx context.Context, a *answers, policies []ManagedPolicy) []option {
+func (iv *interview) permissionOptions(ctx context.Context, a *answers, policies []setup.ManagedPolicy) []option {
 	var options []option
 	for _, p := range preset.All() {
 		options = append(options, option{label: p.Name + ": " + p.Title, value: presetOption + p.Name, name: p.Name})

@@ -91,7 +91,7 @@ var dialogues = []dialogue{
 			w := oneApp()
 			w.profiles = []string{"default", "prod"}
 			w.identities["prod"] = Identity{Account: "444455556666", Partition: "aws", Caller: "arn:aws:sts::444455556666:assumed-role/Admin/jane", Region: "us-west-2"}
-			w.orgs = append(w.orgs, Organization{Slug: "personal", RawSlug: "jane-doe-123", Name: "Jane Doe"})
+			w.orgs = append(w.orgs, setup.Organization{Slug: "personal", RawSlug: "jane-doe-123", Name: "Jane Doe"})
 			w.apps["jane-doe-123"] = []string{"web"}
 			return w
 		},
@@ -122,8 +122,8 @@ var dialogues = []dialogue{
 		name: "a policy file and a policy by name, the fly.toml elsewhere, its region kept",
 		world: func() *world {
 			w := oneApp()
-			w.elsewhere = []Config{{Path: "deploy/api.toml", App: "api", AWSRegion: "eu-west-3"}}
-			w.policies = append(w.policies, ManagedPolicy{Name: "Custom", ARN: "arn:aws:iam::111122223333:policy/Custom"})
+			w.elsewhere = []setup.AppConfig{{Path: "deploy/api.toml", App: "api", AWSRegion: "eu-west-3"}}
+			w.policies = append(w.policies, setup.ManagedPolicy{Name: "Custom", ARN: "arn:aws:iam::111122223333:policy/Custom"})
 			return w
 		},
 		answers: []string{"api", "give", "deploy/api.toml", "file", "uploads.json", "y", "name", "Custom", "n"},
@@ -335,7 +335,7 @@ func TestSignInRetried(t *testing.T) {
 
 func TestOrganizationsAndApps(t *testing.T) {
 	t.Parallel()
-	jane := Organization{Slug: "personal", RawSlug: "jane-doe-123"}
+	jane := setup.Organization{Slug: "personal", RawSlug: "jane-doe-123"}
 	for _, tt := range []struct {
 		name    string
 		world   func(*world)
@@ -384,10 +384,10 @@ func TestHostileText(t *testing.T) {
 	id := w.identities[""]
 	id.Alias, id.Caller = "a"+evil, "arn"+evil
 	w.identities = map[string]Identity{"p" + evil: id}
-	w.orgs = append(w.orgs, Organization{Slug: "s" + evil, RawSlug: "other", Name: "n" + evil})
+	w.orgs = append(w.orgs, setup.Organization{Slug: "s" + evil, RawSlug: "other", Name: "n" + evil})
 	w.apps["acme"] = append(w.apps["acme"], "app"+evil)
 	w.configs[0].App = "own" + evil
-	w.policies = []ManagedPolicy{{Name: "Policy" + evil, ARN: "arn" + evil}}
+	w.policies = []setup.ManagedPolicy{{Name: "Policy" + evil, ARN: "arn" + evil}}
 	var out bytes.Buffer
 	in := strings.NewReader("default\n2\nacme\nx" + evil + "\nweb\nleave\nx" + evil + "\n12\n\n")
 	if _, err := Run(t.Context(), Options{In: in, Out: &out, Accessible: true}, w, Draft{}); err != nil {
@@ -426,7 +426,7 @@ func TestReadsNoFurther(t *testing.T) {
 func TestSeveralConfigsOfAnApp(t *testing.T) {
 	t.Parallel()
 	w := oneApp()
-	w.configs = []Config{{Path: "web/fly.toml", App: "web"}, {Path: "staging/fly.toml", App: "web"}}
+	w.configs = []setup.AppConfig{{Path: "web/fly.toml", App: "web"}, {Path: "staging/fly.toml", App: "web"}}
 	var out bytes.Buffer
 	in := strings.NewReader("web\nleave\nnone\n")
 	result, err := Run(t.Context(), Options{In: in, Out: &out, Accessible: true, Strict: true}, w, Draft{})

@@ -235,7 +235,7 @@ type slow struct {
 	asked chan struct{}
 }
 
-func (s slow) Policies(ctx context.Context, _ string) ([]ManagedPolicy, error) {
+func (s slow) Policies(ctx context.Context, _ string) ([]setup.ManagedPolicy, error) {
 	close(s.asked)
 	<-ctx.Done()
 	return nil, ctx.Err()
@@ -331,9 +331,9 @@ func TestHostileTextOnScreen(t *testing.T) {
 	t.Parallel()
 	w := oneApp()
 	const evil = "\x1b]0;pwned\a\x1b[2J"
-	w.orgs = append(w.orgs, Organization{Slug: "s" + evil, RawSlug: "other", Name: "n" + evil})
+	w.orgs = append(w.orgs, setup.Organization{Slug: "s" + evil, RawSlug: "other", Name: "n" + evil})
 	w.apps["acme"] = append(w.apps["acme"], "app"+evil)
-	w.policies = append(w.policies, ManagedPolicy{Name: "Evil" + evil, ARN: "arn" + evil, Description: evil})
+	w.policies = append(w.policies, setup.ManagedPolicy{Name: "Evil" + evil, ARN: "arn" + evil, Description: evil})
 	st := start(t, 80, 24, Options{}, w)
 	st.press("Which Fly organization?", enterKey)
 	st.press("not listed", enterKey)

@@ -17,20 +17,20 @@ type Sources interface {
 	// Identity signs in with a profile; "" for AWS's default credential chain.
 	Identity(ctx context.Context, profile string) (Identity, error)
 	// Policies lists the managed policies that can be attached to a role.
-	Policies(ctx context.Context, profile string) ([]ManagedPolicy, error)
+	Policies(ctx context.Context, profile string) ([]setup.ManagedPolicy, error)
 	// DescribePolicy returns a managed policy's description. It is called for the one
 	// under the cursor, if Policies left its Description empty.
 	DescribePolicy(ctx context.Context, profile, arn string) (string, error)
 
 	// Organizations lists the user's Fly organizations.
-	Organizations(ctx context.Context) ([]Organization, error)
+	Organizations(ctx context.Context) ([]setup.Organization, error)
 	// Apps lists the names of an organization's apps, by its raw slug.
 	Apps(ctx context.Context, org string) ([]string, error)
 
 	// Configs lists the config files found, the folder's own first.
-	Configs(ctx context.Context) ([]Config, error)
+	Configs(ctx context.Context) ([]setup.AppConfig, error)
 	// ConfigAt reads the config file at a path, or in the folder at that path.
-	ConfigAt(ctx context.Context, path string) (Config, error)
+	ConfigAt(ctx context.Context, path string) (setup.AppConfig, error)
 	// PolicyFile reads a file with a permissions policy, as --inline-policy does.
 	PolicyFile(ctx context.Context, path string) (setup.InlinePolicy, error)
 }
@@ -45,38 +45,6 @@ type Identity struct {
 	Caller string
 	// Region is the configured AWS region, or "".
 	Region string
-}
-
-// A ManagedPolicy is a managed policy of AWS or of the account.
-type ManagedPolicy struct {
-	Name, ARN string
-	// Description may be "", since IAM does not return it in lists.
-	Description string
-}
-
-// An Organization is a Fly organization.
-type Organization struct {
-	// Slug is the slug in Fly's tools, "personal" for the user's personal organization;
-	// RawSlug is the one in tokens.
-	Slug, RawSlug string
-	// Name is the display name, free text.
-	Name string
-}
-
-// A Config is an app's config file.
-type Config struct {
-	// Path is a value for --config.
-	Path string
-	// Own says that it is in the current folder and needs no --config.
-	Own bool
-	// App is the app that it names, or "".
-	App string
-	// Org is the raw slug of the app's organization, or "" if unknown.
-	Org string
-	// PrimaryRegion is a Fly region, such as "fra", or "".
-	PrimaryRegion string
-	// AWSRegion is the AWS_REGION in the file, or "".
-	AWSRegion string
 }
 
 // cache wraps Sources and looks up each thing once.
@@ -120,13 +88,13 @@ func (c *cache) Identity(ctx context.Context, profile string) (Identity, error) 
 }
 
 // Policies caches a result per profile.
-func (c *cache) Policies(ctx context.Context, profile string) ([]ManagedPolicy, error) {
-	return once(ctx, c, "policies "+profile, func() ([]ManagedPolicy, error) { return c.Sources.Policies(ctx, profile) })
+func (c *cache) Policies(ctx context.Context, profile string) ([]setup.ManagedPolicy, error) {
+	return once(ctx, c, "policies "+profile, func() ([]setup.ManagedPolicy, error) { return c.Sources.Policies(ctx, profile) })
 }
 
 // Organizations returns a cached result.
-func (c *cache) Organizations(ctx context.Context) ([]Organization, error) {
-	return once(ctx, c, "organizations", func() ([]Organization, error) { return c.Sources.Organizations(ctx) })
+func (c *cache) Organizations(ctx context.Context) ([]setup.Organization, error) {
+	return once(ctx, c, "organizations", func() ([]setup.Organization, error) { return c.Sources.Organizations(ctx) })
 }
 
 // Apps caches a result per organization.
@@ -135,6 +103,6 @@ func (c *cache) Apps(ctx context.Context, org string) ([]string, error) {
 }
 
 // Configs returns a cached result.
-func (c *cache) Configs(ctx context.Context) ([]Config, error) {
-	return once(ctx, c, "configs", func() ([]Config, error) { return c.Sources.Configs(ctx) })
+func (c *cache) Configs(ctx context.Context) ([]setup.AppConfig, error) {
+	return once(ctx, c, "configs", func() ([]setup.AppConfig, error) { return c.Sources.Configs(ctx) })
 }

@@ -15,14 +15,14 @@ import (
 type world struct {
 	profiles    []string
 	identities  map[string]Identity // by profile; "" for no profile
-	policies    []ManagedPolicy
+	policies    []setup.ManagedPolicy
 	policiesErr error
-	orgs        []Organization
+	orgs        []setup.Organization
 	orgsErr     error
 	apps        map[string][]string // by raw slug
 	appsErr     error
-	configs     []Config
-	elsewhere   []Config // found only by ConfigAt
+	configs     []setup.AppConfig
+	elsewhere   []setup.AppConfig // found only by ConfigAt
 	files       map[string]string
 
 	mu    sync.Mutex
@@ -51,7 +51,7 @@ func (w *world) Identity(_ context.Context, profile string) (Identity, error) {
 	return Identity{}, fmt.Errorf("the credentials of profile %q have expired", profile)
 }
 
-func (w *world) Policies(context.Context, string) ([]ManagedPolicy, error) {
+func (w *world) Policies(context.Context, string) ([]setup.ManagedPolicy, error) {
 	w.count("policies")
 	return w.policies, w.policiesErr
 }
@@ -61,7 +61,7 @@ func (w *world) DescribePolicy(_ context.Context, _, arn string) (string, error)
 	return "What " + arn[strings.LastIndex(arn, "/")+1:] + " allows, as AWS \x1b[31mputs it.", nil
 }
 
-func (w *world) Organizations(context.Context) ([]Organization, error) {
+func (w *world) Organizations(context.Context) ([]setup.Organization, error) {
 	w.count("organizations")
 	return w.orgs, w.orgsErr
 }
@@ -71,15 +71,15 @@ func (w *world) Apps(_ context.Context, org string) ([]string, error) {
 	return w.apps[org], w.appsErr
 }
 
-func (w *world) Configs(context.Context) ([]Config, error) { return w.configs, nil }
+func (w *world) Configs(context.Context) ([]setup.AppConfig, error) { return w.configs, nil }
 
-func (w *world) ConfigAt(_ context.Context, path string) (Config, error) {
+func (w *world) ConfigAt(_ context.Context, path string) (setup.AppConfig, error) {
 	for _, c := range append(w.configs, w.elsewhere...) {
 		if c.Path == path {
 			return c, nil
 		}
 	}
-	return Config{}, fmt.Errorf("there is no %q", path)
+	return setup.AppConfig{}, fmt.Errorf("there is no %q", path)
 }
 
 func (w *world) PolicyFile(_ context.Context, path string) (setup.InlinePolicy, error) {
@@ -92,10 +92,10 @@ func (w *world) PolicyFile(_ context.Context, path string) (setup.InlinePolicy, 
 
 var errOffline = errors.New("not signed in to Fly")
 
-func managed(names ...string) []ManagedPolicy {
-	var all []ManagedPolicy
+func managed(names ...string) []setup.ManagedPolicy {
+	var all []setup.ManagedPolicy
 	for _, name := range names {
-		all = append(all, ManagedPolicy{Name: name, ARN: "arn:aws:iam::aws:policy/" + name})
+		all = append(all, setup.ManagedPolicy{Name: name, ARN: "arn:aws:iam::aws:policy/" + name})
 	}
 	return all
 }
@@ -108,9 +108,9 @@ func oneApp() *world {
 			Caller: "arn:aws:iam::111122223333:user/jane",
 		}},
 		policies: managed("AmazonS3FullAccess", "AmazonS3ReadOnlyAccess", "AmazonSQSFullAccess", "ReadOnlyAccess"),
-		orgs:     []Organization{{Slug: "acme", RawSlug: "acme", Name: "Acme"}},
+		orgs:     []setup.Organization{{Slug: "acme", RawSlug: "acme", Name: "Acme"}},
 		apps:     map[string][]string{"acme": {"api", "web", "worker"}},
-		configs:  []Config{{Path: "fly.toml", Own: true, App: "web", PrimaryRegion: "fra"}},
+		configs:  []setup.AppConfig{{Path: "fly.toml", Own: true, App: "web", PrimaryRegion: "fra"}},
 		files:    map[string]string{"uploads.json": `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:PutObject","Resource":"arn:aws:s3:::uploads/*"}}`},
 	}
 }
@@ -118,7 +118,7 @@ func oneApp() *world {
 // threeApps adds the config files of the other two apps, each in its own folder.
 func threeApps() *world {
 	w := oneApp()
-	w.configs = append(w.configs, Config{Path: "api/fly.toml", App: "api"}, Config{Path: "worker/fly.toml", App: "worker"})
+	w.configs = append(w.configs, setup.AppConfig{Path: "api/fly.toml", App: "api"}, setup.AppConfig{Path: "worker/fly.toml", App: "worker"})
 	return w
 }
 
@@ -127,7 +127,7 @@ func everyQuestion() *world {
 	w := threeApps()
 	w.profiles = []string{"default", "prod"}
 	w.identities["default"] = w.identities[""]
-	w.orgs = append(w.orgs, Organization{Slug: "personal", RawSlug: "jane-doe-123"})
+	w.orgs = append(w.orgs, setup.Organization{Slug: "personal", RawSlug: "jane-doe-123"})
 	return w
 }
 

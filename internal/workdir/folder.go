@@ -31,17 +31,6 @@ type Folder struct {
 
 var _ setup.Target = (*Folder)(nil)
 
-// Config is a config file that was found.
-type Config struct {
-	// Path is as given, or relative to the folder: "fly.toml".
-	Path string
-	// App is the app that the file names; "" when absent.
-	App string
-	// PrimaryRegion is a Fly region such as "fra"; AWSRegion is AWS_REGION in
-	// [env]. Both are "" when absent.
-	PrimaryRegion, AWSRegion string
-}
-
 // Find finds the config as flyctl does (internal/command/command.go,
 // appConfigFilePaths). The path is a file or a folder with a fly.toml in it.
 // Without a path, Find looks for fly.toml, fly.json or fly.yaml in the folder
@@ -49,7 +38,7 @@ type Config struct {
 //
 // The error is a *NotFoundError, a *FormatError for a file whose suffix is not
 // TOML's, or a *FileError.
-func (f *Folder) Find(path string) (Config, error) {
+func (f *Folder) Find(path string) (setup.AppConfig, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	candidates := []string{"fly.toml", "fly.json", "fly.yaml"}
@@ -65,17 +54,17 @@ func (f *Folder) Find(path string) (Config, error) {
 			continue
 		}
 		if err != nil {
-			return Config{}, err
+			return setup.AppConfig{}, err
 		}
 		return c.config(), nil
 	}
-	return Config{}, &NotFoundError{Tried: candidates}
+	return setup.AppConfig{}, &NotFoundError{Tried: candidates}
 }
 
 // config returns the file's own settings.
-func (c *configFile) config() Config {
+func (c *configFile) config() setup.AppConfig {
 	region, _ := c.Env(setup.EnvRegion)
-	return Config{Path: c.path, App: c.App(), PrimaryRegion: c.PrimaryRegion(), AWSRegion: region}
+	return setup.AppConfig{Path: c.path, App: c.App(), PrimaryRegion: c.PrimaryRegion(), AWSRegion: region}
 }
 
 // Limits for Nearby: the folder could hold a whole disk.
@@ -87,10 +76,10 @@ const (
 // Nearby finds the fly.toml files of a repository with several apps: at most two
 // levels below the folder, sorted by path. It skips hidden folders, node_modules
 // and vendor, and files that cannot be read or name no app.
-func (f *Folder) Nearby(ctx context.Context) []Config {
+func (f *Folder) Nearby(ctx context.Context) []setup.AppConfig {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var found []Config
+	var found []setup.AppConfig
 	left := nearbyFolders
 	var look func(dir string, depth int)
 	look = func(dir string, depth int) {

@@ -130,7 +130,7 @@ func TestFind(t *testing.T) {
 		for _, test := range tests {
 			at := &Folder{Dir: filepath.Join(f.Dir, test.dir)}
 			got, err := at.Find(test.path)
-			if want := (Config{Path: test.wantPath, App: test.wantApp}); err != nil || got != want {
+			if want := (setup.AppConfig{Path: test.wantPath, App: test.wantApp}); err != nil || got != want {
 				t.Errorf("in %q, %q: got %+v, %v; want %+v", test.dir, test.path, got, err, want)
 			}
 		}
@@ -217,7 +217,7 @@ func TestNearby(t *testing.T) {
 	if err := os.Symlink(f.Dir, filepath.Join(f.Dir, "loop")); err != nil {
 		t.Log("without a loop:", err)
 	}
-	want := []Config{
+	want := []setup.AppConfig{
 		{Path: filepath.Join("api", "fly.toml"), App: "api", PrimaryRegion: "fra", AWSRegion: "eu-west-1"},
 		{Path: filepath.Join("apps", "worker", "fly.toml"), App: "worker"},
 	}
