@@ -139,7 +139,7 @@ func (d demo) run(ctx context.Context) error {
 }
 
 // sandboxToken is that of the sandbox's person.
-func sandboxToken() flyapi.Token {
+func sandboxToken() flyapi.AccessToken {
 	token, _ := flyapi.ParseToken(sandbox.FlyToken, setup.FlySourceFlag) // its form is right
 	return token
 }

@@ -49,9 +49,9 @@ The exit code is 3 when a check fails. Nothing is changed.`,
 
 // A doctorDocument is what doctor --json prints.
 type doctorDocument struct {
-	Schema string         `json:"schema"`
-	OK     bool           `json:"ok"`
-	Checks []render.Check `json:"checks"`
+	Schema string             `json:"schema"`
+	OK     bool               `json:"ok"`
+	Checks []render.CheckLine `json:"checks"`
 }
 
 func runDoctor(ctx context.Context, sys System, o doctorOptions) error {
@@ -79,7 +79,7 @@ func runDoctor(ctx context.Context, sys System, o doctorOptions) error {
 type doctor struct {
 	console
 	options doctorOptions
-	checks  []render.Check
+	checks  []render.CheckLine
 	token   *flyoidc.Token // nil when there is none
 	text    string         // of the token; never shown
 	role    string         // AWS_ROLE_ARN when it is well-formed
@@ -90,7 +90,7 @@ const checkWidth = 10
 
 // add shows a check as soon as it is made: later ones may take a while.
 func (d *doctor) add(level render.Level, name, next, format string, args ...any) {
-	c := render.Check{Name: name, Level: level, Detail: text.Clean(fmt.Sprintf(format, args...)), Next: text.Clean(next)}
+	c := render.CheckLine{Name: name, Level: level, Detail: text.Clean(fmt.Sprintf(format, args...)), Next: text.Clean(next)}
 	d.checks = append(d.checks, c)
 	if !d.json {
 		render.OneCheck(d.Stdout, c, checkWidth, d.out)

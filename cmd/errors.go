@@ -172,7 +172,7 @@ func requestFailure(err error, has func(string) bool) *failure {
 	var (
 		input   *wizard.InputError
 		invalid *setup.InvalidError
-		answer  *preset.Error
+		answer  *preset.AnswerError
 		usage   *usageError
 	)
 	switch {
@@ -234,7 +234,7 @@ func invalidHints(e *setup.InvalidError, has func(string) bool) []string {
 	var (
 		name   *flyname.NameError
 		fly    *setup.FlyProblem
-		answer *preset.Error
+		answer *preset.AnswerError
 		hints  []string
 	)
 	switch {

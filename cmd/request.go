@@ -139,7 +139,7 @@ func (f *requestFlags) role(ctx context.Context, sys System) (setup.RoleRequest,
 }
 
 func presetReason(err error) string {
-	var e *preset.Error
+	var e *preset.AnswerError
 	if errors.As(err, &e) {
 		return e.Reason
 	}

@@ -150,8 +150,8 @@ func newTokenDocument(t *flyoidc.Token, broken []flyoidc.Violation, now time.Tim
 	return doc
 }
 
-func tokenView(t *flyoidc.Token, broken []flyoidc.Violation, now time.Time, how string) render.Token {
-	view := render.Token{Title: "Token of " + t.Claims.Issuer}
+func tokenView(t *flyoidc.Token, broken []flyoidc.Violation, now time.Time, how string) render.TokenView {
+	view := render.TokenView{Title: "Token of " + t.Claims.Issuer}
 	if t.Claims.Issuer == "" {
 		view.Title = "Token without an issuer"
 	}

@@ -53,9 +53,9 @@ names another. The exit code is 3 when a check fails.`,
 
 // A verifyDocument is what token verify --json prints.
 type verifyDocument struct {
-	Schema   string         `json:"schema"`
-	Verified bool           `json:"verified"`
-	Checks   []render.Check `json:"checks"`
+	Schema   string             `json:"schema"`
+	Verified bool               `json:"verified"`
+	Checks   []render.CheckLine `json:"checks"`
 }
 
 func runTokenVerify(ctx context.Context, sys System, o verifyOptions) error {
@@ -86,7 +86,7 @@ func runTokenVerify(ctx context.Context, sys System, o verifyOptions) error {
 		return ctx.Err()
 	}
 	passed := flyoidc.Verified(checks)
-	doc := verifyDocument{Schema: render.VerifySchema, Verified: passed, Checks: []render.Check{}}
+	doc := verifyDocument{Schema: render.VerifySchema, Verified: passed, Checks: []render.CheckLine{}}
 	for _, check := range checks {
 		doc.Checks = append(doc.Checks, verifyCheck(check))
 	}
@@ -125,8 +125,8 @@ func undecided(checks []flyoidc.Step) bool {
 	return found
 }
 
-func verifyCheck(c flyoidc.Step) render.Check {
-	out := render.Check{Name: c.Name, Detail: text.Clean(c.Detail), Level: render.Good}
+func verifyCheck(c flyoidc.Step) render.CheckLine {
+	out := render.CheckLine{Name: c.Name, Detail: text.Clean(c.Detail), Level: render.Good}
 	switch c.Result {
 	case flyoidc.Failed:
 		out.Level = render.Bad

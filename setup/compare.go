@@ -124,7 +124,7 @@ func empty(r Resource) Resource {
 	case r.Role != nil:
 		return Resource{Role: &Role{}}
 	case r.Policy != nil:
-		return Resource{Policy: &Policy{}}
+		return Resource{Policy: &RolePolicy{}}
 	}
 	return Resource{Env: &Env{}}
 }

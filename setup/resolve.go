@@ -52,7 +52,7 @@ type desired struct {
 type desiredRole struct {
 	Role
 	apps     []App
-	policies []Policy
+	policies []RolePolicy
 }
 
 // desire works out what a request amounts to.
@@ -122,7 +122,7 @@ func (p Preset) policy(scope preset.Scope) (InlinePolicy, error) {
 }
 
 func presetReason(err error) string {
-	var e *preset.Error
+	var e *preset.AnswerError
 	if errors.As(err, &e) {
 		return e.Reason
 	}
@@ -150,9 +150,9 @@ func desireRole(req Request, group []App, facts Facts, inline map[string][]Inlin
 			return role, err
 		}
 	}
-	var managed, own []Policy
+	var managed, own []RolePolicy
 	seen := map[string]bool{}
-	add := func(list *[]Policy, p Policy) {
+	add := func(list *[]RolePolicy, p RolePolicy) {
 		if id := (Resource{Policy: &p}).ID(); !seen[id] {
 			seen[id] = true
 			*list = append(*list, p)
@@ -164,10 +164,10 @@ func desireRole(req Request, group []App, facts Facts, inline map[string][]Inlin
 			if err != nil {
 				return role, err
 			}
-			add(&managed, Policy{Role: role.Name, ARN: arn})
+			add(&managed, RolePolicy{Role: role.Name, ARN: arn})
 		}
 		for _, p := range inline[app.Name] {
-			add(&own, Policy{Role: role.Name, Name: p.Name, Document: p.Document})
+			add(&own, RolePolicy{Role: role.Name, Name: p.Name, Document: p.Document})
 		}
 	}
 	role.policies = slices.Concat(managed, own)

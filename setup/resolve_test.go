@@ -75,7 +75,7 @@ func TestPresetsThatCannotBeUsed(t *testing.T) {
 		req.Apps[0].Role.Presets = test.presets
 		err := req.Check()
 		var invalid *setup.InvalidError
-		var cause *preset.Error
+		var cause *preset.AnswerError
 		if !errors.As(err, &invalid) || invalid.Field != setup.FieldPreset || invalid.Reason == "" ||
 			invalid.NoRegion != test.noRegion || errors.As(err, &cause) != test.cause {
 			t.Errorf("%s: %v", name, err)

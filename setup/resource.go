@@ -33,10 +33,10 @@ const (
 // A Resource is one thing that fly-aws reads and writes, in its current or desired
 // state. Exactly one field is set.
 type Resource struct {
-	Provider *Provider `json:"provider,omitempty"`
-	Role     *Role     `json:"role,omitempty"`
-	Policy   *Policy   `json:"policy,omitempty"`
-	Env      *Env      `json:"env,omitempty"`
+	Provider *Provider   `json:"provider,omitempty"`
+	Role     *Role       `json:"role,omitempty"`
+	Policy   *RolePolicy `json:"policy,omitempty"`
+	Env      *Env        `json:"env,omitempty"`
 }
 
 // A Provider is an IAM OIDC identity provider.
@@ -71,9 +71,9 @@ type Role struct {
 	InstanceProfiles []string `json:"instance_profiles,omitempty"`
 }
 
-// A Policy is a managed policy attached to a role (ARN) or an inline policy in it (Name
+// A RolePolicy is a managed policy attached to a role (ARN) or an inline policy in it (Name
 // and Document).
-type Policy struct {
+type RolePolicy struct {
 	Role     string   `json:"role"`
 	ARN      string   `json:"arn,omitempty"`
 	Name     string   `json:"name,omitempty"`

@@ -161,7 +161,7 @@ func TestForeignRoleIsAConflictUntilAdopted(t *testing.T) {
 func TestAdoptionLeavesAnInlinePolicyOfThatName(t *testing.T) {
 	t.Parallel()
 	theirs := document(`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}`)
-	m := newMemory(foreignRole("fly-acme-web"), setup.Resource{Policy: &setup.Policy{Role: "fly-acme-web", Name: "uploads", Document: theirs}})
+	m := newMemory(foreignRole("fly-acme-web"), setup.Resource{Policy: &setup.RolePolicy{Role: "fly-acme-web", Name: "uploads", Document: theirs}})
 	req := request("web")
 	req.Adopt = true
 	req.Apps[0].Role.Inline = []setup.InlinePolicy{inline("uploads", getObject)}

@@ -186,7 +186,7 @@ func role(t testing.TB, app string) setup.Resource {
 }
 
 func attached(role, arn string) setup.Resource {
-	return setup.Resource{Policy: &setup.Policy{Role: role, ARN: arn}}
+	return setup.Resource{Policy: &setup.RolePolicy{Role: role, ARN: arn}}
 }
 
 // inline is the inline policy "own" of the role.
@@ -195,7 +195,7 @@ func inline(role, document string) setup.Resource {
 	if err != nil {
 		panic(err)
 	}
-	return setup.Resource{Policy: &setup.Policy{Role: role, Name: "own", Document: doc}}
+	return setup.Resource{Policy: &setup.RolePolicy{Role: role, Name: "own", Document: doc}}
 }
 
 // remove deletes a resource.

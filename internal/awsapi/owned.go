@@ -98,14 +98,14 @@ func (v *roleView) owned(org string, profiles []string) ([]setup.Resource, error
 		return out, nil
 	}
 	for _, arn := range v.attached {
-		out = append(out, setup.Resource{Policy: &setup.Policy{Role: role.Name, ARN: arn}})
+		out = append(out, setup.Resource{Policy: &setup.RolePolicy{Role: role.Name, ARN: arn}})
 	}
 	for name, encoded := range v.inline {
 		doc, err := inlineDocumentFrom(role.Name, name, encoded)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, setup.Resource{Policy: &setup.Policy{Role: role.Name, Name: name, Document: doc}})
+		out = append(out, setup.Resource{Policy: &setup.RolePolicy{Role: role.Name, Name: name, Document: doc}})
 	}
 	return out, nil
 }

@@ -125,7 +125,7 @@ func (v *roleView) resource(want setup.Resource) (*setup.Resource, error) {
 		}
 		return &setup.Resource{Role: role}, nil
 	}
-	p := setup.Policy{Role: want.Policy.Role, ARN: want.Policy.ARN, Name: want.Policy.Name}
+	p := setup.RolePolicy{Role: want.Policy.Role, ARN: want.Policy.ARN, Name: want.Policy.Name}
 	if p.ARN != "" {
 		if !slices.Contains(v.attached, p.ARN) {
 			return nil, nil

@@ -364,7 +364,7 @@ func (a *Account) writeInline(ctx context.Context, c setup.Change, isNew bool) e
 			if err != nil {
 				return err
 			}
-			now = &setup.Resource{Policy: &setup.Policy{Role: p.Role, Name: p.Name, Document: doc}}
+			now = &setup.Resource{Policy: &setup.RolePolicy{Role: p.Role, Name: p.Name, Document: doc}}
 		}
 		if done, err := c.Compare(now); done || err != nil {
 			return err

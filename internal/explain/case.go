@@ -109,7 +109,7 @@ type Explanation struct {
 	// Statements are the policy's statements evaluated for the claims; nil without a policy.
 	Statements []trustpolicy.StatementResult
 	// Reasons say why the verdict is not Accepted, the most specific first.
-	Reasons []Reason
+	Reasons []RefusalReason
 	// Fix is the next thing to do; nil if the request is accepted or no safe fix is known.
 	Fix *Fix
 	// Complete says that the request is accepted once Fix is done.
@@ -118,7 +118,7 @@ type Explanation struct {
 	Obstacle Obstacle
 	// Warnings are Lint's errors about the statements that allow the token, and claims
 	// that disagree but are accepted.
-	Warnings []Reason
+	Warnings []RefusalReason
 	// Intended are the subjects that the policy names if it refuses the token because it
 	// is not one of them. The refusal may be intended.
 	Intended []string
@@ -265,8 +265,8 @@ const (
 	ReasonPrincipalUnknown ReasonCode = "principal-unknown"
 )
 
-// A Reason is one cause of a verdict.
-type Reason struct {
+// A RefusalReason is one cause of a verdict.
+type RefusalReason struct {
 	Code ReasonCode
 	// Statement counts from 0; -1 if the reason is not about a statement.
 	Statement int

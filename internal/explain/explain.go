@@ -136,11 +136,11 @@ func (e *explainer) step(code StepCode, result StepResult, failure *STSError) {
 }
 
 func (e *explainer) because(code ReasonCode, have, want string) {
-	e.add(Reason{Code: code, Statement: -1, Have: have, Want: want})
+	e.add(RefusalReason{Code: code, Statement: -1, Have: have, Want: want})
 }
 
 // add adds a reason, once.
-func (e *explainer) add(r Reason) {
+func (e *explainer) add(r RefusalReason) {
 	if !slices.Contains(e.out.Reasons, r) {
 		e.out.Reasons = append(e.out.Reasons, r)
 	}
@@ -454,5 +454,5 @@ func (e *explainer) tagReasons(d trustpolicy.Evaluation) {
 
 // denies adds a reason for a statement that denies the request.
 func (e *explainer) denies(s trustpolicy.StatementResult) {
-	e.add(Reason{Code: ReasonDenied, Statement: s.Index, Sid: s.Sid})
+	e.add(RefusalReason{Code: ReasonDenied, Statement: s.Index, Sid: s.Sid})
 }

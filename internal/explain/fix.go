@@ -65,7 +65,7 @@ func (e *explainer) hasFailed(code StepCode) bool {
 }
 
 func (e *explainer) hasReason(codes ...ReasonCode) bool {
-	return slices.ContainsFunc(e.out.Reasons, func(r Reason) bool { return slices.Contains(codes, r.Code) })
+	return slices.ContainsFunc(e.out.Reasons, func(r RefusalReason) bool { return slices.Contains(codes, r.Code) })
 }
 
 // accountFix returns what to do in the role's account.

@@ -193,7 +193,7 @@ func TestSharedStatements(t *testing.T) {
 // the token is accepted.
 func TestWarnings(t *testing.T) {
 	t.Parallel()
-	warnings := func(reasons []Reason) string {
+	warnings := func(reasons []RefusalReason) string {
 		var out []string
 		for _, r := range reasons {
 			out = append(out, string(r.Code)+" "+r.Want)

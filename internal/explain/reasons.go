@@ -102,7 +102,7 @@ func (e *explainer) errorsIn(p *trustpolicy.Policy, statement int) []trustpolicy
 }
 
 // lintWarnings returns Lint's errors about the statements that allow the token.
-func (e *explainer) lintWarnings() (out []Reason) {
+func (e *explainer) lintWarnings() (out []RefusalReason) {
 	assume, _ := e.decide(e.Policy, e.audience)
 	alike := map[trustpolicy.FindingCode]int{}
 	for _, f := range e.Policy.Lint(e.expected()) {
@@ -117,8 +117,8 @@ func (e *explainer) lintWarnings() (out []Reason) {
 	return out
 }
 
-func findingReason(f trustpolicy.Finding) Reason {
-	return Reason{
+func findingReason(f trustpolicy.Finding) RefusalReason {
+	return RefusalReason{
 		Code: reason(f.Code), Statement: f.Statement, Sid: f.Sid,
 		Operator: f.Operator, Key: f.Key, Have: f.Have, Want: f.Want,
 	}
@@ -220,7 +220,7 @@ const maxAlike = 3
 // statementReasons adds the reasons why elements of a statement do not match. findings are
 // Lint's errors about the statement.
 func (e *explainer) statementReasons(s trustpolicy.Statement, result trustpolicy.StatementResult, findings []trustpolicy.Finding) {
-	base := Reason{Statement: result.Index, Sid: result.Sid}
+	base := RefusalReason{Statement: result.Index, Sid: result.Sid}
 	with := func(code ReasonCode, have, want string) {
 		r := base
 		r.Code, r.Have, r.Want = code, have, want

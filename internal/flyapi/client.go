@@ -43,7 +43,7 @@ const (
 // Options are the options of New.
 type Options struct {
 	// Token authenticates the requests; see FindToken.
-	Token Token
+	Token AccessToken
 	// BaseURL is the base URL of the GraphQL API (flyctl's FLY_API_BASE_URL); "" is
 	// defaultBaseURL.
 	BaseURL string
@@ -64,7 +64,7 @@ type Options struct {
 // context.DeadlineExceeded.
 type Client struct {
 	base, machines string // without a trailing slash
-	token          Token
+	token          AccessToken
 	agent          string
 	timeout        time.Duration
 	http           *http.Client

@@ -14,7 +14,7 @@
 //
 // # Secrets
 //
-// A [Token] prints, marshals and logs as a placeholder. Errors do not contain it,
+// A [AccessToken] prints, marshals and logs as a placeholder. Errors do not contain it,
 // even when a server repeats it. Requests with a token use https, except to
 // loopback and Fly's private network, and do not follow redirects.
 //

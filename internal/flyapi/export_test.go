@@ -9,9 +9,9 @@ func Impatient(c *Client) *Client {
 }
 
 // The headers for a token.
-func (t Token) GraphQLHeader() string     { return t.graphQLHeader() }
-func (t Token) MachinesHeaders() []string { return t.machinesHeaders() }
-func (t Token) Redact(text string) string { return t.redact(text) }
+func (t AccessToken) GraphQLHeader() string     { return t.graphQLHeader() }
+func (t AccessToken) MachinesHeaders() []string { return t.machinesHeaders() }
+func (t AccessToken) Redact(text string) string { return t.redact(text) }
 
 // DefaultTransport is the transport of a client without Options.Transport.
 var DefaultTransport = defaultTransport

@@ -34,7 +34,7 @@ const maxConfig = 1 << 20
 //
 // Errors are *Error: of setup.FlyNotSignedIn when there is no token, of
 // setup.FlySignIn when what is there cannot be used.
-func FindToken(s SignIn) (Token, error) {
+func FindToken(s SignIn) (AccessToken, error) {
 	for _, place := range []struct {
 		source setup.FlySource
 		text   string
@@ -49,11 +49,11 @@ func FindToken(s SignIn) (Token, error) {
 	}
 	path := s.configFile()
 	if path == "" {
-		return Token{}, &Error{FlyProblem: setup.FlyProblem{Kind: setup.FlyNotSignedIn}}
+		return AccessToken{}, &Error{FlyProblem: setup.FlyProblem{Kind: setup.FlyNotSignedIn}}
 	}
 	text, err := readConfig(path)
 	if err != nil {
-		return Token{}, err
+		return AccessToken{}, err
 	}
 	token, err := ParseToken(text, setup.FlySourceConfig)
 	if err == nil && token.IsZero() {

@@ -10,10 +10,10 @@ import (
 	"github.com/fly-aws/fly-aws/setup"
 )
 
-// A Token is a user's credential for Fly: one token or several, as flyctl keeps
-// them. The zero Token is no token. Printed, logged or marshaled, it shows as
+// An AccessToken is a user's credential for Fly: one token or several, as flyctl keeps
+// them. The zero AccessToken is no token. Printed, logged or marshaled, it shows as
 // text.HiddenToken.
-type Token struct {
+type AccessToken struct {
 	// A function, because fmt prints unexported fields without calling their
 	// methods and follows pointers, but prints only a function's address.
 	secret func() *secret
@@ -30,7 +30,7 @@ type secret struct {
 // with or without a scheme (FlyV1 or Bearer) before it, as in
 // github.com/superfly/fly-go, tokens.Parse. Empty text gives the zero Token. The
 // error is an *Error of setup.FlySignIn, without the text.
-func ParseToken(text string, source setup.FlySource) (Token, error) {
+func ParseToken(text string, source setup.FlySource) (AccessToken, error) {
 	text = strings.TrimSpace(text)
 	for {
 		scheme, rest, found := strings.Cut(text, " ")
@@ -46,7 +46,7 @@ func ParseToken(text string, source setup.FlySource) (Token, error) {
 			continue
 		}
 		if !isVisibleASCII(token) {
-			return Token{}, &Error{
+			return AccessToken{}, &Error{
 				FlyProblem: setup.FlyProblem{
 					Kind: setup.FlySignIn, Source: source,
 					Detail: "it contains blanks, control characters or others that a token cannot have",
@@ -61,9 +61,9 @@ func ParseToken(text string, source setup.FlySource) (Token, error) {
 		}
 	}
 	if len(s.macaroons)+len(s.users) == 0 {
-		return Token{}, nil
+		return AccessToken{}, nil
 	}
-	return Token{func() *secret { return &s }}, nil
+	return AccessToken{func() *secret { return &s }}, nil
 }
 
 // isVisibleASCII reports whether s is visible ASCII only, as a header must be.
@@ -77,10 +77,10 @@ func isVisibleASCII(s string) bool {
 }
 
 // IsZero reports whether there is no token.
-func (t Token) IsZero() bool { return t.secret == nil }
+func (t AccessToken) IsZero() bool { return t.secret == nil }
 
 // Source is where the token was found; "" for the zero Token.
-func (t Token) Source() setup.FlySource {
+func (t AccessToken) Source() setup.FlySource {
 	if t.IsZero() {
 		return ""
 	}
@@ -88,7 +88,7 @@ func (t Token) Source() setup.FlySource {
 }
 
 // String returns a text.HiddenToken, "" for the zero Token.
-func (t Token) String() string {
+func (t AccessToken) String() string {
 	if t.IsZero() {
 		return ""
 	}
@@ -96,16 +96,16 @@ func (t Token) String() string {
 }
 
 // Format writes what String returns, whatever the verb.
-func (t Token) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, t.String()) }
+func (t AccessToken) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, t.String()) }
 
 // MarshalText returns what String returns, so that encoders do not show more.
-func (t Token) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+func (t AccessToken) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
 // graphQLHeader is the Authorization header for the GraphQL API, which accepts
 // macaroons and OAuth tokens together. flyctl's config file can have macaroons with
 // expired discharges, which flyctl renews; so from that file flyctl sends GraphQL
 // only the OAuth tokens, if there are any.
-func (t Token) graphQLHeader() string {
+func (t AccessToken) graphQLHeader() string {
 	s := t.secret()
 	if len(s.macaroons) == 0 || s.source == setup.FlySourceConfig && len(s.users) > 0 {
 		return bearer(s.users)
@@ -116,7 +116,7 @@ func (t Token) graphQLHeader() string {
 // machinesHeaders are the Authorization headers for the Machines API, in the order
 // to try. It accepts either kind, not both. If there are both, the OAuth tokens are
 // the fallback for expired macaroons.
-func (t Token) machinesHeaders() []string {
+func (t AccessToken) machinesHeaders() []string {
 	s := t.secret()
 	var headers []string
 	if len(s.macaroons) > 0 {
@@ -132,14 +132,14 @@ func bearer(tokens []string) string { return "Bearer " + strings.Join(tokens, ",
 
 // hasMacaroons reports whether the header for GraphQL has macaroons, which can do less
 // than the user.
-func (t Token) hasMacaroons() bool { return strings.HasPrefix(t.graphQLHeader(), "FlyV1 ") }
+func (t AccessToken) hasMacaroons() bool { return strings.HasPrefix(t.graphQLHeader(), "FlyV1 ") }
 
 // shortest is the length below which a text is not redacted, since it could be part
 // of a word.
 const shortest = 8
 
 // redact removes the token from a text, even without a known prefix.
-func (t Token) redact(s string) string {
+func (t AccessToken) redact(s string) string {
 	if t.IsZero() {
 		return s
 	}

@@ -21,7 +21,7 @@ const (
 	oauth     = "fo1_notarealoneeither_0"
 )
 
-func parse(t testing.TB, text string, source setup.FlySource) flyapi.Token {
+func parse(t testing.TB, text string, source setup.FlySource) flyapi.AccessToken {
 	t.Helper()
 	token, err := flyapi.ParseToken(text, source)
 	if err != nil {
@@ -100,16 +100,16 @@ func TestTokenIsRedacted(t *testing.T) {
 	t.Parallel()
 	token := parse(t, macaroon+","+oauth, setup.FlySourceAPIToken)
 	client := newClient(t, flyapi.Options{Token: token})
-	type exported struct{ T flyapi.Token }
-	type hidden struct{ t flyapi.Token }
+	type exported struct{ T flyapi.AccessToken }
+	type hidden struct{ t flyapi.AccessToken }
 	values := []any{
 		token, &token, client, *client,
 		exported{token},
 		&exported{token},
 		hidden{token},
 		&hidden{token},
-		[]flyapi.Token{token},
-		map[string]flyapi.Token{"a": token},
+		[]flyapi.AccessToken{token},
+		map[string]flyapi.AccessToken{"a": token},
 		flyapi.Options{Token: token},
 	}
 	var shown bytes.Buffer
@@ -130,8 +130,8 @@ func TestTokenIsRedacted(t *testing.T) {
 			t.Errorf("%q shows", secret)
 		}
 	}
-	if token.String() != "[token]" || (flyapi.Token{}).String() != "" {
-		t.Errorf("got %q and %q", token.String(), flyapi.Token{}.String())
+	if token.String() != "[token]" || (flyapi.AccessToken{}).String() != "" {
+		t.Errorf("got %q and %q", token.String(), flyapi.AccessToken{}.String())
 	}
 }
 

@@ -45,8 +45,8 @@ func Find(name string) (Preset, bool) {
 	return Preset{}, false
 }
 
-// An Error says why a preset or its answer cannot be used.
-type Error struct {
+// An AnswerError says why a preset or its answer cannot be used.
+type AnswerError struct {
 	// Preset is the preset's name, as given.
 	Preset string
 	// Answer is the answer, as given.
@@ -55,7 +55,7 @@ type Error struct {
 	Reason string
 }
 
-func (e *Error) Error() string {
+func (e *AnswerError) Error() string {
 	if e.Answer == "" {
 		return fmt.Sprintf("preset %q cannot be used: %s", e.Preset, e.Reason)
 	}
@@ -66,7 +66,7 @@ func (e *Error) Error() string {
 func Named(name string) (Preset, error) {
 	p, ok := Find(name)
 	if !ok {
-		return p, &Error{Preset: name, Reason: "unknown preset"}
+		return p, &AnswerError{Preset: name, Reason: "unknown preset"}
 	}
 	return p, nil
 }
@@ -80,7 +80,7 @@ func Parse(text string) (Preset, string, error) {
 	case err != nil:
 		return Preset{}, "", err
 	case !ok:
-		return Preset{}, "", &Error{Preset: name, Reason: "write it as " + name + "=" + p.Example}
+		return Preset{}, "", &AnswerError{Preset: name, Reason: "write it as " + name + "=" + p.Example}
 	}
 	return p, answer, p.Check(answer)
 }
@@ -89,7 +89,7 @@ func Parse(text string) (Preset, string, error) {
 // *Error.
 func (p Preset) Check(answer string) error {
 	if _, err := p.kind.read(answer, Scope{}); err != "" {
-		return &Error{Preset: p.Name, Answer: answer, Reason: err}
+		return &AnswerError{Preset: p.Name, Answer: answer, Reason: err}
 	}
 	return nil
 }
@@ -104,7 +104,7 @@ func (p Preset) NeedsRegion(answer string) bool {
 // depends only on the preset and the answer. The error is an *Error.
 func (p Preset) Policy(s Scope, answer string) (name string, document json.RawMessage, err error) {
 	fail := func(reason string) (string, json.RawMessage, error) {
-		return "", nil, &Error{Preset: p.Name, Answer: answer, Reason: reason}
+		return "", nil, &AnswerError{Preset: p.Name, Answer: answer, Reason: reason}
 	}
 	r, reason := p.kind.read(answer, s)
 	switch {

@@ -150,7 +150,7 @@ func TestHostileAnswers(t *testing.T) {
 	for _, p := range preset.All() {
 		for _, answer := range hostile {
 			err := p.Check(answer)
-			var invalid *preset.Error
+			var invalid *preset.AnswerError
 			if !errors.As(err, &invalid) {
 				t.Errorf("%s takes the answer %q", p.Name, answer)
 				continue

@@ -37,7 +37,7 @@ func Explanation(w io.Writer, e explain.Explanation, style Style) {
 	}
 }
 
-func (p printer) warnings(warnings []explain.Reason) {
+func (p printer) warnings(warnings []explain.RefusalReason) {
 	for _, r := range warnings {
 		p.prose("  ! ", reasonWords(r))
 	}
@@ -180,7 +180,7 @@ func (p printer) values(name string, values []string) {
 	}
 }
 
-func (p printer) reasons(reasons []explain.Reason) {
+func (p printer) reasons(reasons []explain.RefusalReason) {
 	if len(reasons) == 0 {
 		return
 	}

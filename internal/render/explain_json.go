@@ -169,7 +169,7 @@ func newFix(f *explain.Fix) *fixDocument {
 	return doc
 }
 
-func newReasons(reasons []explain.Reason) []reasonDocument {
+func newReasons(reasons []explain.RefusalReason) []reasonDocument {
 	out := make([]reasonDocument, len(reasons))
 	for i, r := range reasons {
 		out[i] = reasonDocument{

@@ -213,7 +213,7 @@ func TestEveryCodeHasWords(t *testing.T) {
 		explain.ReasonVariableText, explain.ReasonKeyMissing, explain.ReasonTagSession, explain.ReasonConditionFailed, explain.ReasonPrincipalUnknown,
 		explain.ReasonTokenRule, explain.ReasonRoleARN,
 	} {
-		if got := reasonWords(explain.Reason{Code: code, Statement: -1}); got == string(code) {
+		if got := reasonWords(explain.RefusalReason{Code: code, Statement: -1}); got == string(code) {
 			t.Errorf("%s has no words", code)
 		}
 	}
@@ -274,7 +274,7 @@ func TestWarningsHaveWords(t *testing.T) {
 		trustpolicy.FindingSubjectMissing, trustpolicy.FindingSubjectAny, trustpolicy.FindingSubjectOrg, trustpolicy.FindingSubjectParts,
 		trustpolicy.FindingSubjectPrefix, trustpolicy.FindingSubjectApp,
 	} {
-		if got := reasonWords(explain.Reason{Code: explain.ReasonCode(code), Statement: -1}); got == string(code) {
+		if got := reasonWords(explain.RefusalReason{Code: explain.ReasonCode(code), Statement: -1}); got == string(code) {
 			t.Errorf("%s has no words", code)
 		}
 	}
@@ -296,7 +296,7 @@ func TestUnknownMeaning(t *testing.T) {
 // TestIntendedWords: a role that names many apps is not listed whole.
 func TestIntendedWords(t *testing.T) {
 	t.Parallel()
-	e := explain.Explanation{Reasons: []explain.Reason{{Code: explain.ReasonAppDiffers, Have: "acme:Web:m"}}}
+	e := explain.Explanation{Reasons: []explain.RefusalReason{{Code: explain.ReasonAppDiffers, Have: "acme:Web:m"}}}
 	for _, app := range []string{"a", "b", "c", "d", "e", "f", "g"} {
 		e.Intended = append(e.Intended, "acme:"+app+":*")
 	}

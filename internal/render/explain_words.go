@@ -82,7 +82,7 @@ func comparisonWords(c trustpolicy.Comparison) string {
 }
 
 // reasonWords puts a reason into one sentence.
-func reasonWords(r explain.Reason) string {
+func reasonWords(r explain.RefusalReason) string {
 	have, want := text.Quote(r.Have), text.Quote(r.Want)
 	var where string
 	if r.Statement >= 0 {
@@ -101,7 +101,7 @@ func placeWords(index int, sid string) string {
 }
 
 // sentence says what is wrong; have and want are quoted.
-func sentence(r explain.Reason, have, want string) string {
+func sentence(r explain.RefusalReason, have, want string) string {
 	if s := findingWords(trustpolicy.FindingCode(r.Code), r, have, want); s != "" {
 		return s
 	}
@@ -178,7 +178,7 @@ func sentence(r explain.Reason, have, want string) string {
 
 // findingWords puts a finding about a policy into a sentence; "" for a code that
 // is none.
-func findingWords(code trustpolicy.FindingCode, r explain.Reason, have, want string) string {
+func findingWords(code trustpolicy.FindingCode, r explain.RefusalReason, have, want string) string {
 	instead := ""
 	if r.Want != "" {
 		instead = "; it should be " + want
@@ -283,7 +283,7 @@ const maxIntended = 5
 // intendedWords says that a refusal may be right; "" where the policy does not say whom
 // it is for.
 func intendedWords(e explain.Explanation) string {
-	i := slices.IndexFunc(e.Reasons, func(r explain.Reason) bool {
+	i := slices.IndexFunc(e.Reasons, func(r explain.RefusalReason) bool {
 		switch r.Code {
 		case explain.ReasonAppDiffers, explain.ReasonAppSuffix, explain.ReasonOrgDiffers, explain.ReasonMachineDiffers:
 			return true

@@ -17,13 +17,13 @@ func TestPolicyNames(t *testing.T) {
 		"arn:aws:iam::123456789012:policy/AmazonS3ReadOnlyAccess": "arn:aws:iam::123456789012:policy/AmazonS3ReadOnlyAccess",
 		"arn:aws:iam::123456789012:policy/:iam::aws:policy/x":     "arn:aws:iam::123456789012:policy/:iam::aws:policy/x",
 	} {
-		if got, want := resourceName(setup.Resource{Policy: &setup.Policy{Role: "web", ARN: arn}}), "policy "+want+" on role web"; got != want {
+		if got, want := resourceName(setup.Resource{Policy: &setup.RolePolicy{Role: "web", ARN: arn}}), "policy "+want+" on role web"; got != want {
 			t.Errorf("%s is shown as %q, want %q", arn, got, want)
 		}
 	}
 	long := strings.Repeat("x/", 250)
 	for _, r := range []setup.Resource{
-		{Policy: &setup.Policy{Role: "web", ARN: "arn:aws:iam::123456789012:policy/" + long + "Evil"}},
+		{Policy: &setup.RolePolicy{Role: "web", ARN: "arn:aws:iam::123456789012:policy/" + long + "Evil"}},
 		{Env: &setup.Env{Key: setup.EnvRoleARN, Config: long + "Evil"}},
 	} {
 		if got := resourceName(r); !strings.Contains(got, "Evil") {

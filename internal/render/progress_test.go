@@ -92,7 +92,7 @@ func someChanges() []setup.Change {
 		{Action: setup.ActionCreate, After: &setup.Resource{Role: &setup.Role{Name: "fly-acme-web"}}},
 		{Action: setup.ActionAdopt, After: &setup.Resource{Role: &setup.Role{Name: "fly-acme-api"}}},
 		{Action: setup.ActionKeep, After: &setup.Resource{Role: &setup.Role{Name: "fly-acme-db"}}},
-		{Action: setup.ActionUpdate, After: &setup.Resource{Policy: &setup.Policy{Role: "fly-acme-web", Name: "fly-aws-uploads-of-the-web-app"}}},
+		{Action: setup.ActionUpdate, After: &setup.Resource{Policy: &setup.RolePolicy{Role: "fly-acme-web", Name: "fly-aws-uploads-of-the-web-app"}}},
 		{Action: setup.ActionCreate, After: env("fly.toml")},
 	}
 }

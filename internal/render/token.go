@@ -21,8 +21,8 @@ type Field struct {
 	Name, Value, Note string
 }
 
-// A Token is what there is to show of a token. Its text is not part of it.
-type Token struct {
+// A TokenView is what there is to show of a token. Its text is not part of it.
+type TokenView struct {
 	// Title says whose it is.
 	Title          string
 	Header, Claims []Field
@@ -35,7 +35,7 @@ type Token struct {
 }
 
 // ShowToken shows a token's header and claims and what IAM makes of them.
-func ShowToken(w io.Writer, t Token, style Style) {
+func ShowToken(w io.Writer, t TokenView, style Style) {
 	p := printer{w, style}
 	p.line("%s", p.paint(bold, text.Clean(t.Title)))
 	p.fields("Header", t.Header)
@@ -89,8 +89,8 @@ const (
 	Skipped Level = "skipped"
 )
 
-// A Check is one thing that was looked at, and the next thing to do about it.
-type Check struct {
+// A CheckLine is one thing that was looked at, and the next thing to do about it.
+type CheckLine struct {
 	Name   string `json:"name"`
 	Level  Level  `json:"outcome"`
 	Detail string `json:"detail"`
@@ -99,7 +99,7 @@ type Check struct {
 }
 
 // Checks shows a line for each check.
-func Checks(w io.Writer, checks []Check, style Style) {
+func Checks(w io.Writer, checks []CheckLine, style Style) {
 	width := 0
 	for _, c := range checks {
 		width = max(width, len(c.Name))
@@ -110,7 +110,7 @@ func Checks(w io.Writer, checks []Check, style Style) {
 }
 
 // OneCheck shows a check whose name is given width columns.
-func OneCheck(w io.Writer, c Check, width int, style Style) {
+func OneCheck(w io.Writer, c CheckLine, width int, style Style) {
 	p := printer{w, style}
 	glyph := p.ok()
 	switch c.Level {

@@ -135,7 +135,7 @@ func known(policies []setup.ManagedPolicy, ref string) bool {
 
 // reasonOf is why an answer cannot be used, without the answer, which the person sees.
 func reasonOf(err error) error {
-	var ofPreset *preset.Error
+	var ofPreset *preset.AnswerError
 	var invalid *setup.InvalidError
 	switch {
 	case errors.As(err, &ofPreset):

@@ -34,8 +34,8 @@ func lines(answers []string) string {
 	return b.String()
 }
 
-// A dialogue is a world, the answers to its questions, and the expected result.
-type dialogue struct {
+// A dialog is a world, the answers to its questions, and the expected result.
+type dialog struct {
 	name    string
 	world   func() *world
 	draft   Draft
@@ -48,7 +48,7 @@ func web() setup.Request {
 	return setup.Request{Org: "acme", Apps: []setup.App{{Name: "web", Config: "fly.toml"}}}
 }
 
-var dialogues = []dialogue{
+var dialogs = []dialog{
 	{
 		name: "one app", world: oneApp,
 		answers: []string{"", "AmazonS3ReadOnlyAccess", "", ""},
@@ -146,7 +146,7 @@ func uploads(w *world) setup.InlinePolicy {
 	return p
 }
 
-func (d dialogue) check(t *testing.T, got Result) {
+func (d dialog) check(t *testing.T, got Result) {
 	t.Helper()
 	want := web()
 	d.request(&want)
@@ -160,7 +160,7 @@ func (d dialogue) check(t *testing.T, got Result) {
 
 func TestPipedAnswers(t *testing.T) {
 	t.Parallel()
-	for _, d := range dialogues {
+	for _, d := range dialogs {
 		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()
 			got, out, err := piped(t, d.world(), d.draft, d.answers...)
@@ -176,7 +176,7 @@ func TestPipedAnswers(t *testing.T) {
 // and no default is used.
 func TestCutOff(t *testing.T) {
 	t.Parallel()
-	for _, d := range dialogues {
+	for _, d := range dialogs {
 		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()
 			var before string
@@ -524,7 +524,7 @@ func TestNearestRegion(t *testing.T) {
 // FuzzAnswers: any input leads to a valid request or an error, and no control character is
 // echoed.
 func FuzzAnswers(f *testing.F) {
-	for _, d := range dialogues {
+	for _, d := range dialogs {
 		f.Add(lines(d.answers), true)
 		f.Add(lines(d.answers), false)
 	}

@@ -61,7 +61,7 @@ func TestOneApp(t *testing.T) {
 				t.Fatal(err)
 			}
 			golden("AWS region: eu-central-1", "6-end")
-			dialogues[0].check(t, got)
+			dialogs[0].check(t, got)
 			if pressed++; pressed > 7 { // including the y to the plan
 				t.Errorf("%d keys were pressed beyond typing, more than 7", pressed)
 			}
@@ -101,14 +101,14 @@ func TestThreeApps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dialogues[1].check(t, got)
+	dialogs[1].check(t, got)
 	st.golden("AWS region: eu-west-1", "three-apps-end")
 }
 
 // TestWithoutFly has no sign-in to Fly and asks for names as text.
 func TestWithoutFly(t *testing.T) {
 	t.Parallel()
-	w := dialogues[2].world()
+	w := dialogs[2].world()
 	st := start(t, 60, 24, Options{}, w)
 	st.golden("by its raw slug?", "without-fly")
 	st.press("by its raw slug?", "personal"+enterKey)
@@ -121,7 +121,7 @@ func TestWithoutFly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dialogues[2].check(t, got)
+	dialogs[2].check(t, got)
 }
 
 // TestBack goes back from the last question to the first, finds each earlier answer still
