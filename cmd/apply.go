@@ -80,8 +80,8 @@ func runApply(ctx context.Context, sys System, o applyOptions) error {
 	return c.apply(ctx, world, plan, o.aws.verbose)
 }
 
-// apply applies a plan and shows what became of it. verbose says that AWS calls are
-// shown meanwhile, so that progress cannot be drawn in place.
+// apply applies a plan and shows the result. With verbose, AWS calls are shown
+// meanwhile, so progress cannot be drawn in place.
 func (c console) apply(ctx context.Context, world setup.World, plan *setup.Plan, verbose bool) error {
 	columns, rows := c.Size()
 	progress := render.NewProgress(c.Stderr, plan.Changes, render.ProgressOptions{
@@ -94,7 +94,7 @@ func (c console) apply(ctx context.Context, world setup.World, plan *setup.Plan,
 	waiting := time.AfterFunc(patience, func() { progress.Say("Still waiting for AWS") })
 	report, err := world.Apply(ctx, plan, func(e setup.Event) {
 		waiting.Reset(patience)
-		if e.Status == setup.StatusWaiting { // which says what for
+		if e.Status == setup.StatusWaiting { // the event says for what
 			waiting.Stop()
 		}
 		progress.Event(e)
@@ -118,7 +118,7 @@ func (c console) apply(ctx context.Context, world setup.World, plan *setup.Plan,
 		render.Report(c.Stderr, report, c.err)
 	}
 	if err == nil && len(plan.Pending()) > 0 && report.Count(setup.StatusDone) == 0 {
-		render.Done(c.Stdout, "nothing to do: everything is done already", c.out)
+		render.Done(c.Stdout, "nothing to do: everything is already done", c.out)
 	}
 	render.Mismatches(c.Stdout, report.Mismatches, c.out)
 	render.TrustChecks(c.Stdout, report.Checks, c.out)
@@ -129,9 +129,9 @@ func (c console) apply(ctx context.Context, world setup.World, plan *setup.Plan,
 	return nil
 }
 
-// verdict is the failure that mismatches and checks amount to, if any. A role that
-// lets another app in too, by a statement that is not ours, is shown but is its
-// owner's choice; so is a condition that cannot be decided from here.
+// verdict returns the failure that mismatches and failed checks amount to, if any. A
+// role that also allows another app, by a statement that fly-aws did not create, is
+// shown but is its owner's choice; so is a condition that cannot be decided here.
 func verdict(report *setup.Report) error {
 	if len(report.Mismatches) > 0 {
 		return &hintedError{
@@ -150,7 +150,7 @@ func verdict(report *setup.Report) error {
 	return nil
 }
 
-// withNext adds to a failure how to go on from where it stopped.
+// withNext adds a hint on how to continue from where a failed run stopped.
 func withNext(report *setup.Report, err error) error {
 	done, failed := report.Count(setup.StatusDone), report.Count(setup.StatusFailed)
 	hint := "then run the same command again; it picks up where it stopped"
@@ -168,7 +168,7 @@ func withNext(report *setup.Report, err error) error {
 	return &hintedError{err: err, hint: hint}
 }
 
-// A reportError is a failure whose report is the one document to print.
+// A reportError is a failure whose report is the document to print.
 type reportError struct {
 	err error
 	doc render.ReportDocument
@@ -177,7 +177,7 @@ type reportError struct {
 func (e *reportError) Error() string { return e.err.Error() }
 func (e *reportError) Unwrap() error { return e.err }
 
-// document is the report with the failure put into words.
+// document returns the report with the failure in it.
 func (e *reportError) document(problem render.Problem) render.ReportDocument {
 	e.doc.Error, e.doc.Status = &problem, "failed"
 	if problem.Exit == exitInterrupted {
@@ -186,8 +186,8 @@ func (e *reportError) document(problem render.Problem) render.ReportDocument {
 	return e.doc
 }
 
-// nextSteps are what makes the changes take effect; none when they have already, as
-// permissions do.
+// nextSteps are the commands that make the changes take effect; none for changes that
+// take effect at once, such as permissions.
 func nextSteps(plan *setup.Plan, report *setup.Report) []string {
 	var deploys, lines []string
 	patched := map[string]bool{}

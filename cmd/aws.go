@@ -23,7 +23,7 @@ func (f *awsFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.verbose, "verbose", false, "show each AWS call with its time and request ID")
 }
 
-// options are the AWS options of the flags. Calls are shown in the log.
+// options returns the AWS options that the flags set. Calls go to the log.
 func (f awsFlags) options(log *callLog) awsapi.Options {
 	o := awsapi.Options{Profile: f.profile, Region: f.region}
 	if f.verbose {
@@ -41,7 +41,7 @@ func (c console) openAccount(ctx context.Context, o awsapi.Options) (*awsapi.Acc
 	return awsapi.Open(ctx, o)
 }
 
-// A callLog shows AWS calls, or keeps them while a form has the terminal.
+// A callLog shows AWS calls, or holds them back while a form has the terminal.
 type callLog struct {
 	console console
 
@@ -67,7 +67,7 @@ func (l *callLog) print(call awsapi.Call) {
 	}, l.console.err)
 }
 
-// pause keeps calls from being shown until resume.
+// pause holds calls back until resume.
 func (l *callLog) pause() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

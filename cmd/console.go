@@ -15,7 +15,7 @@ import (
 	"github.com/fly-aws/fly-aws/internal/wizard"
 )
 
-// outputFlags say how to show what happens.
+// outputFlags say how to print results.
 type outputFlags struct {
 	json, noColor bool
 }
@@ -29,7 +29,7 @@ func (f *outputFlags) registerColor(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.noColor, "no-color", false, "no colors; NO_COLOR does the same")
 }
 
-// A console is the surroundings of a command, with how to show things there.
+// A console is the System of a command, with the styles of its output.
 type console struct {
 	System
 	// out is the style of standard output, err that of standard error.
@@ -46,28 +46,28 @@ func newConsole(sys System, o outputFlags) console {
 	}
 }
 
-// note writes a line for a person who waits; scripts read the result.
+// note writes a line for the user to standard error; results go to standard output.
 func (c console) note(format string, args ...any) {
 	fmt.Fprintf(c.Stderr, format+"\n", args...)
 }
 
-// patience is how long a person waits without being told what for.
+// patience is how long the program waits for something before it says so.
 const patience = 2 * time.Second
 
-// waiting says what is waited for, unless stop is called soon.
+// waiting says what the program is waiting for, unless stop is called within patience.
 func (c console) waiting(what string) (stop func()) {
 	timer := time.AfterFunc(patience, func() { c.note("Still waiting for %s", what) })
 	return func() { timer.Stop() }
 }
 
-// confirmation is the name of the question whether to apply a plan.
+// confirmation names the question whether to apply a plan.
 const confirmation = "confirmation"
 
-// confirm asks whether to go on. Anything but y or yes is no; the end of the input
-// is not an answer.
+// confirm asks whether to go on. Any answer other than y or yes means no; the end of
+// the input is an error.
 func (c console) confirm(ctx context.Context, question string) (bool, error) {
 	out := c.Stderr
-	if !c.StderrTTY && c.StdoutTTY { // where the person looks
+	if !c.StderrTTY && c.StdoutTTY { // standard error is redirected
 		out = c.Stdout
 	}
 	fmt.Fprintf(out, "%s [y/N] ", question)
@@ -76,7 +76,7 @@ func (c console) confirm(ctx context.Context, question string) (bool, error) {
 		err  error
 	}
 	read := make(chan answer, 1)
-	go func() { // reading a terminal cannot be cut short
+	go func() { // reading a terminal cannot be interrupted
 		line, err := bufio.NewReader(c.Stdin).ReadString('\n')
 		read <- answer{line, err}
 	}()
@@ -86,7 +86,7 @@ func (c console) confirm(ctx context.Context, question string) (bool, error) {
 		return false, ctx.Err()
 	case a := <-read:
 		if a.err != nil || !c.StdinTTY {
-			c.note("") // no key has ended the line
+			c.note("") // no Enter ended the line on the screen
 		}
 		switch {
 		case errors.Is(a.err, io.EOF) && a.line == "":

@@ -79,10 +79,10 @@ func runDemo(ctx context.Context, sys System, o outputFlags) (err error) {
 	defer func() { err = errors.Join(err, server.Close()) }()
 
 	sys.Dir = dir
-	sys.Stderr = sys.Stdout // one stream, so that the story keeps its order
+	sys.Stderr = sys.Stdout // one stream, to keep the output in order
 	d := demo{sandbox: &world, console: newConsole(sys, o)}
 	d.err = d.out
-	d.StderrTTY = false // progress is part of the story, as lines
+	d.StderrTTY = false // show progress as plain lines
 	d.account, err = d.openAccount(ctx, awsapi.Options{
 		Endpoint: server.AWSEndpoint, AccessKeyID: sandbox.AccessKeyID, SecretAccessKey: sandbox.SecretAccessKey,
 	})
@@ -97,7 +97,7 @@ func runDemo(ctx context.Context, sys System, o outputFlags) (err error) {
 	return d.run(ctx)
 }
 
-// demo runs the real commands on the sandbox, and says what it does.
+// demo runs the real commands on the sandbox and narrates.
 type demo struct {
 	console
 	sandbox *sandbox.World
@@ -138,9 +138,9 @@ func (d demo) run(ctx context.Context) error {
 	return nil
 }
 
-// sandboxToken is that of the sandbox's person.
+// sandboxToken is the sandbox's Fly access token.
 func sandboxToken() flyapi.AccessToken {
-	token, _ := flyapi.ParseToken(sandbox.FlyToken, setup.FlySourceFlag) // its form is right
+	token, _ := flyapi.ParseToken(sandbox.FlyToken, setup.FlySourceFlag) // always well-formed
 	return token
 }
 
@@ -158,7 +158,7 @@ func demoCommand(verb string) string {
 	return "$ fly-aws " + verb + " -o " + demoOrg + " --policy " + demoPolicy + " --aws-region " + demoRegion
 }
 
-// federate runs setup as a person would, and answers its question.
+// federate runs setup as a person would, and confirms the plan.
 func (d demo) federate(ctx context.Context) error {
 	d.heading(1, "Give the app "+demoApp+" read access to S3")
 	d.say("%s", demoCommand("setup"))
@@ -167,7 +167,7 @@ func (d demo) federate(ctx context.Context) error {
 		return err
 	}
 	typed := d.console
-	typed.Stdin, typed.StdinTTY = io.TeeReader(strings.NewReader("y\n"), d.Stdout), true // which echoes
+	typed.Stdin, typed.StdinTTY = io.TeeReader(strings.NewReader("y\n"), d.Stdout), true // shows the answer as a terminal would
 	return typed.setUp(ctx, d.world, plan, setupOptions{})
 }
 
@@ -182,8 +182,8 @@ func (d demo) showPatch() error {
 	return nil
 }
 
-// secondPlan shows that a second run has nothing to do, and fails if it has. It
-// returns the ARN of the role.
+// secondPlan shows that a second run has nothing to do, and fails if it does. It
+// returns the role's ARN.
 func (d demo) secondPlan(ctx context.Context) (role string, err error) {
 	d.heading(3, "Run it again")
 	d.say("%s", demoCommand("plan"))
@@ -193,12 +193,12 @@ func (d demo) secondPlan(ctx context.Context) (role string, err error) {
 	}
 	render.Plan(d.Stdout, plan, d.out)
 	if len(plan.Pending()) > 0 {
-		return "", errors.New("a second plan has changes, which is a bug of fly-aws")
+		return "", errors.New("the second plan has changes, which is a bug in fly-aws")
 	}
 	return plan.Grants[0].RoleARN, nil
 }
 
-// accepted lets a machine of the app get its token and AWS credentials for it.
+// accepted has a machine of the app get a token and exchange it for AWS credentials.
 func (d demo) accepted(ctx context.Context, role string) error {
 	subject := flyname.Subject{Org: demoOrg, App: demoApp, Machine: demoMachine}.String()
 	d.heading(4, "In a machine of "+demoApp+": Fly signs a token, AWS accepts it")
@@ -211,7 +211,7 @@ func (d demo) accepted(ctx context.Context, role string) error {
 	return nil
 }
 
-// refused lets a machine of another app try the same, and says why AWS refuses.
+// refused has a machine of another app try the same, and says why AWS refuses.
 func (d demo) refused(ctx context.Context, role string) error {
 	subject := flyname.Subject{Org: demoOrg, App: demoOther, Machine: demoMachine}.String()
 	d.heading(5, "In a machine of another app, "+demoOther+": AWS refuses")
@@ -220,7 +220,7 @@ func (d demo) refused(ctx context.Context, role string) error {
 	var refusal *awsapi.CallError
 	switch {
 	case err == nil:
-		return errors.New("AWS accepted the token of another app, which is a bug of fly-aws")
+		return errors.New("AWS accepted another app's token, which is a bug in fly-aws")
 	case !errors.As(err, &refusal):
 		return err
 	}
@@ -239,13 +239,13 @@ func (d demo) refused(ctx context.Context, role string) error {
 		Context:   trustpolicy.WebIdentityContext(flyname.IssuerPath(demoOrg), flyname.AudienceAWS, subject),
 	})
 	if !decision.Decision.Denied() {
-		return fmt.Errorf("AWS refused what the trust policy leaves %s, which is a bug of fly-aws", decision.Decision)
+		return fmt.Errorf("AWS refused a token for which the trust policy is %s, which is a bug in fly-aws", decision.Decision)
 	}
 	render.Refused(d.Stdout, refusal.Code, refusal.Message, decision, d.out)
 	return nil
 }
 
-// exchange gives a token of a machine of the app to AWS.
+// exchange gives AWS a token from a machine of the app.
 func (d demo) exchange(ctx context.Context, role, app string) (awsapi.Identity, error) {
 	d.sandbox.AddMachine(demoOrg, app, demoMachine)
 	token, err := d.sandbox.Mint(sandbox.TokenRequest{Org: demoOrg, App: app, Machine: demoMachine, Audience: flyname.AudienceAWS})

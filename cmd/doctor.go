@@ -68,20 +68,20 @@ func runDoctor(ctx context.Context, sys System, o doctorOptions) error {
 	}
 	switch {
 	case ctx.Err() != nil:
-		return exitCode(exitInterrupted) // what is known is shown
+		return exitCode(exitInterrupted) // the checks so far have been shown
 	case !doc.OK:
 		return exitCode(exitPending)
 	}
 	return nil
 }
 
-// A doctor makes one check after the other, and keeps what later ones need.
+// A doctor makes the checks in order, and keeps what later ones need.
 type doctor struct {
 	console
 	options doctorOptions
 	checks  []render.CheckLine
 	token   *flyoidc.Token // nil when there is none
-	text    string         // of the token; never shown
+	text    string         // the token itself; never shown
 	role    string         // AWS_ROLE_ARN when it is well-formed
 }
 
@@ -156,12 +156,12 @@ func (d *doctor) mint(ctx context.Context) {
 	d.add(level, "token", next, "sub %s, from %s", token.Claims.Subject, token.Claims.Issuer)
 }
 
-// clock compares with the token's issuer, whose clock Fly keeps.
+// clock compares the machine's clock with the time that the token was issued.
 func (d *doctor) clock(context.Context) {
 	if d.token == nil {
 		return
 	}
-	// A token from the file is up to nine minutes old, a fresh one some seconds.
+	// A token from the file is up to nine minutes old, a fresh one a few seconds.
 	off := d.Now().Sub(d.token.Claims.IssuedAt)
 	if off < -time.Minute || off > 10*time.Minute {
 		d.add(render.Bad, "clock", "AWS refuses calls that are signed with a wrong clock: restart the machine (fly machine restart)", "it is %s off the issuer's", render.Duration(off.Abs()))
@@ -184,7 +184,8 @@ func (d *doctor) roleARN(context.Context) {
 	}
 }
 
-// precedence finds what the credential chain of an SDK looks at before a web identity.
+// precedence finds what takes precedence over a web identity in the SDKs' credential
+// chain.
 func (d *doctor) precedence(context.Context) {
 	const keyID, secret, session = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN" //nolint:gosec // names of variables
 	var set []string
@@ -239,7 +240,7 @@ func (d *doctor) endpoints(context.Context) {
 	}
 }
 
-// tokenFile looks at what Fly's init keeps for the SDKs.
+// tokenFile checks the token file that Fly's init keeps for the SDKs.
 func (d *doctor) tokenFile(ctx context.Context) {
 	name := d.env("AWS_WEB_IDENTITY_TOKEN_FILE")
 	if name == "" {
@@ -283,7 +284,7 @@ func (d *doctor) openAWS(ctx context.Context, anonymous bool) (*awsapi.Account, 
 	return d.openAccount(ctx, options)
 }
 
-// exchange gives the token to STS for the role.
+// exchange exchanges the token for credentials of the role.
 func (d *doctor) exchange(ctx context.Context) {
 	defer d.waiting("AWS STS")()
 	switch {

@@ -43,7 +43,7 @@ func asUsage(err error) error {
 	return &usageError{err: err, hint: "see fly-aws --help"}
 }
 
-// A hintedError knows its own next step.
+// A hintedError is an error with its own hint.
 type hintedError struct {
 	err  error
 	hint string
@@ -52,8 +52,8 @@ type hintedError struct {
 func (e *hintedError) Error() string { return e.err.Error() }
 func (e *hintedError) Unwrap() error { return e.err }
 
-// problemOf says what a person or a script is told of an error. has says whether the
-// command has a flag; hints about others are left out.
+// problemOf is an error as it is shown to a person or a script. has reports whether the
+// command has a flag; hints that name other flags are left out.
 func problemOf(ctx context.Context, err error, has func(flag string) bool) render.Problem {
 	var hinted *hintedError
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
@@ -91,8 +91,7 @@ func problemOf(ctx context.Context, err error, has func(flag string) bool) rende
 	return p
 }
 
-// split takes apart errors that are joined, and returns the next steps that are the
-// same for all of them.
+// split separates joined errors, and returns the hints that apply to all of them.
 func split(err error) (errs []error, hints []string) {
 	switch e := err.(type) { //nolint:errorlint // one layer at a time
 	case interface{ Unwrap() []error }:
@@ -167,7 +166,7 @@ func lines(err error) string {
 	return strings.Join(out, "\n")
 }
 
-// requestFailure is about what was asked for on the command line or in answers.
+// requestFailure describes an error in the command line or the answers.
 func requestFailure(err error, has func(string) bool) *failure {
 	var (
 		input   *wizard.InputError
@@ -195,8 +194,8 @@ func requestFailure(err error, has func(string) bool) *failure {
 	return nil
 }
 
-// usageMessage is the message of a usage error. The letters behind an unknown flag of
-// one letter are left out, since they may be its value: -tSECRET.
+// usageMessage is the message of a usage error. What follows an unknown one-letter flag
+// is left out, since it may be a value: -tSECRET.
 func usageMessage(err error) string {
 	var unknown *pflag.NotExistError
 	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "" {
@@ -269,7 +268,7 @@ func invalidHints(e *setup.InvalidError, has func(string) bool) []string {
 // (superfly/flyctl, internal/command/orgs/replay_sources_list.go).
 const findRawSlug = "fly orgs replay-sources list -o personal"
 
-// planFailure is about what stands in the way of a plan, and about Fly.
+// planFailure describes an error that prevents a plan, or an error from Fly.
 func planFailure(err error, has func(string) bool) *failure {
 	var (
 		strict      *strictError
@@ -323,7 +322,7 @@ func planFailure(err error, has func(string) bool) *failure {
 	return nil
 }
 
-// message has a line for each warning that was not shown, and one for all.
+// message has a line for each warning that was not shown, and a summary.
 func (e *strictError) message() string {
 	if e.shown {
 		return e.Error()
@@ -339,7 +338,7 @@ func (e *strictError) message() string {
 	return strings.Join(append(out, e.Error()), "\n")
 }
 
-// hints are what to do about the warnings that were not shown.
+// hints say how to fix the warnings that were not shown.
 func (e *strictError) hints() []string {
 	if e.shown {
 		return nil
@@ -351,12 +350,12 @@ func (e *strictError) hints() []string {
 	return out
 }
 
-// quotaFor is a quota of the trust policy's size that is enough.
+// quotaFor returns a trust policy size quota that is large enough.
 func quotaFor(size int) int {
 	return min((size/1024+1)*1024, trustpolicy.MaxSizeQuota)
 }
 
-// awsFailure is about AWS and its credentials.
+// awsFailure describes an error from AWS or about its credentials.
 func awsFailure(err error, has func(string) bool) *failure {
 	var (
 		sharedFile  *awsapi.ConfigFileError
@@ -417,7 +416,7 @@ func credentialHints(e *awsapi.CredentialsError, has func(flag string) bool) []s
 	return []string{"sign in with: aws sso login, or aws configure; or name a profile with --profile"}
 }
 
-// machineFailure is about tokens and commands in a machine.
+// machineFailure describes an error about tokens or commands in a machine.
 func machineFailure(err error, _ func(string) bool) *failure {
 	var (
 		noCommand *noCommandError
@@ -439,7 +438,7 @@ func machineFailure(err error, _ func(string) bool) *failure {
 	return nil
 }
 
-// fileFailure is about the files of the folder.
+// fileFailure describes an error about the folder's files.
 func fileFailure(err error, has func(string) bool) *failure {
 	var (
 		missing  *workdir.NotFoundError
@@ -477,8 +476,8 @@ func presetNames() string {
 	return strings.Join(names, ", ")
 }
 
-// hints puts STS's refusal into words, and names what tells more: AWS gives no
-// cause, and the trust policy can be read only by someone who is signed in to AWS.
+// hints explain STS's refusal and name the command that says more: AWS gives no
+// cause, and only someone signed in to AWS can read the trust policy.
 func (e *refusedError) hints() []string {
 	meaning := explain.ErrorText(e.refusal.Code + ": " + e.refusal.Message)
 	hints := render.MeaningWords(meaning)

@@ -19,7 +19,7 @@ import (
 	"github.com/fly-aws/fly-aws/setup"
 )
 
-// exchangeFlags say which token to give to STS for which role.
+// exchangeFlags say which token to exchange, and for which role.
 type exchangeFlags struct {
 	aws      awsFlags
 	roleARN  string
@@ -43,7 +43,7 @@ func (f *exchangeFlags) register(sys System, c *cobra.Command, wait time.Duratio
 	c.Flags().BoolVar(&f.aws.verbose, "verbose", false, "show each AWS call with its time and request ID")
 }
 
-// An exchanger gives tokens to STS.
+// An exchanger exchanges tokens for credentials at STS.
 type exchanger struct {
 	console
 	flags    exchangeFlags
@@ -74,8 +74,8 @@ func newExchanger(ctx context.Context, c console, f exchangeFlags) (*exchanger, 
 	return x, err
 }
 
-// get gets a token and gives it to STS. With retryDenied, AccessDenied is tried again
-// while there is time: STS refuses a role that was created seconds ago so.
+// get gets a token and exchanges it. With retryDenied, AccessDenied is retried while
+// there is time: STS answers so for a role that was created seconds ago.
 func (x *exchanger) get(ctx context.Context, retryDenied bool) (awsapi.Session, error) {
 	source := tokenSource{file: x.flags.token, socket: x.flags.socket, audience: x.flags.audience, wait: x.flags.wait}
 	stop := x.waiting("the machine's token")
@@ -105,8 +105,8 @@ func (x *exchanger) get(ctx context.Context, retryDenied bool) (awsapi.Session, 
 	}
 }
 
-// sessionName is what CloudTrail will show: what was asked for, or the app and
-// machine, in the characters that AWS takes.
+// sessionName is the name that CloudTrail shows: the one given, or the app and
+// machine, in the characters that AWS allows.
 func (x *exchanger) sessionName(token string) string {
 	name := x.flags.session
 	if name == "" {
@@ -123,7 +123,7 @@ func (x *exchanger) sessionName(token string) string {
 		}
 		return '-'
 	}, name)
-	if len(name) < 2 { // AWS takes 2 to 64
+	if len(name) < 2 { // AWS requires 2 to 64
 		name = "fly-aws" + name
 	}
 	return name[:min(len(name), 64)]
@@ -179,7 +179,7 @@ func runTokenExchange(ctx context.Context, sys System, o outputFlags, f exchange
 }
 
 // waitAtBoot is how long to wait for the socket or the token file, which appear
-// some seconds after a machine's first process has started, and for a new role.
+// a few seconds after a machine's first process has started, and for a new role.
 const waitAtBoot = 30 * time.Second
 
 const waitUsage = "how long to wait for the socket or token file while a machine boots"
@@ -202,7 +202,7 @@ for several roles in one machine, with a profile for each:
 	return c
 }
 
-// processCredentials is the answer of a credential_process
+// processCredentials is the output of a credential_process
 // (https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html).
 type processCredentials struct {
 	Version         int
@@ -285,8 +285,8 @@ func runExec(ctx context.Context, sys System, f exchangeFlags, command []string)
 	return fmt.Errorf("%s did not run: %w", command[0], cause(err))
 }
 
-// explain shows, where the environment has credentials that may read the role,
-// why its trust policy refuses. In a machine there are none but the role itself.
+// explain shows why the role's trust policy refuses the token, if the environment has
+// credentials that may read the role; a machine usually has none of its own.
 func (x *exchanger) explain(ctx context.Context, err error) {
 	var refused *awsapi.CallError
 	signedIn := x.Getenv("AWS_ACCESS_KEY_ID") != "" || x.Getenv("AWS_PROFILE") != ""
@@ -305,21 +305,21 @@ func (x *exchanger) explain(ctx context.Context, err error) {
 	}
 	c := explain.Case{Now: x.Now(), Claims: token.Claims.Claims}
 	if readRole(ctx, account, x.exchange.RoleARN, &c, func(error) {}) != nil {
-		return // the hints of the refusal have to do
+		return // the refusal's hints are enough
 	}
 	render.Explanation(x.Stderr, explain.Explain(c), x.err)
 }
 
-// refusal explains why there are no credentials.
+// refusal adds to STS's refusal what was presented.
 func (x *exchanger) refusal(err error) error {
 	var refused *awsapi.CallError
 	if !errors.As(err, &refused) || refused.Code == "" {
-		return err // no answer, or none of STS's
+		return err // not an answer from STS
 	}
 	return &refusedError{err: err, refusal: refused, exchange: x.exchange}
 }
 
-// A refusedError is STS's refusal of a token, with what was presented.
+// A refusedError is STS's refusal of a token, with what was presented to it.
 type refusedError struct {
 	err      error
 	refusal  *awsapi.CallError

@@ -8,8 +8,8 @@ import (
 	"os/exec"
 )
 
-// replaceProcess runs a command to its end and ends with its exit code, where a
-// process cannot be replaced.
+// replaceProcess runs a command and returns its exit code, on systems where a process
+// cannot be replaced.
 func replaceProcess(path string, argv, env []string) error {
 	c := exec.Cmd{Path: path, Args: argv, Env: env, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 	err := c.Run()

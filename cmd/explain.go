@@ -77,7 +77,7 @@ func runExplain(ctx context.Context, sys System, o explainOptions) error {
 		return explainError(ctx, sys, o.output, o.errText)
 	}
 	if nothing := (explainOptions{output: o.output, aws: o.aws, socket: o.socket}); o == nothing {
-		if !sys.StdinTTY { // something may have been pasted
+		if !sys.StdinTTY { // the message may be piped in
 			pasted, err := readFile(ctx, sys, "-")
 			if err != nil {
 				return err
@@ -111,7 +111,8 @@ func runExplain(ctx context.Context, sys System, o explainOptions) error {
 	return exitCode(exitFailed)
 }
 
-// check holds the sources to one policy, one token and one standard input.
+// check reports conflicting flags: there is one policy, one token and one standard
+// input.
 func (o explainOptions) check() error {
 	stdin, tokens := 0, 0
 	for _, source := range []string{o.policy, o.token, o.claims, o.errText} {
@@ -162,7 +163,7 @@ func explainError(ctx context.Context, sys System, o outputFlags, message string
 	return nil
 }
 
-// readClaims fills in what the token says.
+// readClaims fills in the token's claims.
 func (o explainOptions) readClaims(ctx context.Context, sys System, c *explain.Case) error {
 	switch {
 	case o.subject != "":
@@ -187,7 +188,7 @@ func (o explainOptions) readClaims(ctx context.Context, sys System, c *explain.C
 		}
 		c.Claims = claims.Claims
 		for _, v := range broken {
-			// Claims made up to try a policy may lack some; what is there has to be right.
+			// Claims written by hand to try a policy may be incomplete, but must be valid.
 			if present := func(m flyoidc.Member) bool { return m.Name == string(v.Rule) }; slices.ContainsFunc(claims.Members, present) || v.Rule == flyoidc.RuleDuplicate || v.Rule == flyoidc.RuleCase {
 				return usagef("correct the claim", "--claims %s: %s", o.claims, v.Reason)
 			}
@@ -216,8 +217,8 @@ func (o explainOptions) readClaims(ctx context.Context, sys System, c *explain.C
 	return err
 }
 
-// signature verifies a token by its issuer's keys, if they can be had; if not,
-// the note says why.
+// signature verifies a token with its issuer's keys; if they are not available, the
+// note says why.
 func signature(ctx context.Context, sys System, token string) (s explain.Signature, note string, err error) {
 	client, err := issuerClient(sys)
 	if err != nil {
@@ -236,7 +237,7 @@ func signature(ctx context.Context, sys System, token string) (s explain.Signatu
 			return explain.Forged, "", nil
 		case check.Name == flyoidc.StepKeys && errors.As(check.Err, &keys):
 			if keys.Kind == flyoidc.KeysUnknown || keys.Kind == flyoidc.KeysTooMany {
-				return explain.Forged, "", nil // STS refuses it too
+				return explain.Forged, "", nil // STS refuses such a token too
 			}
 			return "", check.Detail, nil
 		}
@@ -270,8 +271,8 @@ func (o explainOptions) readPolicy(ctx context.Context, sys System, c *explain.C
 	})
 }
 
-// readRole reads the role and the provider of the token's issuer from IAM. unread is
-// called with the reason where the role can be read and the provider cannot.
+// readRole reads the role and the provider of the token's issuer from IAM. It calls
+// unread with the error if it can read the role but not the provider.
 func readRole(ctx context.Context, account *awsapi.Account, role string, c *explain.Case, unread func(error)) error {
 	const hint = "give the role's name, or its full ARN"
 	name := role[strings.LastIndexByte(role, '/')+1:]
@@ -310,8 +311,8 @@ func readRole(ctx context.Context, account *awsapi.Account, role string, c *expl
 }
 
 // readProvider reads the provider of the token's issuer, and that of the alias
-// "personal", which is often made by mistake. Without the permission to read providers
-// the rest is explained all the same.
+// "personal", which is often created by mistake. Without permission to read providers,
+// the rest is still explained.
 func readProvider(ctx context.Context, account *awsapi.Account, facts setup.Facts, c *explain.Case, unread func(error)) error {
 	provider := func(path string) setup.Resource {
 		arn := "arn:" + facts.Partition + ":iam::" + facts.Account + ":oidc-provider/" + path
@@ -320,7 +321,7 @@ func readProvider(ctx context.Context, account *awsapi.Account, facts setup.Fact
 	alias := flyname.IssuerPath(flyname.Personal)
 	want := []setup.Resource{provider(alias)}
 	path, isURL := strings.CutPrefix(c.Claims.Issuer, "https://")
-	// IAM has no provider of any other name (CreateOpenIDConnectProvider).
+	// IAM allows no other provider URL (CreateOpenIDConnectProvider).
 	possible := isURL && len(c.Claims.Issuer) <= 255 && !strings.ContainsAny(path, "?# \t\n")
 	if possible && path != alias {
 		want = append(want, provider(path))

@@ -13,7 +13,7 @@ import (
 	"github.com/fly-aws/fly-aws/setup"
 )
 
-// flyFlags say how to reach Fly, and how far to look there.
+// flyFlags say how to reach Fly, and what to check there.
 type flyFlags struct {
 	token         string
 	prove, strict bool
@@ -25,16 +25,16 @@ func (f *flyFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.strict, "strict", false, "treat every warning as an error, before anything is written")
 }
 
-// flyBaseURL is flyctl's variable for another GraphQL API.
+// flyBaseURL is flyctl's variable for the URL of the GraphQL API.
 const flyBaseURL = "FLY_API_BASE_URL"
 
-// A flySession is Fly's API for whoever is signed in there.
+// A flySession is Fly's API for the signed-in user.
 type flySession struct {
-	client *flyapi.Client // nil when nobody is
-	// problem is why nobody is.
+	client *flyapi.Client // nil when not signed in
+	// problem says why there is no client.
 	problem *setup.FlyProblem
-	// required says that the token was given on the command line, so that the
-	// command fails when it cannot be used.
+	// required is true if the token was given on the command line: the command then
+	// fails if the token cannot be used.
 	required bool
 }
 

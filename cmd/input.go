@@ -12,8 +12,8 @@ import (
 	"github.com/fly-aws/fly-aws/internal/text"
 )
 
-// maxFile bounds what is read of a file that is named on the command line: the plan
-// of thousands of apps is smaller.
+// maxFile limits the size of files named on the command line; even a plan for
+// thousands of apps is smaller.
 const maxFile = 16 << 20
 
 // readFile reads a file named on the command line; "-" is standard input. Its
@@ -31,8 +31,9 @@ func readFile(ctx context.Context, sys System, name string) ([]byte, error) {
 	return data, nil
 }
 
-// readInput reads what name stands for, until ctx ends: standard input and pipes may
-// block forever, and reading them cannot be interrupted, only abandoned.
+// readInput reads the file called name, or standard input for "-", until ctx ends.
+// Reading standard input or a pipe may block forever and cannot be interrupted, only
+// abandoned.
 func readInput(ctx context.Context, sys System, name string, read func(io.Reader) ([]byte, error)) ([]byte, error) {
 	type result struct {
 		data []byte
@@ -70,7 +71,7 @@ func open(sys System, name string, read func(io.Reader) ([]byte, error)) ([]byte
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, cause(err))
 		}
-		defer f.Close() //nolint:errcheck // it was only read
+		defer f.Close() //nolint:errcheck // only read
 		in = f
 	}
 	data, err := read(in)
@@ -80,7 +81,7 @@ func open(sys System, name string, read func(io.Reader) ([]byte, error)) ([]byte
 	return data, nil
 }
 
-// cause strips the path that an os error repeats.
+// cause strips the path from an os error, since callers name the file.
 func cause(err error) error {
 	var pathErr *fs.PathError
 	if errors.As(err, &pathErr) {
@@ -89,7 +90,7 @@ func cause(err error) error {
 	return err
 }
 
-// readToken reads the token that the arguments or the environment name.
+// readToken reads the token from the file that an argument or the environment names.
 func readToken(ctx context.Context, sys System, args []string) (string, error) {
 	name := flyoidc.DefaultTokenFile
 	switch fromEnv := sys.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE"); {

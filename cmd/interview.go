@@ -14,20 +14,20 @@ import (
 	"github.com/fly-aws/fly-aws/setup"
 )
 
-// usesPlainPrompts says whether to ask with plain prompts, as screen readers and
-// pipes need them. ACCESSIBLE is the variable of huh and gh.
+// usesPlainPrompts reports whether to ask with plain prompts, which screen readers and
+// pipes need. ACCESSIBLE is the variable that huh and gh use.
 func (o setupOptions) usesPlainPrompts(sys System) bool {
 	on, err := strconv.ParseBool(sys.Getenv("ACCESSIBLE"))
 	return o.accessible || on || err != nil && sys.Getenv("ACCESSIBLE") != ""
 }
 
-// asks says whether there is someone to ask: at a terminal, or at the other end of a
-// pipe where plain prompts were asked for.
+// asks reports whether there is someone to ask: at a terminal, or at the other end of a
+// pipe if plain prompts were requested.
 func (o setupOptions) asks(sys System) bool {
 	return !o.yes && !o.output.json && sys.Getenv("CI") == "" && (sys.StdinTTY && sys.StdoutTTY || o.usesPlainPrompts(sys))
 }
 
-// interviewed is what came of an interview, and the world that it was about.
+// interviewed is the result of an interview, with the world that it looked things up in.
 type interviewed struct {
 	wizard.Result
 	world setup.World
@@ -58,7 +58,7 @@ func (c console) interview(ctx context.Context, o setupOptions) (interviewed, er
 	log.resume()
 	var signIn *signInError
 	if errors.As(err, &signIn) {
-		err = signIn.err // whose next step is in the table of errors
+		err = signIn.err // failureOf has its hint
 	}
 	if err != nil {
 		return interviewed{}, err
@@ -68,13 +68,13 @@ func (c console) interview(ctx context.Context, o setupOptions) (interviewed, er
 		return interviewed{}, err
 	}
 	if result.Asked {
-		c.note("") // between the answers and what comes of them
+		c.note("") // a blank line between the answers and the plan
 	}
 	return interviewed{result, c.newWorld(folder, account, session)}, nil
 }
 
-// draft is what the flags say. What is wrong with them whatever the answers is an
-// error before anything is asked.
+// draft is the request so far, from the flags. Errors that no answer can fix are
+// reported before the first question.
 func (c console) draft(ctx context.Context, o setupOptions, folder *workdir.Folder, fly flySession) (wizard.Draft, error) {
 	f := o.request
 	role, err := f.role(ctx, c.System)
@@ -112,8 +112,8 @@ func (c console) draft(ctx context.Context, o setupOptions, folder *workdir.Fold
 	}, nil
 }
 
-// withoutRegions drops from what is wrong with a request that it lacks a region,
-// which is asked for.
+// withoutRegions drops the missing region from the errors of a request, since the
+// wizard asks for it.
 func withoutRegions(err error) error {
 	var errs []error
 	for _, e := range flatten(err) {
@@ -125,9 +125,9 @@ func withoutRegions(err error) error {
 	return errors.Join(errs...)
 }
 
-// draftOrg finds the organization that the flags mean, where they name it by an app
-// or by an alias. What Fly cannot say, the wizard asks. An app that does not exist,
-// and a token of the command line that Fly refuses, are errors.
+// draftOrg finds the organization if the flags give only an app or an alias. The wizard
+// asks if Fly cannot tell. An app that does not exist is an error, and so is a token
+// on the command line that Fly rejects.
 func draftOrg(ctx context.Context, org string, apps []setup.App, fly flySession) (string, error) {
 	switch {
 	case fly.client == nil:
@@ -196,9 +196,8 @@ func (c console) wizardOptions(o setupOptions) wizard.Options {
 	}
 }
 
-// arguments are those of the command line that make the request, with the
-// organization as it was found and without what concerns this run alone: how to show
-// it, whether to ask, and a token.
+// arguments are the flags that make the same request, with the organization that was
+// found, and without those that concern only this run: output, confirmation and token.
 func (o setupOptions) arguments(sys System, org string) []string {
 	r := o.request
 	var args []string
@@ -216,7 +215,7 @@ func (o setupOptions) arguments(sys System, org string) []string {
 	}
 	add("profile", o.aws.profile)
 	add("region", o.aws.region)
-	if flyname.CheckOrg(org) == nil { // in place of an alias there will be an answer
+	if flyname.CheckOrg(org) == nil { // an alias is replaced by the answer
 		add("org", org)
 	}
 	if len(r.apps) == 0 {

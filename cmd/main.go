@@ -20,10 +20,10 @@ import (
 const (
 	exitDone        = 0   // done, or nothing to do
 	exitFailed      = 1   // failed
-	exitUsage       = 2   // the command line cannot be used
+	exitUsage       = 2   // usage error
 	exitPending     = 3   // changes are pending
 	exitNotAllowed  = 4   // not signed in, or not allowed
-	exitNoCommand   = 127 // sandbox and exec: there is no such command, as shells say it
+	exitNoCommand   = 127 // sandbox and exec: no such command, as in shells
 	exitInterrupted = 130 // ended by Ctrl-C
 )
 
@@ -46,9 +46,9 @@ func Main(ctx context.Context, sys System, args []string) int {
 	return exit
 }
 
-// An output takes secrets out of what is written, and keeps the first error of the
-// writer below it for Main to report; Write itself returns none. Whoever writes to it
-// writes whole lines, or a whole prompt, at a time.
+// An output redacts secrets, and keeps the first error of the underlying writer for
+// Main to report; Write itself returns none. Each write must be whole lines or a whole
+// prompt.
 type output struct {
 	mu  *sync.Mutex
 	w   io.Writer
@@ -59,7 +59,7 @@ func (o *output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	_, err := io.WriteString(o.w, text.Redact(string(p)))
-	if err != nil && o.err == nil && !errors.Is(err, syscall.EPIPE) { // a reader, such as head, may have enough
+	if err != nil && o.err == nil && !errors.Is(err, syscall.EPIPE) { // a reader such as head may stop early
 		o.err = err
 	}
 	return len(p), nil
@@ -122,13 +122,13 @@ func refuseEmptyFlags(cmd *cobra.Command) error {
 	return err
 }
 
-// An exitCode ends the program with that code when everything has been said.
+// An exitCode ends the program with that code and no further message.
 type exitCode int
 
-func (exitCode) Error() string { return "the output says why it ends" }
+func (exitCode) Error() string { return "the output says why" }
 
-// isSet finds a flag even where the flags could not be parsed, so that a script gets
-// its document for a wrong flag too.
+// isSet finds a flag even if the flags cannot be parsed, so that --json also applies to
+// flag errors.
 func isSet(args []string, name, short string) bool {
 	for _, arg := range args {
 		if arg == "--" {
@@ -143,7 +143,7 @@ func isSet(args []string, name, short string) bool {
 		if flag == "--"+name {
 			return on
 		}
-		// What follows the letter of a flag that takes a value is the value.
+		// After the letter of a flag that takes a value comes the value.
 		before, after, found := strings.Cut(letters, short)
 		if short != "" && found && letters != flag && strings.Trim(before, "y") == "" {
 			return on || after != ""
@@ -171,8 +171,8 @@ var commands = [...]struct {
 	{"sandbox", newSandbox},
 }
 
-// newRoot makes the command tree, as far as args need it: making all commands with
-// all their flags is a tenth of a short run.
+// newRoot makes as much of the command tree as args need: making every command with its
+// flags would take a tenth of a short run.
 func newRoot(sys System, args []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "fly-aws",
@@ -214,7 +214,7 @@ fly.toml. Fly then keeps a token file in each machine, which the AWS SDKs use.`,
 	return root
 }
 
-// newHelp is cobra's help command, but a topic that does not exist is an error.
+// newHelp is cobra's help command, except that an unknown topic is an error.
 func newHelp(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",
@@ -237,14 +237,14 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// findCommand refuses what is not a command before its flags are parsed, which the
-// root does not know.
+// findCommand reports an unknown command before its flags, which the root does not
+// know, are parsed.
 func findCommand(root *cobra.Command, args []string) error {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd(args...)
 	found, rest, err := root.Find(args)
 	if err != nil || found != root || len(rest) == 0 || strings.HasPrefix(rest[0], "-") {
-		return nil // cobra reports what else is wrong
+		return nil // cobra reports other errors
 	}
 	if rest[0] == cobra.ShellCompRequestCmd || rest[0] == cobra.ShellCompNoDescRequestCmd {
 		return nil // cobra adds these when it executes
@@ -252,7 +252,7 @@ func findCommand(root *cobra.Command, args []string) error {
 	return noSuchCommand(root, rest[:1])
 }
 
-// noSuchCommand refuses what is not a command and names the nearest ones.
+// noSuchCommand is the error for an unknown command; it suggests similar ones.
 func noSuchCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil

@@ -91,8 +91,8 @@ func runPlan(ctx context.Context, sys System, o planOptions) error {
 	return exitCode(exitPending)
 }
 
-// plan makes the plan for a request. introduce says whose account and organization it
-// is for, unless that has been said.
+// plan makes the plan for a request. With introduce, it first shows the account and the
+// organization.
 func (c console) plan(ctx context.Context, world setup.World, req setup.Request, introduce bool) (*setup.Plan, error) {
 	what := "AWS and Fly"
 	if world.Fly == nil {
@@ -111,8 +111,8 @@ func (c console) plan(ctx context.Context, world setup.World, req setup.Request,
 	return plan, err
 }
 
-// introduce says whose account a plan is for; and, where the organization was found
-// out, which one it is.
+// introduce shows the account that a plan is for and, if it was looked up, the
+// organization.
 func (c console) introduce(plan *setup.Plan, withOrg bool) {
 	c.note("AWS account %s, as %s", text.Name(plan.Account), text.Clean(plan.Caller))
 	if withOrg {
@@ -124,8 +124,8 @@ func (c console) introduce(plan *setup.Plan, withOrg bool) {
 	}
 }
 
-// showPlan shows a plan as text or JSON. A conflict in it is an error, and so, when
-// strict, is a warning.
+// showPlan shows a plan as text or JSON. A conflict in it is an error; so is a warning
+// if strict.
 func (c console) showPlan(plan *setup.Plan, strict bool) error {
 	if err := c.showText(plan, strict); err != nil {
 		return err
@@ -141,12 +141,12 @@ func (c console) showPlan(plan *setup.Plan, strict bool) error {
 		return err
 	}
 	if len(conflicts) > 0 {
-		return exitCode(exitFailed) // the document says it
+		return exitCode(exitFailed) // the document has the error
 	}
 	return nil
 }
 
-// showText shows a plan and its warnings, unless the output is JSON. When strict, a
+// showText shows a plan and its warnings, unless the output is JSON. If strict, a
 // warning is an error.
 func (c console) showText(plan *setup.Plan, strict bool) error {
 	if !c.json {
@@ -159,7 +159,7 @@ func (c console) showText(plan *setup.Plan, strict bool) error {
 	return nil
 }
 
-// checkOut refuses to overwrite with a plan what is not one.
+// checkOut refuses to overwrite a file that is not a plan.
 func (c console) checkOut(file string) error {
 	path := c.path(file)
 	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
@@ -185,7 +185,7 @@ func (c console) checkOut(file string) error {
 	return nil
 }
 
-// savePlan writes a plan to a file, whole or not at all.
+// savePlan writes a plan to a file atomically.
 func (c console) savePlan(plan *setup.Plan, file string) error {
 	data, err := plan.MarshalIndent()
 	if err != nil {
@@ -204,10 +204,10 @@ func (c console) savePlan(plan *setup.Plan, file string) error {
 	return nil
 }
 
-// A strictError is the warnings of a plan that --strict makes errors.
+// A strictError is the warnings of a plan, which --strict makes errors.
 type strictError struct {
 	plan *setup.Plan
-	// shown says that they have been shown as warnings.
+	// shown is true if they have already been shown as warnings.
 	shown bool
 }
 

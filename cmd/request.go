@@ -52,8 +52,8 @@ func (f *requestFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.noPatch, "no-patch", false, "don't edit fly.toml; print the lines to add")
 }
 
-// request makes the request of the flags and of the folder's config files. All that
-// is wrong with the flags is reported together; setup checks the request as a whole.
+// request makes a request from the flags and the folder's config files. All errors in
+// the flags are reported together; setup checks the request as a whole.
 func (f *requestFlags) request(ctx context.Context, sys System, folder *workdir.Folder) (setup.Request, error) {
 	role, err := f.role(ctx, sys)
 	if f.noPatch && f.awsRegion != "" && len(f.presets) == 0 {
@@ -64,7 +64,7 @@ func (f *requestFlags) request(ctx context.Context, sys System, folder *workdir.
 	if err == nil && errFiles == nil {
 		return f.fill(apps, role), nil
 	}
-	// What is wrong with the flags comes before what is wrong with the files.
+	// Report errors in the flags before errors in the files.
 	if len(names) > 0 {
 		err = errors.Join(f.fill(plainApps(names), role).Check(), err)
 	}
@@ -74,7 +74,7 @@ func (f *requestFlags) request(ctx context.Context, sys System, folder *workdir.
 	return setup.Request{}, err
 }
 
-// fill makes a request of its apps and of what the flags say of all of them.
+// fill makes a request from its apps and the flags that apply to all of them.
 func (f *requestFlags) fill(apps []setup.App, role setup.RoleRequest) setup.Request {
 	for i := range apps {
 		apps[i].Machines, apps[i].Role, apps[i].Region = commaList(f.machines), role, f.awsRegion
@@ -82,7 +82,7 @@ func (f *requestFlags) fill(apps []setup.App, role setup.RoleRequest) setup.Requ
 	return setup.Request{Org: f.org, Audience: f.audience, Adopt: f.adopt, Apps: apps}
 }
 
-// appNames are the names of --app, or else of FLY_APP, as flyctl has it.
+// appNames are the values of --app, or else FLY_APP, as in flyctl.
 func (f *requestFlags) appNames(sys System) []string {
 	if fromEnv := sys.Getenv("FLY_APP"); len(f.apps) == 0 && fromEnv != "" {
 		return []string{fromEnv}
@@ -90,12 +90,12 @@ func (f *requestFlags) appNames(sys System) []string {
 	return commaList(f.apps)
 }
 
-// isUsage says whether an error is about the command line.
+// isUsage reports whether an error is a usage error.
 func isUsage(err error) bool {
 	return errors.As(err, new(*usageError)) || errors.As(err, new(*setup.InvalidError)) || errors.As(err, new(*workdir.NotFoundError))
 }
 
-// role is what the flags ask of a role.
+// role returns the role settings from the flags.
 func (f *requestFlags) role(ctx context.Context, sys System) (setup.RoleRequest, error) {
 	role := setup.RoleRequest{
 		Name:     f.roleName,
@@ -117,7 +117,7 @@ func (f *requestFlags) role(ctx context.Context, sys System) (setup.RoleRequest,
 	errs = append(errs, err)
 	for _, answer := range f.presets {
 		name, answer, ok := strings.Cut(answer, "=")
-		if !ok { // the error says how to write it
+		if !ok { // the error shows the syntax
 			_, _, err := preset.Parse(name)
 			errs = append(errs, &setup.InvalidError{Field: setup.FieldPreset, Value: name, Reason: presetReason(err), Err: err})
 			continue
@@ -191,16 +191,15 @@ func wholeSeconds(flag, value string) (int32, error) {
 	return int32(d / time.Second), nil
 }
 
-// configApps makes one entry per app: for names, else for those in the config files,
-// which is flyctl's order of precedence. Each app gets its config file unless
-// --no-patch is given.
+// configApps makes one entry per app: names take precedence over the apps in the config
+// files, as in flyctl. Each app gets its config file unless --no-patch is given.
 func (f *requestFlags) configApps(folder *workdir.Folder, names []string) ([]setup.App, error) {
 	if len(f.configs) == 0 && f.noPatch && len(names) > 0 {
 		return plainApps(names), nil
 	}
 	paths := f.configs
 	if len(paths) == 0 {
-		paths = []string{""} // the folder's own
+		paths = []string{""} // the one in this folder
 	}
 	apps, err := f.findConfigs(folder, names, paths)
 	if err != nil {
@@ -217,7 +216,7 @@ func (f *requestFlags) configApps(folder *workdir.Folder, names []string) ([]set
 	return apps, nil
 }
 
-// findConfigs finds the config files at the paths, and the apps that they are for.
+// findConfigs finds the config files at the paths, and their apps.
 func (f *requestFlags) findConfigs(folder *workdir.Folder, names, paths []string) ([]setup.App, error) {
 	apps := plainApps(names)
 	for _, path := range paths {
@@ -225,7 +224,7 @@ func (f *requestFlags) findConfigs(folder *workdir.Folder, names, paths []string
 		if err != nil {
 			var missing *workdir.NotFoundError
 			if errors.As(err, &missing) && path == "" && len(names) == 0 {
-				return nil, nil // the request's check says it, with what else is missing
+				return nil, nil // the request's own check reports it, with everything else that is missing
 			}
 			var format *workdir.FormatError
 			if errors.As(err, &format) {
@@ -258,7 +257,7 @@ func (f *requestFlags) findConfigs(folder *workdir.Folder, names, paths []string
 	return apps, nil
 }
 
-// commaList splits values at commas too; the names it is for have none.
+// commaList also splits values at commas, which these names cannot contain.
 func commaList(values []string) []string {
 	var out []string
 	for _, v := range values {

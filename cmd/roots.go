@@ -11,9 +11,9 @@ import (
 
 var rootsOnce sync.Once
 
-// ensureRoots makes TLS work where the system has no CA certificates, as in an
-// image made from scratch: with Mozilla's, as the Go team packs them. It says so,
-// since a system's own set may have been left out on purpose.
+// ensureRoots makes TLS work on a system without CA certificates, such as an image
+// built from scratch, with Mozilla's, as packaged by the Go team. It prints a note,
+// since the system's certificates may have been left out on purpose.
 func ensureRoots(stderr io.Writer) {
 	rootsOnce.Do(func() {
 		system, err := x509.SystemCertPool()
@@ -24,7 +24,7 @@ func ensureRoots(stderr io.Writer) {
 		for root := range bundle.Roots() {
 			cert, err := x509.ParseCertificate(root.Certificate)
 			if err != nil {
-				continue // one root less
+				continue // skip this root
 			}
 			if root.Constraint == nil {
 				pool.AddCert(cert)

@@ -82,7 +82,7 @@ func runSandbox(ctx context.Context, sys System, o sandboxOptions) (err error) {
 	defer func() { err = errors.Join(err, server.Close()) }()
 
 	if len(o.command) == 0 {
-		var exports strings.Builder // its keys are of use nowhere else
+		var exports strings.Builder // its keys work only in the sandbox
 		for _, assignment := range server.Env() {
 			if name, value, _ := strings.Cut(assignment, "="); value == "" {
 				fmt.Fprintf(&exports, "unset %s\n", name)
@@ -100,15 +100,15 @@ func runSandbox(ctx context.Context, sys System, o sandboxOptions) (err error) {
 	return runCommand(sys, server.Env(), o.command)
 }
 
-// runCommand runs a command to its end in the sandbox's environment. Ctrl-C goes
-// to the whole foreground group, so the command gets its own and decides; a signal
-// that is sent to this process alone, to end it, is passed on.
+// runCommand runs a command in the sandbox's environment and waits for it. Ctrl-C
+// reaches the whole foreground process group, so the command handles it itself; a
+// termination signal sent only to this process is passed on.
 func runCommand(sys System, env, command []string) error {
 	path, err := lookPath(command[0])
 	if err != nil {
 		return err
 	}
-	c := exec.Command(path, command[1:]...) //nolint:gosec,noctx // running it is what was asked for, for as long as it likes
+	c := exec.Command(path, command[1:]...) //nolint:gosec,noctx // the user asked to run it, for as long as it takes
 	c.Stdin, c.Stdout, c.Stderr = sys.Stdin, sys.rawStdout, sys.rawStderr
 	c.Env = overlay(sys.Environ, env)
 	signals := make(chan os.Signal, 1)
@@ -142,12 +142,12 @@ func runCommand(sys System, env, command []string) error {
 		return exitCode(exit.ExitCode())
 	}
 	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		return exitCode(128 + int(status.Signal())) // as shells have it
+		return exitCode(128 + int(status.Signal())) // as in shells
 	}
 	return exitCode(exitFailed)
 }
 
-// lookPath finds the program of a command line.
+// lookPath finds the program that a command line runs.
 func lookPath(name string) (string, error) {
 	path, err := exec.LookPath(name)
 	if err != nil {

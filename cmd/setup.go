@@ -69,7 +69,7 @@ func runSetup(ctx context.Context, sys System, o setupOptions) error {
 	req, err := o.request.request(ctx, sys, folder)
 	noConfirmation := o.noConfirmation(sys)
 	if err != nil {
-		if isUsage(err) { // usage errors are reported together
+		if isUsage(err) { // all usage errors are reported together
 			err = errors.Join(err, noConfirmation)
 		}
 		return err
@@ -89,10 +89,10 @@ func runSetup(ctx context.Context, sys System, o setupOptions) error {
 	return c.setUp(ctx, world, plan, o)
 }
 
-// interviewAndSetUp asks for what the flags don't say first.
+// interviewAndSetUp first asks for what the flags don't say.
 func (c console) interviewAndSetUp(ctx context.Context, o setupOptions) error {
 	answers, err := c.interview(ctx, o)
-	if errors.Is(err, wizard.ErrAborted) { // a key, and not a signal that ends ctx
+	if errors.Is(err, wizard.ErrAborted) { // aborted with a key, not a signal that ends ctx
 		c.note("Nothing was changed.")
 		return exitCode(exitInterrupted)
 	}
@@ -108,14 +108,14 @@ func (c console) interviewAndSetUp(ctx context.Context, o setupOptions) error {
 	case !answers.Asked || ctx.Err() != nil:
 	case err == nil, errors.As(err, new(exitCode)): // done, or declined
 		c.showCommand("The same without questions:", append(answers.Args, "--yes"))
-	default: // no answer is lost with what failed
+	default: // keep the answers after a failure
 		c.showCommand("Your answers as a command line:", answers.Args)
 	}
 	return err
 }
 
-// showCommand shows the setup command with those arguments, in lines that a shell
-// takes as they are.
+// showCommand shows the setup command with those arguments, on lines that can be pasted
+// into a shell.
 func (c console) showCommand(title string, args []string) {
 	const indent = 2
 	width := 80
@@ -143,8 +143,8 @@ func (c console) showCommand(title string, args []string) {
 	}
 }
 
-// noConfirmation says why the question whether to apply the plan cannot be asked;
-// nil when it need not be.
+// noConfirmation is the error that says why no one can be asked to confirm the plan;
+// nil if no confirmation is needed.
 func (o setupOptions) noConfirmation(sys System) error {
 	const hint = "pass --yes to apply the plan, or --dry-run to see it"
 	switch {
@@ -158,7 +158,7 @@ func (o setupOptions) noConfirmation(sys System) error {
 	return usagef(hint, "there is no terminal to confirm the plan on")
 }
 
-// setUp shows a plan, asks whether to apply it, and does.
+// setUp shows a plan, asks whether to apply it, and applies it.
 func (c console) setUp(ctx context.Context, world setup.World, plan *setup.Plan, o setupOptions) error {
 	if o.dryRun {
 		return c.showPlan(plan, o.fly.strict)

@@ -16,7 +16,7 @@ import (
 	"github.com/fly-aws/fly-aws/setup"
 )
 
-// sources are what the wizard looks up, in AWS, at Fly and in the folder.
+// sources are where the wizard looks things up: AWS, Fly and the folder.
 type sources struct {
 	*accountSource
 	flySource
@@ -45,7 +45,7 @@ func (s *accountSource) open(ctx context.Context, profile string) (*awsapi.Accou
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a, ok := s.opened[profile]
-	if !ok || a.err != nil { // the person may have signed in meanwhile
+	if !ok || a.err != nil { // the user may have signed in since
 		flags := s.flags
 		flags.profile = profile
 		a.account, a.err = s.console.openAccount(ctx, flags.options(s.log))
@@ -54,8 +54,8 @@ func (s *accountSource) open(ctx context.Context, profile string) (*awsapi.Accou
 	return a.account, a.err
 }
 
-// Profiles lists the profiles of AWS's shared files, unless the environment has
-// chosen already, as the SDKs see it.
+// Profiles lists the profiles in AWS's shared config files; none if the environment
+// already selects credentials for the SDKs.
 func (s *accountSource) Profiles(context.Context) ([]string, error) {
 	for _, name := range []string{"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", "AWS_WEB_IDENTITY_TOKEN_FILE"} {
 		if s.console.Getenv(name) != "" {
@@ -65,7 +65,7 @@ func (s *accountSource) Profiles(context.Context) ([]string, error) {
 	return awsapi.Profiles(s.console.Getenv, s.console.Home)
 }
 
-// Identity signs in. The account's alias is shown only when it can be read.
+// Identity returns the caller's identity, with the account's alias if it can be read.
 func (s *accountSource) Identity(ctx context.Context, profile string) (wizard.Identity, error) {
 	account, err := s.open(ctx, profile)
 	if err != nil {
@@ -90,8 +90,8 @@ func (s *accountSource) Identity(ctx context.Context, profile string) (wizard.Id
 	}, nil
 }
 
-// A signInError says how to sign in to AWS too: where there are several profiles
-// the wizard goes on after it.
+// A signInError includes how to sign in to AWS, because with several profiles the
+// wizard shows it and continues.
 type signInError struct{ err error }
 
 func (e *signInError) Error() string {
@@ -103,7 +103,7 @@ func (e *signInError) Error() string {
 	return message
 }
 
-// Policies lists the managed policies that can be attached.
+// Policies lists the managed policies that can be attached to a role.
 func (s *accountSource) Policies(ctx context.Context, profile string) ([]setup.ManagedPolicy, error) {
 	account, err := s.open(ctx, profile)
 	if err != nil {
@@ -112,7 +112,7 @@ func (s *accountSource) Policies(ctx context.Context, profile string) ([]setup.M
 	return account.ManagedPolicies(ctx)
 }
 
-// DescribePolicy gives the description of a managed policy.
+// DescribePolicy returns the description of a managed policy.
 func (s *accountSource) DescribePolicy(ctx context.Context, profile, arn string) (string, error) {
 	account, err := s.open(ctx, profile)
 	if err != nil {
@@ -121,7 +121,7 @@ func (s *accountSource) DescribePolicy(ctx context.Context, profile, arn string)
 	return account.PolicyDescription(ctx, arn)
 }
 
-// A flySource lists what whoever is signed in to Fly has there.
+// A flySource lists what the signed-in Fly user has access to.
 type flySource struct{ session flySession }
 
 // Organizations lists the organizations.
@@ -156,7 +156,7 @@ func (s flySource) Apps(ctx context.Context, org string) ([]string, error) {
 	return out, nil
 }
 
-// withFlyNext adds the next step to a failure with Fly, after which the wizard goes on.
+// withFlyNext adds the next step to an error from Fly; the wizard shows it and continues.
 func withFlyNext(err error, problem *setup.FlyProblem) error {
 	message := err.Error()
 	if errors.As(err, new(*setup.FlyProblem)) {
@@ -168,7 +168,7 @@ func withFlyNext(err error, problem *setup.FlyProblem) error {
 	return errors.New(message)
 }
 
-// A folderSource finds files in the folder.
+// A folderSource finds files in the current folder.
 type folderSource struct {
 	console console
 	folder  *workdir.Folder
@@ -176,8 +176,9 @@ type folderSource struct {
 	fly     flySession
 }
 
-// Configs are those of --config, else the folder's own, and those in folders
-// below. A folder's own that cannot be used is an error; one that is absent is not.
+// Configs returns the files of --config, or else those in the folder and its
+// subfolders. An invalid config file in the folder itself is an error, a missing one
+// is not.
 func (s folderSource) Configs(ctx context.Context) ([]setup.AppConfig, error) {
 	var out []setup.AppConfig
 	for _, path := range s.configs {
@@ -203,7 +204,7 @@ func (s folderSource) Configs(ctx context.Context) ([]setup.AppConfig, error) {
 	return append(out, s.folder.Nearby(ctx)...), nil
 }
 
-// orgOf is the raw slug of an app's organization; "" when Fly does not say it.
+// orgOf returns the raw slug of an app's organization; "" if Fly does not return it.
 func (s folderSource) orgOf(ctx context.Context, app string) string {
 	if s.fly.client == nil || app == "" {
 		return ""

@@ -18,23 +18,23 @@ import (
 	"github.com/fly-aws/fly-aws/internal/render"
 )
 
-// A System is what the program has around it.
+// A System is the environment that the program runs in.
 type System struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
-	// Terminals among the streams.
+	// Whether the streams are terminals.
 	StdinTTY, StdoutTTY, StderrTTY bool
-	// Getenv looks a variable up; an unset one is "".
+	// Getenv returns the value of a variable, "" if it is unset.
 	Getenv func(string) string
 	// Environ is the whole environment, for a child process.
 	Environ []string
-	// Dir is the folder that relative paths start from; Home the person's own, ""
-	// if there is none.
+	// Dir is the folder that relative paths start from; Home is the user's home
+	// folder, "" if there is none.
 	Dir, Home string
-	// Size is that of the terminal among the streams that progress is shown on, in
-	// columns and rows; 0 if there is none.
+	// Size is the size of the terminal that progress is shown on, in columns and
+	// rows; 0 if there is none.
 	Size func() (columns, rows int)
-	// Now is the clock, and Sleep waits, for no longer than ctx lasts.
+	// Now is the clock. Sleep waits, at most until ctx ends.
 	Now   func() time.Time
 	Sleep func(ctx context.Context, d time.Duration)
 	// Exec runs the command at path in place of this process. It returns only
@@ -42,14 +42,14 @@ type System struct {
 	Exec  func(path string, argv, env []string) error
 	Build Build
 
-	// rawStdout and rawStderr are the streams as they came: for commands and forms,
-	// which need the terminal itself, and for secrets that were asked for. Main sets
-	// them.
+	// rawStdout and rawStderr are the streams without redaction, set by Main: for
+	// child processes and forms, which need the terminal itself, and for secrets that
+	// the user asked for.
 	rawStdout, rawStderr io.Writer
 }
 
-// Build says which build of the program runs. All fields are empty in a build
-// that was not stamped.
+// Build identifies the build of the program. All fields are empty except in a release
+// build.
 type Build struct {
 	Version, Commit, Date string
 }
@@ -105,16 +105,16 @@ func EndSignals() []os.Signal {
 	return signals
 }
 
-// printSecret writes what was asked for with the secrets in it.
+// printSecret writes output that includes the secrets that the user asked for.
 func (s System) printSecret(output string) error {
 	_, err := io.WriteString(s.rawStdout, output)
-	if err == nil || errors.Is(err, syscall.EPIPE) { // a reader that has enough is not an error
+	if err == nil || errors.Is(err, syscall.EPIPE) { // a reader that stops early is not an error
 		return nil
 	}
 	return fmt.Errorf("standard output cannot be written: %w", cause(err))
 }
 
-// path makes a path of the command line independent of the process's own folder.
+// path resolves a path on the command line against Dir.
 func (s System) path(name string) string {
 	if filepath.IsAbs(name) {
 		return name
@@ -122,7 +122,7 @@ func (s System) path(name string) string {
 	return filepath.Join(s.Dir, name)
 }
 
-// style is how text is shown on a stream.
+// style is the style of a stream.
 func (s System) style(tty, noColor bool) render.Style {
 	color := tty && s.Getenv("TERM") != "dumb" && s.Getenv("CLICOLOR") != "0"
 	if s.Getenv("CLICOLOR_FORCE") != "" && s.Getenv("CLICOLOR_FORCE") != "0" {
@@ -134,8 +134,8 @@ func (s System) style(tty, noColor bool) render.Style {
 	return render.Style{Color: color, ASCII: !s.unicode()}
 }
 
-// unicode says whether the locale's character set holds our glyphs. Without any
-// locale, as in most containers and on Windows, UTF-8 is what readers expect.
+// unicode reports whether the locale's character set has our glyphs. Without a locale,
+// as in most containers and on Windows, UTF-8 is assumed.
 func (s System) unicode() bool {
 	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
 		if locale := s.Getenv(name); locale != "" {
@@ -146,8 +146,8 @@ func (s System) unicode() bool {
 	return true
 }
 
-// String is the version as --version shows it. Without a stamp it is what Go
-// recorded of the module.
+// String is the version as --version shows it; if none was set, the module version that
+// Go recorded.
 func (b Build) String() string {
 	if b.Version != "" {
 		return strings.TrimSuffix(b.Version+" ("+b.Commit+", "+b.Date+")", " (, )")

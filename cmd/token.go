@@ -55,7 +55,7 @@ func (o *tokenOptions) register(sys System, c *cobra.Command) {
 	c.Flags().BoolVar(&o.tags, "aws-principal-tags", false, "ask Fly for AWS session tags in the token; the role must allow sts:TagSession")
 }
 
-// socketVariable names another socket, which fly-aws sandbox sets.
+// socketVariable overrides the socket's path; fly-aws sandbox sets it.
 const socketVariable = "FLY_AWS_SOCKET"
 
 func registerSocket(sys System, c *cobra.Command, socket *string) {
@@ -83,8 +83,8 @@ func runToken(ctx context.Context, sys System, o tokenOptions) error {
 	return showToken(sys, o.output, token, "")
 }
 
-// A tokenDocument is what token and token inspect print with --json. The token's
-// own text is not in it.
+// A tokenDocument is what token and token inspect print with --json. The token itself
+// is not in it.
 type tokenDocument struct {
 	Schema string `json:"schema"`
 	// Verified is false: reading a token does not verify it.
@@ -108,8 +108,8 @@ type violation struct {
 	Reason string       `json:"reason"`
 }
 
-// showToken shows a token; how is the command that verifies it, "" for one that came
-// from Fly just now. A token that breaks a rule is a finding.
+// showToken shows a token; how is the command that verifies it, "" for one fresh from
+// Fly. A token that breaks a rule is a finding.
 func showToken(sys System, o outputFlags, text, how string) error {
 	token, broken := flyoidc.Inspect(text)
 	if token == nil {
@@ -199,7 +199,7 @@ func tokenView(t *flyoidc.Token, broken []flyoidc.Violation, now time.Time, how 
 	return view
 }
 
-// plain shows a JSON string without its quotes, and anything else as it is.
+// plain returns a JSON string without its quotes, and any other value as it is.
 func plain(value string) string {
 	var s string
 	if json.Unmarshal([]byte(value), &s) == nil {
@@ -208,7 +208,7 @@ func plain(value string) string {
 	return value
 }
 
-// moment puts a time beside the clock.
+// moment formats a time, with how far it is from now.
 func moment(t, now time.Time, ahead, behind string) string {
 	if t.IsZero() {
 		return ""

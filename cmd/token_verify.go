@@ -101,13 +101,13 @@ func runTokenVerify(ctx context.Context, sys System, o verifyOptions) error {
 	case passed:
 		return nil
 	case undecided(checks):
-		return exitCode(exitFailed) // it could not be checked, so nothing is known
+		return exitCode(exitFailed) // not checked, so neither valid nor invalid
 	}
 	return exitCode(exitPending)
 }
 
-// undecided says whether nothing but the way to the issuer's keys failed, which
-// tells nothing of the token.
+// undecided reports whether the only failure was in fetching the issuer's keys, which
+// says nothing about the token.
 func undecided(checks []flyoidc.Step) bool {
 	found := false
 	for _, c := range checks {
@@ -150,14 +150,14 @@ func verifyCheck(c flyoidc.Step) render.CheckLine {
 // sandbox sets it.
 const issuerVariable = "FLY_AWS_OIDC_ENDPOINT"
 
-// issuerClient asks issuers for their keys: Fly's, or the sandbox's. Only a
-// loopback address may stand in for Fly's, so that no environment can make a
-// forged token look genuine from afar.
+// issuerClient fetches issuers' keys, from Fly or from the sandbox. Only a loopback
+// address may replace Fly's, so that an environment variable cannot make a forged
+// token look genuine with keys from another host.
 func issuerClient(sys System) (*http.Client, error) {
 	text := sys.Getenv(issuerVariable)
 	if text == "" {
 		ensureRoots(sys.Stderr)
-		return nil, nil //nolint:nilnil // the client of flyoidc's own
+		return nil, nil //nolint:nilnil // nil means flyoidc's default client
 	}
 	base, err := url.Parse(text)
 	if err != nil || base.Scheme != "http" || !loopback(base.Hostname()) {
@@ -172,7 +172,7 @@ func loopback(host string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
-// standIn sends the requests for Fly's issuers to the sandbox.
+// standIn sends requests for Fly's issuers to the sandbox.
 type standIn struct{ base *url.URL }
 
 // RoundTrip implements http.RoundTripper.

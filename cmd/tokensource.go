@@ -9,9 +9,9 @@ import (
 	"github.com/fly-aws/fly-aws/internal/flyoidc"
 )
 
-// A tokenSource says which token to use: the one in a file that was named, or a
-// fresh one from the machine's socket, or the one that Fly keeps in a file, for a
-// process that does not run as root.
+// A tokenSource says which token to use: the one in a given file, a fresh one from the
+// machine's socket, or, for a process that does not run as root, the one in Fly's
+// token file.
 type tokenSource struct {
 	file     string // "" for none, "-" for standard input
 	socket   string
@@ -19,11 +19,11 @@ type tokenSource struct {
 	wait     time.Duration // for socket or file to appear, while a machine boots
 }
 
-// pollPause is the pause between tries while a machine boots.
+// pollPause is the pause between attempts while a machine boots.
 const pollPause = 500 * time.Millisecond
 
-// read returns the token. When it is the one in Fly's file, fellBack says why there is
-// no fresh one; it is nil otherwise.
+// read returns the token. If it comes from Fly's token file, fellBack says why there is
+// no fresh one; otherwise fellBack is nil.
 func (s tokenSource) read(ctx context.Context, sys System) (text string, fellBack *flyoidc.MintError, err error) {
 	if s.file != "" {
 		text, err = readToken(ctx, sys, []string{s.file})
@@ -50,8 +50,7 @@ func (s tokenSource) read(ctx context.Context, sys System) (text string, fellBac
 	}
 }
 
-// onMachine says whether the environment is that of a Fly Machine, where it is worth
-// waiting for the socket.
+// onMachine reports whether this is a Fly Machine, where the socket may still appear.
 func onMachine(sys System) bool {
 	return sys.Getenv("FLY_MACHINE_ID") != "" || sys.Getenv("FLY_APP_NAME") != ""
 }

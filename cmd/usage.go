@@ -9,10 +9,10 @@ import (
 	"github.com/fly-aws/fly-aws/internal/text"
 )
 
-// usageWidth is the narrowest terminal that help is made for.
+// usageWidth is the width that help text is wrapped to.
 const usageWidth = 80
 
-// usage is cobra's usage text in lines of at most 80 columns.
+// usage prints cobra's usage text in at most 80 columns.
 func usage(c *cobra.Command) error {
 	w := c.OutOrStderr()
 	part := func(title string) { fmt.Fprintf(w, "\n%s:\n", title) }
@@ -45,7 +45,7 @@ func usage(c *cobra.Command) error {
 	return nil
 }
 
-// shellWords are words of a command that is shown.
+// shellWords joins words into a command line, quoted for a shell.
 func shellWords(words []string) string {
 	quoted := make([]string, len(words))
 	for i, word := range words {

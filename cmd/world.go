@@ -9,7 +9,7 @@ import (
 	"github.com/fly-aws/fly-aws/setup"
 )
 
-// open opens what setup works on, by the flags. It makes no call.
+// open makes the world that setup works on, from the flags. It makes no call.
 func (c console) open(ctx context.Context, folder *workdir.Folder, aws awsFlags, fly flyFlags) (setup.World, error) {
 	session, err := c.openFly(fly)
 	if err != nil {
@@ -22,7 +22,7 @@ func (c console) open(ctx context.Context, folder *workdir.Folder, aws awsFlags,
 	return c.newWorld(folder, account, session), nil
 }
 
-// newWorld is what setup works on in the folder, the account and at Fly.
+// newWorld makes the world that setup works on: the folder, the AWS account and Fly.
 func (c console) newWorld(folder *workdir.Folder, account *awsapi.Account, fly flySession) setup.World {
 	w := setup.World{
 		AWS: account, FlyProblem: fly.problem, FlyRequired: fly.required,

@@ -10,12 +10,12 @@ import (
 	"github.com/fly-aws/fly-aws/cmd"
 )
 
-// Stamped by the release build.
+// Set by the release build.
 var version, commit, date string
 
 func main() {
-	// A reader that goes away, such as head, must not end us between two writes.
-	// Unlike Ignore, this leaves the signal as it is for commands that we run.
+	// A reader that stops early, such as head, must not kill the program between two
+	// writes to AWS. Unlike Ignore, this keeps the default for child processes.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), cmd.EndSignals()...)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
