@@ -11,10 +11,10 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// columns is how wide prose may be.
+// columns is the maximum width of prose.
 const columns = 80
 
-// Explanation shows what STS answers to a token, why, and what to do about it.
+// Explanation shows how STS responds to a token, why, and what to do about it.
 func Explanation(w io.Writer, e explain.Explanation, style Style) {
 	p := printer{w, style}
 	p.verdict(e)
@@ -43,7 +43,7 @@ func (p printer) warnings(warnings []explain.RefusalReason) {
 	}
 }
 
-// Meaning shows what an error message of AWS's is about.
+// Meaning shows what an AWS error message means.
 func Meaning(w io.Writer, m explain.Meaning, style Style) {
 	p := printer{w, style}
 	if m.AWSCode != "" {
@@ -54,8 +54,8 @@ func Meaning(w io.Writer, m explain.Meaning, style Style) {
 	}
 }
 
-// prose writes words in lines of at most 80 columns, as far as its words allow,
-// all but the first behind as many spaces as the first has before its text.
+// prose writes words wrapped at 80 columns; a longer word gets a line of its own. Later
+// lines are indented to the text of the first.
 func (p printer) prose(lead, words string) {
 	width := len([]rune(lead))
 	line, n := lead, width
@@ -129,7 +129,7 @@ func (p printer) steps(steps []explain.Step) {
 	}
 }
 
-// statement shows every element of one.
+// statement shows a statement, element by element.
 func (p printer) statement(s trustpolicy.StatementResult) {
 	does := map[trustpolicy.Match]string{
 		trustpolicy.Matches: "applies", trustpolicy.DoesNotMatch: "does not apply", trustpolicy.MatchUndecided: "may apply",
@@ -231,8 +231,8 @@ func (p printer) fix(e explain.Explanation) {
 	}
 }
 
-// fixCommand returns the command that does what a fix says, for a POSIX shell; "" when
-// none can, or when a name in it holds what no terminal should get.
+// fixCommand returns the command that makes a fix, for a POSIX shell; "" if there is
+// none, or if a name in it has characters that are unsafe on a terminal.
 func fixCommand(f explain.Fix) string {
 	if f.Kind == explain.FixRawSlug {
 		return "fly orgs replay-sources list -o personal"

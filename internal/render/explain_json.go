@@ -18,32 +18,33 @@ const (
 type ExplainDocument struct {
 	Schema  string          `json:"schema"`
 	Verdict explain.Verdict `json:"verdict"`
-	// Error is AWS's, null unless the verdict is "refused".
+	// Error is AWS's error, null unless the verdict is "refused".
 	Error      *explainError       `json:"error"`
 	Steps      []explainStep       `json:"steps"`
 	Statements []statementDocument `json:"statements"`
 	Reasons    []reasonDocument    `json:"reasons"`
-	// Intended holds the subjects that the policy names where it refuses the token for
-	// being none of them, and Note says so in words.
+	// Intended has the subjects that the policy names, if the token is refused for not
+	// being one of them; Note says so in words.
 	Intended []string `json:"intended,omitempty"`
 	Note     string   `json:"note,omitempty"`
 	// Fix is the next thing to do, null when nothing is suggested.
 	Fix *fixDocument `json:"fix"`
-	// Complete says that with the fix the request is accepted; Obstacle why the policy is
-	// left alone: "denied", "condition", "issuer" or "syntax", absent if that is not known.
+	// Complete says that the request is accepted once the fix is made; Obstacle says why
+	// no change is suggested: "denied", "condition", "issuer" or "syntax", absent if not
+	// known.
 	Complete bool             `json:"complete"`
 	Obstacle explain.Obstacle `json:"obstacle,omitempty"`
-	// Warnings are errors in the statements of the present policy that let the token in.
+	// Warnings are mistakes in the current statements that allow the token.
 	Warnings []reasonDocument `json:"warnings"`
 }
 
-// An explainError is what AWS answers.
+// An explainError is the error that AWS returns.
 type explainError struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
 }
 
-// An explainStep is a step of STS.
+// An explainStep is one of STS's checks.
 type explainStep struct {
 	Code   explain.StepCode   `json:"code"`
 	Result explain.StepResult `json:"result"`
@@ -63,8 +64,8 @@ type statementDocument struct {
 	Conditions []comparisonDocument `json:"conditions"`
 }
 
-// A comparisonDocument is an element of a statement. Presented is null when the request has
-// nothing to present, or it is not known; Reason says which.
+// A comparisonDocument is an element of a statement, compared with the request. Presented
+// is null if the request has no value or the value is not known; Reason says which.
 type comparisonDocument struct {
 	Operator  string            `json:"operator,omitempty"`
 	Key       string            `json:"key,omitempty"`
@@ -77,14 +78,14 @@ type comparisonDocument struct {
 // A reasonDocument is a cause of the verdict, or a warning.
 type reasonDocument struct {
 	Code explain.ReasonCode `json:"code"`
-	// Statement counts from 0; null when the cause is not in the policy.
+	// Statement counts from 0; null if the cause is not in the policy.
 	Statement *int   `json:"statement"`
 	Sid       string `json:"sid,omitempty"`
 	Operator  string `json:"operator,omitempty"`
 	Key       string `json:"key,omitempty"`
 	Have      string `json:"have,omitempty"`
 	Want      string `json:"want,omitempty"`
-	// Text is the cause in a sentence, for people.
+	// Text is the cause as a sentence, for people.
 	Text string `json:"text"`
 }
 
@@ -92,13 +93,13 @@ type reasonDocument struct {
 type fixDocument struct {
 	Kind explain.FixKind `json:"kind"`
 	Text string          `json:"text"`
-	// Command is one for a POSIX shell.
+	// Command makes the change, in a POSIX shell.
 	Command string `json:"command,omitempty"`
-	// Statement is the one to change or to add.
+	// Statement is the statement to change or add.
 	Statement *statementFix `json:"statement,omitempty"`
 	Audience  string        `json:"audience,omitempty"`
 	RoleARN   string        `json:"role_arn,omitempty"`
-	// NewOrg says that the role asked for trusts other organizations alone.
+	// NewOrg says that the role trusts only other organizations.
 	NewOrg bool `json:"new_org"`
 }
 
@@ -111,7 +112,7 @@ type statementFix struct {
 	After  json.RawMessage `json:"after"`
 }
 
-// An ExplainErrorDocument is what explain prints of an error message of AWS's.
+// An ExplainErrorDocument is what explain prints for an AWS error message.
 type ExplainErrorDocument struct {
 	Schema  string              `json:"schema"`
 	Code    explain.MeaningCode `json:"code"`
@@ -121,7 +122,7 @@ type ExplainErrorDocument struct {
 	Claim   string              `json:"claim,omitempty"`
 	Now     *time.Time          `json:"now,omitempty"`
 	Expiry  *time.Time          `json:"expiry,omitempty"`
-	// Text is a sentence each, for people.
+	// Text has one sentence per item, for people.
 	Text []string `json:"text"`
 }
 

@@ -34,7 +34,7 @@ func stepWords(code explain.StepCode) string {
 	return text.Name(string(code))
 }
 
-// comparisonWords says why an element of a statement matches or not.
+// comparisonWords says why an element of a statement matches or does not.
 func comparisonWords(c trustpolicy.Comparison) string {
 	switch c.Reason {
 	case trustpolicy.ReasonMatched:
@@ -176,8 +176,7 @@ func sentence(r explain.RefusalReason, have, want string) string {
 	return text.Name(string(r.Code))
 }
 
-// findingWords puts a finding about a policy into a sentence; "" for a code that
-// is none.
+// findingWords puts a finding about a policy into a sentence; "" for an unknown code.
 func findingWords(code trustpolicy.FindingCode, r explain.RefusalReason, have, want string) string {
 	instead := ""
 	if r.Want != "" {
@@ -271,17 +270,17 @@ func audienceWords(audience string) string {
 	return ""
 }
 
-// newOrgWords warns of a token that nobody may have expected.
+// newOrgWords warns about a token from an organization that the role does not trust.
 func newOrgWords(f explain.Fix) string {
 	return "The role trusts other Fly organizations. If you did not expect a token of " + text.Name(f.Setup.Org) +
 		" in this AWS account, the refusal is right."
 }
 
-// maxIntended is how many apps a role is said to be for.
+// maxIntended limits the list of apps that a role is for.
 const maxIntended = 5
 
-// intendedWords says that a refusal may be right; "" where the policy does not say whom
-// it is for.
+// intendedWords says that a refusal may be right; "" if the policy does not say whom it
+// is for.
 func intendedWords(e explain.Explanation) string {
 	i := slices.IndexFunc(e.Reasons, func(r explain.RefusalReason) bool {
 		switch r.Code {
@@ -300,7 +299,7 @@ func intendedWords(e explain.Explanation) string {
 		short = short && subject.Org == have.Org && subject.App != have.App
 		names = append(names, subject.App)
 	}
-	if !short { // the app's name alone does not distinguish them
+	if !short { // the app's name alone is ambiguous
 		who, names = have.String(), slices.Clone(e.Intended)
 	}
 	names = slices.Compact(names)
@@ -318,7 +317,7 @@ func intendedWords(e explain.Explanation) string {
 	return "The role is for " + list + ". If " + text.Name(who) + " should not have its permissions, this refusal is right."
 }
 
-// obstacleWords says of a refusal why nothing is suggested.
+// obstacleWords says why no change is suggested.
 func obstacleWords(o explain.Obstacle) string {
 	switch o {
 	case explain.ObstacleDenied:
@@ -333,7 +332,7 @@ func obstacleWords(o explain.Obstacle) string {
 	return "No change is suggested."
 }
 
-// meaningText returns the words of a meaning, or that it is not known.
+// meaningText returns a meaning in words, or says that the message is unknown.
 func meaningText(m explain.Meaning) []string {
 	if words := MeaningWords(m); words != nil {
 		return words
@@ -341,8 +340,8 @@ func meaningText(m explain.Meaning) []string {
 	return []string{"Not an AWS error that fly-aws knows."}
 }
 
-// MeaningWords says what an error of AWS's means, a sentence each; nothing for an
-// unknown one.
+// MeaningWords says what an AWS error means, one sentence per item; none for an unknown
+// error.
 func MeaningWords(m explain.Meaning) []string {
 	switch m.Code {
 	case explain.MeaningNotAuthorized:

@@ -5,7 +5,7 @@ import (
 	"github.com/fly-aws/fly-aws/setup"
 )
 
-// Conflict names what stands in the way of a plan.
+// Conflict names the resources that conflict with a plan.
 func Conflict(e *setup.ConflictError) string {
 	var names []string
 	for _, c := range e.Conflicts {
@@ -14,7 +14,7 @@ func Conflict(e *setup.ConflictError) string {
 	return "conflict: " + shortList(names) + "; nothing was written"
 }
 
-// ConflictNext are the ways out of a conflict.
+// ConflictNext returns the ways to resolve a plan's conflicts.
 func ConflictNext(e *setup.ConflictError) []string {
 	var hints []string
 	for _, c := range e.Conflicts {
@@ -104,8 +104,7 @@ func TokenMismatch(e *setup.TokenMismatchError) string {
 	return message
 }
 
-// TokenMismatchNext is the next thing to do, if it is the organization that differs;
-// else "".
+// TokenMismatchNext is the next thing to do if the organization differs; otherwise "".
 func TokenMismatchNext(e *setup.TokenMismatchError) string {
 	switch {
 	case e.TokenOrg == "" || e.TokenOrg == e.Org:

@@ -99,8 +99,7 @@ func flySource(s setup.FlySource) string {
 	return text.Name(string(s))
 }
 
-// FlyNext is the next thing to do about a failure with Fly; "" when there is none
-// to name.
+// FlyNext is the next thing to do about a failure with Fly; "" if there is none.
 func FlyNext(p *setup.FlyProblem) string {
 	switch p.Kind {
 	case setup.FlyNotSignedIn:

@@ -13,8 +13,8 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// Schemas of the documents that --json prints, besides setup.PlanSchema. A
-// number changes when a document no longer reads the same.
+// Schemas of the documents that --json prints, besides setup.PlanSchema. The number
+// increases with each incompatible change.
 const (
 	reportSchema      = "fly-aws.report/1"
 	PatchSchema       = "fly-aws.patch/1"
@@ -22,8 +22,8 @@ const (
 	ErrorSchema       = "fly-aws.error/1"
 )
 
-// JSON writes v as one indented document with a final newline. Characters that a
-// terminal could take for commands, or does not show, are escaped.
+// JSON writes v as one indented document with a final newline. Control characters and
+// invisible characters are escaped.
 func JSON(w io.Writer, v any) error {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
@@ -58,12 +58,12 @@ type ReportDocument struct {
 	Status  string           `json:"status"`
 	Roles   []setup.Grant    `json:"roles"`
 	Changes []resultDocument `json:"changes"`
-	// Findings are what does not read back as planned.
+	// Findings are the resources that do not read back as planned.
 	Findings []findingDocument    `json:"findings"`
 	Checks   []trustCheckDocument `json:"checks"`
-	// Warnings do not make it fail.
+	// Warnings do not change the status.
 	Warnings []WarningDocument `json:"warnings"`
-	// Error is the failure that ended it, as in an ErrorDocument.
+	// Error is the failure that ended the run, as in an ErrorDocument.
 	Error *Problem `json:"error,omitempty"`
 }
 
@@ -79,13 +79,13 @@ type resultDocument struct {
 // A findingDocument is a resource that does not read back as planned.
 type findingDocument struct {
 	ID string `json:"id"`
-	// Absent says that it does not exist, Remains that it was to be deleted and does;
-	// otherwise it differs.
+	// Absent says that the resource does not exist, Remains that it should have been
+	// deleted but still exists; otherwise it differs from the plan.
 	Absent  bool `json:"absent"`
 	Remains bool `json:"remains,omitempty"`
 }
 
-// A trustCheckDocument is what a role's live trust policy decides about a subject.
+// A trustCheckDocument is what a role's live trust policy decides for a subject.
 type trustCheckDocument struct {
 	App     string               `json:"app"`
 	Role    string               `json:"role"`
@@ -100,11 +100,11 @@ type Problem struct {
 	// Code is stable, for scripts; Exit is the exit code.
 	Code string `json:"code"`
 	Exit int    `json:"exit"`
-	// Message has a line for each thing that is wrong.
+	// Message has one line per problem.
 	Message string   `json:"message"`
 	Hints   []string `json:"hints,omitempty"`
-	// Causes are the failures that it is made of, when there are several. Message
-	// and Hints then hold those of all.
+	// Causes are the individual failures if there are several. Message and Hints then
+	// combine them.
 	Causes []Cause `json:"causes,omitempty"`
 }
 
@@ -115,13 +115,13 @@ type Cause struct {
 	Hints   []string `json:"hints,omitempty"`
 }
 
-// An ErrorDocument is what --json prints of a failure before there is a report.
+// An ErrorDocument is what --json prints for a failure before there is a report.
 type ErrorDocument struct {
 	Schema string  `json:"schema"`
 	Error  Problem `json:"error"`
 }
 
-// NewReport makes the document of what became of a plan.
+// NewReport makes the document of a plan's results.
 func NewReport(plan *setup.Plan, report *setup.Report) ReportDocument {
 	doc := ReportDocument{
 		Schema:    reportSchema,
@@ -157,9 +157,8 @@ func NewReport(plan *setup.Plan, report *setup.Report) ReportDocument {
 	return doc
 }
 
-// Error shows a failure: what is wrong, then what to do about it. Several failures
-// are a list, each with its own next steps; those that are the same for all come
-// last.
+// Error shows a failure: what is wrong, then what to do about it. Several failures are
+// a list, each with its own hints; hints that apply to all come last.
 func Error(w io.Writer, problem Problem, style Style) {
 	p := printer{w, style}
 	shown := map[string]bool{}

@@ -19,7 +19,7 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// Plan shows what a plan changes. What it keeps is only counted.
+// Plan shows what a plan changes. Resources that it keeps are only counted.
 func Plan(w io.Writer, plan *setup.Plan, style Style) {
 	p := printer{w, style}
 	pending, conflicts := plan.Pending(), plan.Conflicts()
@@ -29,7 +29,7 @@ func Plan(w io.Writer, plan *setup.Plan, style Style) {
 	}
 	p.line("Plan for the Fly organization %s in the AWS account %s:", p.paint(bold, text.Name(plan.Org)), p.paint(bold, text.Name(plan.Account)))
 	p.line("")
-	shown := map[string]string{} // which role a document was shown for
+	shown := map[string]string{} // by document, the role that it was shown for
 	for _, c := range plan.Changes {
 		if c.Action != setup.ActionKeep {
 			p.change(plan, c, shown)
@@ -91,7 +91,7 @@ func (p printer) change(plan *setup.Plan, c setup.Change, shown map[string]strin
 	p.documentDiff(c)
 }
 
-// details shows what is written of a resource that is created.
+// details shows what a new resource contains.
 func (p printer) details(plan *setup.Plan, r setup.Resource, shown map[string]string) {
 	switch {
 	case r.Provider != nil:
@@ -129,7 +129,7 @@ func (p printer) roleDetails(plan *setup.Plan, r setup.Role) {
 	p.tags(r.Tags)
 }
 
-// tags shows the tags that are not fly-aws's own.
+// tags shows the tags other than fly-aws's own.
 func (p printer) tags(tags map[string]string) {
 	for _, key := range slices.Sorted(maps.Keys(tags)) {
 		if !strings.HasPrefix(key, "fly-aws:") {
@@ -172,7 +172,7 @@ func Diff(w io.Writer, name, before, after string, style Style) {
 // a mark of one or two characters.
 func (p printer) lines(indent, mark string, headers bool, before, after string) {
 	unified, err := udiff.ToUnifiedDiff("", "", before, udiff.Lines(before, after), 2)
-	if err != nil { // only for edits out of range, which Lines does not make
+	if err != nil { // only edits out of range fail, and Lines makes none
 		return
 	}
 	for _, hunk := range unified.Hunks {
@@ -212,8 +212,8 @@ func hunkHeader(h *udiff.Hunk) string {
 	return fmt.Sprintf("@@ -%d,%d +%d,%d @@", h.FromLine, old, h.ToLine, now)
 }
 
-// resourceName names a resource in a few words. Where something will be written is shown
-// whole.
+// resourceName names a resource in a few words. Names of what will be written to are
+// never shortened.
 func resourceName(r setup.Resource) string {
 	switch {
 	case r.Provider != nil:
@@ -236,15 +236,15 @@ func resourceName(r setup.Resource) string {
 
 // policyName is an AWS-managed policy's name, and the whole ARN of any other.
 func policyName(arn string) string {
-	// A path can hold any of these characters too: the account has to be aws.
+	// A customer-managed policy's path can contain the same text, so check the account.
 	if parts := strings.SplitN(arn, ":", 6); len(parts) == 6 && parts[4] == "aws" {
 		return path.Base(parts[5])
 	}
 	return arn
 }
 
-// reason puts a difference between a plan's before and after into words. What will be
-// written is shown whole.
+// reason puts a difference between before and after into words. Values that will be
+// written are never shortened.
 func reason(r setup.Reason) string {
 	have, want := text.Clean(r.Have), text.Clean(r.Want)
 	switch r.Code {
@@ -292,7 +292,7 @@ func reason(r setup.Reason) string {
 	return conflictReason(r, have, want)
 }
 
-// conflictReason says what of an existing role stands in the way.
+// conflictReason says why an existing role conflicts with the plan.
 func conflictReason(r setup.Reason, have, want string) string {
 	switch r.Code {
 	case setup.ReasonForeignRole:
@@ -324,8 +324,7 @@ func orNone(value string) string {
 	return value
 }
 
-// Duration is a duration in whole seconds, without parts that are zero: "1h",
-// "9m42s".
+// Duration formats a duration in whole seconds, without zero parts: "1h", "9m42s".
 func Duration(d time.Duration) string {
 	s := d.Round(time.Second).String()
 	if strings.HasSuffix(s, "m0s") {
@@ -337,7 +336,7 @@ func Duration(d time.Duration) string {
 	return s
 }
 
-// Count is a number with its noun: "1 app", "3 apps".
+// Count formats a number with its noun: "1 app", "3 apps".
 func Count(n int, noun string) string {
 	if n != 1 {
 		noun += "s"

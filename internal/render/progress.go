@@ -12,7 +12,7 @@ import (
 	"github.com/fly-aws/fly-aws/setup"
 )
 
-// showEvent shows a change that has ended, in a line, and what is waited for.
+// showEvent shows a finished change, or what is being waited for, on one line.
 func showEvent(w io.Writer, e setup.Event, style Style) {
 	p := printer{w, style}
 	switch e.Status {
@@ -33,27 +33,26 @@ func took(elapsed time.Duration) string {
 	return "(" + elapsed.Round(time.Millisecond).String() + ")"
 }
 
-// ProgressOptions say how a Progress is shown. With the zero value it is plain
-// Unicode text, one line when a change ends.
+// ProgressOptions say how a Progress is shown. The zero value is plain Unicode text,
+// with one line per finished change.
 type ProgressOptions struct {
 	Style Style
-	// Live says that the writer is a terminal which understands cursor movement,
-	// and that nothing but the Progress writes to it until End.
+	// Live says that the writer is a terminal that supports cursor movement, and that
+	// only the Progress writes to it until End.
 	Live bool
 	// Columns and Rows are the terminal's size in cells. A Progress is not live where
 	// they are unknown (0) or too small for the block.
 	Columns, Rows int
 }
 
-// A Progress shows how a plan is applied. When it is live it is a block with one
-// line per pending change, which the first event draws and each later one draws
-// again in place: not begun, under way, and done or failed with the time it took.
-// Otherwise it is what showEvent prints.
+// A Progress shows a plan being applied. If live, it is a block with one line per
+// pending change, drawn by the first event and redrawn in place by each later one: not
+// started, in progress, or done or failed with the time it took. Otherwise, each event
+// is a line of its own.
 //
-// The cursor stays visible and rests below the block after each write, so that a
-// process that is killed leaves an ordinary screen. What a person types meanwhile, or
-// a window that gets smaller, can leave lines of the block on the screen twice; it does
-// no other harm.
+// The cursor stays visible and is below the block after each write, so a killed process
+// leaves the terminal usable. Typing meanwhile, or shrinking the window, can leave
+// duplicate lines of the block on the screen, and does no other harm.
 //
 // Its methods may be called from several goroutines at once.
 type Progress struct {
@@ -61,24 +60,23 @@ type Progress struct {
 	out     printer
 	columns int
 	live    bool
-	at      map[int]int // from the place in Plan.Changes to that in lines
+	at      map[int]int // from index in Plan.Changes to index in lines
 	lines   []progressLine
 	drawn   bool
 }
 
-// A progressLine is the line of one change.
+// A progressLine is one change's line.
 type progressLine struct {
 	name    string
 	status  setup.Status
 	elapsed time.Duration
 }
 
-// minColumns leaves room for some letters of a name beside the longest time.
+// minColumns leaves room for a few letters of a name next to the longest time.
 const minColumns = 32
 
-// NewProgress is the progress of all changes of a plan; those that are kept are
-// not shown. It writes nothing yet: a plan may be refused before any change is
-// begun.
+// NewProgress returns the progress of a plan's changes; resources that are kept are not
+// shown. It writes nothing yet, since a plan may be refused before the first change.
 func NewProgress(w io.Writer, changes []setup.Change, o ProgressOptions) *Progress {
 	p := &Progress{out: printer{w, o.Style}, columns: o.Columns, at: map[int]int{}}
 	for i, c := range changes {
@@ -86,17 +84,17 @@ func NewProgress(w io.Writer, changes []setup.Change, o ProgressOptions) *Progre
 			continue
 		}
 		p.at[i] = len(p.lines)
-		// A tab stays in a clean name, and its width is not known.
+		// Cleaning keeps tabs, whose width is not known.
 		name := strings.ReplaceAll(resourceName(c.Resource()), "\t", " ")
 		p.lines = append(p.lines, progressLine{name: name, status: setup.StatusUnreached})
 	}
-	// A line that has scrolled off the screen cannot be redrawn. The cursor's own
-	// line is below the block.
+	// A line that has scrolled off the screen cannot be redrawn. The cursor needs a
+	// line below the block.
 	p.live = o.Live && o.Columns >= minColumns && len(p.lines) <= o.Rows-2
 	return p
 }
 
-// Event shows that a change begins or has ended, or what is waited for.
+// Event shows that a change has started or finished, or what is being waited for.
 func (p *Progress) Event(e setup.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -118,9 +116,9 @@ func (p *Progress) Say(line string) {
 	p.write(text.Clean(line) + "\n")
 }
 
-// End leaves the block as ordinary text. A change that was never begun stays marked so,
-// unless the report says that someone else had made it by then, which is as good as
-// done. What comes later is printed as lines below.
+// End leaves the block on the screen as ordinary text; later output goes below it. A
+// change that was not started stays marked as such, unless the report says that someone
+// else had already made it, which counts as done.
 func (p *Progress) End(report *setup.Report) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -143,8 +141,8 @@ const (
 	eraseLine = "\r\x1b[2K"
 )
 
-// redraw draws the block, over the one that is there. All is one write, so that
-// no half of it is ever seen.
+// redraw draws the block over the previous one, in a single write so that it is never
+// seen half drawn.
 func (p *Progress) redraw() {
 	var b strings.Builder
 	if p.drawn {
@@ -164,8 +162,8 @@ func (p *Progress) write(text string) {
 		fmt.Fprint(p.out.w, text)
 		return
 	}
-	// The text may be wider than the terminal and take several rows, so the whole block
-	// is erased first, not each line as it is written over.
+	// The text may wrap over several rows, so erase the whole block first, not each line
+	// as it is overwritten.
 	var b strings.Builder
 	b.WriteString(eraseLine)
 	for range p.lines {
@@ -177,8 +175,8 @@ func (p *Progress) write(text string) {
 	fmt.Fprint(p.out.w, b.String())
 }
 
-// block adds the lines. over says that there may be text where they go, and below it: a
-// terminal shows ^C where the cursor is.
+// block appends the block's lines. With over, there may be text to erase where they go
+// and below: a terminal shows ^C at the cursor.
 func (p *Progress) block(b *strings.Builder, over bool) {
 	erase := ""
 	if over {
@@ -190,11 +188,11 @@ func (p *Progress) block(b *strings.Builder, over bool) {
 	b.WriteString(erase)
 }
 
-// line is the line of a change, narrower than the terminal: some wrap a line of their
-// full width.
+// line returns a change's line. It is narrower than the terminal, since some terminals
+// wrap a line of exactly their width.
 func (p *Progress) line(l progressLine) string {
 	style := p.out.Style
-	// A glyph takes two cells, by the count of cells or in ASCII, where ok does.
+	// A glyph takes two cells: as cells counts it, or as the ASCII "ok".
 	room := p.columns - 1 - len("  ") - 2 - len(" ")
 	if l.status != setup.StatusDone && l.status != setup.StatusFailed {
 		return "  " + style.glyph(l.status) + " " + style.cut(l.name, room)
@@ -203,8 +201,8 @@ func (p *Progress) line(l progressLine) string {
 	return "  " + style.glyph(l.status) + " " + style.cut(l.name, room-len(" ")-len(end)) + " " + style.paint(dim, end)
 }
 
-// glyph is the mark of a line that is redrawn in place. All are equally wide, so that
-// the name does not move.
+// glyph returns the mark of a status. All have the same width, so that the name does not
+// move when the line is redrawn.
 func (s Style) glyph(status setup.Status) string {
 	pad := ""
 	if s.ASCII {
@@ -228,7 +226,7 @@ func (s Style) glyph(status setup.Status) string {
 	}
 }
 
-// cut shortens a text to a number of cells, three or more.
+// cut shortens text to a number of cells, at least three.
 func (s Style) cut(text string, room int) string {
 	total := 0
 	for _, r := range text {
@@ -249,14 +247,14 @@ func (s Style) cut(text string, room int) string {
 			return text[:i] + ellipsis
 		}
 	}
-	return text // not reached: it did not fit
+	return text // not reached, since the text did not fit
 }
 
-// cells is the most that a character takes on a terminal. How wide one outside
-// of ASCII is depends on the terminal, its locale and its version of Unicode: →
-// takes two cells where East Asian ambiguous characters do, and a flag, which is
-// two characters, takes two cells or four. A line that is cut early can be read;
-// one that wraps breaks the block.
+// cells returns the maximum number of cells that a character takes on a terminal. Beyond
+// ASCII, the width depends on the terminal, its locale and its Unicode version: → takes
+// two cells where East Asian ambiguous characters do, and a flag, which is two
+// characters, takes two or four. A line that is cut early can be read; one that wraps
+// breaks the block.
 // See https://www.unicode.org/reports/tr11/.
 func cells(r rune) int {
 	if r < utf8.RuneSelf {

@@ -11,8 +11,8 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// Report sums up a plan that was not applied completely, and lists what was not
-// reached. The events have shown what was done and what failed.
+// Report summarizes a plan that was not completely applied, and lists what was not
+// reached. The events have already shown what was done and what failed.
 func Report(w io.Writer, report *setup.Report, style Style) {
 	p := printer{w, style}
 	failed, unreached := report.Count(setup.StatusFailed), report.Count(setup.StatusUnreached)
@@ -28,12 +28,11 @@ func Report(w io.Writer, report *setup.Report, style Style) {
 	}
 }
 
-// maxChecks is how many checks that passed are shown; those that did not always
-// are.
+// maxChecks is how many passed checks are shown; failed ones are all shown.
 const maxChecks = 10
 
-// TrustChecks shows what the live trust policies of roles decide about a machine of
-// each app and about one of another app.
+// TrustChecks shows what the roles' live trust policies decide for a machine of each app
+// and for a machine of another app.
 func TrustChecks(w io.Writer, checks []setup.Check, style Style) {
 	p := printer{w, style}
 	passed := 0
@@ -70,7 +69,7 @@ func (p printer) check(c setup.Check) {
 	}
 }
 
-// because names the statements that made a check come out as it did.
+// because names the statements that decided a check.
 func (p printer) because(c setup.Check) {
 	for _, s := range c.Evaluation.Statements {
 		switch {
@@ -106,8 +105,8 @@ func (p printer) condition(c trustpolicy.Comparison) {
 	p.line("        wants %s, is %s", quoted(c.Wanted), presented)
 }
 
-// Refused shows AWS's refusal and, since AWS names no cause, the conditions of
-// the trust policy that do not match.
+// Refused shows AWS's refusal and, since AWS gives no cause, the conditions of the
+// trust policy that do not match.
 func Refused(w io.Writer, code, message string, d trustpolicy.Evaluation, style Style) {
 	p := printer{w, style}
 	p.line("%s refused: %s: %s", p.bad(), text.Clean(code), text.Clean(message))
@@ -125,7 +124,7 @@ func quoted(values []string) string {
 	return strings.Join(out, " or ")
 }
 
-// Mismatches shows what does not read back as planned.
+// Mismatches shows the resources that do not read back as planned.
 func Mismatches(w io.Writer, mismatches []setup.Mismatch, style Style) {
 	p := printer{w, style}
 	for _, m := range mismatches {
@@ -171,7 +170,7 @@ func Call(w io.Writer, c TracedCall, style Style) {
 	p.line("%s", p.paint(dim, line))
 }
 
-// Done shows that something is done, in one line.
+// Done shows on one line that something is done.
 func Done(w io.Writer, text string, style Style) {
 	p := printer{w, style}
 	p.line("%s %s", p.ok(), text)
@@ -180,7 +179,7 @@ func Done(w io.Writer, text string, style Style) {
 // maxNext is how many next steps are shown.
 const maxNext = 10
 
-// Next shows the next steps, each for another app; nothing when there are none.
+// Next shows the next steps, one per app, if there are any.
 func Next(w io.Writer, style Style, steps ...string) {
 	p := printer{w, style}
 	switch len(steps) {
@@ -201,7 +200,7 @@ func Next(w io.Writer, style Style, steps ...string) {
 	}
 }
 
-// Heading shows the title of a part.
+// Heading shows the title of a section.
 func Heading(w io.Writer, text string, style Style) {
 	p := printer{w, style}
 	p.line("%s", p.paint(bold, text))

@@ -51,7 +51,7 @@ func (s Style) arrow() string {
 	return "→"
 }
 
-// A printer writes lines. Whoever made the writer looks at its errors.
+// A printer writes lines. Write errors are left to the writer's owner.
 type printer struct {
 	w io.Writer
 	Style

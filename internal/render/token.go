@@ -10,25 +10,25 @@ import (
 
 // Schemas of the documents about tokens.
 const (
-	TokenSchema    = "fly-aws.token/1" //nolint:gosec // a schema, no token
+	TokenSchema    = "fly-aws.token/1" //nolint:gosec // a schema, not a token
 	VerifySchema   = "fly-aws.verify/1"
 	ExchangeSchema = "fly-aws.exchange/1"
 	DoctorSchema   = "fly-aws.doctor/1"
 )
 
-// A Field is a name and a value, with a remark on the value.
+// A Field is a name and a value, with a note about the value.
 type Field struct {
 	Name, Value, Note string
 }
 
 // A TokenView is what there is to show of a token. Its text is not part of it.
 type TokenView struct {
-	// Title says whose it is.
+	// Title says whose token it is.
 	Title          string
 	Header, Claims []Field
-	// Testable are the condition keys that IAM fills from it, with their values.
+	// Testable are the condition keys that IAM sets from the token, with their values.
 	Testable []Field
-	// Broken are the rules that it breaks.
+	// Broken are the rules that the token breaks.
 	Broken []string
 	// Remarks are the last lines.
 	Remarks []string
@@ -58,7 +58,7 @@ func ShowToken(w io.Writer, t TokenView, style Style) {
 	}
 }
 
-// fields shows names and values below a title, the values under one another.
+// fields shows names and values below a title, with the values aligned.
 func (p printer) fields(title string, fields []Field) {
 	if len(fields) == 0 {
 		return
@@ -78,7 +78,7 @@ func (p printer) fields(title string, fields []Field) {
 	}
 }
 
-// Level says how a check went.
+// Level is the outcome of a check.
 type Level string
 
 // The levels.
@@ -94,7 +94,7 @@ type CheckLine struct {
 	Name   string `json:"name"`
 	Level  Level  `json:"outcome"`
 	Detail string `json:"detail"`
-	// Next is what to do about it, empty when nothing is.
+	// Next is what to do about it, empty if nothing.
 	Next string `json:"next,omitempty"`
 }
 
@@ -109,7 +109,7 @@ func Checks(w io.Writer, checks []CheckLine, style Style) {
 	}
 }
 
-// OneCheck shows a check whose name is given width columns.
+// OneCheck shows a check, with its name padded to width columns.
 func OneCheck(w io.Writer, c CheckLine, width int, style Style) {
 	p := printer{w, style}
 	glyph := p.ok()

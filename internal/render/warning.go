@@ -14,11 +14,11 @@ import (
 
 // A WarningText is a warning in words.
 type WarningText struct {
-	// Message is a line that says what it is.
+	// Message says on one line what is wrong.
 	Message string `json:"message"`
-	// Details are lines that say more.
+	// Details are lines with more information.
 	Details []string `json:"details,omitempty"`
-	// Fix is the next thing to do; "" when there is none to name.
+	// Fix is the next thing to do; "" if there is none.
 	Fix string `json:"fix,omitempty"`
 }
 
@@ -106,8 +106,8 @@ func warningText(w setup.Warning) WarningText {
 	return WarningText{Message: text.Name(string(w.Code))}
 }
 
-// causeText is a warning about something that Fly could not be asked. An empty fix
-// is that of the cause.
+// causeText is a warning about a check that failed at Fly. An empty fix means the one
+// for the cause.
 func causeText(message string, cause *setup.FlyProblem, fix string) WarningText {
 	t := WarningText{Message: message, Fix: fix}
 	if cause == nil {
@@ -133,7 +133,7 @@ func precedenceWords(names []string) string {
 	return words
 }
 
-// secretsText says what secrets do to a role, and what else they are for.
+// secretsText says how secrets interfere with a role, and what else they may be for.
 func secretsText(app string, names []string) WarningText {
 	by := map[setup.SecretEffect][]string{}
 	for _, name := range names {
@@ -141,7 +141,7 @@ func secretsText(app string, names []string) WarningText {
 		by[effect] = append(by[effect], name)
 	}
 	keys := slices.DeleteFunc(slices.Clone(by[setup.SecretPrecedence]), func(name string) bool { return name == "AWS_PROFILE" })
-	// Nobody can read from Fly whether the value of another secret is the right one.
+	// Fly does not reveal secrets' values, so the value may be the right one.
 	verb := "may keep"
 	if len(keys)+len(by[setup.SecretEndpoint]) > 0 {
 		verb = "keep"
@@ -171,7 +171,7 @@ func secretsText(app string, names []string) WarningText {
 	return t
 }
 
-// isTigris says whether fly storage create sets a secret of that name, other than
+// isTigris reports whether fly storage create sets a secret of that name, other than
 // AWS_REGION (https://fly.io/docs/tigris/).
 func isTigris(name string) bool {
 	return name == "AWS_ACCESS_KEY_ID" || name == "AWS_SECRET_ACCESS_KEY" || name == "AWS_ENDPOINT_URL_S3"
@@ -186,8 +186,7 @@ func list(names []string) string {
 	return strings.Join(out, ", ")
 }
 
-// lineWidth is that of a warning's details: a terminal's 80 columns without the
-// indentation.
+// lineWidth is the width of a warning's details: 80 columns minus the indentation.
 const lineWidth = 76
 
 // wrap breaks a sentence at spaces into lines; a word is never broken.
@@ -203,16 +202,16 @@ func wrap(sentence string) []string {
 	return lines
 }
 
-// The codes of warnings that come from a check of the live trust policies.
+// Codes of warnings from checks of the live trust policies.
 const (
-	// warningAcceptsOthers: a statement that is not fly-aws's lets another app in.
+	// warningAcceptsOthers: a statement that fly-aws did not create allows another app.
 	warningAcceptsOthers setup.WarningCode = "accepts-others"
-	// warningUndecided: conditions that are not known here decide about the app.
+	// warningUndecided: the decision depends on conditions that fly-aws cannot evaluate.
 	warningUndecided setup.WarningCode = "undecided"
 )
 
-// checkWarning is the warning of a check that did not pass, but for reasons that
-// fly-aws leaves alone.
+// checkWarning is the warning for a check that did not pass for a reason that is the
+// role owner's choice.
 func checkWarning(c setup.Check) WarningDocument {
 	doc := WarningDocument{Warning: setup.Warning{Code: warningAcceptsOthers, Apps: []string{c.App}}}
 	subject, role := text.Name(c.Subject), text.Name(c.Role)
@@ -220,7 +219,7 @@ func checkWarning(c setup.Check) WarningDocument {
 		doc.Code = warningUndecided
 		doc.Message = "whether " + subject + " may assume the role " + role + " depends on conditions that fly-aws cannot decide"
 	} else {
-		doc.Message = subject + " may assume the role " + role + " too, by a statement that is not fly-aws's"
+		doc.Message = subject + " may also assume the role " + role + ", through a statement that fly-aws did not create"
 	}
 	return doc
 }
