@@ -64,14 +64,14 @@ func BenchmarkStart(b *testing.B) {
 	} {
 		b.Run(strings.TrimLeft(args[0], "-"), func(b *testing.B) {
 			var ours, theirs []time.Duration
-			for b.Loop() { // in turn, so that a machine that slows down slows both
+			for b.Loop() { // alternate, so that a machine that slows down affects both
 				theirs = append(theirs, run(smallest))
 				ours = append(ours, run(binary, args...))
 			}
 			slices.Sort(ours)
 			slices.Sort(theirs)
 			median, hello := ours[len(ours)/2], theirs[len(theirs)/2]
-			b.ReportMetric(0, "ns/op") // which is that of both
+			b.ReportMetric(0, "ns/op") // would be the time of both
 			b.ReportMetric(median.Seconds()*1000, "ms")
 			b.ReportMetric(hello.Seconds()*1000, "hello-ms")
 			b.ReportMetric(float64(median)/float64(hello), "hellos")

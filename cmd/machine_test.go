@@ -18,9 +18,9 @@ import (
 type fakeMachine struct {
 	*program
 	socket string            // the real one
-	env    map[string]string // of the process; AWS_ENDPOINT_URL and its like are set in the test's own
-	offset time.Duration     // of the machine's clock, by which Sleep advances it too
-	slept  func(n int)       // is called when the program has slept n times
+	env    map[string]string // the machine's; AWS_ENDPOINT_URL and the like are set in the test's process
+	offset time.Duration     // of the machine's clock; Sleep adds to it
+	slept  func(n int)       // called when the program has slept n times
 	exec   []string          // the environment of the command that was run
 }
 
@@ -71,8 +71,8 @@ func (m *fakeMachine) main(args ...string) (out string, exit int) {
 	return buf.String(), exit
 }
 
-// TestCredentialsWaitAtBoot: Fly's init makes the socket, and writes the token
-// file, some seconds after a machine's first process has started.
+// TestCredentialsWaitAtBoot: Fly's init creates the socket and the token file a few
+// seconds after a machine's first process has started.
 func TestCredentialsWaitAtBoot(t *testing.T) {
 	for _, appears := range []string{"socket", "token file", "neither"} {
 		for _, command := range [][]string{{"credentials"}, {"exec"}} {
@@ -112,8 +112,8 @@ func TestCredentialsWaitAtBoot(t *testing.T) {
 	}
 }
 
-// TestExecClearsCredentials: whatever names other credentials in the machine's
-// environment does not reach the command.
+// TestExecClearsCredentials: variables in the machine's environment that select other
+// credentials are not passed to the command.
 func TestExecClearsCredentials(t *testing.T) {
 	m := newMachine(t)
 	others := []string{
@@ -137,7 +137,7 @@ func TestExecClearsCredentials(t *testing.T) {
 	}
 }
 
-// TestDoctorComparesTheClock: STS refuses calls that are signed minutes from now.
+// TestDoctorComparesTheClock: AWS refuses calls that are signed with a wrong clock.
 func TestDoctorComparesTheClock(t *testing.T) {
 	m := newMachine(t)
 	for offset, want := range map[time.Duration]string{

@@ -16,7 +16,7 @@ import (
 	"github.com/fly-aws/fly-aws/internal/sandbox"
 )
 
-// TestFullDisk: output that cannot be written is a failure, and said.
+// TestFullDisk: a failure to write output is reported.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
@@ -72,7 +72,7 @@ func TestHangup(t *testing.T) {
 	}
 }
 
-// A watcher keeps what is written, and closes seen when a text is among it.
+// A watcher keeps what is written to it, and closes seen once that contains text.
 type watcher struct {
 	text string
 	seen chan struct{}
@@ -92,10 +92,10 @@ func (w *watcher) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// release lets go of whoever waits for the text, which did not come.
+// release unblocks waiters if the text was never written.
 func (w *watcher) release() { w.once.Do(func() { close(w.seen) }) }
 
-// TestWaiting: whoever waits for more than two seconds is told what for.
+// TestWaiting: after two seconds, the program says what it is waiting for.
 func TestWaiting(t *testing.T) {
 	t.Parallel()
 	stderr := &watcher{text: "Still waiting for AWS and Fly", seen: make(chan struct{})}
@@ -114,8 +114,8 @@ func TestWaiting(t *testing.T) {
 	}
 }
 
-// TestWrittenButNotChecked: when everything was written and reading back fails, the
-// hint says so.
+// TestWrittenButNotChecked: if everything was written but reading back fails, the hint
+// says so.
 func TestWrittenButNotChecked(t *testing.T) {
 	t.Parallel()
 	var attached atomic.Bool
@@ -137,8 +137,8 @@ func TestWrittenButNotChecked(t *testing.T) {
 	}
 }
 
-// TestSameWarnings: a plan shows the same warnings, byte for byte, when it is made,
-// when it is applied from a file, and when it is made again.
+// TestSameWarnings: a plan shows the same warnings, byte for byte, when it is made, when
+// it is applied from a file, and when it is made again.
 func TestSameWarnings(t *testing.T) {
 	t.Parallel()
 	p := newProgram(t, nil)
@@ -180,10 +180,10 @@ func TestSameWarnings(t *testing.T) {
 	}
 }
 
-// requestID is different in each answer of Fly's.
+// requestID is different in each response from Fly.
 var requestID = regexp.MustCompile(`request \S+`)
 
-// warnings are the lines of the warnings in an output.
+// warnings returns the lines of an output that belong to warnings.
 func warnings(out string) string {
 	lines, in := "\n", false
 	for line := range strings.Lines(out) {

@@ -16,8 +16,8 @@ import (
 	"github.com/fly-aws/fly-aws/internal/terminal"
 )
 
-// TestPictures: the pictures of the documents are what the program shows, but for
-// how long each step took. With -update they are drawn anew.
+// TestPictures: the pictures in the docs match what the program shows, except for how
+// long each step took. With -update they are redrawn.
 func TestPictures(t *testing.T) {
 	t.Parallel()
 	p := oneApp(t)
@@ -49,8 +49,8 @@ func TestPictures(t *testing.T) {
 	})
 }
 
-// shows compares a picture of the document with what the lines are, or come to be
-// within a moment: what is seen of a change may be half of it.
+// shows compares a picture in the docs with the lines on the screen. It waits a moment
+// for them to match, since the screen may be half drawn.
 func (s *sitting) shows(name string, p terminal.Picture, lines func() []terminal.Line) {
 	s.t.Helper()
 	file := filepath.Join("..", "docs", "images", name)
@@ -62,7 +62,7 @@ func (s *sitting) shows(name string, p terminal.Picture, lines func() []terminal
 		}
 		return picture.Bytes()
 	}
-	// becomes waits for a picture, for as long as pictures are different.
+	// becomes waits for a picture, as long as the screen differs from it.
 	becomes := func(wait time.Duration, wanted func([]byte) bool) bool {
 		ctx, cancel := context.WithTimeout(s.t.Context(), wait)
 		defer cancel()
@@ -90,8 +90,8 @@ func (s *sitting) shows(name string, p terminal.Picture, lines func() []terminal
 	}
 }
 
-// between are the lines from the one that begins with a text to the one that
-// begins with another.
+// between returns the lines from the one that begins with first to the one that begins
+// with last.
 func between(lines []terminal.Line, first, last string) []terminal.Line {
 	starts := func(text string) func(terminal.Line) bool {
 		return func(l terminal.Line) bool { return strings.HasPrefix(l.String(), text) }
@@ -104,10 +104,10 @@ func between(lines []terminal.Line, first, last string) []terminal.Line {
 	return lines[:slices.IndexFunc(lines, starts(last))+1]
 }
 
-// elapsed is the time that a step took, at the end of its line.
+// elapsed matches the time that a step took, at the end of its line.
 var elapsed = regexp.MustCompile(`\([0-9.]+m?s\)$`)
 
-// untimed is each line with one and the same time in the place of those in it.
+// untimed returns the lines with the same time in place of each elapsed time.
 func untimed(lines []terminal.Line) []terminal.Line {
 	lines = slices.Clone(lines)
 	for i, l := range lines {

@@ -25,7 +25,7 @@ const flyTOML = "app = \"web\"\n\n[env]\n  LOG = \"info\"\n"
 
 var setupArgs = []string{"setup", "--org", "acme", "--app", "web", "--policy", "AmazonS3ReadOnlyAccess", "--yes"}
 
-// program is the built program in a folder of its own, with a world of its own.
+// A program is the built program, with its own folder and its own world.
 type program struct {
 	world *sandbox.World
 	env   []string
@@ -55,7 +55,7 @@ func (p *program) write(t *testing.T, text string) {
 }
 
 func (p *program) command(args ...string) (*exec.Cmd, *bytes.Buffer) {
-	c := exec.CommandContext(context.Background(), "fly-aws", args...) // TestMain puts it into PATH
+	c := exec.CommandContext(context.Background(), "fly-aws", args...) // TestMain puts it in PATH
 	c.Dir, c.Env = p.dir, p.env
 	out := &bytes.Buffer{}
 	c.Stdout, c.Stderr = out, out
@@ -83,9 +83,9 @@ func succeeded(w *sandbox.World) map[string]int {
 	return n
 }
 
-// TestKilledAnywhere kills the program at each of its AWS calls, before and after
-// the call's effect, and runs it again: it converges, makes nothing twice and
-// loses nothing.
+// TestKilledAnywhere kills the program at each of its AWS calls, before and after the
+// call's effect, and runs it again: it converges, creates nothing twice and loses
+// nothing.
 func TestKilledAnywhere(t *testing.T) {
 	t.Parallel()
 	for _, after := range []bool{false, true} {
@@ -164,8 +164,8 @@ func (p *program) inside(ctx context.Context, t *testing.T, stdin string, tty bo
 	return buf.String(), exit
 }
 
-// TestInterruptedAtAWrite interrupts the program while a call is in flight: the
-// call ends, nothing else begins, the report says so, and the exit code is 130.
+// TestInterruptedAtAWrite interrupts the program while a call is in flight: the call
+// finishes, no other starts, the report says so, and the exit code is 130.
 func TestInterruptedAtAWrite(t *testing.T) {
 	ctx, interrupt := context.WithCancel(context.Background())
 	defer interrupt()
@@ -215,8 +215,8 @@ func TestInterruptedWhileReading(t *testing.T) {
 	}
 }
 
-// TestConfirmation: on a terminal the default answer is No. Nothing else is
-// missing, so nothing else is asked.
+// TestConfirmation: on a terminal, the default answer is no. Nothing else is missing, so
+// nothing else is asked.
 func TestConfirmation(t *testing.T) {
 	for answer, applied := range map[string]bool{"\n": false, "n\n": false, "yess\n": false, "": false, "y\n": true, "YES\n": true} {
 		p := newProgram(t, nil)
@@ -232,8 +232,8 @@ func TestConfirmation(t *testing.T) {
 	}
 }
 
-// TestHostileAnswers: whatever a server says, no control character of its reaches
-// the terminal and the program ends with an error.
+// TestHostileAnswers: whatever a server returns, none of its control characters reach
+// the terminal, and the program ends with an error.
 func TestHostileAnswers(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]http.HandlerFunc{
@@ -265,8 +265,8 @@ func TestHostileAnswers(t *testing.T) {
 	}
 }
 
-// TestSecretsStayInside: no command shows a secret key or a token that nobody asked
-// for by --raw, credentials or exec; not with --verbose, and not when it fails.
+// TestSecretsStayInside: no command shows a secret key or a token unless asked to with
+// --raw, credentials or exec, even with --verbose or when it fails.
 func TestSecretsStayInside(t *testing.T) {
 	t.Parallel()
 	var denied atomic.Bool
@@ -311,7 +311,7 @@ func TestSecretsStayInside(t *testing.T) {
 		{"doctor", "--json"},
 		{"demo"},
 	}
-	// The world must be set up for there to be something to keep inside.
+	// Set up first, so that there are secrets to leak.
 	if out, exit := p.run(t, "setup", "--org", "acme", "--yes"); exit != 0 {
 		t.Fatal(out)
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/fly-aws/fly-aws/cmd"
 )
 
-// TestReadmeShowsTheDemo: the picture in the README is what the demo prints, but
-// for how long each step took. With -update it is written there.
+// TestReadmeShowsTheDemo: the README shows what the demo prints, except for how long
+// each step took. With -update, the README is updated.
 func TestReadmeShowsTheDemo(t *testing.T) {
 	t.Parallel()
 	var out, errOut bytes.Buffer
@@ -46,7 +46,7 @@ func TestReadmeShowsTheDemo(t *testing.T) {
 	}
 }
 
-// TestReadmeMachine runs the README's example of what can be done in a machine.
+// TestReadmeMachine runs the README's example of commands in a machine.
 func TestReadmeMachine(t *testing.T) {
 	t.Parallel()
 	sh, err := exec.LookPath("sh")

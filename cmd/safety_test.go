@@ -71,7 +71,7 @@ func TestNoWriteBeforeFilesAreChecked(t *testing.T) {
 	}
 }
 
-// savedPlan is a plan file that was edited: its changes by what they are about.
+// A savedPlan is a plan file to edit, with its changes by kind of resource.
 type savedPlan struct {
 	all                      map[string]any
 	provider, role, attached map[string]any
@@ -94,8 +94,7 @@ func readPlan(t *testing.T, data []byte) savedPlan {
 	return p
 }
 
-// TestEditedPlanFile: what somebody wrote into a plan file is shown before it is written,
-// or refused.
+// TestEditedPlanFile: an edit to a plan file is shown before it is applied, or refused.
 func TestEditedPlanFile(t *testing.T) {
 	t.Parallel()
 	const own = "arn:aws:iam::123456789012:policy/AmazonS3ReadOnlyAccess"
@@ -161,8 +160,8 @@ func TestEditedPlanFile(t *testing.T) {
 	}
 }
 
-// TestPrintedCommandsAreQuoted: what a hint tells to run is safe to paste into a shell,
-// whatever the names.
+// TestPrintedCommandsAreQuoted: commands in hints are safe to paste into a shell,
+// whatever names they contain.
 func TestPrintedCommandsAreQuoted(t *testing.T) {
 	t.Parallel()
 	p := newProgram(t, nil)
@@ -199,8 +198,8 @@ func TestPrintedCommandsAreQuoted(t *testing.T) {
 	}
 }
 
-// TestSeveralFailures: failures of the same stage are a line each, and in JSON a cause
-// each with its next steps.
+// TestSeveralFailures: each failure of a stage is one line and, in JSON, one cause with
+// its hints.
 func TestSeveralFailures(t *testing.T) {
 	t.Parallel()
 	p := newProgram(t, func(c sandbox.Call) sandbox.Fault {
@@ -241,7 +240,7 @@ func TestSeveralFailures(t *testing.T) {
 	}
 }
 
-// TestDoctorSaysWhatItWaitsFor: so does each of its checks that takes long.
+// TestDoctorSaysWhatItWaitsFor covers each check that may take long.
 func TestDoctorSaysWhatItWaitsFor(t *testing.T) {
 	t.Parallel()
 	for action, what := range map[string]string{"AssumeRoleWithWebIdentity": "AWS STS", "GetCallerIdentity": "AWS"} {

@@ -71,12 +71,12 @@ type scriptWorld struct {
 	faults []planned
 	seen   int // calls that writes and called have counted
 	fly    sandbox.FlyFault
-	// answers are given to calls of Fly's API instead of fly.
+	// answers are given to calls of Fly's API in place of fly's.
 	answers []plannedAnswer
 }
 
-// plannedAnswer is what the next calls of Fly's API with that end of their path
-// are answered.
+// A plannedAnswer is the response to the next calls of Fly's API whose path ends in a
+// given text.
 type plannedAnswer struct {
 	path  string
 	fault sandbox.FlyFault
@@ -143,8 +143,8 @@ func (w *scriptWorld) nextFlyFault(c sandbox.FlyCall) sandbox.FlyFault {
 	return w.fly
 }
 
-// fly OPERATION ARG…: what there is at Fly, or what happens to every call from
-// now on.
+// fly OPERATION ARG…: adds to the simulated Fly, or sets what happens to every call
+// from now on.
 func flyCommand(ts *testscript.TestScript, _ bool, args []string) {
 	w := world(ts)
 	if len(args) < 2 {
@@ -165,7 +165,7 @@ func flyCommand(ts *testscript.TestScript, _ bool, args []string) {
 		w.AddOrg(args[1], args[2])
 	case "machine": // ORG APP MACHINE
 		w.AddMachine(args[1], args[2], args[3])
-	case "odd": // ORG: apps of names that no terminal should see raw
+	case "odd": // ORG: apps with names that are unsafe on a terminal
 		w.AddApp(args[1], "odd\x1b[31mred\x1b]0;title\x07")
 	case "personal": // SLUG
 		w.PersonalOrg = args[1]
@@ -183,7 +183,7 @@ func flyCommand(ts *testscript.TestScript, _ bool, args []string) {
 		status, err := strconv.Atoi(args[3])
 		ts.Check(err)
 		w.answerFly(n, args[2], status, ts.ReadFile(args[4]))
-	case "minted": // ORG APP MACHINE AUDIENCE: what the next machine fetches is a token of this one
+	case "minted": // ORG APP MACHINE AUDIENCE: the next token that a machine fetches is this one's
 		w.AddMachine(args[1], args[2], args[3])
 		token, err := w.Mint(sandbox.TokenRequest{Org: args[1], App: args[2], Machine: args[3], Audience: args[4]})
 		ts.Check(err)
@@ -269,7 +269,7 @@ func (w *scriptWorld) newCalls() []sandbox.Call {
 	return fresh
 }
 
-// writes N: how many calls since the last count changed the account.
+// writes N: exactly N calls since the last count changed the account.
 func writes(ts *testscript.TestScript, _ bool, args []string) {
 	var got []string
 	for _, c := range world(ts).newCalls() {
@@ -319,8 +319,8 @@ func machine(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(w.server.SetMachine(args[0], args[1], args[2]))
 }
 
-// forge FILE: a token of the machine acme:web:cold-shape-2007 that is signed by a
-// key which its issuer does not publish.
+// forge FILE: writes a token of the machine acme:web:cold-shape-2007 that is signed with
+// a key that its issuer does not publish.
 func forge(ts *testscript.TestScript, _ bool, args []string) {
 	w := world(ts)
 	w.AddMachine("acme", "web", "cold-shape-2007")
@@ -329,8 +329,8 @@ func forge(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(filepath.Join(ts.Getenv("WORK"), args[0]), []byte(token), 0o600))
 }
 
-// iam OPERATION ARG…: somebody else's hand in the account. What is read goes to
-// a file named last.
+// iam OPERATION ARG…: someone else changes or reads the account. The last argument of a
+// read is the file to write to.
 func iamCommand(ts *testscript.TestScript, neg bool, args []string) {
 	ctx := context.Background()
 	client := iam.New(iam.Options{

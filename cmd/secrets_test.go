@@ -12,7 +12,7 @@ import (
 	"github.com/fly-aws/fly-aws/internal/sandbox"
 )
 
-// Secrets that no output may have a part of.
+// Secrets that must not appear in any output, not even in part.
 const (
 	canaryKeyID   = "ASIACANARYCANARY1234"
 	canaryKey     = "cAnArY+secret/Key0123456789abcdefghijklM"
@@ -26,8 +26,8 @@ var canaries = []string{
 	"eyJzdWIiOiJjYW5hcnkifQ", "c2lnbmF0dXJl",
 }
 
-// TestSecretsStayIn runs every command on secrets in each place where one can be, as
-// text and as JSON: none is in the output.
+// TestSecretsStayIn runs every command with secrets in each place where there can be
+// one, as text and as JSON: none is in the output.
 func TestSecretsStayIn(t *testing.T) {
 	t.Parallel()
 	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

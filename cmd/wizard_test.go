@@ -38,12 +38,11 @@ const (
 	ctrlU    = "\x15" // deletes to the beginning of the line
 )
 
-// patience is how long anything at a terminal may take. Nothing waits that long
-// unless it is broken.
+// patience is the timeout for anything at a terminal; only a failing test waits so long.
 const patience = time.Minute
 
-// newAsking is newProgram with a world of the caller's and nothing in the
-// environment that keeps the program from asking in colors.
+// newAsking is newProgram with the given world, and nothing in the environment that
+// turns questions or colors off.
 func newAsking(t *testing.T, w *sandbox.World) *program {
 	t.Helper()
 	server, err := w.Start()
@@ -59,8 +58,7 @@ func newAsking(t *testing.T, w *sandbox.World) *program {
 	return p
 }
 
-// oneApp is a program in the folder of the app web, which is one of the three of
-// its organization.
+// oneApp is a program in the folder of the app web, one of three in its organization.
 func oneApp(t *testing.T) *program {
 	t.Helper()
 	w := &sandbox.World{}
@@ -114,7 +112,7 @@ func (p *program) getenv(name string) string {
 	return value
 }
 
-// roles are the trust policies of the roles that fly-aws made, by the role's name.
+// roles returns the trust policies of the roles that fly-aws created, by role name.
 func (p *program) roles(t *testing.T) map[string]string {
 	t.Helper()
 	client := iam.New(iam.Options{
@@ -139,7 +137,7 @@ func (p *program) roles(t *testing.T) map[string]string {
 	return roles
 }
 
-// wrote are the write calls since the nth call.
+// wrote returns the write calls since the nth call.
 func (p *program) wrote(n int) []string {
 	var actions []string
 	for _, c := range p.world.Calls()[n:] {
@@ -150,17 +148,17 @@ func (p *program) wrote(n int) []string {
 	return actions
 }
 
-// A sitting is the program at work on a terminal.
+// A sitting is the program running on a terminal.
 type sitting struct {
 	*terminal.Terminal
 	t       *testing.T
 	program *program
-	presses int // of keys, beyond typing text
+	presses int // of keys, not counting typed text
 }
 
-// throughShell runs fly-aws as a shell does, and says whether it leaves the
-// terminal's modes as they were. Only a program that lives on can say so: the
-// terminal of a session is reset when its leader ends.
+// throughShell runs fly-aws as a shell does, and reports whether it restores the
+// terminal's modes. Only a process that outlives it can tell: a terminal is reset when
+// its session leader ends.
 const throughShell = `trap : INT
 before=$(stty -g)
 fly-aws "$@"
@@ -221,8 +219,7 @@ func (s *sitting) write(text, typed string) {
 	}
 }
 
-// end waits for the program to end as a program should, and returns all that
-// can be read.
+// end waits for the program to end cleanly, and returns all of its output.
 func (s *sitting) end(exit int) string {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
@@ -244,7 +241,7 @@ func (s *sitting) end(exit int) string {
 			s.t.Errorf("it says %q:\n%s", not, text)
 		}
 	}
-	// What the program set beside the modes that the kernel keeps.
+	// Terminal settings other than the modes that the kernel keeps.
 	last := map[string]string{}
 	for _, m := range regexp.MustCompile(`\x1b\[\?(\d+)([hl])`).FindAllSubmatch(s.Raw(), -1) {
 		last[string(m[1])] = string(m[2])
@@ -268,8 +265,8 @@ func (s *sitting) untouched(config string) {
 	}
 }
 
-// again runs the command that the program says does the same without questions,
-// and checks that it does: there is nothing left to do. It returns the command.
+// again runs the command that the program printed as the same without questions, and
+// checks that it has nothing to do. It returns the command.
 func (s *sitting) again() string {
 	s.t.Helper()
 	found := regexp.MustCompile(`The same without questions:\r\n((?: {2}[^\r\n]*\r\n)+)`).FindSubmatch(s.Raw())
@@ -292,7 +289,7 @@ func (s *sitting) again() string {
 	return strings.Join(strings.Fields(strings.ReplaceAll(command, "\\\n", "")), " ")
 }
 
-// has checks that a text has all of the others in it.
+// has checks that a text contains all of the others.
 func has(t *testing.T, text string, wanted ...string) {
 	t.Helper()
 	for _, want := range wanted {
@@ -302,7 +299,7 @@ func has(t *testing.T, text string, wanted ...string) {
 	}
 }
 
-// TestWizardOneApp goes from nothing to an applied and proven plan with few keys.
+// TestWizardOneApp goes from nothing to an applied and checked plan with few keys.
 func TestWizardOneApp(t *testing.T) {
 	t.Parallel()
 	p := oneApp(t)
@@ -346,7 +343,7 @@ func TestWizardOneApp(t *testing.T) {
 	}
 }
 
-// TestWizardThreeApps sets three apps up at once, with a role each or one for all.
+// TestWizardThreeApps sets up three apps at once, with one role each or one for all.
 func TestWizardThreeApps(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -419,8 +416,8 @@ func TestWizardThreeApps(t *testing.T) {
 	}
 }
 
-// everyQuestion are all questions there are, in their order in a world where none
-// can be left out: what is seen, and the keys that answer it.
+// everyQuestion has every question, in order, in a world where none can be skipped: the
+// text on the screen and the keys that answer it.
 var everyQuestion = []struct{ seen, keys string }{
 	{"Which AWS profile?", enter},
 	{"Which Fly organization?", enter},
@@ -442,7 +439,7 @@ var everyQuestion = []struct{ seen, keys string }{
 	{"Apply this plan? [y/N]", "y" + enter},
 }
 
-// inquisitive is a program that has every question to ask.
+// inquisitive is a program that has to ask every question.
 func inquisitive(t *testing.T) *program {
 	t.Helper()
 	w := &sandbox.World{}
@@ -466,8 +463,8 @@ func inquisitive(t *testing.T) *program {
 	return p
 }
 
-// TestWizardCtrlC ends the wizard at each of its questions: nothing is written and
-// the terminal is as before. Answered all, they lead to a plan.
+// TestWizardCtrlC ends the wizard at each of its questions: nothing is written and the
+// terminal is restored. With all of them answered, there is a plan.
 func TestWizardCtrlC(t *testing.T) {
 	t.Parallel()
 	for n := range len(everyQuestion) + 1 {
@@ -504,8 +501,8 @@ func TestWizardCtrlC(t *testing.T) {
 	}
 }
 
-// TestWizardBack goes back and answers otherwise; what was answered first has no
-// part in the plan.
+// TestWizardBack goes back and changes answers; the first answers have no effect on the
+// plan.
 func TestWizardBack(t *testing.T) {
 	t.Parallel()
 	p := threeApps(t)
@@ -516,9 +513,9 @@ func TestWizardBack(t *testing.T) {
 	s.write("which queue", "jobs")
 	s.press("> jobs", enter)
 	s.press("anything else", shiftTab)
-	s.press("> jobs", shiftTab) // it stands there still
+	s.press("> jobs", shiftTab) // it is still there
 	s.press("> sqs-send", shiftTab)
-	s.press("> [x] web", " ", down, " ") // web no more, but api
+	s.press("> [x] web", " ", down, " ") // not web, but api
 	s.press("> [x] api", enter)
 	s.write("Search: _", "S3ReadOnly")
 	s.press("> AmazonS3ReadOnlyAccess", enter)
@@ -541,7 +538,7 @@ func TestWizardBack(t *testing.T) {
 	}
 }
 
-// unwrapped is what can be read, whichever way lines are broken.
+// unwrapped returns the text regardless of line breaks.
 func unwrapped(screen string) string {
 	var words []string
 	for line := range strings.Lines(screen) {
@@ -562,12 +559,11 @@ func (s *sitting) readable(texts ...string) {
 	}
 }
 
-// colored are the sequences that set a color of text or what is behind it.
+// colored matches the sequences that set a foreground or background color.
 var colored = regexp.MustCompile(`\x1b\[[0-9;:]*\b(3[0-8]|4[0-8]|9[0-7]|10[0-7])\b[0-9;:]*m`)
 
-// TestWizardNarrow makes the window narrow in the middle of a question; with
-// NO_COLOR it is so from the beginning, and has no color. All can be read, and
-// goes on as before.
+// TestWizardNarrow makes the window narrow in the middle of a question, or, without
+// color, from the start. Everything stays readable and works as before.
 func TestWizardNarrow(t *testing.T) {
 	t.Parallel()
 	for _, colors := range []bool{true, false} {
@@ -591,7 +587,7 @@ func TestWizardNarrow(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			s.see("as\narn:aws:iam::123456789012:user/sandbox\n") // which has no place beside it now
+			s.see("as\narn:aws:iam::123456789012:user/sandbox\n") // which no longer fits next to it
 			s.readable(account+" Fly app: web, api role: one for each app What may it do in AWS?",
 				"Type to search: s3, queue, a policy's name. Less is safer. Search: s3_",
 				"> s3-read: read one S3 bucket or prefix s3-write: read and write one S3 bucket or prefix AmazonS3FullAccess",
@@ -615,8 +611,8 @@ func TestWizardNarrow(t *testing.T) {
 	}
 }
 
-// TestWizardPersonal: the organization that Fly's tools call personal is trusted
-// and written down by the slug that its tokens carry.
+// TestWizardPersonal: for the organization that Fly's tools call personal, the wizard
+// uses the slug in its tokens.
 func TestWizardPersonal(t *testing.T) {
 	t.Parallel()
 	for _, alone := range []bool{true, false} {
@@ -630,7 +626,7 @@ func TestWizardPersonal(t *testing.T) {
 			p := newAsking(t, w)
 			p.config(t, "fly.toml", "notes", "")
 			s := p.sit(t, 80, 40, "setup")
-			if !alone { // that of the app in the folder
+			if !alone { // it is the folder's app
 				s.press("> jane-doe-123, which Fly's tools call personal", enter)
 			}
 			s.see("Fly organization: jane-doe-123, which Fly's tools call personal")
@@ -661,7 +657,7 @@ func TestWizardPersonal(t *testing.T) {
 	}
 }
 
-// describing stands before the world's AWS and gives every managed policy a
+// describing is a proxy for the world's AWS that gives every managed policy a
 // description.
 func (p *program) describing(t *testing.T, description string) {
 	t.Helper()
@@ -672,7 +668,7 @@ func (p *program) describing(t *testing.T, description string) {
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(behind)
-			r.Out.Host = r.In.Host // which is signed
+			r.Out.Host = r.In.Host // it is signed
 			r.Out.Header.Del("Accept-Encoding")
 		},
 		ModifyResponse: func(r *http.Response) error {
@@ -689,7 +685,7 @@ func (p *program) describing(t *testing.T, description string) {
 	p.env = append(p.env, "AWS_ENDPOINT_URL="+server.URL)
 }
 
-// TestWizardHostile: what others wrote reaches no terminal as it is.
+// TestWizardHostile: text from outside is cleaned before it reaches the terminal.
 func TestWizardHostile(t *testing.T) {
 	t.Parallel()
 	const evil = "\x1b[5;41mred\x1b]0;owned\x07\u009b5m\u202e\r"
@@ -727,7 +723,7 @@ func TestWizardHostile(t *testing.T) {
 	}
 }
 
-// TestWizardWithoutFly goes on by questions for text, and says what could not be
+// TestWizardWithoutFly asks for text instead of choices, and says what could not be
 // checked.
 func TestWizardWithoutFly(t *testing.T) {
 	t.Parallel()
@@ -769,7 +765,7 @@ func TestWizardWithoutFly(t *testing.T) {
 	}
 }
 
-// TestWizardWithoutAWS asks nothing of somebody who is not signed in to AWS.
+// TestWizardWithoutAWS asks nothing if the user is not signed in to AWS.
 func TestWizardWithoutAWS(t *testing.T) {
 	t.Parallel()
 	p := oneApp(t)
@@ -784,7 +780,7 @@ func TestWizardWithoutAWS(t *testing.T) {
 	s.untouched(before)
 }
 
-// TestWizardAnswerNo shows a plan that is not wanted.
+// TestWizardAnswerNo declines the plan.
 func TestWizardAnswerNo(t *testing.T) {
 	t.Parallel()
 	p := oneApp(t)

@@ -280,8 +280,8 @@ func TestWarningsHaveWords(t *testing.T) {
 	}
 }
 
-// TestUnknownMeaning: of an unknown message nothing is known, and who asked for it
-// alone is told so.
+// TestUnknownMeaning: an unknown message has no meaning, and only an explicit request
+// for one says so.
 func TestUnknownMeaning(t *testing.T) {
 	t.Parallel()
 	m := explain.ErrorText("connection reset by peer")
@@ -293,7 +293,7 @@ func TestUnknownMeaning(t *testing.T) {
 	}
 }
 
-// TestIntendedWords: a role that names many apps is not listed whole.
+// TestIntendedWords: a long list of a role's apps is shortened.
 func TestIntendedWords(t *testing.T) {
 	t.Parallel()
 	e := explain.Explanation{Reasons: []explain.RefusalReason{{Code: explain.ReasonAppDiffers, Have: "acme:Web:m"}}}
@@ -309,8 +309,8 @@ func TestIntendedWords(t *testing.T) {
 	}
 }
 
-// TestFixCommand: every value is a word for a shell, and one that no terminal should get
-// is in no command.
+// TestFixCommand: every value is quoted for a shell, and there is no command if a value
+// is unsafe on a terminal.
 func TestFixCommand(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -333,7 +333,7 @@ func TestFixCommand(t *testing.T) {
 	}
 }
 
-// TestObstacleWords: why nothing is suggested is said by its cause.
+// TestObstacleWords: each cause has its own words for why no change is suggested.
 func TestObstacleWords(t *testing.T) {
 	t.Parallel()
 	seen := map[string]explain.Obstacle{}

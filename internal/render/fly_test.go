@@ -8,8 +8,8 @@ import (
 	"github.com/fly-aws/fly-aws/setup"
 )
 
-// TestFlyProblem: each kind has words of its own and a next step, and what Fly says
-// reaches no terminal as it came.
+// TestFlyProblem: each kind has its own message and next step, and text from Fly is
+// cleaned.
 func TestFlyProblem(t *testing.T) {
 	t.Parallel()
 	seen := map[string]setup.FlyProblemKind{}

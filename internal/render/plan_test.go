@@ -8,7 +8,8 @@ import (
 	"github.com/fly-aws/fly-aws/setup"
 )
 
-// AWS's policies go by their names, and no other looks like one of them.
+// TestPolicyNames: AWS managed policies are shown by name, and no other policy looks
+// like one.
 func TestPolicyNames(t *testing.T) {
 	t.Parallel()
 	for arn, want := range map[string]string{

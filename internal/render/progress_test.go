@@ -17,7 +17,7 @@ import (
 	"github.com/fly-aws/fly-aws/setup"
 )
 
-// writes keeps each write by itself.
+// writes records each write separately.
 type writes []string
 
 func (w *writes) Write(b []byte) (int, error) {
@@ -25,7 +25,7 @@ func (w *writes) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// quoted has a line a write.
+// quoted has one line per write.
 func (w writes) quoted() []byte {
 	var b bytes.Buffer
 	for _, s := range w {
@@ -34,8 +34,8 @@ func (w writes) quoted() []byte {
 	return b.Bytes()
 }
 
-// A screen is a terminal. Like a terminal's driver it returns the carriage at the
-// end of a line.
+// A screen simulates a terminal. Like a terminal driver, it adds a carriage return at
+// the end of a line.
 type screen struct {
 	vt      *vt.Emulator
 	columns int
@@ -50,7 +50,7 @@ func (s screen) Write(b []byte) (int, error) {
 	return len(b), err
 }
 
-// rows are the rows of the screen down to the cursor, on whose row nothing stands.
+// rows are the rows of the screen above the cursor, whose own row is empty.
 func (s screen) rows(t *testing.T) []string {
 	t.Helper()
 	rows := strings.Split(s.vt.String(), "\n")
@@ -85,7 +85,8 @@ func role(i int) *setup.Resource {
 	return &setup.Resource{Role: &setup.Role{Name: fmt.Sprintf("web%d", i)}}
 }
 
-// someChanges are a provider that is kept, and changes at the places 1, 2, 4 and 5.
+// someChanges has kept resources, such as the provider, and changes at indexes 1, 2, 4
+// and 5.
 func someChanges() []setup.Change {
 	return []setup.Change{
 		{Action: setup.ActionKeep, After: &setup.Resource{Provider: &setup.Provider{URL: "https://oidc.fly.io/acme"}}},
@@ -143,8 +144,8 @@ func TestProgressBytes(t *testing.T) {
 	}
 }
 
-// TestProgressPlain guards the bytes that scripts and logs see, and that a block
-// which cannot be drawn anew is none.
+// TestProgressPlain guards the bytes that scripts and logs see, and that there is no
+// block where it could not be redrawn.
 func TestProgressPlain(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]ProgressOptions{
@@ -212,8 +213,8 @@ func TestProgressScreen(t *testing.T) {
 	}
 }
 
-// TestProgressSaysAbove has a message that takes several rows and is as wide as
-// the terminal, what a person typed, and the last row of the screen.
+// TestProgressSaysAbove covers a message of several rows that is as wide as the
+// terminal, typed text, and the last row of the screen.
 func TestProgressSaysAbove(t *testing.T) {
 	t.Parallel()
 	s := newScreen(40, 10)
@@ -235,7 +236,7 @@ func TestProgressSaysAbove(t *testing.T) {
 		"  → role fly-acme-web", "  ✓ role fly-acme-api (1ms)", "  · inline policy fly-aws-uploads-of…", "  · AWS_ROLE_ARN in fly.toml")
 }
 
-// TestProgressFillsTheScreen has as many lines as can be drawn anew, and one more.
+// TestProgressFillsTheScreen has as many lines as can be redrawn, and one more.
 func TestProgressFillsTheScreen(t *testing.T) {
 	t.Parallel()
 	const rows = 6
@@ -259,8 +260,8 @@ func TestProgressFillsTheScreen(t *testing.T) {
 	}
 }
 
-// TestProgressKept guards the marks of changes that somebody else, or an earlier
-// run that was killed, had written by the time the plan was applied.
+// TestProgressKept guards the marks of changes that someone else, or an earlier run that
+// was killed, had made by the time the plan was applied.
 func TestProgressKept(t *testing.T) {
 	t.Parallel()
 	s := newScreen(80, 24)
@@ -281,7 +282,7 @@ func TestProgressKept(t *testing.T) {
 	}
 	s.shows(t, want...)
 
-	// Nothing was begun, so there is nothing to leave.
+	// Nothing was started, so there is no block.
 	s = newScreen(80, 24)
 	r = run{NewProgress(s, someChanges(), ProgressOptions{Live: true, Columns: 80, Rows: 24}), someChanges()}
 	r.Say("one")
@@ -317,8 +318,8 @@ func TestProgressHostile(t *testing.T) {
 		`  → AWS_ROLE_ARN in a\xff\u2028b.toml`)
 }
 
-// TestProgressConcurrent has as many writers as there are changes, and one that
-// talks all the time.
+// TestProgressConcurrent has one writer per change, and one that keeps printing
+// messages.
 func TestProgressConcurrent(t *testing.T) {
 	t.Parallel()
 	var changes []setup.Change
@@ -328,7 +329,7 @@ func TestProgressConcurrent(t *testing.T) {
 		want = append(want, fmt.Sprintf("  ✓ role web%d (%dms)", i, i+1))
 	}
 	s := newScreen(80, 50)
-	var w writes // guarded by the Progress alone, which the race detector sees
+	var w writes // guarded only by the Progress; the race detector checks that
 	both := writerFunc(func(b []byte) (int, error) {
 		_, _ = w.Write(b)
 		return s.Write(b)
@@ -358,8 +359,8 @@ type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
-// TestProgressAnyOrder holds the one rule in random runs on terminals of random
-// size: what was said is above, in order, then comes the block, then the cursor.
+// TestProgressAnyOrder checks random runs on terminals of random size: messages come
+// first, in order, then the block, then the cursor.
 func TestProgressAnyOrder(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(100) {

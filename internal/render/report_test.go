@@ -11,8 +11,8 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// TestTrustChecks: what did not pass is shown however many passed before it, and only
-// what passed is counted.
+// TestTrustChecks: checks that failed are always shown; passed ones beyond the limit are
+// only counted.
 func TestTrustChecks(t *testing.T) {
 	t.Parallel()
 	var checks []setup.Check
@@ -44,8 +44,8 @@ func TestTrustChecks(t *testing.T) {
 	}
 }
 
-// TestErrorList: several failures are a list, each with its own next steps; what is
-// the same for all comes last, once.
+// TestErrorList: several failures are a list, each with its own hints; hints that apply
+// to all come last, once.
 func TestErrorList(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
@@ -69,8 +69,8 @@ Error: two
 	}
 }
 
-// TestDelete: what a plan deletes is shown and counted, in the plan, while it is
-// applied, and where it remains.
+// TestDelete: deletions are shown and counted in the plan, in the progress, and if they
+// did not take effect.
 func TestDelete(t *testing.T) {
 	t.Parallel()
 	role := setup.Resource{Role: &setup.Role{Name: "fly-acme-Web", ARN: "arn:aws:iam::123456789012:role/fly-acme-Web"}}
@@ -104,7 +104,7 @@ func TestDelete(t *testing.T) {
 	}
 }
 
-// TestMore: lists that are cut count what they leave out.
+// TestMore: shortened lists count what they leave out.
 func TestMore(t *testing.T) {
 	t.Parallel()
 	warnings := make([]setup.Warning, 0, maxAlike+2)
