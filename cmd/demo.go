@@ -239,7 +239,7 @@ func (d demo) refused(ctx context.Context, role string) error {
 		Context:   trustpolicy.WebIdentityContext(flyname.IssuerPath(demoOrg), flyname.AudienceAWS, subject),
 	})
 	if !decision.Decision.Denied() {
-		return fmt.Errorf("AWS refused a token for which the trust policy is %s, which is a bug in fly-aws", decision.Decision)
+		return fmt.Errorf("AWS refused the token, but the trust policy decides %s, which is a bug in fly-aws", decision.Decision)
 	}
 	render.Refused(d.Stdout, refusal.Code, refusal.Message, decision, d.out)
 	return nil

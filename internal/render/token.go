@@ -21,7 +21,7 @@ type Field struct {
 	Name, Value, Note string
 }
 
-// A TokenView is what there is to show of a token. Its text is not part of it.
+// A TokenView is what is shown of a token. The token itself is not part of it.
 type TokenView struct {
 	// Title says whose token it is.
 	Title          string
@@ -89,7 +89,7 @@ const (
 	Skipped Level = "skipped"
 )
 
-// A CheckLine is one thing that was looked at, and the next thing to do about it.
+// A CheckLine is the outcome of one check, with the next thing to do about it.
 type CheckLine struct {
 	Name   string `json:"name"`
 	Level  Level  `json:"outcome"`
