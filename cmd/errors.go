@@ -186,9 +186,6 @@ func requestFailure(err error, has func(string) bool) *failure {
 		return newFailure("invalid", exitUsage, "")
 	case errors.As(err, &usage):
 		message := text.Clean(text.Redact(usageMessage(usage)))
-		if strings.Contains(message, text.HiddenToken) {
-			return newFailure("usage", exitUsage, message, "a token of several words needs quotes: -t 'FlyV1 ...'", usage.hint)
-		}
 		return newFailure("usage", exitUsage, message, usage.hint)
 	}
 	return nil

@@ -231,10 +231,14 @@ func newHelp(root *cobra.Command) *cobra.Command {
 
 // noArguments refuses arguments for a command that takes flags only.
 func noArguments(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usagef("see "+cmd.CommandPath()+" --help", "%s takes flags only; %q is one argument too many", cmd.Name(), args[0])
+	if len(args) == 0 {
+		return nil
 	}
-	return nil
+	hint := "see " + cmd.CommandPath() + " --help"
+	if text.Redact(args[0]) != args[0] {
+		hint = "a token of several words needs quotes: -t 'FlyV1 ...'"
+	}
+	return usagef(hint, "%s takes flags only; %q is one argument too many", cmd.Name(), args[0])
 }
 
 // findCommand reports an unknown command before its flags, which the root does not
