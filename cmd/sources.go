@@ -127,11 +127,11 @@ type flySource struct{ session flySession }
 // Organizations lists the organizations.
 func (s flySource) Organizations(ctx context.Context) ([]setup.Organization, error) {
 	if s.session.client == nil {
-		return nil, withFlyNext(s.session.problem, s.session.problem)
+		return nil, withFlyNext(s.session.problem)
 	}
 	all, err := s.session.client.Organizations(ctx)
 	if err != nil {
-		return nil, withFlyNext(err, flyProblem(err, ""))
+		return nil, withFlyNext(flyProblem(err, ""))
 	}
 	return all, nil
 }
@@ -139,15 +139,15 @@ func (s flySource) Organizations(ctx context.Context) ([]setup.Organization, err
 // Apps lists the apps of an organization.
 func (s flySource) Apps(ctx context.Context, org string) ([]string, error) {
 	if s.session.client == nil {
-		return nil, withFlyNext(s.session.problem, s.session.problem)
+		return nil, withFlyNext(s.session.problem)
 	}
 	found, err := s.session.client.Organization(ctx, org)
 	if err != nil {
-		return nil, withFlyNext(err, flyProblem(err, ""))
+		return nil, withFlyNext(flyProblem(err, ""))
 	}
 	apps, err := s.session.client.OrganizationApps(ctx, found)
 	if err != nil {
-		return nil, withFlyNext(err, flyProblem(err, ""))
+		return nil, withFlyNext(flyProblem(err, ""))
 	}
 	out := make([]string, len(apps))
 	for i, app := range apps {
@@ -156,12 +156,10 @@ func (s flySource) Apps(ctx context.Context, org string) ([]string, error) {
 	return out, nil
 }
 
-// withFlyNext adds the next step to an error from Fly; the wizard shows it and continues.
-func withFlyNext(err error, problem *setup.FlyProblem) error {
-	message := err.Error()
-	if errors.As(err, new(*setup.FlyProblem)) {
-		message = render.FlyProblem(problem)
-	}
+// withFlyNext puts an error from Fly into words with its next step; the wizard shows it
+// and continues.
+func withFlyNext(problem *setup.FlyProblem) error {
+	message := render.FlyProblem(problem)
 	if next := render.FlyNext(problem); next != "" {
 		message += "; " + next
 	}
