@@ -54,7 +54,10 @@ files in the plan are relative to this folder.`,
 func runApply(ctx context.Context, sys System, o applyOptions) error {
 	const hint = "make one with fly-aws plan --out FILE"
 	data, err := readFile(ctx, sys, o.file)
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
 		return &hintedError{err: fmt.Errorf("the plan cannot be read: %w", err), hint: hint}
 	}
 	plan, err := setup.ReadPlan(data)

@@ -215,6 +215,17 @@ func TestInterruptedWhileReading(t *testing.T) {
 	}
 }
 
+// TestInterruptedBeforeThePlanIsRead: interrupted at its input, apply does not send for
+// another plan.
+func TestInterruptedBeforeThePlanIsRead(t *testing.T) {
+	ctx, interrupt := context.WithCancel(context.Background())
+	interrupt()
+	out, exit := newProgram(t, nil).inside(ctx, t, "", false, "apply", "-")
+	if exit != 130 || !strings.Contains(out, "nothing was written") || strings.Contains(out, "fly-aws plan") {
+		t.Errorf("exit code is %d:\n%s", exit, out)
+	}
+}
+
 // TestConfirmation: on a terminal, the default answer is no. Nothing else is missing, so
 // nothing else is asked.
 func TestConfirmation(t *testing.T) {
