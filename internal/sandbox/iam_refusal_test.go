@@ -257,7 +257,7 @@ func TestTrustPolicyRefusals(t *testing.T) {
 		{"no action", `{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"}}`, "Missing required field Action"},
 		{"unknown member", strings.Replace(st, `"Action"`, `"Aktion":"x","Action"`, 1), "Syntax error in policy."},
 		{"other service's action", strings.Replace(st, "sts:AssumeRole", "s3:GetObject", 1), "AssumeRole policy may only specify STS AssumeRole actions."},
-		{"misspelt action", strings.Replace(st, "sts:AssumeRole", "sts:TagSessions", 1), "AssumeRole policy may only specify STS AssumeRole actions."},
+		{"misspelled action", strings.Replace(st, "sts:AssumeRole", "sts:TagSessions", 1), "AssumeRole policy may only specify STS AssumeRole actions."},
 		{"any action", strings.Replace(st, "sts:AssumeRole", "*", 1), "AssumeRole policy may only specify STS AssumeRole actions."},
 		{"everybody", principal(`"*"`), `AssumeRolepolicy contained an invalid principal: "STAR":"*".`},
 		{"not-principal", strings.Replace(st, `"Principal"`, `"NotPrincipal"`, 1), "Allow with NotPrincipal is not allowed."},
