@@ -133,7 +133,8 @@ func draftOrg(ctx context.Context, org string, apps []setup.App, fly flySession)
 	case fly.client == nil:
 		return org, nil
 	case len(apps) > 0:
-		return orgOfApps(ctx, org, apps, fly)
+		world := setup.World{Fly: directory{fly.client}, FlyRequired: fly.required}
+		return world.Organization(ctx, org, apps)
 	case org != "" && flyname.CheckOrg(org) != nil:
 		if found, err := fly.client.Organization(ctx, org); err == nil {
 			org = found.RawSlug
@@ -147,36 +148,6 @@ func draftOrg(ctx context.Context, org string, apps []setup.App, fly flySession)
 		}
 	}
 	return org, ctx.Err()
-}
-
-func orgOfApps(ctx context.Context, org string, draft []setup.App, fly flySession) (string, error) {
-	var names []string
-	for _, app := range draft {
-		names = append(names, app.Name)
-	}
-	found, err := directory{fly.client}.Apps(ctx, names)
-	switch {
-	case ctx.Err() != nil:
-		return org, ctx.Err()
-	case err != nil && fly.required:
-		return org, err
-	}
-	var apps []setup.FlyApp
-	var errs []error
-	for _, name := range names {
-		app, ok := found[name]
-		switch {
-		case !ok:
-		case app.Problem == nil:
-			apps = append(apps, app)
-		case fly.required, app.Problem.Kind == setup.FlyNotFound, app.Problem.Kind == setup.FlyElsewhere:
-			errs = append(errs, app.Problem)
-		}
-	}
-	if err := errors.Join(errs...); err != nil {
-		return org, err
-	}
-	return setup.OrgOf(org, apps)
 }
 
 func (c console) wizardOptions(o setupOptions) wizard.Options {

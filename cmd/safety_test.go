@@ -48,6 +48,7 @@ func TestNoWriteBeforeFilesAreChecked(t *testing.T) {
 			if err := os.Chmod(dir, 0o500); err != nil {
 				t.Fatal(err)
 			}
+			t.Cleanup(func() { _ = os.Chmod(dir, 0o700) }) // so that it can be removed
 		},
 		"table in [env]": func(t *testing.T, _, file string) {
 			t.Helper()

@@ -186,12 +186,12 @@ func (p *Plan) mismatch(app string, token MachineToken, confirmed bool) *TokenMi
 	return e
 }
 
-// OrgOf returns the raw slug of the apps' organization. asked is the slug from the
+// orgOf returns the raw slug of the apps' organization. asked is the slug from the
 // request, which may be empty or an alias such as "personal". apps may lack some of the
 // request's apps.
 //
 // The error is an *OtherOrgError or a *SeveralOrgsError.
-func OrgOf(asked string, apps []FlyApp) (org string, err error) {
+func orgOf(asked string, apps []FlyApp) (org string, err error) {
 	org = asked
 	if i := slices.IndexFunc(apps, func(a FlyApp) bool { return asked == "" || a.Slug == asked }); i >= 0 {
 		org = apps[i].RawSlug

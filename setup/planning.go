@@ -126,6 +126,14 @@ type flyAnswer struct {
 	problem *FlyProblem
 }
 
+// Organization returns the raw slug of the apps' organization. org is what was asked for,
+// which may be empty or an alias; it comes back as it is if Fly cannot be asked, which is
+// an error if FlyRequired is set. The other errors are those of Plan about Fly's apps.
+func (w World) Organization(ctx context.Context, org string, apps []App) (string, error) {
+	_, org, err := w.askFly(ctx, org, apps)
+	return org, err
+}
+
 // askFly looks up the apps and returns their organization, or org if Fly does not
 // report it. A failure is part of the answer, or the error if FlyRequired is set.
 func (w World) askFly(ctx context.Context, org string, apps []App) (flyAnswer, string, error) {
@@ -164,7 +172,7 @@ func (w World) askFly(ctx context.Context, org string, apps []App) (flyAnswer, s
 	if err := errors.Join(errs...); err != nil {
 		return answer, org, err
 	}
-	org, err = OrgOf(org, known)
+	org, err = orgOf(org, known)
 	return answer, org, err
 }
 
