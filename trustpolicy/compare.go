@@ -233,6 +233,11 @@ func pattern(s string) []rune {
 	return out
 }
 
+// Like says whether wanted, in which * stands for any characters and ? for one, matches all
+// of value. Case counts, as under StringLike and in Resource; for actions, whose case does
+// not count (reference_policies_elements_action.html), give both in lower case.
+func Like(wanted, value string) bool { return glob(pattern(wanted), []rune(value)) }
+
 // glob says whether a pattern matches all of s. It backtracks only to the last "*", so its
 // time is bounded by the product of the lengths.
 func glob(pattern, s []rune) bool {

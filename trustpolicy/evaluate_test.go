@@ -319,3 +319,25 @@ func BenchmarkEqual(b *testing.B) {
 		}
 	}
 }
+
+func TestLike(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		wanted, value string
+		want          bool
+	}{
+		{"*", "", true},
+		{"s3:Get*", "s3:GetObject", true},
+		{"s3:Get*", "s3:getobject", false},
+		{"s3:Get??ject", "s3:GetObject", true},
+		{"s3:GetObject?", "s3:GetObject", false},
+		{"arn:aws:s3:::*/*.txt", "arn:aws:s3:::b/a:b/c.txt", true},
+		{"Object", "GetObject", false},
+		{"Get", "GetObject", false},
+		{"a", "*", false},
+	} {
+		if got := Like(tt.wanted, tt.value); got != tt.want {
+			t.Errorf("Like(%q, %q) is %t", tt.wanted, tt.value, got)
+		}
+	}
+}
