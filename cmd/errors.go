@@ -252,7 +252,7 @@ func invalidHints(e *setup.InvalidError, has func(string) bool) []string {
 		hints = append(hints, "the policy is named after its file: rename the file")
 	case errors.As(e, &answer):
 		if _, found := preset.Find(answer.Preset); !found {
-			hints = append(hints, "the presets are "+presetNames())
+			hints = append(hints, presetList()...)
 		}
 	}
 	if errors.As(e, &fly) {
@@ -465,12 +465,13 @@ func fileFailure(err error, has func(string) bool) *failure {
 	return nil
 }
 
-func presetNames() string {
-	var names []string
+// presetList names all presets, one a line.
+func presetList() []string {
+	hints := []string{"the presets are:"}
 	for _, p := range preset.All() {
-		names = append(names, p.Name)
+		hints = append(hints, p.Name+": "+p.Title)
 	}
-	return strings.Join(names, ", ")
+	return hints
 }
 
 // hints explain STS's refusal and name the command that says more: AWS gives no

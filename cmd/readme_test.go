@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fly-aws/fly-aws/cmd"
+	"github.com/fly-aws/fly-aws/internal/preset"
 )
 
 // TestReadmeShowsTheDemo: the README shows what the demo prints, except for how long
@@ -43,6 +44,20 @@ func TestReadmeShowsTheDemo(t *testing.T) {
 	}
 	if got := shown.Find(readme); !bytes.Equal(got, block) {
 		t.Errorf("README.md does not show what the demo prints; run go test ./cmd -update\n%s", block)
+	}
+}
+
+// TestReadmeNamesPresets: the README's table has every preset.
+func TestReadmeNamesPresets(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range preset.All() {
+		if !bytes.Contains(readme, []byte("\n| `"+p.Name+"=")) {
+			t.Errorf("the table of presets in README.md lacks %s", p.Name)
+		}
 	}
 }
 

@@ -27,6 +27,10 @@ type Preset struct {
 	Title string
 	// Question asks for the answer; Example is one.
 	Question, Example string
+	// Hint is a sentence about what else may be needed; "" if there is nothing to say.
+	Hint string
+	// Keywords are words to find it by, other than those of Name and Title.
+	Keywords []string
 
 	kind       kind
 	statements func(resource) []statement
@@ -122,22 +126,22 @@ func (p Preset) Policy(s Scope, answer string) (name string, document json.RawMe
 	if err != nil {
 		return fail(err.Error())
 	}
-	if !r.whole {
-		answer = r.name
+	if r.whole {
+		return p.policyName(r.arn), document, nil
 	}
-	return p.policyName(answer), document, nil
+	return p.policyName(r.name), document, nil
 }
 
 // maxName is the maximum length of an inline policy's name (IAM API reference,
 // PutRolePolicy).
 const maxName = 128
 
-// policyName makes a name of letters, digits and _+=,.@- as IAM requires. An answer that
-// is too long is replaced by its digest.
-func (p Preset) policyName(answer string) string {
-	name := p.Name + "-" + strings.NewReplacer("/", "+", ":", ",").Replace(answer)
+// policyName makes a name of letters, digits and _+=,.@- as IAM requires. A resource's name
+// or ARN that is too long is replaced by its digest.
+func (p Preset) policyName(resource string) string {
+	name := p.Name + "-" + strings.NewReplacer("/", "+", ":", ",", "#", "=", "*", "").Replace(resource)
 	if len(name) > maxName {
-		sum := sha256.Sum256([]byte(answer))
+		sum := sha256.Sum256([]byte(resource))
 		return p.Name + "-" + hex.EncodeToString(sum[:16])
 	}
 	return name

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -32,6 +33,25 @@ var answers = map[string][]string{
 	"ses-send":    {"example.com", "mail@example.com", "arn:aws:ses:eu-west-1:111122223333:identity/example.com"},
 	"secret-read": {"prod/database", "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/database-a1B2c3"},
 	"ecr-pull":    {"team/web", "arn:aws:ecr:eu-west-1:111122223333:repository/team/web"},
+	"sqs-receive": {"jobs.fifo", "arn:aws:sqs:us-east-1:444455556666:jobs"},
+	"sns-publish": {"signups", "signups.fifo", "arn:aws:sns:us-east-1:444455556666:signups"},
+	"ssm-read": {
+		"database", "/prod/database", "/prod/web/*", "arn:aws:ssm:eu-west-1:111122223333:parameter/prod/web",
+		"arn:aws:ssm:eu-west-1:111122223333:parameter/prod/web/*",
+	},
+	"kms-decrypt": {
+		"1234abcd-12ab-34cd-56ef-1234567890ab", "mrk-1234abcd12ab34cd56ef1234567890ab", "alias/web",
+		"arn:aws:kms:us-west-2:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab", "arn:aws:kms:us-west-2:111122223333:alias/team/web",
+	},
+	"kms-encrypt":   {"1234abcd-12ab-34cd-56ef-1234567890ab", "alias/web"},
+	"lambda-invoke": {"thumbnails", "thumbnails:live", "arn:aws:lambda:us-west-2:111122223333:function:thumbnails", "arn:aws:lambda:us-west-2:111122223333:function:thumbnails:42"},
+	"cloudfront-invalidate": {
+		"EDFDVBD6EXAMPLE", "arn:aws:cloudfront::111122223333:distribution/EDFDVBD6EXAMPLE",
+	},
+	"logs-write": {
+		"/fly/web", "web#1", "arn:aws:logs:us-west-2:111122223333:log-group:/fly/web", "arn:aws:logs:us-west-2:111122223333:log-group:/fly/web:*",
+	},
+	"assume-role": {"deploy", "team/deploy", "arn:aws:iam::444455556666:role/team/deploy"},
 }
 
 type document struct {
@@ -61,6 +81,11 @@ var wild = map[string]*regexp.Regexp{
 	"bedrock:InvokeModel":           regexp.MustCompile(`^arn:aws:bedrock:\*::foundation-model/`), // regions that AWS chooses
 	"secretsmanager:GetSecretValue": regexp.MustCompile(`:secret:prod/database-\?{6}$`),           // random characters
 	"ecr:GetAuthorizationToken":     regexp.MustCompile(`^\*$`),                                   // no resource type at all
+	"ssm:GetParameter":              regexp.MustCompile(`:parameter/prod/web/\*$`),                // the answer
+	"ssm:GetParametersByPath":       regexp.MustCompile(`:parameter/prod/web/\*$`),                // the answer
+	"kms:Decrypt":                   regexp.MustCompile(`:key/\*$`),                               // limited by a condition
+	"lambda:InvokeFunction":         regexp.MustCompile(`:function:thumbnails:\*$`),               // the function's own versions
+	"logs:CreateLogStream":          regexp.MustCompile(`:log-group:[/a-z]+(#1)?:\*$`),            // the group's own streams
 }
 
 // TestPolicies makes the policy for every answer, checks it like any inline policy, and
@@ -105,8 +130,8 @@ func TestPolicies(t *testing.T) {
 					if allowed := wild[s.Action[0]]; strings.ContainsAny(resource, "*?") && (allowed == nil || !allowed.MatchString(resource)) {
 						t.Errorf("%s=%s: %v on %s, which has a wildcard", p.Name, answer, s.Action, resource)
 					}
-					if strings.Contains(resource, "bedrock:*") && s.Condition == nil {
-						t.Errorf("%s=%s: all regions without a condition", p.Name, answer)
+					if (strings.Contains(resource, "bedrock:*") || strings.HasSuffix(resource, ":key/*")) && s.Condition == nil {
+						t.Errorf("%s=%s: all of %s without a condition", p.Name, answer, resource)
 					}
 				}
 			}
@@ -137,12 +162,19 @@ func TestPolicies(t *testing.T) {
 var hostile = []string{
 	"", " ", "*", "?", "a*", "my-bucket/*", "orders/index/*", "${aws:username}", "my-bucket/${aws:userid}",
 	`x"],"Resource":["*`, "a\nb", "\x1b[31mred", "jobs\x00", "na\u202eme", "naïve", "\xff\xfe", "a b",
-	"arn:", "arn:aws", "arn:aws:s3", "arn:aws:iam::111122223333:role/x", "arn:aws:s3:::*", "arn:aws:s3:::my-bucket/*",
+	"arn:", "arn:aws", "arn:aws:s3", "arn:aws:iam::111122223333:user/x", "arn:aws:s3:::*", "arn:aws:s3:::my-bucket/*",
 	"arn:*:s3:::my-bucket", "arn:aws:sqs:*:111122223333:jobs", "arn:aws:sqs:eu-west-1:*:jobs", "arn:aws:sqs:eu-west-1:111122223333:*",
 	"arn:aws:secretsmanager:eu-west-1:111122223333:secret:*", "arn:aws:secretsmanager:eu-west-1:111122223333:secret:name-??????",
 	"arn:aws:secretsmanager:eu-west-1:111122223333:secret:a-b", "arn:aws:ecr:eu-west-1:111122223333:repository/*",
 	"arn:aws:bedrock:eu-west-1::foundation-model/*", "arn:aws:dynamodb:eu-west-1:111122223333:table/*",
-	"arn:aws:ses:eu-west-1:111122223333:identity/*", strings.Repeat("a", 2000),
+	"arn:aws:ses:eu-west-1:111122223333:identity/*",
+	"arn:aws:iam::111122223333:role/*", "arn:aws:iam::*:role/deploy", "arn:aws:iam::111122223333:role/team/*", "arn:aws:iam:eu-west-1:111122223333:role/x",
+	"arn:aws:sns:eu-west-1:111122223333:*", "arn:aws:lambda:eu-west-1:111122223333:function:*",
+	"arn:aws:lambda:eu-west-1:111122223333:function:thumbnails:*", "arn:aws:cloudfront::111122223333:distribution/*",
+	"arn:aws:kms:eu-west-1:111122223333:key/*", "arn:aws:kms:eu-west-1:111122223333:alias/*", "alias/*", "alias/web*",
+	"/*", "//*", "*/*", "/prod*", "/prod/*/web", "/prod/**", "/prod/w?b/*", "arn:aws:ssm:eu-west-1:111122223333:parameter/*",
+	"arn:aws:ssm:eu-west-1:111122223333:*", "*:*", "arn:aws:logs:eu-west-1:111122223333:log-group:*",
+	"arn:aws:logs:eu-west-1:111122223333:log-group:*:*", "arn:aws:logs:eu-west-1:111122223333:log-group:/fly/web:log-stream:*", strings.Repeat("a", 2000),
 }
 
 func TestHostileAnswers(t *testing.T) {
@@ -182,6 +214,15 @@ func TestAnswersOfOnePreset(t *testing.T) {
 		{"dynamodb-table", "arn:aws:dynamodb:::table/orders", "lacks the region"},
 		{"s3-read", "arn:aws:s3:eu-west-1:111122223333:my-bucket", "no region and no account"},
 		{"s3-read", "arn:evil:s3:::my-bucket", "unknown partition"},
+		{"ssm-read", "prod/database", "begins with a slash"},
+		{"ssm-read", "/prod/", "/prod/web/*"},
+		{"kms-decrypt", "my-key", "its ID, its ARN or an alias"},
+		{"kms-decrypt", "alias/aws/ssm", "AWS manages"},
+		{"cloudfront-invalidate", "d111111abcdef8.cloudfront.net", "the ID of a distribution"},
+		{"cloudfront-invalidate", "arn:aws:cloudfront:us-east-1:111122223333:distribution/EDFDVBD6EXAMPLE", "no region"},
+		{"assume-role", "/team/deploy", "without its first slash"},
+		{"assume-role", "arn:aws:iam::111122223333:user/jane", "arn:aws:iam::111122223333:role/name"},
+		{"assume-role", strings.Repeat("a", 65), "1 to 64"},
 	} {
 		p, ok := preset.Find(tt.preset)
 		if !ok {
@@ -276,11 +317,55 @@ func FuzzPolicy(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if strings.ContainsAny(answer, "*?$\"\\") {
+		// Two presets take an end that stands for what is in their one resource.
+		ends := map[string]string{"ssm-read": "/*", "logs-write": ":*"}
+		if end := ends[p.Name]; strings.ContainsAny(strings.TrimSuffix(answer, end), "*?$\"\\") {
 			t.Fatalf("%s takes %q", p.Name, answer)
 		}
 		if _, err := trustpolicy.CheckIdentityPolicy(doc); err != nil {
 			t.Fatalf("%s=%q makes %s: %v", p.Name, answer, doc, err)
 		}
 	})
+}
+
+// TestKeywords finds presets by the words that people use for what they do.
+func TestKeywords(t *testing.T) {
+	t.Parallel()
+	for word, want := range map[string]string{
+		"upload": "s3-write", "download": "s3-read", "mail": "ses-send", "docker": "ecr-pull", "queue": "sqs-send sqs-receive",
+		"secret": "secret-read", "claude": "bedrock-invoke", "log": "logs-write", "cron": "logs-write", "database": "dynamodb-table",
+		"cache": "cloudfront-invalidate", "cdn": "cloudfront-invalidate", "function": "lambda-invoke", "topic": "sns-publish",
+		"parameter": "ssm-read", "decrypt": "kms-decrypt kms-encrypt", "role": "assume-role", "worker": "sqs-receive",
+	} {
+		var found []string
+		for _, p := range preset.All() {
+			if strings.Contains(strings.Join(append([]string{p.Name, p.Title}, p.Keywords...), " "), word) {
+				found = append(found, p.Name)
+			}
+		}
+		for name := range strings.FieldsSeq(want) {
+			if !slices.Contains(found, name) {
+				t.Errorf("%s finds %q, not %s", word, found, name)
+			}
+		}
+	}
+}
+
+// TestTable: every preset says what it is, in short.
+func TestTable(t *testing.T) {
+	t.Parallel()
+	for _, p := range preset.All() {
+		if p.Title == "" || p.Question == "" || len(p.Keywords) == 0 || len(p.Name+": "+p.Title) > 76 {
+			t.Errorf("%s lacks something, or its title is too long: %+v", p.Name, p)
+		}
+		if p.Hint != "" && (len(p.Hint) > 78 || !strings.HasSuffix(p.Hint, ".")) {
+			t.Errorf("the hint of %s is not a short sentence: %s", p.Name, p.Hint)
+		}
+		// A hint names presets that exist.
+		for word := range strings.FieldsSeq(strings.TrimSuffix(p.Hint, ".")) {
+			if _, ok := preset.Find(word); strings.HasPrefix(word, "kms-") && !ok {
+				t.Errorf("the hint of %s names %s, which is unknown", p.Name, word)
+			}
+		}
+	}
 }

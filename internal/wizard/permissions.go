@@ -78,7 +78,7 @@ func (iv *interview) permission(ctx context.Context, a *answers, policies []setu
 		}
 		answer, err := iv.askOne(ctx, question{
 			name: "preset " + p.Name, title: "For the preset " + p.Name + ": " + p.Question + "?", kind: enter,
-			why:     "A name or an ARN. The policy allows nothing else.",
+			why:     strings.TrimSpace("A name or an ARN. The policy allows nothing else. " + p.Hint),
 			example: p.Example,
 			check: func(answer []string) error {
 				if err := p.Check(answer[0]); err != nil {
@@ -151,7 +151,10 @@ func reasonOf(err error) error {
 func (iv *interview) permissionOptions(ctx context.Context, a *answers, policies []setup.ManagedPolicy) []option {
 	var options []option
 	for _, p := range preset.All() {
-		options = append(options, option{label: p.Name + ": " + p.Title, value: presetOption + p.Name, name: p.Name})
+		options = append(options, option{
+			label: p.Name + ": " + p.Title, value: presetOption + p.Name, name: p.Name,
+			keywords: strings.Join(p.Keywords, " "),
+		})
 	}
 	options = append(options,
 		option{label: "my own policy file (JSON)", value: fileOption, keywords: "inline"},

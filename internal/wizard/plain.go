@@ -17,8 +17,9 @@ type plain struct {
 	shown   []string // the lines shown so far
 }
 
-// longList is the maximum number of options that are listed in full.
-const longList = 15
+// longList is the maximum number of options that are listed in full: the presets and the
+// other ways to name permissions.
+const longList = 24
 
 func (p *plain) print(format string, args ...any) { fmt.Fprintf(p.options.Out, format+"\n", args...) }
 

@@ -389,7 +389,7 @@ func TestHostileText(t *testing.T) {
 	w.configs[0].App = "own" + evil
 	w.policies = []setup.ManagedPolicy{{Name: "Policy" + evil, ARN: "arn" + evil}}
 	var out bytes.Buffer
-	in := strings.NewReader("default\n2\nacme\nx" + evil + "\nweb\nleave\nx" + evil + "\n12\n\n")
+	in := strings.NewReader("default\n2\nacme\nx" + evil + "\nweb\nleave\nx" + evil + "\n21\n\n")
 	if _, err := Run(t.Context(), Options{In: in, Out: &out, Accessible: true}, w, Draft{}); err != nil {
 		t.Errorf("%v", err)
 	}
@@ -506,6 +506,31 @@ func TestDraftErrors(t *testing.T) {
 	var invalid *setup.InvalidError
 	if !errors.As(err, &invalid) || invalid.Field != setup.FieldPath {
 		t.Errorf("a wrong path: %v", err)
+	}
+}
+
+// TestSearchByPurpose finds presets by words that are in neither their names nor their
+// titles, and says what else may be needed.
+func TestSearchByPurpose(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ words, first, answer, hint string }{
+		{"upload", "s3-write: read and write one S3 bucket or prefix", "my-bucket", "add kms-encrypt"},
+		{"email", "ses-send: send mail through SES from one identity", "example.com", ""},
+		{"docker", "ecr-pull: pull images of one ECR repository", "web", ""},
+		{"cdn", "cloudfront-invalidate: invalidate the cache of one CloudFront distribution", "EDFDVBD6EXAMPLE", ""},
+		{"parameter", "ssm-read: read one parameter of Parameter Store, or a path", "/prod/web/*", "add kms-decrypt"},
+		{"chain role", "assume-role: assume one other IAM role", "deploy", "The trust policy of that role"},
+	} {
+		var out bytes.Buffer
+		in := strings.NewReader(lines([]string{"", tt.words, "1", tt.answer, "n", ""}))
+		got, err := Run(t.Context(), Options{In: in, Out: &out, Accessible: true}, oneApp(), Draft{})
+		name, _, _ := strings.Cut(tt.first, ":")
+		if err != nil || !slices.Contains(got.Args, name+"="+tt.answer) || !strings.Contains(out.String(), "  1) "+tt.first+"\n") {
+			t.Errorf("%s: %q, %v, after\n%s", tt.words, got.Args, err, &out)
+		}
+		if !strings.Contains(out.String(), "The policy allows nothing else.") || !strings.Contains(out.String(), tt.hint) {
+			t.Errorf("%s: %q is not shown:\n%s", tt.words, tt.hint, &out)
+		}
 	}
 }
 
