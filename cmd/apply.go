@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,42 +19,123 @@ import (
 )
 
 type applyOptions struct {
-	output outputFlags
-	aws    awsFlags
-	file   string
+	output       outputFlags
+	aws          awsFlags
+	fly          flyFlags
+	file         fileFlags
+	apps         []string
+	adopt, prune bool
+	yes          bool
+	digest       string
+	plan         string
 }
 
 func newApply(sys System) *cobra.Command {
 	var o applyOptions
 	c := &cobra.Command{
-		Use:   "apply FILE",
-		Short: "Apply a saved plan",
-		Long: `Apply the plan in FILE (- for standard input) as it is, without asking.
+		Use:   "apply [PLAN]",
+		Short: "Apply fly-aws.toml, or a saved plan",
+		Long: `Plan what the request file asks for (--file, or the fly-aws.toml in this
+folder), show the plan, ask, and apply it.
 
-A plan is refused before the first write when it was made for another account,
-or when something in it is no longer as the plan found it. The paths of fly.toml
-files in the plan are relative to this folder.`,
-		Example: `  fly-aws plan -o acme -a web --out plan.json
-  fly-aws apply plan.json`,
+With PLAN, a plan that fly-aws plan --out saved (- for standard input), apply
+that plan as it is, without asking. It is refused before the first write when it
+was made for another account, when something in it is no longer as the plan
+found it, or when something was added to its roles since.
+
+With --digest, another plan than the one with that digest is refused.`,
+		Example: `  fly-aws apply
+  fly-aws apply --app web --yes
+  fly-aws plan --out plan.json && fly-aws apply plan.json`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
+			if len(args) > 1 {
 				return usagef("see fly-aws apply --help", "apply takes one plan file, not %d", len(args))
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.file = args[0]
+			if len(args) == 0 {
+				return runApplyFile(cmd.Context(), sys, o)
+			}
+			for _, name := range []string{"file", "app", "adopt", "prune", "strict", "prove"} {
+				if cmd.Flags().Lookup(name).Changed {
+					return usagef("give it to fly-aws plan", "--%s cannot change a saved plan", name)
+				}
+			}
+			o.plan = args[0]
 			return runApply(cmd.Context(), sys, o)
 		},
 	}
-	o.output.register(c.Flags())
-	o.aws.register(c.Flags())
+	flags := c.Flags()
+	o.file.register(flags)
+	flags.StringArrayVarP(&o.apps, "app", "a", nil, "only the roles of this Fly `app`; repeatable")
+	flags.BoolVar(&o.adopt, "adopt", false, adoptUsage)
+	flags.BoolVar(&o.prune, "prune", false, pruneUsage)
+	flags.BoolVarP(&o.yes, "yes", "y", false, "apply the plan without asking")
+	flags.StringVar(&o.digest, "digest", "", "refuse a plan with another `digest` than this one, as fly-aws plan shows it")
+	o.output.register(flags)
+	o.aws.register(flags)
+	o.fly.register(flags)
 	return c
+}
+
+// runApplyFile plans what the request file asks for and applies it.
+func runApplyFile(ctx context.Context, sys System, o applyOptions) error {
+	c := newConsole(sys, o.output)
+	file, err := openRequestFile(sys, o.file.file)
+	switch {
+	case err != nil:
+		return err
+	case file == nil:
+		return usagef("write one with fly-aws setup --save or fly-aws import, or pass a plan that fly-aws plan --out saved",
+			"there is no %s in this folder", requestFileName)
+	}
+	if !o.yes && (!sys.StdinTTY || !sys.StdoutTTY || o.output.json || sys.Getenv("CI") != "") {
+		if err := noConfirmation(sys, o.yes, o.output.json); err != nil {
+			return err
+		}
+	}
+	folder := &workdir.Folder{Dir: sys.Dir}
+	req, err := file.request(sys, folder, commaList(o.apps))
+	if err != nil {
+		return err
+	}
+	req.Adopt, req.Prune, req.Prove = o.adopt, o.prune, o.fly.prove
+	world, err := c.open(ctx, folder, o.aws, o.fly)
+	if err != nil {
+		return err
+	}
+	plan, err := c.plan(ctx, world, req, true)
+	if err != nil {
+		return err
+	}
+	if err := checkDigest(plan, o.digest); err != nil {
+		return err
+	}
+	return c.carryOut(ctx, world, plan, nil, o.fly.strict, o.yes, o.aws.verbose)
+}
+
+// checkDigest refuses a plan with another digest than the one wanted, if any.
+func checkDigest(plan *setup.Plan, want string) error {
+	if want == "" {
+		return nil
+	}
+	have, err := plan.Digest()
+	if err != nil {
+		return err
+	}
+	if have != "sha256:"+strings.TrimPrefix(want, "sha256:") {
+		return &hintedError{
+			err:  fmt.Errorf("this is not the plan of --digest: its digest is %s", have),
+			hint: "look at it again: fly-aws plan",
+		}
+	}
+	return nil
 }
 
 func runApply(ctx context.Context, sys System, o applyOptions) error {
 	const hint = "make one with fly-aws plan --out FILE"
-	data, err := readFile(ctx, sys, o.file)
+	data, err := readFile(ctx, sys, o.plan)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -62,7 +144,10 @@ func runApply(ctx context.Context, sys System, o applyOptions) error {
 	}
 	plan, err := setup.ReadPlan(data)
 	if err != nil {
-		return &hintedError{err: fmt.Errorf("%s cannot be applied: %w", o.file, err), hint: hint}
+		return &hintedError{err: fmt.Errorf("%s cannot be applied: %w", o.plan, err), hint: hint}
+	}
+	if err := checkDigest(plan, o.digest); err != nil {
+		return err
 	}
 	c := newConsole(sys, o.output)
 	account, err := c.openAccount(ctx, o.aws.options(&callLog{console: c}))
@@ -111,7 +196,7 @@ func (c console) apply(ctx context.Context, world setup.World, plan *setup.Plan,
 		err = withNext(report, err)
 	}
 	if c.json {
-		doc := render.NewReport(plan, report)
+		doc := render.NewReport(plan, report, c.Now(), c.Build.String())
 		if err != nil {
 			return &reportError{err: err, doc: doc}
 		}
@@ -209,15 +294,57 @@ func nextSteps(plan *setup.Plan, report *setup.Report) []string {
 		}
 	}
 	for _, r := range report.Results {
-		created := r.Change.Action == setup.ActionCreate || r.Change.Action == setup.ActionAdopt
-		if !created || r.Change.After.Role == nil || r.Status != setup.StatusDone {
+		if r.Change.After == nil || r.Change.After.Role == nil || r.Status != setup.StatusDone {
 			continue
 		}
 		for _, g := range plan.Grants {
-			if g.Role == r.Change.After.Role.Name && !patched[g.App] {
-				lines = append(lines, "set "+setup.EnvRoleARN+"="+g.RoleARN+" and "+setup.EnvRegion+" in the [env] of "+g.App+", then fly deploy")
+			if g.Role != r.Change.After.Role.Name || strings.HasSuffix(g.App, "*") || !gains(r.Change, plan.Org, g) {
+				continue
+			}
+			app := requested(plan, g)
+			switch name := app.Variable(); {
+			case setup.SyntaxOf(app.Config) != setup.SyntaxTOML: // see editsByHand
+			case name != setup.EnvRoleARN:
+				lines = append(lines, "set "+name+"="+g.RoleARN+" in the [env] of "+g.App+", and give the AWS SDKs a profile with: credential_process = fly-aws credentials --role-arn "+g.RoleARN)
+			case !patched[g.App]:
+				region := setup.EnvRegion
+				if value := regionOf(plan, app); value != "" {
+					region += "=" + value
+				}
+				lines = append(lines, "set "+name+"="+g.RoleARN+" and "+region+" in the [env] of "+g.App+", then fly deploy")
 			}
 		}
 	}
-	return slices.Concat(deploys, lines)
+	return slices.Concat(deploys, editsByHand(plan), lines)
+}
+
+// gains says whether an app may assume the role of a change that it could not before.
+func gains(c setup.Change, org string, g setup.Grant) bool {
+	return !g.Kept && !g.Removed && (c.Action == setup.ActionCreate || c.Action == setup.ActionAdopt ||
+		slices.ContainsFunc(c.Reasons, func(r setup.Reason) bool {
+			return r.Code == setup.ReasonStatementMissing ||
+				r.Code == setup.ReasonSubjectMissing && strings.HasPrefix(r.Want, org+":"+g.App+":")
+		}))
+}
+
+// requested returns the app of a grant as the plan's request has it.
+func requested(plan *setup.Plan, g setup.Grant) setup.App {
+	if plan.Request != nil {
+		for _, role := range plan.Request.Roles {
+			for _, app := range role.Apps {
+				if plan.Request.RoleName(role) == g.Role && app.Name == g.App {
+					return app
+				}
+			}
+		}
+	}
+	return setup.App{Name: g.App}
+}
+
+// regionOf is the AWS region that the plan's request has for an app, or "".
+func regionOf(plan *setup.Plan, app setup.App) string {
+	if app.Region == "" && plan.Request != nil {
+		return plan.Request.Region
+	}
+	return app.Region
 }

@@ -145,11 +145,9 @@ func sandboxToken() flyapi.AccessToken {
 }
 
 func demoRequest() setup.Request {
-	return setup.Request{Org: demoOrg, Apps: []setup.App{{
-		Name:   demoApp,
-		Config: "fly.toml",
-		Region: demoRegion,
-		Role:   setup.RoleRequest{Policies: []string{demoPolicy}},
+	return setup.Request{Org: demoOrg, Roles: []setup.RoleRequest{{
+		Apps:     []setup.App{{Name: demoApp, Config: "fly.toml", Region: demoRegion}},
+		Policies: []string{demoPolicy},
 	}}}
 }
 
@@ -162,13 +160,9 @@ func demoCommand(verb string) string {
 func (d demo) federate(ctx context.Context) error {
 	d.heading(1, "Give the app "+demoApp+" read access to S3")
 	d.say("%s", demoCommand("setup"))
-	plan, err := d.plan(ctx, d.world, demoRequest(), true)
-	if err != nil {
-		return err
-	}
 	typed := d.console
 	typed.Stdin, typed.StdinTTY = io.TeeReader(strings.NewReader("y\n"), d.Stdout), true // shows the answer as a terminal would
-	return typed.setUp(ctx, d.world, plan, setupOptions{})
+	return typed.setUp(ctx, d.world, demoRequest(), setupOptions{}, true)
 }
 
 func (d demo) showPatch() error {
@@ -226,14 +220,14 @@ func (d demo) refused(ctx context.Context, role string) error {
 	}
 	arn := strings.Split(role, ":")
 	name := role[strings.LastIndexByte(role, '/')+1:]
-	found, err := d.account.Read(ctx, []setup.Resource{{Role: &setup.Role{Name: name}}})
+	found, err := d.account.Role(ctx, name)
 	if err != nil {
 		return err
 	}
-	if len(found) != 1 {
+	if found == nil {
 		return errors.New("the role is gone")
 	}
-	decision := found[0].Role.Trust.Evaluate(trustpolicy.AssumeRequest{
+	decision := found.Trust.Evaluate(trustpolicy.AssumeRequest{
 		Action:    trustpolicy.AssumeAction,
 		Federated: trustpolicy.ProviderARN(arn[1], arn[4], demoOrg),
 		Context:   trustpolicy.WebIdentityContext(flyname.IssuerPath(demoOrg), flyname.AudienceAWS, subject),

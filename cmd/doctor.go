@@ -14,6 +14,7 @@ import (
 	"github.com/fly-aws/fly-aws/internal/awsapi"
 	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/internal/flyoidc"
+	"github.com/fly-aws/fly-aws/internal/region"
 	"github.com/fly-aws/fly-aws/internal/render"
 	"github.com/fly-aws/fly-aws/internal/text"
 	"github.com/fly-aws/fly-aws/setup"
@@ -214,17 +215,24 @@ func (d *doctor) precedence(context.Context) {
 }
 
 func (d *doctor) region(context.Context) {
-	region := d.env("AWS_REGION")
-	if region == "" {
-		region = d.env("AWS_DEFAULT_REGION")
+	name := d.env("AWS_REGION")
+	if name == "" {
+		name = d.env("AWS_DEFAULT_REGION")
+	}
+	known, err := region.Check(name)
+	similar := region.Similar(name)
+	if len(similar) == 0 {
+		similar = []string{"eu-central-1"}
 	}
 	switch {
-	case region == "":
+	case name == "":
 		d.add(render.Bad, "region", "set AWS_REGION in the [env] of fly.toml, then fly deploy", "AWS_REGION is not set; Fly sets none, and the SDKs need one")
-	case !setup.RegionLike(region):
-		d.add(render.Bad, "region", "set AWS_REGION to an AWS region, such as eu-central-1; auto is for Tigris", "AWS_REGION is %q, which is not an AWS region", region)
+	case err != nil:
+		d.add(render.Bad, "region", "set AWS_REGION to an AWS region, such as "+strings.Join(similar, " or ")+"; auto is for Tigris", "AWS_REGION is %q, which is not an AWS region", name)
+	case !known:
+		d.add(render.Warn, "region", "check the name, such as "+strings.Join(similar, " or ")+"; AWS may have added it since", "AWS_REGION is %s, which this version does not know", name)
 	default:
-		d.add(render.Good, "region", "", "%s", region)
+		d.add(render.Good, "region", "", "%s", name)
 	}
 }
 

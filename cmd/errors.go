@@ -15,6 +15,7 @@ import (
 	"github.com/fly-aws/fly-aws/internal/flyoidc"
 	"github.com/fly-aws/fly-aws/internal/preset"
 	"github.com/fly-aws/fly-aws/internal/render"
+	"github.com/fly-aws/fly-aws/internal/requestfile"
 	"github.com/fly-aws/fly-aws/internal/text"
 	"github.com/fly-aws/fly-aws/internal/wizard"
 	"github.com/fly-aws/fly-aws/internal/workdir"
@@ -173,8 +174,21 @@ func requestFailure(err error, has func(string) bool) *failure {
 		invalid *setup.InvalidError
 		answer  *preset.AnswerError
 		usage   *usageError
+		problem *requestfile.Problem
+		unknown *requestfile.UnknownAppError
 	)
 	switch {
+	case errors.As(err, &problem):
+		where := fmt.Sprintf("%s:%d:%d: ", text.Clean(problem.File), problem.Line, problem.Column)
+		return newFailure("request-file", exitUsage, where+text.Clean(text.Redact(problem.Reason)), problem.Suggestion)
+	case errors.As(err, &unknown):
+		hint := "add it with fly-aws setup --app " + text.ShellWord(unknown.App)
+		if unknown.Near != "" {
+			hint = "did you mean " + text.ShellWord(unknown.Near) + "?"
+		}
+		return newFailure("unknown-app", exitUsage, "", hint)
+	case errors.Is(err, requestfile.ErrLayout):
+		return newFailure("request-file", exitUsage, "", "add what you want by hand, then fly-aws apply")
 	case errors.As(err, &input):
 		if input.Question == confirmation {
 			return newFailure("no-answer", exitUsage, "", "pass --yes to apply the plan without being asked")
@@ -244,10 +258,8 @@ func invalidHints(e *setup.InvalidError, has func(string) bool) []string {
 		hints = append(hints, "pass --app")
 	case e.NoRegion:
 		hints = append(hints, "pass --aws-region")
-	case e.NotShared:
-		hints = append(hints, "pass --shared-role instead of --role-name, so that all the apps use one role")
 	case e.Field == setup.FieldRoleName:
-		hints = append(hints, "choose a name with --role-name, or with --shared-role for several apps")
+		hints = append(hints, "choose a name with --role")
 	case e.Field == setup.FieldInline && e.Err == nil:
 		hints = append(hints, "the policy is named after its file: rename the file")
 	case errors.As(e, &answer):
@@ -297,14 +309,14 @@ func planFailure(err error, has func(string) bool) *failure {
 		return newFailure("conflict", exitFailed, render.Conflict(conflict), render.ConflictNext(conflict)...)
 	case errors.As(err, &stale):
 		hint := "make a new plan; nothing that changed was overwritten"
-		if has("yes") {
+		if has("yes") && !has("digest") {
 			hint = "run the same command again; nothing that changed was overwritten"
 		}
 		return newFailure("stale", exitFailed, render.Stale(stale), hint)
 	case errors.As(err, &size):
 		c := newFailure("trust-policy-size", exitFailed, "")
-		if has("shared-role") {
-			c.Hints = append(c.Hints, "drop --shared-role, so that each app gets its own role, or split the apps over several shared roles")
+		if has("role") {
+			c.Hints = append(c.Hints, "drop --role, so that each app gets its own role, or split the apps over several shared roles")
 		}
 		c.Hints = append(c.Hints, fmt.Sprintf("or have the quota raised: aws service-quotas request-service-quota-increase --service-code iam --quota-code L-C07B4B0D --desired-value %d --region us-east-1", quotaFor(size.Size)))
 		return c

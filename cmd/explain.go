@@ -284,7 +284,7 @@ func readRole(ctx context.Context, account *awsapi.Account, role string, c *expl
 	case isARN:
 		c.WantedRole = role
 	}
-	facts, err := account.Facts(ctx, setup.Request{Apps: []setup.App{{Role: setup.RoleRequest{Name: name}}}})
+	facts, err := account.Facts(ctx, setup.Request{})
 	if err != nil {
 		return err
 	}
@@ -292,17 +292,16 @@ func readRole(ctx context.Context, account *awsapi.Account, role string, c *expl
 		return &awsapi.MismatchError{What: "account", ARN: role, Have: accountOf(role), Want: facts.Account}
 	}
 	c.Partition, c.Account = facts.Partition, facts.Account
-	found, err := account.Read(ctx, []setup.Resource{{Role: &setup.Role{Name: name}}})
+	have, err := account.Role(ctx, name)
 	if err != nil {
 		return err
 	}
-	if len(found) == 0 {
+	if have == nil {
 		return &hintedError{
 			err:  fmt.Errorf("there is no role %s in the account %s; AWS answers AccessDenied for it", text.Quote(name), facts.Account),
 			hint: "list the roles with: aws iam list-roles --query 'Roles[].RoleName'",
 		}
 	}
-	have := found[0].Role
 	c.Policy, c.Role, c.RoleARN = have.Trust, have.Name, have.ARN
 	if org, ok := have.Tags[setup.TagOrg]; ok {
 		c.Managed = &explain.Managed{Org: org, App: have.Tags[setup.TagApp]}

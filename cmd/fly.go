@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -19,10 +20,20 @@ type flyFlags struct {
 	prove, strict bool
 }
 
-func (f *flyFlags) register(flags *pflag.FlagSet) {
+func (f *flyFlags) registerToken(flags *pflag.FlagSet) {
 	flags.StringVarP(&f.token, "access-token", "t", "", "Fly access `token` (default: FLY_ACCESS_TOKEN, FLY_API_TOKEN, or flyctl's own)")
+}
+
+func (f *flyFlags) register(flags *pflag.FlagSet) {
+	f.registerToken(flags)
 	flags.BoolVar(&f.prove, "prove", false, "have a running machine of each app fetch a token, and compare its issuer and subject with the plan")
 	flags.BoolVar(&f.strict, "strict", false, "treat every warning as an error, before anything is written")
+}
+
+// flyOrg is the organization that the environment names, as in flyctl
+// (https://github.com/superfly/flyctl, internal/config/config.go), or "".
+func flyOrg(sys System) string {
+	return cmp.Or(sys.Getenv("FLY_ORG"), sys.Getenv("FLY_ORGANIZATION"))
 }
 
 // flyBaseURL is flyctl's variable for the URL of the GraphQL API.

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -77,7 +78,8 @@ func (c console) interview(ctx context.Context, o setupOptions) (interviewed, er
 // reported before the first question.
 func (c console) draft(ctx context.Context, o setupOptions, folder *workdir.Folder, fly flySession) (wizard.Draft, error) {
 	f := o.request
-	role, err := f.role(ctx, c.System)
+	f.org = cmp.Or(f.org, flyOrg(c.System))
+	role, err := f.roleRequest(ctx, c.System)
 	names := f.appNames(c.System)
 	apps := plainApps(names)
 	if len(f.configs) > 0 && err == nil {
@@ -197,8 +199,8 @@ func (o setupOptions) arguments(sys System, org string) []string {
 	add("policy", r.policies...)
 	add("preset", r.presets...)
 	add("inline-policy", r.inline...)
-	add("role-name", r.roleName)
-	add("shared-role", r.shared)
+	add("role", r.role)
+	add("env-name", r.envName)
 	add("machine", r.machines...)
 	add("audience", r.audience)
 	add("path", r.path)
@@ -206,7 +208,9 @@ func (o setupOptions) arguments(sys System, org string) []string {
 	add("max-session-duration", r.maxSession)
 	add("tag", r.tags...)
 	add("aws-region", r.awsRegion)
+	on("session-tags", r.sessionTags)
 	on("adopt", r.adopt)
+	on("prune", r.prune)
 	on("no-patch", r.noPatch)
 	on("prove", o.fly.prove)
 	on("strict", o.fly.strict)

@@ -160,6 +160,8 @@ var commands = [...]struct {
 	{"setup", newSetup},
 	{"plan", newPlan},
 	{"apply", newApply},
+	{"destroy", newDestroy},
+	{"import", newImport},
 	{"patch", newPatch},
 	{"trust-policy", newTrustPolicy},
 	{"token", newToken},

@@ -3,10 +3,13 @@ package cmd
 import (
 	"context"
 	"errors"
-	"strconv"
+	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/fly-aws/fly-aws/internal/region"
 	"github.com/fly-aws/fly-aws/internal/render"
 	"github.com/fly-aws/fly-aws/internal/text"
 	"github.com/fly-aws/fly-aws/internal/workdir"
@@ -20,17 +23,23 @@ type patchOptions struct {
 	app     string
 	region  string
 	dryRun  bool
+	file    fileFlags
+	print   bool
 }
 
 func newPatch(sys System) *cobra.Command {
 	var o patchOptions
 	c := &cobra.Command{
-		Use:   "patch --role-arn ARN",
+		Use:   "patch {--role-arn ARN | --print}",
 		Short: "Write AWS_ROLE_ARN into fly.toml, and nothing else",
 		Long: `Write AWS_ROLE_ARN into the [env] of a fly.toml, for a role that was created
-elsewhere. Every other byte of the file stays as it is. AWS is not called.`,
+elsewhere. Every other byte of the file stays as it is. AWS is not called.
+
+With --print, write nothing and print the lines AWS_ROLE_ARN=... of the app
+--app, from the request file alone, for fly deploy --env or fly secrets set.`,
 		Example: `  fly-aws patch --role-arn arn:aws:iam::123456789012:role/web
-  fly-aws patch --role-arn arn:aws:iam::123456789012:role/api -c api/fly.toml`,
+  fly-aws patch --role-arn arn:aws:iam::123456789012:role/api -c api/fly.toml
+  fly deploy --env "$(fly-aws patch --print -a web)"`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runPatch(cmd.Context(), sys, o) },
 	}
@@ -39,6 +48,8 @@ elsewhere. Every other byte of the file stays as it is. AWS is not called.`,
 	c.Flags().StringVarP(&o.config, "config", "c", "", "the app's fly.toml, or its folder (default: the one in this folder)")
 	c.Flags().StringVarP(&o.app, "app", "a", "", "refuse a file that is for another app")
 	c.Flags().StringVar(&o.region, "aws-region", "", "write AWS_REGION too, if the file has none")
+	o.file.register(c.Flags())
+	c.Flags().BoolVar(&o.print, "print", false, "print the lines for the app --app from the request file, and write nothing")
 	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "show the change and write nothing")
 	return c
 }
@@ -59,7 +70,44 @@ type patchEntry struct {
 	Value  string       `json:"value"`
 }
 
+// runPrint prints the variables of an app that hold ARNs of its roles.
+func runPrint(sys System, o patchOptions) error {
+	file, err := openRequestFile(sys, o.file.file)
+	switch {
+	case err != nil:
+		return err
+	case file == nil:
+		return usagef("pass --file with its path", "--print needs a request file, and there is no %s in this folder", requestFileName)
+	case o.app == "":
+		return usagef("pass --app", "--print is for one app")
+	case o.roleARN != "" || o.config != "" || o.region != "":
+		return usagef("drop them", "--print takes only --app and --file")
+	}
+	req, err := file.Narrow([]string{o.app})
+	if err != nil {
+		return err
+	}
+	lines := map[string]string{}
+	for _, role := range req.Roles {
+		for _, app := range role.Apps {
+			if app.Name == o.app && !role.Unmanaged {
+				lines[app.Variable()] = file.RoleARN(role)
+			}
+		}
+	}
+	if o.output.json {
+		return render.JSON(sys.Stdout, lines)
+	}
+	for _, name := range slices.Sorted(maps.Keys(lines)) {
+		fmt.Fprintf(sys.Stdout, "%s=%s\n", name, lines[name])
+	}
+	return nil
+}
+
 func runPatch(ctx context.Context, sys System, o patchOptions) error {
+	if o.print {
+		return runPrint(sys, o)
+	}
 	if o.roleARN == "" {
 		return usagef("pass --role-arn arn:aws:iam::<account>:role/<name>", "--role-arn is missing")
 	}
@@ -69,13 +117,15 @@ func runPatch(ctx context.Context, sys System, o patchOptions) error {
 	c := newConsole(sys, o.output)
 	folder := &workdir.Folder{Dir: sys.Dir}
 	config, err := folder.Find(o.config)
-	var format *workdir.FormatError
-	if errors.As(err, &format) {
-		line := strconv.Quote(setup.EnvRoleARN) + ": " + strconv.Quote(o.roleARN) // valid YAML too
-		return &hintedError{err: err, hint: "add to its env: " + line}
-	}
 	if err != nil {
 		return err
+	}
+	if setup.SyntaxOf(config.Path) != setup.SyntaxTOML {
+		hint := "add to its env: " + envLine(config.Path, setup.EnvRoleARN, o.roleARN)
+		if o.region != "" && config.AWSRegion == "" {
+			hint += " and " + envLine(config.Path, setup.EnvRegion, o.region)
+		}
+		return &hintedError{err: &workdir.FormatError{Path: config.Path}, hint: hint}
 	}
 	app := o.app
 	if app == "" {
@@ -83,8 +133,9 @@ func runPatch(ctx context.Context, sys System, o patchOptions) error {
 	}
 	entries := []setup.Env{{Config: config.Path, App: app, Key: setup.EnvRoleARN, Value: o.roleARN}}
 	if o.region != "" {
-		if !setup.RegionLike(o.region) {
-			return usagef("an AWS region looks like eu-central-1", "--aws-region %q is not an AWS region", o.region)
+		var invalid *region.NameError
+		if _, err := region.Check(o.region); errors.As(err, &invalid) {
+			return usagef("", "--aws-region %q: %s", o.region, invalid.Reason)
 		}
 		entries = append(entries, setup.Env{Config: config.Path, App: app, Key: setup.EnvRegion, Value: o.region, IfAbsent: true})
 	}

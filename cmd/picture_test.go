@@ -35,6 +35,7 @@ func TestPictures(t *testing.T) {
 	s.write("Search: s3_", "readonly")
 	s.press("> AmazonS3ReadOnlyAccess", enter)
 	s.press("anything else", enter)
+	s.write("> us-east-1", "fra")
 	s.press("> eu-central-1", enter)
 	s.press("Apply this plan? [y/N]", "y", enter)
 	s.end(0)

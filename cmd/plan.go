@@ -21,36 +21,46 @@ import (
 
 type planOptions struct {
 	request requestFlags
+	file    fileFlags
 	output  outputFlags
 	aws     awsFlags
 	fly     flyFlags
 	out     string
+	// exitCode exits with 3 if there is something to do or that nobody asked for.
+	exitCode bool
+	markdown bool
 }
 
 func newPlan(sys System) *cobra.Command {
 	var o planOptions
 	c := &cobra.Command{
 		Use:   "plan",
-		Short: "Show what setup would change, and change nothing",
-		Long: `Show what setup would change, and change nothing.
+		Short: "Show what setup or apply would change, and change nothing",
+		Long: `Show what setup or apply would change, and change nothing. Shown too is what is
+on the roles and was not asked for.
 
-The exit code is 0 when there is nothing to do, 3 when changes are pending, and
-1 when there is a conflict. With --out the plan is saved to a file, which
-fly-aws apply applies as it is.`,
+The exit code is 0, or 1 when there is a conflict. With --exit-code it is 3 when
+changes are pending, or when something on your roles was not asked for. With
+--out the plan is saved to a file, which fly-aws apply applies as it is.`,
 		Example: `  fly-aws plan -o acme -a web --policy AmazonS3ReadOnlyAccess
-  fly-aws plan -o acme -a web --out plan.json && echo nothing to do`,
+  fly-aws plan -o acme -a web --out plan.json
+  fly-aws plan --exit-code || echo drift`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runPlan(cmd.Context(), sys, o) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return runPlan(cmd, sys, o) },
 	}
+	o.file.register(c.Flags())
 	o.request.register(c.Flags())
 	o.output.register(c.Flags())
 	o.aws.register(c.Flags())
 	o.fly.register(c.Flags())
+	c.Flags().BoolVar(&o.exitCode, "exit-code", false, "exit with 3 when changes are pending or something was not asked for")
+	c.Flags().BoolVar(&o.markdown, "markdown", false, "print the plan as Markdown, for GITHUB_STEP_SUMMARY")
 	c.Flags().StringVar(&o.out, "out", "", "`file` to save the plan to, for fly-aws apply")
 	return c
 }
 
-func runPlan(ctx context.Context, sys System, o planOptions) error {
+func runPlan(cmd *cobra.Command, sys System, o planOptions) error {
+	ctx := cmd.Context()
 	if o.out == "-" {
 		return usagef("use --json, which prints the plan", "--out takes a file, not standard output")
 	}
@@ -61,7 +71,7 @@ func runPlan(ctx context.Context, sys System, o planOptions) error {
 		}
 	}
 	folder := &workdir.Folder{Dir: sys.Dir}
-	req, err := o.request.request(ctx, sys, folder)
+	req, err := c.wanted(ctx, cmd, o.request, o.file, folder)
 	if err != nil {
 		return err
 	}
@@ -74,21 +84,52 @@ func runPlan(ctx context.Context, sys System, o planOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.out != "" && len(plan.Conflicts()) == 0 && (!o.fly.strict || len(plan.Warnings) == 0) {
+	plan.CallRegion = o.aws.region
+	if o.out != "" && len(plan.Conflicts()) == 0 && strictly(plan, o.fly.strict, true) == nil {
 		if err := c.savePlan(plan, o.out); err != nil {
 			return err
 		}
 	}
-	if err := c.showPlan(plan, o.fly.strict); err != nil {
+	if o.markdown {
+		err = c.showMarkdown(plan, o.fly.strict)
+	} else {
+		err = c.showPlan(plan, o.fly.strict)
+	}
+	if err != nil {
 		return err
 	}
-	if len(plan.Pending()) == 0 {
-		return nil
+	pending := len(plan.Pending()) > 0
+	if !c.json && !o.markdown && pending {
+		if err := c.showDigest(plan); err != nil {
+			return err
+		}
+		if o.out != "" {
+			render.Next(sys.Stdout, c.out, "fly-aws apply "+text.ShellWord(o.out))
+		}
 	}
-	if o.out != "" && !c.json {
-		render.Next(sys.Stdout, c.out, "fly-aws apply "+text.ShellWord(o.out))
+	if o.exitCode && (pending || len(plan.Unasked()) > 0) {
+		return exitCode(exitPending)
 	}
-	return exitCode(exitPending)
+	return nil
+}
+
+// showDigest shows what identifies the plan to fly-aws apply --digest.
+func (c console) showDigest(plan *setup.Plan) error {
+	digest, err := plan.Digest()
+	if err == nil {
+		fmt.Fprintln(c.Stdout, "Digest "+digest)
+	}
+	return err
+}
+
+// showMarkdown shows a plan as Markdown. A conflict in it is an error; so is a warning if
+// strict.
+func (c console) showMarkdown(plan *setup.Plan, strict bool) error {
+	render.Markdown(c.Stdout, plan)
+	if conflicts := plan.Conflicts(); len(conflicts) > 0 {
+		return &setup.ConflictError{Conflicts: conflicts}
+	}
+	return strictly(plan, strict, true)
 }
 
 // plan makes the plan for a request. With introduce, it first shows the account and the
@@ -115,6 +156,9 @@ func (c console) plan(ctx context.Context, world setup.World, req setup.Request,
 // organization.
 func (c console) introduce(plan *setup.Plan, withOrg bool) {
 	c.note("AWS account %s, as %s", text.Name(plan.Account), text.Clean(plan.Caller))
+	if note := c.sandboxNote(plan.Account); note != "" {
+		c.note("%s", text.Clean(note))
+	}
 	if withOrg {
 		org := plan.Org
 		if plan.OrgAlias != "" {
@@ -153,8 +197,14 @@ func (c console) showText(plan *setup.Plan, strict bool) error {
 		render.Plan(c.Stdout, plan, c.out)
 		render.Warnings(c.Stdout, plan, c.out)
 	}
-	if strict && len(plan.Warnings) > 0 {
-		return &strictError{plan: plan, shown: !c.json}
+	return strictly(plan, strict, !c.json)
+}
+
+// strictly returns the error that --strict makes of a plan's warnings, and of what is on
+// adopted and unmanaged roles and was not asked for. shown says that they were shown.
+func strictly(plan *setup.Plan, strict, shown bool) error {
+	if strict && len(plan.Warnings)+len(plan.Watched()) > 0 {
+		return &strictError{plan: plan, shown: shown}
 	}
 	return nil
 }
@@ -212,5 +262,5 @@ type strictError struct {
 }
 
 func (e *strictError) Error() string {
-	return render.Count(len(e.plan.Warnings), "warning") + " with --strict: nothing was written"
+	return render.Count(len(e.plan.Warnings)+len(e.plan.Watched()), "warning") + " with --strict: nothing was written"
 }

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"path/filepath"
@@ -22,25 +23,29 @@ type requestFlags struct {
 	apps, configs    []string
 	policies, inline []string
 	presets          []string
-	roleName, shared string
+	role             string
+	envName          string
+	sessionTags      bool
 	machines         []string
 	audience         string
 	path, boundary   string
 	maxSession       string
 	tags             []string
 	awsRegion        string
-	adopt, noPatch   bool
+	adopt, prune     bool
+	noPatch          bool
 }
 
 func (f *requestFlags) register(flags *pflag.FlagSet) {
-	flags.StringVarP(&f.org, "org", "o", "", "Fly organization, by its `slug` (default: the one the apps belong to)")
+	flags.StringVarP(&f.org, "org", "o", "", "Fly organization, by its `slug` (default: FLY_ORG, or the one the apps belong to)")
 	flags.StringArrayVarP(&f.apps, "app", "a", nil, "Fly `app` that may use AWS; repeatable")
 	flags.StringArrayVarP(&f.configs, "config", "c", nil, "the app's fly.toml, a `path` to it or to its folder; repeatable (default: the one in this folder)")
 	flags.StringArrayVar(&f.policies, "policy", nil, "managed `policy` to attach, by name or ARN; repeatable")
 	flags.StringArrayVar(&f.presets, "preset", nil, "least-privilege policy from one answer, as `name=answer`, such as s3-read=my-bucket; repeatable. An unknown name lists them all")
 	flags.StringArrayVar(&f.inline, "inline-policy", nil, "`file` with a permissions policy to put into the role, named after the file; repeatable")
-	flags.StringVar(&f.roleName, "role-name", "", "`name` of the role (default fly-<org>-<app>)")
-	flags.StringVar(&f.shared, "shared-role", "", "`name` of one role for all the apps")
+	flags.StringVar(&f.role, "role", "", "`name` of the role, which several apps share (default fly-<org>-<app>, one for each app)")
+	flags.StringVar(&f.envName, "env-name", "", "`variable` for the role's ARN, for an app's second role; needs --role (default AWS_ROLE_ARN)")
+	flags.BoolVar(&f.sessionTags, "session-tags", false, "also allow sts:TagSession, which tokens with session tags need")
 	flags.StringArrayVar(&f.machines, "machine", nil, "only the machine of this `name` may use the role, or * to allow all again; repeatable. Machines that a deploy creates have new names")
 	flags.StringVar(&f.audience, "audience", "", "`audience` of the tokens; Fly's init asks for the default (default sts.amazonaws.com)")
 	flags.StringVar(&f.path, "path", "", "IAM `path` of the role (default /)")
@@ -48,14 +53,21 @@ func (f *requestFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.maxSession, "max-session-duration", "", "maximum session `duration`, such as 1h30m, or in seconds; 1h to 12h (default: AWS's own, 1h)")
 	flags.StringArrayVar(&f.tags, "tag", nil, "tag for the role, as `key=value`; repeatable")
 	flags.StringVar(&f.awsRegion, "aws-region", "", "AWS `region` to write to fly.toml as AWS_REGION if it has none: Fly sets none, and the AWS SDKs need one")
-	flags.BoolVar(&f.adopt, "adopt", false, "take over an existing role of that name: fly-aws adds its own statement beside what is there")
+	flags.BoolVar(&f.adopt, "adopt", false, adoptUsage)
+	flags.BoolVar(&f.prune, "prune", false, pruneUsage)
 	flags.BoolVar(&f.noPatch, "no-patch", false, "don't edit fly.toml; print the lines to add")
 }
+
+const (
+	adoptUsage = "take over what others made: an existing role, to which fly-aws adds its own statement, or its statement where it was narrowed by hand"
+	pruneUsage = "also remove what is on the roles and was not asked for, except for what narrows access"
+)
 
 // request makes a request from the flags and the folder's config files. All errors in
 // the flags are reported together; setup checks the request as a whole.
 func (f *requestFlags) request(ctx context.Context, sys System, folder *workdir.Folder) (setup.Request, error) {
-	role, err := f.role(ctx, sys)
+	f.org = cmp.Or(f.org, flyOrg(sys))
+	role, err := f.roleRequest(ctx, sys)
 	if f.noPatch && f.awsRegion != "" && len(f.presets) == 0 {
 		err = errors.Join(err, usagef("drop one of them", "--aws-region is for fly.toml, which --no-patch leaves alone"))
 	}
@@ -77,9 +89,9 @@ func (f *requestFlags) request(ctx context.Context, sys System, folder *workdir.
 // fill makes a request from its apps and the flags that apply to all of them.
 func (f *requestFlags) fill(apps []setup.App, role setup.RoleRequest) setup.Request {
 	for i := range apps {
-		apps[i].Machines, apps[i].Role, apps[i].Region = commaList(f.machines), role, f.awsRegion
+		apps[i].Machines, apps[i].Region, apps[i].Env = commaList(f.machines), f.awsRegion, f.envName
 	}
-	return setup.Request{Org: f.org, Audience: f.audience, Adopt: f.adopt, Apps: apps}
+	return setup.Request{Org: f.org, Audience: f.audience, Adopt: f.adopt, Prune: f.prune, Roles: setup.RolesFor(apps, role)}
 }
 
 // appNames are the values of --app, or else FLY_APP, as in flyctl.
@@ -96,19 +108,17 @@ func isUsage(err error) bool {
 }
 
 // role returns the role settings from the flags.
-func (f *requestFlags) role(ctx context.Context, sys System) (setup.RoleRequest, error) {
+func (f *requestFlags) roleRequest(ctx context.Context, sys System) (setup.RoleRequest, error) {
 	role := setup.RoleRequest{
-		Name:     f.roleName,
-		Path:     f.path,
-		Boundary: f.boundary,
-		Policies: f.policies,
+		Name:        f.role,
+		Path:        f.path,
+		Boundary:    f.boundary,
+		SessionTags: f.sessionTags,
+		Policies:    f.policies,
 	}
 	var errs []error
-	if f.shared != "" {
-		if f.roleName != "" {
-			errs = append(errs, usagef("--shared-role takes the name of the one role for all apps", "--role-name and --shared-role exclude each other"))
-		}
-		role.Name, role.Shared = f.shared, true
+	if f.envName != "" && f.envName != setup.EnvRoleARN && f.role == "" {
+		errs = append(errs, usagef("name it with --role", "--env-name is for a second role of an app, which needs a name of its own"))
 	}
 	var err error
 	role.MaxSession, err = wholeSeconds("--max-session-duration", f.maxSession)
@@ -192,7 +202,8 @@ func wholeSeconds(flag, value string) (int32, error) {
 }
 
 // configApps makes one entry per app: names take precedence over the apps in the config
-// files, as in flyctl. Each app gets its config file unless --no-patch is given.
+// files, as in flyctl. Each app gets its config file, if one is known for it, unless
+// --no-patch is given.
 func (f *requestFlags) configApps(folder *workdir.Folder, names []string) ([]setup.App, error) {
 	if len(f.configs) == 0 && f.noPatch && len(names) > 0 {
 		return plainApps(names), nil
@@ -205,12 +216,9 @@ func (f *requestFlags) configApps(folder *workdir.Folder, names []string) ([]set
 	if err != nil {
 		return nil, err
 	}
-	for i, app := range apps {
-		switch {
-		case f.noPatch:
+	for i := range apps {
+		if f.noPatch {
 			apps[i].Config = ""
-		case app.Config == "":
-			return nil, usagef("name its fly.toml with --config, or pass --no-patch to edit none", "no config file is known for the app %s", app.Name)
 		}
 	}
 	return apps, nil
@@ -225,14 +233,6 @@ func (f *requestFlags) findConfigs(folder *workdir.Folder, names, paths []string
 			var missing *workdir.NotFoundError
 			if errors.As(err, &missing) && path == "" && len(names) == 0 {
 				return nil, nil // the request's own check reports it, with everything else that is missing
-			}
-			var format *workdir.FormatError
-			if errors.As(err, &format) {
-				hint := "pass --no-patch and --app; the line to add is shown at the end"
-				if f.noPatch {
-					hint = "pass --app: fly-aws reads an app's name from TOML alone"
-				}
-				return nil, &hintedError{err: err, hint: hint}
 			}
 			return nil, err
 		}

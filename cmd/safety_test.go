@@ -95,34 +95,31 @@ func readPlan(t *testing.T, data []byte) savedPlan {
 	return p
 }
 
-// TestEditedPlanFile: an edit to a plan file is shown before it is applied, or refused.
+// TestEditedPlanFile: a plan file whose changes are not those of its request is refused.
 func TestEditedPlanFile(t *testing.T) {
 	t.Parallel()
 	const own = "arn:aws:iam::123456789012:policy/AmazonS3ReadOnlyAccess"
-	for name, test := range map[string]struct {
-		edit func(savedPlan)
-		want string // the line that shows it; "" when it is refused
-	}{
-		"boundary":          {func(p savedPlan) { p.role["permissions_boundary"] = "arn:aws:iam::aws:policy/PowerUserAccess" }, "      permissions boundary PowerUserAccess"},
-		"boundary's owner":  {func(p savedPlan) { p.role["permissions_boundary"] = own }, "      permissions boundary " + own},
-		"tag":               {func(p savedPlan) { p.role["tags"].(map[string]any)["team"] = "evil" }, "      tag team=evil"},
-		"sessions":          {func(p savedPlan) { p.role["max_session_seconds"] = 43200 }, "      sessions of at most 12h"},
-		"policy":            {func(p savedPlan) { p.attached["arn"] = "arn:aws:iam::aws:policy/AdministratorAccess" }, "  + policy AdministratorAccess on role fly-acme-web"},
-		"policy's owner":    {func(p savedPlan) { p.attached["arn"] = own }, "  + policy " + own + " on role fly-acme-web"},
-		"audience":          {func(p savedPlan) { p.all["audience"] = "evil" }, ""},
-		"a second audience": {func(p savedPlan) { p.provider["audiences"] = []any{"sts.amazonaws.com", "evil"} }, ""},
-		"description":       {func(p savedPlan) { p.role["description"] = "evil" }, ""},
-		"our tag":           {func(p savedPlan) { p.role["tags"].(map[string]any)["fly-aws:app"] = "evil" }, ""},
-		"sessions for ever": {func(p savedPlan) { p.role["max_session_seconds"] = 1 << 30 }, ""},
-		"invisible tag":     {func(p savedPlan) { p.role["tags"].(map[string]any)["te\u00adam"] = "evil" }, ""},
-		"another account's": {func(p savedPlan) { p.attached["arn"] = "arn:aws:iam::999999999999:policy/AdministratorAccess" }, ""},
-		"another grant": {func(p savedPlan) {
+	for name, edit := range map[string]func(savedPlan){
+		"boundary":          func(p savedPlan) { p.role["permissions_boundary"] = "arn:aws:iam::aws:policy/PowerUserAccess" },
+		"boundary's owner":  func(p savedPlan) { p.role["permissions_boundary"] = own },
+		"tag":               func(p savedPlan) { p.role["tags"].(map[string]any)["team"] = "evil" },
+		"sessions":          func(p savedPlan) { p.role["max_session_seconds"] = 43200 },
+		"policy":            func(p savedPlan) { p.attached["arn"] = "arn:aws:iam::aws:policy/AdministratorAccess" },
+		"policy's owner":    func(p savedPlan) { p.attached["arn"] = own },
+		"audience":          func(p savedPlan) { p.all["audience"] = "evil" },
+		"a second audience": func(p savedPlan) { p.provider["audiences"] = []any{"sts.amazonaws.com", "evil"} },
+		"description":       func(p savedPlan) { p.role["description"] = "evil" },
+		"our tag":           func(p savedPlan) { p.role["tags"].(map[string]any)["fly-aws:app"] = "evil" },
+		"sessions for ever": func(p savedPlan) { p.role["max_session_seconds"] = 1 << 30 },
+		"invisible tag":     func(p savedPlan) { p.role["tags"].(map[string]any)["te\u00adam"] = "evil" },
+		"another account's": func(p savedPlan) { p.attached["arn"] = "arn:aws:iam::999999999999:policy/AdministratorAccess" },
+		"another grant": func(p savedPlan) {
 			grants := p.all["grants"].([]any)
 			more := maps.Clone(grants[0].(map[string]any))
 			more["app"] = "evil"
 			p.all["grants"] = append(grants, more)
-		}, ""},
-		"a name in another case": {func(p savedPlan) { p.role["Permissions_Boundary"] = own }, ""},
+		},
+		"a name in another case": func(p savedPlan) { p.role["Permissions_Boundary"] = own },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -133,7 +130,7 @@ func TestEditedPlanFile(t *testing.T) {
 				return sandbox.Fault{}
 			})
 			file := filepath.Join(p.dir, "plan.json")
-			if out, exit := p.run(t, "plan", "-o", "acme", "-a", "web", "--policy", "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess", "--out", file); exit != 3 {
+			if out, exit := p.run(t, "plan", "-o", "acme", "-a", "web", "--policy", "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess", "--out", file); exit != 0 {
 				t.Fatalf("plan exits %d:\n%s", exit, out)
 			}
 			data, err := os.ReadFile(file)
@@ -141,7 +138,7 @@ func TestEditedPlanFile(t *testing.T) {
 				t.Fatal(err)
 			}
 			edited := readPlan(t, data)
-			test.edit(edited)
+			edit(edited)
 			if data, err = json.Marshal(edited.all); err == nil {
 				err = os.WriteFile(file, data, 0o600)
 			}
@@ -150,12 +147,8 @@ func TestEditedPlanFile(t *testing.T) {
 			}
 			out, exit := p.run(t, "apply", file)
 			tried := slices.ContainsFunc(p.world.Calls(), func(c sandbox.Call) bool { return c.Write })
-			shown, _, _ := strings.Cut(out, "\nPlan:")
-			switch {
-			case test.want == "" && (exit != 1 || tried):
+			if exit != 1 || tried {
 				t.Errorf("it is not refused, exit code %d:\n%s", exit, out)
-			case test.want != "" && (!tried || !slices.Contains(strings.Split(shown, "\n"), test.want)):
-				t.Errorf("%q is not shown:\n%s", test.want, out)
 			}
 		})
 	}
@@ -178,8 +171,8 @@ func TestPrintedCommandsAreQuoted(t *testing.T) {
 			t.Fatalf("setup exits %d:\n%s", exit, out)
 		}
 	}
-	create("--role-name", "odd", "--path", odd)
-	create("--shared-role", "shared", "--audience", "a;b")
+	create("--role", "odd", "--path", odd)
+	create("-a", "api", "--role", "shared", "--audience", "a;b")
 	signedOut := *p
 	signedOut.env = append(slices.Clone(p.env), "AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=", "AWS_SESSION_TOKEN=", "AWS_CONFIG_FILE=aws", "HOME="+p.dir)
 	for _, test := range []struct {
@@ -188,8 +181,8 @@ func TestPrintedCommandsAreQuoted(t *testing.T) {
 		want string
 	}{
 		{&signedOut, []string{"-a", "web", "--profile", "a b$(x)"}, "sign in again: aws sso login --profile 'a b$(x)'\n"},
-		{p, []string{"-a", "web", "--role-name", "odd"}, `pass --path '/a;b'\''s/', or`},
-		{p, []string{"-a", "api", "--shared-role", "shared"}, "pass --audience 'a;b', or"},
+		{p, []string{"-a", "web", "--role", "odd"}, `pass --path '/a;b'\''s/', or`},
+		{p, []string{"-a", "api", "--role", "shared"}, "pass --audience 'a;b', or"},
 		{p, []string{"-a", "web", "--out", "a b.json"}, "fly-aws apply 'a b.json'\n"},
 	} {
 		out, _ := test.p.run(t, append([]string{"plan", "-o", "acme", "--no-patch"}, test.args...)...)

@@ -81,9 +81,10 @@ func runSandbox(ctx context.Context, sys System, o sandboxOptions) (err error) {
 	}
 	defer func() { err = errors.Join(err, server.Close()) }()
 
+	env := append(server.Env(), sandboxEnv+"="+server.AWSEndpoint)
 	if len(o.command) == 0 {
 		var exports strings.Builder // its keys work only in the sandbox
-		for _, assignment := range server.Env() {
+		for _, assignment := range env {
 			if name, value, _ := strings.Cut(assignment, "="); value == "" {
 				fmt.Fprintf(&exports, "unset %s\n", name)
 			} else {
@@ -97,7 +98,27 @@ func runSandbox(ctx context.Context, sys System, o sandboxOptions) (err error) {
 		<-ctx.Done()
 		return nil
 	}
-	return runCommand(sys, server.Env(), o.command)
+	return runCommand(sys, env, o.command)
+}
+
+// sandboxEnv is the variable that tells commands in a sandbox the URL of its AWS.
+const sandboxEnv = "FLY_AWS_SANDBOX"
+
+// sandboxNote says that an account is the sandbox's; "" if calls go elsewhere, also where
+// only sandboxEnv is left of a sandbox's environment. The SDKs prefer a service's own
+// endpoint to AWS_ENDPOINT_URL, and that to the config file
+// (https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html).
+func (c console) sandboxNote(account string) string {
+	endpoint := c.Getenv(sandboxEnv)
+	for _, name := range []string{"AWS_ENDPOINT_URL_IAM", "AWS_ENDPOINT_URL_STS", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"} {
+		if c.Getenv(name) != "" {
+			return ""
+		}
+	}
+	if endpoint == "" || endpoint != c.Getenv("AWS_ENDPOINT_URL") {
+		return ""
+	}
+	return "AWS account " + account + " is the sandbox's, not a real one; the files in this folder are real"
 }
 
 // runCommand runs a command in the sandbox's environment and waits for it. Ctrl-C

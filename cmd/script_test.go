@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -33,7 +34,11 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"fly-aws": func() {
 			ctx, stop := signal.NotifyContext(context.Background(), cmd.EndSignals()...)
-			code := cmd.Main(ctx, cmd.Host(cmd.Build{Version: "test"}), os.Args[1:])
+			sys := cmd.Host(cmd.Build{Version: "test"})
+			if at, err := time.Parse(time.RFC3339, os.Getenv("NOW")); err == nil {
+				sys.Now = func() time.Time { return at } // for documents that hold the time
+			}
+			code := cmd.Main(ctx, sys, os.Args[1:])
 			stop()
 			os.Exit(code)
 		},

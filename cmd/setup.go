@@ -17,6 +17,8 @@ import (
 
 type setupOptions struct {
 	request requestFlags
+	file    fileFlags
+	save    bool
 	output  outputFlags
 	aws     awsFlags
 	fly     flyFlags
@@ -37,25 +39,30 @@ each app with the permissions you name, and AWS_ROLE_ARN in each app's fly.toml.
 On a terminal it asks for what the flags don't say, and prints the command line
 that does the same without questions. With --yes, without a terminal, or with
 the variable CI set, it asks nothing and reports everything that is missing.
+FLY_APP and FLY_ORG are the defaults of --app and --org, as in flyctl.
 
 The plan is shown before anything is written. Setup keeps what is already right,
-repairs what differs, and has nothing to do when you run it again. At the end it
-reads everything back and checks the live trust policies: each must allow a
-machine of the app and deny one of another app.`,
+repairs what differs, and has nothing to do when you run it again. What is on a
+role and was not asked for is shown and left alone; --prune removes it. At the
+end it reads everything back and checks the live trust policies: each must allow
+a machine of the app and deny one of another app.`,
 		Example: `  fly-aws setup
   fly-aws setup -o acme -a web --policy AmazonS3ReadOnlyAccess
   fly-aws setup -a web --preset s3-write=my-bucket --aws-region eu-west-1 -y
-  fly-aws setup -o acme -c web -c api --shared-role fly-backend
+  fly-aws setup -o acme -c web -c api --role fly-backend
   fly-aws setup -o acme --inline-policy uploads.json --yes --json`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runSetup(cmd.Context(), sys, o) },
 	}
+	o.file.register(c.Flags())
 	o.request.register(c.Flags())
 	o.output.register(c.Flags())
 	o.aws.register(c.Flags())
 	o.fly.register(c.Flags())
 	c.Flags().BoolVar(&o.accessible, "accessible", false, "ask with plain one-line prompts, also through a pipe; ACCESSIBLE=1 does the same")
+	c.Flags().BoolVar(&o.save, "save", false, "also write what was asked for to fly-aws.toml, or to --file")
 	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "show the plan and change nothing")
+	_ = c.Flags().MarkHidden("dry-run") // fly-aws plan
 	c.Flags().BoolVarP(&o.yes, "yes", "y", false, "apply the plan without asking")
 	return c
 }
@@ -81,12 +88,7 @@ func runSetup(ctx context.Context, sys System, o setupOptions) error {
 	if noConfirmation != nil {
 		return errors.Join(world.Check(req), noConfirmation)
 	}
-	req.Prove = o.fly.prove
-	plan, err := c.plan(ctx, world, req, true)
-	if err != nil {
-		return err
-	}
-	return c.setUp(ctx, world, plan, o)
+	return c.setUp(ctx, world, req, o, true)
 }
 
 // interviewAndSetUp first asks for what the flags don't say.
@@ -99,11 +101,7 @@ func (c console) interviewAndSetUp(ctx context.Context, o setupOptions) error {
 	if err != nil {
 		return err
 	}
-	answers.Request.Prove = o.fly.prove
-	plan, err := c.plan(ctx, answers.world, answers.Request, !answers.Asked)
-	if err == nil {
-		err = c.setUp(ctx, answers.world, plan, o)
-	}
+	err = c.setUp(ctx, answers.world, answers.Request, o, !answers.Asked)
 	switch {
 	case !answers.Asked || ctx.Err() != nil:
 	case err == nil, errors.As(err, new(exitCode)): // done, or declined
@@ -146,11 +144,17 @@ func (c console) showCommand(title string, args []string) {
 // noConfirmation is the error that says why no one can be asked to confirm the plan;
 // nil if no confirmation is needed.
 func (o setupOptions) noConfirmation(sys System) error {
-	const hint = "pass --yes to apply the plan, or --dry-run to see it"
+	return noConfirmation(sys, o.yes || o.dryRun, o.output.json)
+}
+
+// noConfirmation is the error that says why no one can be asked to confirm a plan; nil if
+// the answer is yes already, or there is a terminal to ask on.
+func noConfirmation(sys System, yes, json bool) error {
+	const hint = "pass --yes to apply the plan; fly-aws plan shows it"
 	switch {
-	case o.yes || o.dryRun:
+	case yes:
 		return nil
-	case o.output.json:
+	case json:
 		return usagef(hint, "--json asks no questions")
 	case sys.Getenv("CI") != "":
 		return usagef(hint, "the variable CI is set, so there is no one to confirm the plan")
@@ -158,18 +162,43 @@ func (o setupOptions) noConfirmation(sys System) error {
 	return usagef(hint, "there is no terminal to confirm the plan on")
 }
 
-// setUp shows a plan, asks whether to apply it, and applies it.
-func (c console) setUp(ctx context.Context, world setup.World, plan *setup.Plan, o setupOptions) error {
+// setUp makes the plan for a request, shows it, asks whether to apply it, and applies it.
+// Where there is a request file, the request is first added to it.
+func (c console) setUp(ctx context.Context, world setup.World, req setup.Request, o setupOptions, introduce bool) error {
+	saved, err := c.saving(ctx, world, &req, o)
+	if err != nil {
+		return err
+	}
+	req.Prove = o.fly.prove
+	plan, err := c.plan(ctx, world, req, introduce)
+	if err != nil {
+		return err
+	}
+	plan.CallRegion = o.aws.region
+	if saved != nil {
+		if err := saved.finish(plan); err != nil {
+			return err
+		}
+		if !c.json {
+			saved.show(c)
+		}
+	}
 	if o.dryRun {
 		return c.showPlan(plan, o.fly.strict)
 	}
-	if err := c.showText(plan, o.fly.strict); err != nil {
+	return c.carryOut(ctx, world, plan, saved.write, o.fly.strict, o.yes, o.aws.verbose)
+}
+
+// carryOut shows a plan, asks whether to apply it unless the answer is yes, and applies
+// it. before, if not nil, runs before the first write.
+func (c console) carryOut(ctx context.Context, world setup.World, plan *setup.Plan, before func(console) error, strict, yes, verbose bool) error {
+	if err := c.showText(plan, strict); err != nil {
 		return err
 	}
 	if conflicts := plan.Conflicts(); len(conflicts) > 0 {
 		return &setup.ConflictError{Conflicts: conflicts}
 	}
-	if len(plan.Pending()) > 0 && !o.yes {
+	if len(plan.Pending()) > 0 && !yes {
 		ok, err := c.confirm(ctx, "Apply this plan?")
 		if err != nil {
 			return err
@@ -179,5 +208,10 @@ func (c console) setUp(ctx context.Context, world setup.World, plan *setup.Plan,
 			return exitCode(exitFailed)
 		}
 	}
-	return c.apply(ctx, world, plan, o.aws.verbose)
+	if before != nil {
+		if err := before(c); err != nil {
+			return err
+		}
+	}
+	return c.apply(ctx, world, plan, verbose)
 }

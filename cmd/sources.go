@@ -191,12 +191,11 @@ func (s folderSource) Configs(ctx context.Context) ([]setup.AppConfig, error) {
 	}
 	own, err := s.folder.Find("")
 	var missing *workdir.NotFoundError
-	var format *workdir.FormatError
 	switch {
 	case err == nil:
 		own.Own, own.Org = true, s.orgOf(ctx, own.App)
 		out = append(out, own)
-	case !errors.As(err, &missing) && !errors.As(err, &format):
+	case !errors.As(err, &missing):
 		return nil, err
 	}
 	return append(out, s.folder.Nearby(ctx)...), nil

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -40,7 +41,7 @@ elsewhere. Nothing is read or written, here or in AWS.`,
 	o.output.register(c.Flags())
 	c.Flags().StringVar(&o.account, "account", "", "AWS account `ID`, 12 digits")
 	c.Flags().StringVar(&o.partition, "partition", "aws", "AWS `partition`, such as aws or aws-us-gov")
-	c.Flags().StringVarP(&o.org, "org", "o", "", "Fly organization, by its raw `slug`")
+	c.Flags().StringVarP(&o.org, "org", "o", "", "Fly organization, by its raw `slug` (default: FLY_ORG)")
 	c.Flags().StringArrayVarP(&o.apps, "app", "a", nil, "Fly `app` that may use the role; repeatable")
 	c.Flags().StringArrayVar(&o.machines, "machine", nil, "only the machine of this `name`; repeatable (default: all)")
 	c.Flags().StringVar(&o.audience, "audience", "", "`audience` of the tokens (default sts.amazonaws.com)")
@@ -56,6 +57,7 @@ type trustPolicyDocument struct {
 }
 
 func runTrustPolicy(sys System, o trustPolicyOptions) error {
+	o.org = cmp.Or(o.org, flyOrg(sys))
 	if err := o.check(); err != nil {
 		return err
 	}
@@ -90,11 +92,11 @@ func runTrustPolicy(sys System, o trustPolicyOptions) error {
 
 // check reports everything that is missing or wrong together.
 func (o trustPolicyOptions) check() error {
-	req := setup.Request{Org: o.org, Audience: o.audience}
+	role := setup.RoleRequest{Name: "role"} // any valid name: the role is created elsewhere
 	for _, app := range o.apps {
-		// Any valid name will do: the role is created elsewhere.
-		req.Apps = append(req.Apps, setup.App{Name: app, Machines: o.machines, Role: setup.RoleRequest{Name: "role", Shared: true}})
+		role.Apps = append(role.Apps, setup.App{Name: app, Machines: o.machines})
 	}
+	req := setup.Request{Org: o.org, Audience: o.audience, Roles: []setup.RoleRequest{role}}
 	err := setup.World{}.Check(req)
 	switch {
 	case o.account == "":

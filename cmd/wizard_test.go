@@ -308,6 +308,7 @@ func TestWizardOneApp(t *testing.T) {
 	s.write("Search: _", "S3ReadOnly")
 	s.press("> AmazonS3ReadOnlyAccess", enter)
 	s.press("anything else", enter)
+	s.write("> us-east-1", "fra")
 	s.press("> eu-central-1", enter)
 	s.press("Apply this plan? [y/N]", "y", enter)
 	out := s.end(0)
@@ -366,7 +367,7 @@ func TestWizardThreeApps(t *testing.T) {
 				s.press("> fly-backend", enter)
 			},
 			map[string][]string{"fly-backend": {"acme:web:*", "acme:api:*", "acme:worker:*"}},
-			" --shared-role fly-backend",
+			" --role fly-backend",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -381,6 +382,7 @@ func TestWizardThreeApps(t *testing.T) {
 			s.write("which bucket", "acme-files")
 			s.press("> acme-files", enter)
 			s.press("anything else", enter)
+			s.write("> us-east-1", "fra")
 			s.press("> eu-central-1", enter)
 			s.press("Apply this plan? [y/N]", "y", enter)
 			s.end(0)
@@ -484,7 +486,7 @@ func TestWizardCtrlC(t *testing.T) {
 			}
 			if n == len(everyQuestion) {
 				s.end(0)
-				want := "fly-aws setup --profile default --org acme --app web --app api --config fly.toml --config a/b/c/fly.toml --shared-role fly-acme" +
+				want := "fly-aws setup --profile default --org acme --app web --app api --config fly.toml --config a/b/c/fly.toml --role fly-acme" +
 					" --policy ReadOnlyAccess --preset sqs-send=jobs --inline-policy uploads.json --aws-region eu-west-1 --yes"
 				if got := s.again(); got != want {
 					t.Errorf("the command is\n%s, not\n%s", got, want)
@@ -520,8 +522,7 @@ func TestWizardBack(t *testing.T) {
 	s.write("Search: _", "S3ReadOnly")
 	s.press("> AmazonS3ReadOnlyAccess", enter)
 	s.press("anything else", enter)
-	s.press("> us-east-1", ctrlU)
-	s.write("such as", "eu-west-1")
+	s.write("> us-east-1", "eu-west-1")
 	s.press("> eu-west-1", enter)
 	s.press("Apply this plan? [y/N]", "y", enter)
 	s.end(0)
@@ -599,7 +600,8 @@ func TestWizardNarrow(t *testing.T) {
 			s.write("an answer is needed", "files")
 			s.press("> files", enter)
 			s.press("anything else", enter)
-			s.readable("Fly does not set AWS_REGION, and the AWS SDKs need a region. Suggested: nearest to the app's primary region, fra.")
+			s.readable("Fly does not set AWS_REGION, and the AWS SDKs need a region. Suggested: from your AWS configuration; then nearest to the app's primary region, fra.")
+			s.write("> us-east-1", "fra")
 			s.press("> eu-central-1", enter)
 			s.press("Apply this plan? [y/N]", "y", enter)
 			has(t, unwrapped(s.end(0)), account, "fly-acme-api allows", "Next: fly deploy")
@@ -790,6 +792,7 @@ func TestWizardAnswerNo(t *testing.T) {
 	s.write("Search: _", "S3ReadOnly")
 	s.press("> AmazonS3ReadOnlyAccess", enter)
 	s.press("anything else", enter)
+	s.write("> us-east-1", "fra")
 	s.press("> eu-central-1", enter)
 	s.press("Apply this plan? [y/N]", "n", enter)
 	out := s.end(1)

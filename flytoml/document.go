@@ -6,19 +6,14 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/pelletier/go-toml/v2"
 
-	"github.com/fly-aws/fly-aws/internal/text"
+	"github.com/fly-aws/fly-aws/internal/tomltext"
 )
 
 // notTable is the reason for an env that flyctl would refuse too.
 const notTable = "env is not a table"
-
-// bom is the byte order mark in UTF-8, which some Windows editors put first.
-var bom = []byte("\xef\xbb\xbf")
 
 // A File is the text of a fly.toml, parsed. It is immutable: an edit returns a new
 // File.
@@ -34,7 +29,7 @@ type File struct {
 // Parse parses a fly.toml. It keeps src, which must not be changed afterwards. The
 // error is a *SyntaxError.
 func Parse(src []byte) (*File, error) {
-	doc := &File{src: src, body: bytes.TrimPrefix(src, bom)}
+	doc := &File{src: src, body: bytes.TrimPrefix(src, []byte(tomltext.BOM))}
 	var err error
 	if doc.lay, err = scan(doc.body); err != nil {
 		return nil, err
@@ -42,10 +37,10 @@ func Parse(src []byte) (*File, error) {
 	if err := toml.Unmarshal(doc.body, &doc.root); err != nil {
 		var at *toml.DecodeError
 		if !errors.As(err, &at) {
-			return nil, &SyntaxError{Line: 1, Column: 1, Reason: clean(err.Error())}
+			return nil, &SyntaxError{Line: 1, Column: 1, Reason: tomltext.Reason(err.Error())}
 		}
 		line, column := at.Position()
-		return nil, &SyntaxError{Line: line, Column: characters(doc.body, line, column), Reason: clean(at.Error())}
+		return nil, &SyntaxError{Line: line, Column: tomltext.Column(doc.body, line, column), Reason: tomltext.Reason(at.Error())}
 	}
 	if doc.root == nil {
 		doc.root = map[string]any{}
@@ -194,22 +189,6 @@ func equal(a, b any) bool {
 
 // syntaxError makes a SyntaxError for an offset.
 func syntaxError(body []byte, offset int, reason string) *SyntaxError {
-	before := body[:offset]
-	start := bytes.LastIndexByte(before, '\n') + 1
-	return &SyntaxError{
-		Line:   bytes.Count(before, []byte("\n")) + 1,
-		Column: utf8.RuneCount(before[start:]) + 1,
-		Reason: clean(reason),
-	}
+	line, column := tomltext.Position(body, offset)
+	return &SyntaxError{Line: line, Column: column, Reason: tomltext.Reason(reason)}
 }
-
-// characters converts a column in bytes to a column in characters.
-func characters(body []byte, line, column int) int {
-	for ; line > 1; line-- {
-		body = body[bytes.IndexByte(body, '\n')+1:]
-	}
-	return utf8.RuneCount(body[:min(max(column-1, 0), len(body))]) + 1
-}
-
-// clean makes a parser's message, which quotes the text, safe to show on one line.
-func clean(reason string) string { return text.Line(strings.TrimPrefix(reason, "toml: ")) }

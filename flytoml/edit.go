@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+
+	"github.com/fly-aws/fly-aws/internal/tomltext"
 )
 
 // An edit replaces the bytes from start to end with text.
@@ -26,7 +28,7 @@ func (lay *layout) set(key, value string) (table int, change edit, err error) {
 				if quote != '"' && quote != '\'' {
 					quote = lay.style(&s).quote
 				}
-				return i, edit{e.value, e.end, quoteValue(value, quote)}, nil
+				return i, edit{e.value, e.end, tomltext.String(value, quote)}, nil
 			}
 		}
 	}
@@ -49,9 +51,9 @@ func (lay *layout) set(key, value string) (table int, change edit, err error) {
 
 // addLine adds a line below the line that holds the offset.
 func (lay *layout) addLine(offset int, line string) edit {
-	end, ok := lay.lineEnd(offset)
+	end, ok := tomltext.LineEnd(lay.body, offset)
 	if !ok {
-		return edit{end, end, lay.newline() + line}
+		return edit{end, end, tomltext.Newline(lay.body) + line}
 	}
 	newline := "\n"
 	if end >= 2 && lay.body[end-2] == '\r' {
@@ -63,7 +65,7 @@ func (lay *layout) addLine(offset int, line string) edit {
 // addTable adds a table [env] with one entry at the end of the text, after a blank
 // line. The text keeps or lacks its final newline as before.
 func (lay *layout) addTable(key, value string) edit {
-	newline := lay.newline()
+	newline := tomltext.Newline(lay.body)
 	st := lay.style(nil)
 	text := "[env]" + newline + st.indent + st.pair(key, value)
 
@@ -127,8 +129,8 @@ func (lay *layout) unset(key string) ([]edit, error) {
 // dropLine removes an entry's lines, and the newline before them if no newline
 // follows.
 func (lay *layout) dropLine(e entry) edit {
-	start := lay.lineStart(e.start)
-	end, ok := lay.lineEnd(e.end)
+	start := tomltext.LineStart(lay.body, e.start)
+	end, ok := tomltext.LineEnd(lay.body, e.end)
 	if !ok && start > 0 {
 		start--
 		if start > 0 && lay.body[start-1] == '\r' {
@@ -155,14 +157,14 @@ func (lay *layout) dropInline(s *section, i int) []edit {
 			start--
 		}
 	}
-	comma := lay.skipSpace(e.end)
+	comma := tomltext.SkipSpace(lay.body, e.end)
 	switch {
 	case lay.body[comma] != ',':
 		return []edit{{start: start, end: e.end}}
 	case bytes.IndexByte(lay.body[e.end:comma], '\n') >= 0:
 		return []edit{{start: start, end: e.end}, {start: comma, end: comma + 1}}
 	}
-	return []edit{{start: start, end: lay.skipBlank(comma + 1)}}
+	return []edit{{start: start, end: tomltext.SkipBlank(lay.body, comma+1)}}
 }
 
 // refuse returns the error for a key that is not a single value in one place.

@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"github.com/fly-aws/fly-aws/internal/tomltext"
 )
 
 // FuzzEdit checks the guarantees of the package documentation for any text, key and
@@ -115,7 +117,7 @@ func checkError(t *testing.T, out []byte, err error, key, value string) {
 func meaning(t *testing.T, src []byte) (rest map[string]string, env map[string]string) {
 	t.Helper()
 	var root map[string]any
-	if err := toml.Unmarshal(bytes.TrimPrefix(src, bom), &root); err != nil {
+	if err := toml.Unmarshal(bytes.TrimPrefix(src, []byte(tomltext.BOM)), &root); err != nil {
 		t.Fatalf("%q: %v", src, err)
 	}
 	env = make(map[string]string)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/pelletier/go-toml/v2/unstable"
+
+	"github.com/fly-aws/fly-aws/internal/tomltext"
 )
 
 // A layout holds the positions in a text that an edit of env needs, as byte
@@ -112,7 +114,7 @@ func scan(body []byte) (*layout, error) {
 			if n.Kind == unstable.ArrayTable {
 				closing = 2
 			}
-			end := lay.skipBlank(int(first.Raw.Offset+first.Raw.Length)) + closing
+			end := tomltext.SkipBlank(lay.body, int(first.Raw.Offset+first.Raw.Length)) + closing
 			lay.sections = append(lay.sections, section{form: formTable, start: header, end: end})
 			current = &lay.sections[len(lay.sections)-1]
 		case isEnv:
@@ -197,64 +199,20 @@ func (lay *layout) entry(n, from *unstable.Node, header int) entry {
 		last = last.Next()
 	}
 	e.keyEnd = int(last.Raw.Offset + last.Raw.Length)
-	e.value = lay.skipBlank(lay.equals(e) + 1)
+	e.value = tomltext.SkipBlank(lay.body, lay.equals(e)+1)
 	return e
 }
 
 // equals returns the offset of the entry's equals sign.
-func (lay *layout) equals(e entry) int { return lay.skipBlank(e.keyEnd) }
-
-// skipBlank returns the first offset at or after i that is not a space or a tab.
-func (lay *layout) skipBlank(i int) int {
-	for i < len(lay.body) && (lay.body[i] == ' ' || lay.body[i] == '\t') {
-		i++
-	}
-	return i
-}
-
-// skipSpace is skipBlank that also skips newlines and comments. It is for use
-// inside braces, where every comment ends with a newline.
-func (lay *layout) skipSpace(i int) int {
-	for ; i < len(lay.body); i++ {
-		switch lay.body[i] {
-		case ' ', '\t', '\r', '\n':
-		case '#':
-			i += bytes.IndexByte(lay.body[i:], '\n')
-		default:
-			return i
-		}
-	}
-	return i
-}
+func (lay *layout) equals(e entry) int { return tomltext.SkipBlank(lay.body, e.keyEnd) }
 
 // opening returns the start of the header whose first key is at the offset.
 func (lay *layout) opening(offset int) int {
-	start := lay.lineStart(offset)
+	start := tomltext.LineStart(lay.body, offset)
 	return start + bytes.IndexByte(lay.body[start:], '[')
 }
 
-// lineStart returns the start of the line that holds the offset.
-func (lay *layout) lineStart(offset int) int {
-	return bytes.LastIndexByte(lay.body[:offset], '\n') + 1
-}
-
-// lineEnd returns the offset after the newline of the line that holds the
-// offset, and whether there is a newline.
-func (lay *layout) lineEnd(offset int) (int, bool) {
-	i := bytes.IndexByte(lay.body[offset:], '\n')
-	if i < 0 {
-		return len(lay.body), false
-	}
-	return offset + i + 1, true
-}
-
 // indent returns the text between the start of the line and the offset.
-func (lay *layout) indent(offset int) []byte { return lay.body[lay.lineStart(offset):offset] }
-
-// newline is the text's own line ending, taken from its first line.
-func (lay *layout) newline() string {
-	if i := bytes.IndexByte(lay.body, '\n'); i > 0 && lay.body[i-1] == '\r' {
-		return "\r\n"
-	}
-	return "\n"
+func (lay *layout) indent(offset int) []byte {
+	return lay.body[tomltext.LineStart(lay.body, offset):offset]
 }

@@ -2,10 +2,10 @@ package flytoml
 
 import (
 	"bytes"
-	"fmt"
 	"slices"
 	"strings"
-	"unicode"
+
+	"github.com/fly-aws/fly-aws/internal/tomltext"
 )
 
 // A style is how an entry is written.
@@ -19,12 +19,12 @@ type style struct {
 
 // pair writes an entry.
 func (st style) pair(key, value string) string {
-	key = quoteKey(key)
+	key = tomltext.Key(key)
 	before := st.before
 	if st.column > 0 {
 		before = strings.Repeat(" ", max(1, st.column-len(st.prefix)-len(key)))
 	}
-	return key + before + "=" + st.after + quoteValue(value, st.quote)
+	return key + before + "=" + st.after + tomltext.String(value, st.quote)
 }
 
 // style is learned from the section's own entries, or from other tables for an
@@ -97,56 +97,4 @@ func (lay *layout) column(entries []entry) int {
 		return 0
 	}
 	return column
-}
-
-// quoteKey writes a key, bare if it can be.
-func quoteKey(key string) string {
-	bare := key != ""
-	for i := range len(key) {
-		switch c := key[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '-':
-		default:
-			bare = false
-		}
-	}
-	if bare {
-		return key
-	}
-	return quoteValue(key, '"')
-}
-
-// quoteValue writes a string in the quotes asked for, or in double quotes if a
-// literal string cannot hold it (https://toml.io/en/v1.0.0#string).
-func quoteValue(s string, quote byte) string {
-	if quote == '\'' && !strings.ContainsFunc(s, func(r rune) bool { return r == '\'' || unicode.IsControl(r) }) {
-		return "'" + s + "'"
-	}
-	var b strings.Builder
-	b.Grow(len(s) + 2)
-	b.WriteByte('"')
-	for _, r := range s {
-		switch r {
-		case '"', '\\':
-			b.WriteByte('\\')
-			b.WriteRune(r)
-		case '\b':
-			b.WriteString(`\b`)
-		case '\t':
-			b.WriteString(`\t`)
-		case '\n':
-			b.WriteString(`\n`)
-		case '\f':
-			b.WriteString(`\f`)
-		case '\r':
-			b.WriteString(`\r`)
-		default:
-			if unicode.IsControl(r) {
-				fmt.Fprintf(&b, `\u%04X`, r)
-			} else {
-				b.WriteRune(r)
-			}
-		}
-	}
-	b.WriteByte('"')
-	return b.String()
 }

@@ -1,9 +1,11 @@
 package setup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -38,6 +40,8 @@ type Event struct {
 	Status Status
 	// Elapsed is how long the write took.
 	Elapsed time.Duration
+	// Receipt is set with StatusDone and StatusFailed.
+	Receipt Receipt
 	// Err is set with StatusFailed; Waiting and Pause with StatusWaiting.
 	Err     error
 	Waiting []Mismatch
@@ -58,8 +62,9 @@ type Report struct {
 type Result struct {
 	Change Change
 	// Status is any but StatusStarted and StatusWaiting.
-	Status Status
-	Err    error // of StatusFailed
+	Status  Status
+	Err     error   // of StatusFailed
+	Receipt Receipt // of StatusDone and StatusFailed
 }
 
 // Count returns how many changes have the status.
@@ -184,13 +189,16 @@ type applier struct {
 // recheck reads everything again, has the targets check the changes that are still to be
 // written, and returns their indexes.
 func (a *applier) recheck(ctx context.Context) ([]int, error) {
-	state, err := a.read(ctx, a.plan.resources())
+	state, err := a.again(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var todo []int
 	var changes []Change
-	var stale []error
+	stale, err := a.plan.newExtras(state)
+	if err != nil {
+		return nil, err
+	}
 	for i, c := range a.plan.Changes {
 		done, err := c.Compare(state.find(c.Resource()))
 		switch {
@@ -202,7 +210,11 @@ func (a *applier) recheck(ctx context.Context) ([]int, error) {
 			todo, changes = append(todo, i), append(changes, c)
 		}
 	}
-	if len(stale) > 0 {
+	edited, err := a.newDocuments(ctx, changes)
+	if err != nil {
+		return nil, err
+	}
+	if stale = append(stale, edited...); len(stale) > 0 {
 		return nil, errors.Join(stale...)
 	}
 	if err := a.checkProviderUnused(ctx, changes); err != nil {
@@ -220,6 +232,87 @@ func (a *applier) recheck(ctx context.Context) ([]int, error) {
 	return todo, errors.Join(append(problems, err, ctx.Err())...)
 }
 
+// again reads again what the plan was made from.
+func (a *applier) again(ctx context.Context) (State, error) {
+	resources := a.plan.resources()
+	for _, r := range a.plan.Found {
+		if r.Env != nil { // a preset may take its region from it
+			resources = append(resources, r)
+		}
+	}
+	state, err := a.read(ctx, resources)
+	if err != nil || a.plan.Request == nil || a.plan.Request.File == "" || a.plan.Request.Partial {
+		return state, err
+	}
+	want, err := desire(*a.plan.Request, a.plan.Facts, state)
+	if err != nil {
+		return nil, err
+	}
+	holdings, err := a.holdings(ctx, want)
+	maps.Copy(state, holdings)
+	return state, err
+}
+
+// newExtras returns a *StaleError for each thing on the plan's roles that nobody asked
+// for and that the plan does not know: it came since, and was not shown.
+func (p *Plan) newExtras(state State) ([]error, error) {
+	known := map[string]bool{}
+	for _, r := range p.Found {
+		known[r.ID()] = true
+	}
+	for _, c := range p.Changes {
+		known[c.Resource().ID()] = true
+	}
+	var stale []error
+	report := func(role, name string) {
+		stale = append(stale, &StaleError{Resource: Resource{Role: &Role{Name: role}}, Reason: Reason{Code: ReasonNewExtra, Have: name}})
+	}
+	for _, role := range slices.Sorted(maps.Keys(state.policies())) {
+		if known[Resource{Role: &Role{Name: role}}.ID()] {
+			for _, policy := range state.policies()[role] {
+				if !known[(Resource{Policy: &policy}).ID()] {
+					report(policy.Role, Extra{Kind: ExtraPolicy, Name: cmp.Or(policy.Name, policy.ARN)}.Keep())
+				}
+			}
+		}
+	}
+	if p.Request == nil {
+		return stale, nil
+	}
+	now, err := Resolve(*p.Request, p.Facts, state)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range now.Extras {
+		same := func(o Extra) bool { return o.Kind == e.Kind && strings.EqualFold(o.Role, e.Role) && o.Name == e.Name }
+		if e.Kind != ExtraPolicy && e.Kind != ExtraInline && !slices.ContainsFunc(p.Extras, same) {
+			report(e.Role, e.Keep())
+		}
+	}
+	return stale, nil
+}
+
+// newDocuments returns a *StaleError for each managed policy that the changes detach as an
+// extra and whose document is another than the plan was made from: it may narrow access.
+func (a *applier) newDocuments(ctx context.Context, changes []Change) ([]error, error) {
+	known := a.plan.Facts.Documents
+	var detached []Change
+	var arns []string
+	for _, c := range changes {
+		if p := c.Resource().Policy; c.Action == ActionDelete && p != nil && !known[p.ARN].IsZero() {
+			detached, arns = append(detached, c), append(arns, p.ARN)
+		}
+	}
+	now, err := a.documents(ctx, sorted(arns))
+	var stale []error
+	for _, c := range detached {
+		if arn := c.Before.Policy.ARN; err == nil && !now[arn].Equal(known[arn]) {
+			stale = append(stale, &StaleError{Resource: *c.Before, Reason: Reason{Code: ReasonDocument}})
+		}
+	}
+	return stale, err
+}
+
 // checkProviderUnused refuses to delete a provider while a role outside the plan trusts
 // it: that role would lose its access silently.
 func (a *applier) checkProviderUnused(ctx context.Context, changes []Change) error {
@@ -227,7 +320,7 @@ func (a *applier) checkProviderUnused(ctx context.Context, changes []Change) err
 	if i < 0 {
 		return nil
 	}
-	resources, err := a.AWS.Roles(ctx, Facts{Partition: a.plan.Partition, Account: a.plan.Account}, Scope{Org: a.plan.Org})
+	resources, err := a.AWS.Roles(ctx, a.plan.Facts, a.plan.Org, nil)
 	if err != nil {
 		return err
 	}
@@ -335,12 +428,12 @@ func (a *applier) write(ctx context.Context, i int) error {
 	}
 	a.record(Event{Index: i, Change: c, Status: StatusStarted})
 	began := a.Clock.Now()
-	err = target.Write(ctx, c)
+	receipt, err := target.Write(ctx, c)
 	status := StatusDone
 	if err != nil {
 		status = StatusFailed
 	}
-	a.record(Event{Index: i, Change: c, Status: status, Elapsed: a.Clock.Now().Sub(began), Err: err})
+	a.record(Event{Index: i, Change: c, Status: status, Elapsed: a.Clock.Now().Sub(began), Receipt: receipt, Err: err})
 	return err
 }
 
@@ -350,7 +443,7 @@ func (a *applier) record(e Event) {
 	defer a.mu.Unlock()
 	if e.Status == StatusDone || e.Status == StatusFailed {
 		a.report.Results[e.Index].Status = e.Status
-		a.report.Results[e.Index].Err = e.Err
+		a.report.Results[e.Index].Err, a.report.Results[e.Index].Receipt = e.Err, e.Receipt
 	}
 	if a.notify != nil {
 		a.notify(e)

@@ -19,7 +19,7 @@ import (
 func TestEverythingIsParsedOnce(t *testing.T) { //nolint:paralleltest // the counters are package-wide
 	checks, documents := setup.CountCalls(t)
 	req := request("web")
-	req.Apps[0].Role.Inline = []setup.InlinePolicy{inline("own", getObject)}
+	req.Roles[0].Inline = []setup.InlinePolicy{inline("own", getObject)}
 	m := newMemory()
 	p := plan(t, m, req)
 	if *checks != 1 || *documents != 1 {
@@ -29,8 +29,8 @@ func TestEverythingIsParsedOnce(t *testing.T) { //nolint:paralleltest // the cou
 	if *checks != 1 || *documents != 1 {
 		t.Errorf("with its setup that was %d checks, %d parsed policies", *checks, *documents)
 	}
-	req.Apps[0].Role.Inline = nil
-	req.Apps[0].Role.Presets = []setup.Preset{{Name: "s3-read", Answer: "bucket"}}
+	req.Roles[0].Inline = nil
+	req.Roles[0].Presets = []setup.Preset{{Name: "s3-read", Answer: "bucket"}}
 	*checks, *documents = 0, 0
 	plan(t, m, req)
 	if *checks != 1 || *documents != 1 {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/internal/preset"
+	"github.com/fly-aws/fly-aws/internal/region"
 	"github.com/fly-aws/fly-aws/internal/text"
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
@@ -25,7 +26,7 @@ const (
 	FieldAudience   Field = "audience"
 	FieldConfig     Field = "config"
 	FieldRegion     Field = "region"
-	FieldRoleName   Field = "role-name"
+	FieldRoleName   Field = "role"
 	FieldPath       Field = "path"
 	FieldMaxSession Field = "max-session-duration"
 	FieldBoundary   Field = "permissions-boundary"
@@ -33,12 +34,22 @@ const (
 	FieldPolicy     Field = "policy"
 	FieldPreset     Field = "preset"
 	FieldInline     Field = "inline-policy"
+	FieldAccount    Field = "account"
+	FieldFile       Field = "file"
+	FieldEnv        Field = "env"
+	FieldExcept     Field = "except"
+	FieldCondition  Field = "conditions"
+	FieldKeep       Field = "keep"
+	FieldTrust      Field = "trust"
 )
 
 // An InvalidError says which field of a Request cannot be used, and why.
 type InvalidError struct {
 	Field Field
-	// App is the app whose entry has the field; empty for the request's own fields.
+	// Role is the place in Request.Roles of the role that has the field, from 1; 0 for the
+	// request's own fields.
+	Role int
+	// App is the app that has the field; empty for a role's or the request's own.
 	App string
 	// Value is what was given.
 	Value string
@@ -48,12 +59,12 @@ type InvalidError struct {
 	Missing bool
 	// Default says that Value is the default or comes from Fly.
 	Default bool
-	// NotShared says that several apps name the role although it is not shared.
-	NotShared bool
-	// NoRegion says that a preset needs a region and that the app has no Region.
+	// SameRole says that two roles of the request have this name.
+	SameRole bool
+	// NoRegion says that a preset needs a region and that there is none, or not one.
 	NoRegion bool
-	// Err is the cause, if any: a *flyname.NameError, *preset.Error,
-	// *trustpolicy.SyntaxError, or the *FlyProblem that kept the organization unknown.
+	// Err is the cause, if any: a *flyname.NameError, *region.NameError,
+	// *preset.AnswerError, *trustpolicy.SyntaxError, or the *FlyProblem that kept the organization unknown.
 	Err error
 }
 
@@ -82,36 +93,85 @@ func (req Request) Check() error {
 	if err := checkAudience(req.audience()); err != nil {
 		report(&InvalidError{Field: FieldAudience, Value: req.Audience, Reason: nameReason(err), Err: err})
 	}
-	if len(req.Apps) == 0 {
+	if len(req.Roles) == 0 {
 		report(&InvalidError{Field: FieldApp, Missing: true, Reason: "a trust policy names the apps that may use the role"})
 	}
+	if req.Account != "" && AccountProblem(req.Account) != "" {
+		report(&InvalidError{Field: FieldAccount, Value: req.Account, Reason: AccountProblem(req.Account)})
+	}
+	if reason := fileNameProblem(req.File); req.File != "" && reason != "" {
+		report(&InvalidError{Field: FieldFile, Value: req.File, Reason: reason})
+	}
+	if err := checkRegion(req.Region); err != nil {
+		report(&InvalidError{Field: FieldRegion, Value: req.Region, Reason: regionReason(err), Err: err})
+	}
+	for i := range req.Roles {
+		errs = append(errs, req.checkRole(i)...)
+	}
+	errs = append(errs, req.checkApps()...)
+	errs = append(errs, req.checkNames()...)
+	return errors.Join(dedupe(errs)...)
+}
 
-	names, configs := map[string]bool{}, map[string]string{}
-	for _, app := range req.Apps {
-		if err := flyname.CheckApp(app.Name); err != nil {
-			report(&InvalidError{Field: FieldApp, App: app.Name, Value: app.Name, Reason: nameReason(err), Err: err})
-		} else if names[app.Name] {
-			report(&InvalidError{Field: FieldApp, App: app.Name, Value: app.Name, Reason: "it is named twice"})
-		}
-		names[app.Name] = true
-		if app.Config != "" {
-			if other, ok := configs[app.Config]; ok {
-				report(&InvalidError{Field: FieldConfig, App: app.Name, Value: app.Config, Reason: fmt.Sprintf("it is already the file of the app %q", other)})
+// fileNameProblem says why a request file cannot have this name, which becomes a tag's
+// value, or "".
+func fileNameProblem(name string) string {
+	switch {
+	case len(name) > maxRoleName:
+		return fmt.Sprintf("it has %d characters; at most %d are allowed", len(name), maxRoleName)
+	case strings.TrimSpace(name) != name || !tagText(name):
+		return "it becomes a tag's value: letters, digits, spaces and _.:/=+-@ are allowed"
+	}
+	return ""
+}
+
+// checkRegion checks a region's name; "" is none.
+func checkRegion(name string) error {
+	if name == "" {
+		return nil
+	}
+	_, err := region.Check(name)
+	return err
+}
+
+// checkApps checks the apps of all roles together: an app keeps the ARN of one role in
+// one variable, and has one config file.
+func (req Request) checkApps() []error {
+	var errs []error
+	roleOf := map[[2]string]string{}
+	configs, apps := map[string]string{}, map[string]App{}
+	for i, role := range req.Roles {
+		for _, app := range role.Apps {
+			invalid := func(field Field, value, reason string) {
+				errs = append(errs, &InvalidError{Field: field, Role: i + 1, App: app.Name, Value: value, Reason: reason})
+			}
+			key := [2]string{app.Name, app.Variable()}
+			if other, ok := roleOf[key]; ok && !app.IsPattern() && !role.Unmanaged {
+				reason := "it is named twice"
+				if other != req.RoleName(role) {
+					reason = fmt.Sprintf("it would have two roles in %s; give one another variable", app.Variable())
+				}
+				invalid(FieldApp, app.Name, reason)
+			}
+			if !role.Unmanaged {
+				roleOf[key] = req.RoleName(role)
+			}
+			if other, ok := configs[app.Config]; ok && app.Config != "" && other != app.Name {
+				invalid(FieldConfig, app.Config, fmt.Sprintf("it is already the file of the app %q", other))
 			}
 			configs[app.Config] = app.Name
-		}
-		for _, m := range namedMachines(app.Machines) {
-			if err := flyname.CheckMachine(m); err != nil {
-				report(&InvalidError{Field: FieldMachine, App: app.Name, Value: m, Reason: nameReason(err), Err: err})
+			if other, ok := apps[app.Name]; ok && !app.IsPattern() {
+				switch {
+				case other.Config != app.Config:
+					invalid(FieldConfig, app.Config, fmt.Sprintf("the app already has the file %q", other.Config))
+				case other.Region != app.Region:
+					invalid(FieldRegion, app.Region, fmt.Sprintf("the app already has the region %q", other.Region))
+				}
 			}
+			apps[app.Name] = app
 		}
-		if app.Region != "" && !RegionLike(app.Region) {
-			report(&InvalidError{Field: FieldRegion, App: app.Name, Value: app.Region, Reason: "an AWS region looks like eu-central-1"})
-		}
-		errs = append(errs, req.checkRole(app)...)
 	}
-	errs = append(errs, req.checkRoles()...)
-	return errors.Join(dedupe(errs)...)
+	return errs
 }
 
 // checkOrg is the rest of Check, for an organization that Fly has reported.
@@ -120,10 +180,10 @@ func (req Request) checkOrg() error {
 	if err := flyname.CheckOrg(req.Org); err != nil {
 		errs = append(errs, &InvalidError{Field: FieldOrg, Value: req.Org, Reason: nameReason(err), Default: true, Err: err})
 	}
-	for _, app := range req.Apps {
-		errs = append(errs, req.checkRoleName(app)...)
+	for i := range req.Roles {
+		errs = append(errs, req.checkRoleName(i)...)
 	}
-	return errors.Join(append(errs, req.checkSharing()...)...)
+	return errors.Join(append(errs, req.checkNames()...)...)
 }
 
 // missingOrg returns the error for an organization that was not given and that Fly did
@@ -144,12 +204,20 @@ func missingOrg(org string, cause *FlyProblem) error {
 	return e
 }
 
-func (req Request) checkRoleName(app App) []error {
-	name := req.RoleName(app)
+func (req Request) checkRoleName(i int) []error {
+	role := req.Roles[i]
+	name := req.RoleName(role)
 	if reason := NameProblem(name, maxRoleName); reason != "" {
-		return []error{&InvalidError{Field: FieldRoleName, App: app.Name, Value: name, Reason: reason, Default: app.Role.Name == ""}}
+		return []error{&InvalidError{Field: FieldRoleName, Role: i + 1, App: firstApp(role), Value: name, Reason: reason, Default: role.Name == ""}}
 	}
 	return nil
+}
+
+func firstApp(role RoleRequest) string {
+	if len(role.Apps) == 0 {
+		return ""
+	}
+	return role.Apps[0].Name
 }
 
 // dedupe drops errors that repeat an earlier one: a flag sets the same value for all apps.
@@ -162,27 +230,72 @@ func dedupe(errs []error) []error {
 	})
 }
 
-func (req Request) checkRole(app App) []error {
+func (req Request) checkRole(i int) []error {
 	var errs []error
-	r := app.Role
+	r := req.Roles[i]
 	invalid := func(f Field, value, reason string) {
-		errs = append(errs, &InvalidError{Field: f, App: app.Name, Value: value, Reason: reason})
+		errs = append(errs, &InvalidError{Field: f, Role: i + 1, Value: value, Reason: reason})
 	}
-	errs = append(errs, req.checkRoleName(app)...)
+	patterns := false
+	for _, app := range r.Apps {
+		patterns = patterns || app.IsPattern()
+		errs = append(errs, checkApp(i, app)...)
+	}
+	switch {
+	case r.Unmanaged && r.Name == "":
+		errs = append(errs, &InvalidError{Field: FieldRoleName, Role: i + 1, Missing: true, Reason: "an unmanaged role is known by its name"})
+	case r.Unmanaged:
+	case len(r.Apps) == 0:
+		errs = append(errs, &InvalidError{Field: FieldApp, Role: i + 1, Missing: true, Reason: "a trust policy names the apps that may use the role"})
+	case patterns && r.Name == "":
+		errs = append(errs, &InvalidError{Field: FieldRoleName, Role: i + 1, Missing: true, Reason: "the role of a pattern of apps needs a name"})
+	}
+	if !patterns && len(r.Except) > 0 {
+		invalid(FieldExcept, r.Except[0], "only a pattern of apps, such as tenant-*, can have exceptions")
+	}
+	for _, app := range r.Except {
+		if err := flyname.CheckApp(app); err != nil {
+			invalid(FieldExcept, app, nameReason(err))
+		}
+	}
+	if r.Trust != nil && !r.Unmanaged {
+		invalid(FieldTrust, "", "only an unmanaged role has one; fly-aws writes the others")
+	}
+	if !patterns || r.Name != "" {
+		errs = append(errs, req.checkRoleName(i)...)
+	}
 	if reason := pathProblem(rolePath(r)); reason != "" {
 		invalid(FieldPath, r.Path, reason)
 	}
 	if reason := sessionProblem(r.MaxSession); r.MaxSession != 0 && reason != "" {
 		invalid(FieldMaxSession, seconds(r.MaxSession), reason)
 	}
-	errs = append(errs, checkTags(app)...)
+	errs = append(errs, checkTags(i, r)...)
+	for _, c := range r.Conditions {
+		if reason := conditionProblem(c); reason != "" {
+			invalid(FieldCondition, conditionText(c), reason)
+		}
+	}
+	for _, keep := range r.Keep {
+		if reason := keepProblem(keep); reason != "" {
+			invalid(FieldKeep, keep, reason)
+		}
+	}
+	if err := checkRegion(r.Region); err != nil {
+		invalid(FieldRegion, r.Region, regionReason(err))
+	}
+	policies := map[string]bool{}
 	for _, ref := range r.Policies {
 		if strings.TrimSpace(ref) == "" {
 			invalid(FieldPolicy, ref, "a managed policy's name or ARN is needed")
 		}
+		policies[ref] = true
 	}
-	errs = append(errs, checkPresets(app)...)
-	inline := map[string]InlinePolicy{}
+	if len(policies) > maxManagedPolicies {
+		invalid(FieldPolicy, slices.Sorted(maps.Keys(policies))[0],
+			fmt.Sprintf("the role would have %d managed policies; IAM allows %d, even with the quota raised", len(policies), maxManagedPolicies))
+	}
+	errs = append(errs, req.checkPresets(i)...)
 	for _, p := range r.Inline {
 		if reason := NameProblem(p.Name, maxPolicyName); reason != "" {
 			invalid(FieldInline, p.Source, fmt.Sprintf("it names the policy %q: %s", p.Name, reason))
@@ -190,20 +303,86 @@ func (req Request) checkRole(app App) []error {
 		if p.Document.IsZero() {
 			invalid(FieldInline, p.Source, "it has no document")
 		}
-		if other, ok := inline[p.Name]; ok {
-			invalid(FieldInline, p.Source, fmt.Sprintf("%s already gives an inline policy named %q", other.Source, p.Name))
+	}
+	return append(errs, checkInline(i, r.Inline)...)
+}
+
+// checkApp checks an app of the role with the place i.
+func checkApp(i int, app App) []error {
+	var errs []error
+	invalid := func(f Field, value, reason string, err error) {
+		errs = append(errs, &InvalidError{Field: f, Role: i + 1, App: app.Name, Value: value, Reason: reason, Err: err})
+	}
+	if err := flyname.CheckAppPattern(app.Name); err != nil {
+		invalid(FieldApp, app.Name, nameReason(err), err)
+	}
+	for _, m := range namedMachines(app.Machines) {
+		if err := flyname.CheckMachine(m); err != nil {
+			invalid(FieldMachine, m, nameReason(err), err)
 		}
-		inline[p.Name] = p
+	}
+	if err := checkRegion(app.Region); err != nil {
+		invalid(FieldRegion, app.Region, regionReason(err), err)
+	}
+	if reason := variableProblem(app.Variable()); reason != "" {
+		invalid(FieldEnv, app.Env, reason, nil)
+	}
+	if app.IsPattern() && (app.Config != "" || app.Env != "" || app.Region != "") {
+		invalid(FieldConfig, app.Config, "a pattern of apps has no config file, variable or region of its own", nil)
 	}
 	return errs
 }
 
-// checkPresets checks the presets of an app and their answers.
-func checkPresets(app App) []error {
+// variableProblem says why a role's ARN cannot be kept in a variable, or "".
+func variableProblem(name string) string {
+	for i, r := range name {
+		if !(r == '_' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || i > 0 && r >= '0' && r <= '9') {
+			return fmt.Sprintf("a variable's name takes letters, digits and _, not %q", r)
+		}
+	}
+	if name != EnvRoleARN && (slices.Contains(precedence, name) || slices.Contains([]string{EnvRegion, envTokenFile, envSessionName}, name) || strings.HasPrefix(name, endpoints)) {
+		return "the AWS SDKs use it for something else"
+	}
+	return ""
+}
+
+// conditionProblem says why our statement cannot have the condition, or "".
+func conditionProblem(c trustpolicy.Condition) string {
+	switch {
+	case c.Operator == "" || c.Key == "" || len(c.Values) == 0:
+		return "it needs an operator, a key and values"
+	case strings.HasPrefix(strings.ToLower(c.Key), flyname.IssuerHost+"/"):
+		return "fly-aws writes the conditions on the token's claims; use apps, except, machines and audience"
+	}
+	statement := trustpolicy.Statement{
+		Effect: trustpolicy.Allow, Principal: &trustpolicy.Principal{Any: true},
+		Action: []string{trustpolicy.AssumeAction}, Conditions: []trustpolicy.Condition{c},
+	}
+	if _, err := trustpolicy.New(statement).MarshalJSON(); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// keepProblem says why an entry of RoleRequest.Keep silences no extra, or "".
+func keepProblem(keep string) string {
+	kind, name, ok := strings.Cut(keep, ":")
+	kinds := []ExtraKind{ExtraPolicy, ExtraStatement, ExtraSubject, ExtraAction, ExtraAudience, ExtraPrincipal}
+	if !ok || name == "" || !slices.Contains(kinds, ExtraKind(kind)) {
+		return "write it as policy:Name, or with statement, subject, action, audience or principal instead of policy"
+	}
+	return ""
+}
+
+// checkPresets checks the presets of a role and their answers.
+func (req Request) checkPresets(i int) []error {
+	role := req.Roles[i]
+	// A config file may have the region.
+	hasRegion := role.Region != "" || req.Region != "" || slices.ContainsFunc(role.Apps, func(app App) bool { return app.Region != "" || app.Config != "" })
 	var errs []error
 	seen := map[Preset]bool{}
-	for _, p := range app.Role.Presets {
-		e := &InvalidError{Field: FieldPreset, App: app.Name, Value: p.String()}
+	for _, p := range role.Presets {
+		e := &InvalidError{Field: FieldPreset, Role: i + 1, Value: p.String()}
 		found, err := preset.Named(p.Name)
 		if err == nil {
 			err = found.Check(p.Answer)
@@ -211,7 +390,7 @@ func checkPresets(app App) []error {
 		switch {
 		case err != nil:
 			e.Err, e.Reason = err, presetReason(err)
-		case found.NeedsRegion(p.Answer) && app.Region == "":
+		case found.NeedsRegion(p.Answer) && !hasRegion:
 			e.NoRegion, e.Reason = true, "it needs a region"
 		case seen[p]:
 			e.Reason = "it is given twice"
@@ -224,89 +403,46 @@ func checkPresets(app App) []error {
 	return errs
 }
 
-// checkRoles checks each role as a whole: apps that share one must agree on its
-// settings, and together stay within IAM's limits.
-func (req Request) checkRoles() []error {
-	errs := req.checkSharing()
-	inline := map[string][]InlinePolicy{}
-	for _, app := range req.Apps {
-		inline[app.Name] = app.Role.Inline
-	}
-	for _, group := range req.groups() {
-		errs = append(errs, checkInline(group, inline)...)
-		policies := map[string]bool{}
-		for _, app := range group {
-			for _, ref := range app.Role.Policies {
-				policies[ref] = true
-			}
-		}
-		if len(policies) > maxManagedPolicies {
+// checkNames reports roles with the same name, which IAM compares without case.
+func (req Request) checkNames() []error {
+	var errs []error
+	first := map[string]int{}
+	for i, role := range req.Roles {
+		name := req.RoleName(role)
+		key := strings.ToLower(name)
+		if j, ok := first[key]; ok {
 			errs = append(errs, &InvalidError{
-				Field: FieldPolicy, App: group[0].Name, Value: slices.Sorted(maps.Keys(policies))[0],
-				Reason: fmt.Sprintf("the role would have %d managed policies; IAM allows %d, even with the quota raised", len(policies), maxManagedPolicies),
+				Field: FieldRoleName, Role: i + 1, App: firstApp(role), Value: name, SameRole: true,
+				Reason: fmt.Sprintf("the role of %s already has this name", firstApp(req.Roles[j])),
 			})
+		} else {
+			first[key] = i
 		}
 	}
 	return errs
 }
 
-// checkSharing reports apps that name the same role but disagree about it.
-func (req Request) checkSharing() []error {
+// checkInline checks the inline policies of the role with the place i.
+func checkInline(i int, inline []InlinePolicy) []error {
 	var errs []error
-	for _, group := range req.groups() {
-		first := group[0]
-		for _, app := range group[1:] {
-			name := req.RoleName(app)
-			switch {
-			case !first.Role.Shared || !app.Role.Shared:
-				errs = append(errs, &InvalidError{
-					Field: FieldRoleName, App: app.Name, Value: name, NotShared: true,
-					Reason: fmt.Sprintf("%s and %s would both use this role", first.Name, app.Name),
-				})
-			case !sameSettings(first, app) || name != req.RoleName(first):
-				errs = append(errs, &InvalidError{
-					Field: FieldRoleName, App: app.Name, Value: name,
-					Reason: fmt.Sprintf("the apps %s and %s share it but ask for different settings", first.Name, app.Name),
-				})
-			}
-		}
+	invalid := func(value, reason string) {
+		errs = append(errs, &InvalidError{Field: FieldInline, Role: i + 1, Value: value, Reason: reason})
 	}
-	return errs
-}
-
-// checkInline checks the inline policies of a role. inline holds them by app.
-func checkInline(group []App, inline map[string][]InlinePolicy) []error {
-	var errs []error
-	docs, size, source := map[string]InlinePolicy{}, 0, ""
-	for _, app := range group {
-		for _, p := range inline[app.Name] {
-			other, ok := docs[p.Name]
-			if ok && !other.Document.Equal(p.Document) {
-				errs = append(errs, &InvalidError{
-					Field: FieldInline, App: app.Name, Value: p.Source,
-					Reason: fmt.Sprintf("%s gives another inline policy named %q for the same role", other.Source, p.Name),
-				})
-			}
-			if !ok {
-				size, source = size+len(p.Document.String()), p.Source
-			}
-			docs[p.Name] = p
+	docs, size := map[string]InlinePolicy{}, 0
+	for _, p := range inline {
+		other, ok := docs[p.Name]
+		switch {
+		case ok && !other.Document.Equal(p.Document):
+			invalid(p.Source, fmt.Sprintf("%s already gives an inline policy named %q", other.Source, p.Name))
+		case !ok:
+			size += len(p.Document.String())
 		}
+		docs[p.Name] = p
 	}
 	if size > maxInlineSize {
-		errs = append(errs, &InvalidError{
-			Field: FieldInline, App: group[0].Name, Value: source,
-			Reason: fmt.Sprintf("the role's inline policies have %d characters in total; IAM allows %d", size, maxInlineSize),
-		})
+		invalid(inline[len(inline)-1].Source, fmt.Sprintf("the role's inline policies have %d characters in total; IAM allows %d", size, maxInlineSize))
 	}
 	return errs
-}
-
-func sameSettings(a, b App) bool {
-	return slices.Equal(sorted(a.Machines), sorted(b.Machines)) &&
-		rolePath(a.Role) == rolePath(b.Role) &&
-		a.Role.MaxSession == b.Role.MaxSession && a.Role.Boundary == b.Role.Boundary &&
-		maps.Equal(a.Role.Tags, b.Role.Tags)
 }
 
 // Limits of IAM (IAM user guide, "IAM and AWS STS quotas").
@@ -383,18 +519,18 @@ func sessionProblem(seconds int32) string {
 	return ""
 }
 
-func checkTags(app App) []error {
+func checkTags(i int, role RoleRequest) []error {
 	var errs []error
 	invalid := func(key, reason string) {
-		errs = append(errs, &InvalidError{Field: FieldTag, App: app.Name, Value: key, Reason: reason})
+		errs = append(errs, &InvalidError{Field: FieldTag, Role: i + 1, Value: key, Reason: reason})
 	}
-	const own = 2 // TagOrg and TagApp
-	if len(app.Role.Tags)+own > maxTags {
+	const own = 4 // TagOrg, TagApp, TagFile and TagAdopted
+	if len(role.Tags)+own > maxTags {
 		invalid("", fmt.Sprintf("IAM allows a role %d tags, of which fly-aws needs %d", maxTags, own))
 	}
 	folded := map[string]string{}
-	for _, key := range slices.Sorted(maps.Keys(app.Role.Tags)) {
-		value, lower := app.Role.Tags[key], strings.ToLower(key)
+	for _, key := range slices.Sorted(maps.Keys(role.Tags)) {
+		value, lower := role.Tags[key], strings.ToLower(key)
 		if reason := tagProblem(key, value); reason != "" {
 			invalid(key, reason)
 		} else if folded[lower] != "" {
@@ -443,24 +579,12 @@ func checkAudience(audience string) error {
 	return flyname.CheckAudience(audience)
 }
 
-// RegionLike matches the form of an AWS region, but not Fly's "fra" or Tigris's "auto".
-func RegionLike(region string) bool {
-	parts := strings.Split(region, "-")
-	if len(parts) < 3 || len(region) > 32 {
-		return false
+func regionReason(err error) string {
+	var name *region.NameError
+	if errors.As(err, &name) {
+		return name.Reason
 	}
-	for i, p := range parts {
-		if p == "" {
-			return false
-		}
-		for _, r := range p {
-			digit := r >= '0' && r <= '9'
-			if i == len(parts)-1 && !digit || !digit && (r < 'a' || r > 'z') {
-				return false
-			}
-		}
-	}
-	return true
+	return err.Error()
 }
 
 func nameReason(err error) string {

@@ -225,53 +225,86 @@ func (c Change) differences(org string) []Reason {
 	return out
 }
 
-// trustReasons compares our statement in two trust policies.
+// trustReasons compares two trust policies: our statement part by part, and the others
+// as a whole.
 func trustReasons(org string, have, want *trustpolicy.Policy) []Reason {
 	sid := trustpolicy.Sid(org)
 	before, found := have.Statement(sid)
 	after, stays := want.Statement(sid)
-	switch {
-	case !found && !stays:
-		return nil
-	case !found:
-		return []Reason{{Code: ReasonStatementMissing, Want: sid}}
-	case !stays:
-		return []Reason{{Code: ReasonStatementUnwanted, Have: sid}}
-	}
 	var out []Reason
-	if !withSubjects(before, Subjects(after)).Equal(after) {
-		out = append(out, Reason{Code: ReasonStatementEdited, Want: sid})
+	switch {
+	case !found && stays:
+		out = append(out, Reason{Code: ReasonStatementMissing, Want: sid})
+	case found && !stays:
+		out = append(out, Reason{Code: ReasonStatementUnwanted, Have: sid})
+	case found:
+		out = statementReasons(org, before, after)
 	}
-	for _, subject := range missing(Subjects(after), Subjects(before)) {
-		out = append(out, Reason{Code: ReasonSubjectUnwanted, Have: subject})
-	}
-	for _, subject := range missing(Subjects(before), Subjects(after)) {
-		out = append(out, Reason{Code: ReasonSubjectMissing, Want: subject})
+	for i, s := range have.Statements {
+		if s.Sid != sid && !slices.ContainsFunc(want.Statements, s.Equal) {
+			out = append(out, Reason{Code: ReasonStatementUnwanted, Have: statementName(i, s)})
+		}
 	}
 	return out
 }
 
-// Subjects returns the sub patterns of a statement of ours: its values under StringLike.
-func Subjects(s trustpolicy.Statement) []string {
-	if i := subjectCondition(s); i >= 0 {
-		return s.Conditions[i].Values
+// statementReasons compares our statement part by part.
+func statementReasons(org string, before, after trustpolicy.Statement) []Reason {
+	if before.Equal(after) {
+		return nil
 	}
-	return nil
+	a, b := takeApart(org, before), takeApart(org, after)
+	if !a.known || !b.known {
+		return []Reason{{Code: ReasonStatementEdited, Want: after.Sid}}
+	}
+	var out []Reason
+	if before.Effect != after.Effect {
+		out = append(out, Reason{Code: ReasonEffect, Have: string(before.Effect), Want: string(after.Effect)})
+	}
+	differ := func(have, want []string, unwanted, absent ReasonCode) {
+		for _, v := range missing(want, have) {
+			out = append(out, Reason{Code: unwanted, Have: v})
+		}
+		for _, v := range missing(have, want) {
+			out = append(out, Reason{Code: absent, Want: v})
+		}
+	}
+	differ(principals(*before.Principal), principals(*after.Principal), ReasonPrincipalUnwanted, ReasonPrincipalMissing)
+	differ(before.Action, after.Action, ReasonActionUnwanted, ReasonActionMissing)
+	differ(conditionTexts(a), conditionTexts(b), ReasonConditionUnwanted, ReasonConditionMissing)
+	differ(a.subjects(), b.subjects(), ReasonSubjectUnwanted, ReasonSubjectMissing)
+	if len(out) == 0 {
+		out = append(out, Reason{Code: ReasonStatementEdited, Want: after.Sid})
+	}
+	return out
 }
 
-// withSubjects returns s with its sub patterns replaced.
-func withSubjects(s trustpolicy.Statement, values []string) trustpolicy.Statement {
-	if i := subjectCondition(s); i >= 0 {
-		s.Conditions = slices.Clone(s.Conditions)
-		s.Conditions[i].Values = values
+// conditionTexts returns the conditions of a statement other than the one on the subject.
+func conditionTexts(a access) []string {
+	var out []string
+	for i, c := range a.statement.Conditions {
+		if i != a.subject {
+			out = append(out, conditionText(c))
+		}
 	}
-	return s
+	return out
 }
 
-func subjectCondition(s trustpolicy.Statement) int {
-	return slices.IndexFunc(s.Conditions, func(c trustpolicy.Condition) bool {
-		return c.Operator == "StringLike" && strings.HasSuffix(c.Key, ":sub")
-	})
+// Subjects returns the sub patterns of our statement in a trust policy.
+func Subjects(org string, trust *trustpolicy.Policy) []string {
+	statement, _ := trust.Statement(trustpolicy.Sid(org))
+	return takeApart(org, statement).subjects()
+}
+
+// Requirements returns the conditions of our statement in a trust policy other than those
+// on the audience and the subject, as in Narrowing.
+func Requirements(org string, trust *trustpolicy.Policy) []string {
+	statement, _ := trust.Statement(trustpolicy.Sid(org))
+	var out []string
+	for _, i := range takeApart(org, statement).others {
+		out = append(out, conditionText(statement.Conditions[i]))
+	}
+	return out
 }
 
 // missing returns the values of want that are not in have.

@@ -18,9 +18,10 @@ import (
 // A role is ours if its tags name the organization and its trust policy has our
 // statement. It is deleted with all its policies if every app that uses it loses access.
 // If it was adopted, if another of its statements allows access, or if it is in an
-// instance profile, only our statement and tags are removed. If apps outside the scope
-// still use it, only the subjects of the others are removed. The provider is deleted if
-// it is ours and no remaining role trusts it. AWS_REGION stays in fly.toml.
+// instance profile, only our statement and tags are removed; only our tags if adopting it
+// added nothing else. If apps outside the scope still use it, only the subjects of the
+// others are removed. The provider is deleted if it is ours and no remaining role trusts
+// it. AWS_REGION stays in fly.toml.
 //
 // The errors are those of Plan.
 func (w World) PlanDestroy(ctx context.Context, scope Scope) (*Plan, error) {
@@ -33,7 +34,9 @@ func (w World) PlanDestroy(ctx context.Context, scope Scope) (*Plan, error) {
 		}
 		var apps []App
 		for _, name := range scope.Apps {
-			apps = append(apps, App{Name: name})
+			if app := (App{Name: name}); !app.IsPattern() {
+				apps = append(apps, app)
+			}
 		}
 		answer, org, err := w.askFly(ctx, scope.Org, apps)
 		if err != nil {
@@ -48,21 +51,27 @@ func (w World) PlanDestroy(ctx context.Context, scope Scope) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if scope.Account != "" && scope.Account != facts.Account {
+		return nil, &OtherAccountError{Account: scope.Account, Have: facts}
+	}
 	var found []Resource
-	var files State
+	var state State
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
-		found, err = w.AWS.Roles(gctx, facts, scope)
+		found, err = w.AWS.Roles(gctx, facts, scope.Org, nil)
 		return err
 	})
 	g.Go(func() (err error) {
-		files, err = w.read(gctx, scope.entries())
+		state, err = w.read(gctx, scope.entries())
 		return err
 	})
 	if err := g.Wait(); err != nil {
 		return nil, cmp.Or(ctx.Err(), err)
 	}
-	return resolveDestroy(scope, facts, found, files), nil
+	for _, r := range found {
+		state[r.ID()] = r
+	}
+	return resolveDestroy(scope, facts, state), nil
 }
 
 // check reports what is wrong with the scope, as joined *InvalidErrors.
@@ -72,154 +81,154 @@ func (s Scope) check() error {
 			return &InvalidError{Field: FieldOrg, Value: s.Org, Reason: nameReason(err), Err: err}
 		}
 	}
-	for _, app := range slices.Concat(s.Apps, slices.Sorted(maps.Keys(s.Configs))) {
-		if err := flyname.CheckApp(app); err != nil {
+	names := slices.Clone(s.Apps)
+	for _, e := range s.Entries {
+		names = append(names, e.App)
+	}
+	for _, app := range names {
+		if err := flyname.CheckAppPattern(app); err != nil {
 			return &InvalidError{Field: FieldApp, App: app, Value: app, Reason: nameReason(err), Err: err}
 		}
 	}
 	return nil
 }
 
-// includes says whether the app loses access.
-func (s Scope) includes(app string) bool { return len(s.Apps) == 0 || slices.Contains(s.Apps, app) }
+// Includes says whether the app loses access.
+func (s Scope) Includes(app string) bool { return len(s.Apps) == 0 || slices.Contains(s.Apps, app) }
 
 // entries returns the fly.toml entries to read because they may have to be removed.
 func (s Scope) entries() []Resource {
 	var out []Resource
-	for _, app := range slices.Sorted(maps.Keys(s.Configs)) {
-		if s.includes(app) {
-			out = append(out, Resource{Env: &Env{Config: s.Configs[app], App: app, Key: EnvRoleARN}})
+	for _, e := range s.Entries {
+		if s.Includes(e.App) && SyntaxOf(e.Config) == SyntaxTOML {
+			out = append(out, Resource{Env: &e})
 		}
 	}
 	return out
 }
 
-// resolveDestroy makes the plan from what Account.Roles returned.
-func resolveDestroy(scope Scope, facts Facts, found []Resource, files State) *Plan {
+// resolveDestroy makes the plan from what Account.Roles and the config files returned.
+func resolveDestroy(scope Scope, facts Facts, state State) *Plan {
 	p := &Plan{
 		Schema: PlanSchema, Partition: facts.Partition, Account: facts.Account, Org: scope.Org,
-		Issuer: flyname.Issuer(scope.Org), Audience: flyname.AudienceAWS, Caller: facts.Caller, Grants: []Grant{}, state: State{},
+		Issuer: flyname.Issuer(scope.Org), Audience: flyname.AudienceAWS, Caller: facts.Caller,
+		Scope: &scope, Facts: facts, Grants: []Grant{}, Extras: []Extra{}, state: state,
 	}
-	for _, r := range found {
-		p.state[r.ID()] = r
-	}
-	slices.SortFunc(found, func(a, b Resource) int { return cmp.Compare(a.ID(), b.ID()) })
-
-	var roles, policies []Change
+	on := state.policies()
+	var roles, policies, providers []Change
 	providerARN := trustpolicy.ProviderARN(facts.Partition, facts.Account, scope.Org)
 	trusted := false // by a role that remains
-	for _, r := range found {
-		if r.Role == nil {
-			continue
-		}
-		c := p.loseRole(scope, *r.Role)
+	for _, id := range slices.Sorted(maps.Keys(state)) {
+		r := state[id]
 		switch {
-		case c == nil:
-			trusted = trusted || trusts(*r.Role, providerARN)
-			continue
-		case c.Action == ActionDelete:
-			policies = append(policies, deletePolicies(found, r.Role.Name)...)
-		case c.Action == ActionConflict:
-			trusted = true
-		default:
-			trusted = trusted || trusts(*c.After.Role, providerARN)
+		case r.Provider != nil && r.Provider.ARN == providerARN && r.Provider.Tags[TagOrg] == scope.Org:
+			providers = append(providers, Change{Action: ActionDelete, Before: &r})
+		case r.Role != nil:
+			c, grants := scope.lose(*r.Role)
+			p.Grants = append(p.Grants, grants...)
+			if c == nil {
+				trusted = trusted || trusts(*r.Role, providerARN)
+				continue
+			}
+			roles = append(roles, *c)
+			if c.Action == ActionDelete {
+				policies = append(policies, deletes(on[strings.ToLower(r.Role.Name)])...)
+			} else {
+				trusted = trusted || c.Action == ActionConflict || trusts(*c.After.Role, providerARN)
+			}
 		}
-		roles = append(roles, *c)
 	}
-	for _, g := range p.Grants {
-		entry := files.find(Resource{Env: &Env{Config: scope.Configs[g.App], App: g.App, Key: EnvRoleARN}})
-		if g.Removed && entry != nil && entry.Env.Value == g.RoleARN {
-			p.Changes = append(p.Changes, Change{Action: ActionDelete, Before: entry})
+	for _, entry := range scope.entries() {
+		have := state.find(entry)
+		if have == nil {
+			continue
+		}
+		loses := slices.ContainsFunc(p.Grants, func(g Grant) bool {
+			return g.Removed && g.App == have.Env.App && g.RoleARN == have.Env.Value
+		})
+		untagged := slices.ContainsFunc(roles, func(c Change) bool { // without our statement
+			role := c.Resource().Role
+			return role.ARN == have.Env.Value && len(grantsOf(p.Grants, role.Name)) == 0
+		})
+		if loses || untagged {
+			p.Changes = append(p.Changes, Change{Action: ActionDelete, Before: have})
 		}
 	}
 	p.Changes = slices.Concat(p.Changes, policies, roles)
-	for _, r := range found {
-		if r.Provider != nil && r.Provider.ARN == providerARN && r.Provider.Tags[TagOrg] == scope.Org && !trusted {
-			p.Changes = append(p.Changes, Change{Action: ActionDelete, Before: &r})
-		}
+	if !trusted {
+		p.Changes = append(p.Changes, providers...)
 	}
 	for i, c := range p.Changes {
 		if c.Action != ActionConflict {
 			p.Changes[i].Reasons = c.differences(p.Org)
 		}
 	}
+	p.found()
 	return p
 }
 
-// deletePolicies returns the changes that delete a role's policies.
-func deletePolicies(found []Resource, role string) []Change {
-	var out []Change
-	for _, r := range found {
-		if r.Policy != nil && strings.EqualFold(r.Policy.Role, role) {
-			out = append(out, Change{Action: ActionDelete, Before: &r})
-		}
+// lose returns the change of a role whose apps in scope lose access, and its grants; nil
+// if nothing about the role changes.
+func (s Scope) lose(role Role) (*Change, []Grant) {
+	if role.Trust == nil || role.Tags[TagOrg] != s.Org || s.File != "" && role.Tags[TagFile] != s.File {
+		return nil, nil
 	}
-	return out
-}
-
-// loseRole returns the change of a role whose apps in scope lose access, or nil if
-// nothing about the role changes. It adds the role's grants to the plan.
-func (p *Plan) loseRole(scope Scope, role Role) *Change {
-	sid := trustpolicy.Sid(p.Org)
+	sid := trustpolicy.Sid(s.Org)
 	statement, found := role.Trust.Statement(sid)
-	if role.Trust == nil || role.Tags[TagOrg] != p.Org {
-		return nil
-	}
 	before := &Resource{Role: &role}
 	after := role
 	after.InstanceProfiles = nil
 	if !found {
-		// An interrupted run removed the statement but not the tags, which are all that
-		// is left to remove.
-		if app := role.Tags[TagApp]; app != "" && !scope.includes(app) {
-			return nil
+		// Adopting it added only the tags, or an interrupted run removed the statement
+		// but not yet the tags, which are all that is left to remove.
+		if app := role.Tags[TagApp]; len(s.Apps) > 0 && !slices.Contains(s.Apps, app) {
+			return nil, nil
 		}
 		after.Tags = withoutOurTags(role.Tags)
-		return &Change{Action: ActionUpdate, Before: before, After: &Resource{Role: &after}}
+		return &Change{Action: ActionUpdate, Before: before, After: &Resource{Role: &after}}, nil
 	}
-	machines := grantsIn(p.Org, p.state, role.Name)
+	a := takeApart(s.Org, statement)
+	machines := a.machines(s.Org)
 	var removed, kept []Grant
 	for _, app := range slices.Sorted(maps.Keys(machines)) {
 		g := Grant{App: app, Machines: machines[app], Role: role.Name, RoleARN: role.ARN}
-		if g.Removed = scope.includes(app); g.Removed {
+		if g.Removed = s.Includes(app); g.Removed {
 			removed = append(removed, g)
 		} else {
 			g.Kept = true
 			kept = append(kept, g)
 		}
 	}
-	left := statement
-	if len(scope.Apps) > 0 {
+	left := a.subjects()
+	if len(s.Apps) > 0 {
 		if len(removed) == 0 {
-			return nil
+			return nil, nil
 		}
-		left = p.withoutApps(statement, removed)
+		left = slices.DeleteFunc(slices.Clone(left), func(subject string) bool {
+			o, ok := ourSubject(s.Org, subject)
+			return ok && s.Includes(o.App)
+		})
 	}
-	p.Grants = slices.Concat(p.Grants, removed, kept)
-	if len(scope.Apps) > 0 && len(Subjects(left)) > 0 {
-		after.Trust = role.Trust.Merge(left)
-		return &Change{Action: ActionUpdate, Before: before, After: &Resource{Role: &after}}
+	grants := slices.Concat(removed, kept)
+	if len(s.Apps) > 0 && len(left) > 0 {
+		statement.Conditions = slices.Clone(statement.Conditions)
+		statement.Conditions[a.subject].Values = left
+		after.Trust = role.Trust.Merge(statement)
+		return &Change{Action: ActionUpdate, Before: before, After: &Resource{Role: &after}}, grants
 	}
 	after.Trust, after.Tags = role.Trust.Without(sid), withoutOurTags(role.Tags)
 	others := slices.ContainsFunc(after.Trust.Statements, func(s trustpolicy.Statement) bool { return s.Effect == trustpolicy.Allow })
 	switch {
 	case role.Tags[TagAdopted] == "" && !others && len(role.InstanceProfiles) == 0:
-		return &Change{Action: ActionDelete, Before: before}
+		return &Change{Action: ActionDelete, Before: before}, grants
 	case len(after.Trust.Statements) == 0: // a trust policy needs at least one
+		after.Trust = nil
 		return &Change{
 			Action: ActionConflict, Before: before, After: &Resource{Role: &after},
 			Reasons: []Reason{{Code: ReasonLastStatement, Have: sid}},
-		}
+		}, grants
 	}
-	return &Change{Action: ActionUpdate, Before: before, After: &Resource{Role: &after}}
-}
-
-// withoutApps returns our statement without the subjects of the apps.
-func (p *Plan) withoutApps(statement trustpolicy.Statement, apps []Grant) trustpolicy.Statement {
-	return withSubjects(statement, slices.DeleteFunc(slices.Clone(Subjects(statement)), func(subject string) bool {
-		s, ok := ourSubject(p.Org, subject)
-		return ok && slices.ContainsFunc(apps, func(g Grant) bool { return g.App == s.App })
-	}))
+	return &Change{Action: ActionUpdate, Before: before, After: &Resource{Role: &after}}, grants
 }
 
 // withoutOurTags returns the tags that are not ours.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"math/rand/v2"
 	"reflect"
 	"slices"
 	"strings"
@@ -14,11 +13,12 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// configs returns the fly.toml files of the apps, named as in request.
-func configs(apps ...string) map[string]string {
-	out := map[string]string{}
+// entries returns the entries for a role's ARN in the fly.toml files of the apps, named as
+// in request.
+func entries(apps ...string) []setup.Env {
+	var out []setup.Env
 	for _, app := range apps {
-		out[app] = app + "/fly.toml"
+		out = append(out, setup.Env{Config: app + "/fly.toml", App: app, Key: setup.EnvRoleARN})
 	}
 	return out
 }
@@ -36,10 +36,10 @@ func TestDestroy(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
 	req := request("web")
-	req.Apps[0].Role.Inline = []setup.InlinePolicy{inline("own", getObject)}
-	req.Apps[0].Region = "eu-central-1"
+	req.Roles[0].Inline = []setup.InlinePolicy{inline("own", getObject)}
+	req.Roles[0].Apps[0].Region = "eu-central-1"
 	apply(t, m, plan(t, m, req))
-	p := planDestroy(t, m, setup.Scope{Org: org, Configs: configs("web")})
+	p := planDestroy(t, m, setup.Scope{Org: org, Entries: entries("web")})
 	want(t, p,
 		"delete env:web/fly.toml:AWS_ROLE_ARN",
 		"delete attachment:fly-acme-web:arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess",
@@ -67,7 +67,7 @@ func TestDestroy(t *testing.T) {
 	if report := apply(t, m, reread(t, p)); report.Count(setup.StatusKept) != 5 {
 		t.Errorf("again: %+v", report)
 	}
-	if again := planDestroy(t, m, setup.Scope{Org: org, Configs: configs("web")}); len(again.Changes) > 0 {
+	if again := planDestroy(t, m, setup.Scope{Org: org, Entries: entries("web")}); len(again.Changes) > 0 {
 		t.Errorf("a second plan is %v", actions(again))
 	}
 }
@@ -108,6 +108,13 @@ func TestDestroyLeavesWhatIsNotOurs(t *testing.T) {
 			},
 			[]string{"conflict " + role + " last-statement"},
 		},
+		"adopted, and its other statement was removed": {
+			func(m *memory) {
+				m.edit(role, func(r *setup.Resource) { r.Role.Tags[setup.TagAdopted] = "true" })
+				m.addStatement(role, nobody)
+			},
+			[]string{"update " + role + " statement-unwanted tag tag tag", "delete " + provider},
+		},
 		"tags alone": {
 			func(m *memory) { m.edit(role, func(r *setup.Resource) { r.Role.Trust = foreign }) },
 			[]string{"update " + role + " tag tag", "delete " + provider},
@@ -143,6 +150,7 @@ func TestDestroyLeavesWhatIsNotOurs(t *testing.T) {
 			test.edit(m)
 			p := planDestroy(t, m, setup.Scope{Org: org})
 			want(t, p, test.want...)
+			reread(t, p)
 			if len(p.Conflicts()) == 0 && len(p.Changes) > 0 {
 				if report := apply(t, m, reread(t, p)); len(report.Mismatches) > 0 {
 					t.Errorf("mismatches %v", report.Mismatches)
@@ -157,7 +165,7 @@ func TestDestroyOneAppOfASharedRole(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
 	apply(t, m, plan(t, m, shared(request("web", "api"), "fly")))
-	p := planDestroy(t, m, setup.Scope{Org: org, Apps: []string{"web"}, Configs: configs("web", "api")})
+	p := planDestroy(t, m, setup.Scope{Org: org, Apps: []string{"web"}, Entries: entries("web", "api")})
 	want(t, p,
 		"delete env:web/fly.toml:AWS_ROLE_ARN",
 		"update role:fly subject-unwanted",
@@ -171,12 +179,117 @@ func TestDestroyOneAppOfASharedRole(t *testing.T) {
 			t.Errorf("%s: wanted %s, got %s", check.Subject, check.Want, check.Got)
 		}
 	}
-	if again := planDestroy(t, m, setup.Scope{Org: org, Apps: []string{"web"}, Configs: configs("web", "api")}); len(again.Changes) > 0 {
+	if again := planDestroy(t, m, setup.Scope{Org: org, Apps: []string{"web"}, Entries: entries("web", "api")}); len(again.Changes) > 0 {
 		t.Errorf("a second plan is %v", actions(again))
 	}
-	apply(t, m, planDestroy(t, m, setup.Scope{Org: org, Apps: []string{"api"}, Configs: configs("api")}))
+	apply(t, m, planDestroy(t, m, setup.Scope{Org: org, Apps: []string{"api"}, Entries: entries("api")}))
 	if len(m.things) > 0 {
 		t.Errorf("left is %v", sortedKeys(m.things))
+	}
+}
+
+// Files, apps and patterns limit what is removed, together if there are several. The
+// provider stays as long as a role trusts it.
+func TestScopesOfADestroy(t *testing.T) {
+	t.Parallel()
+	deletes := func(role string) []string {
+		return []string{"delete attachment:" + role + ":arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess", "delete role:" + role}
+	}
+	for name, test := range map[string]struct {
+		scope setup.Scope
+		want  []string
+	}{
+		"a file": {
+			setup.Scope{File: "prod"},
+			slices.Concat(
+				[]string{"delete env:web/fly.toml:AWS_ROLE_ARN"}, deletes("fly-acme-web")[:1], deletes("tenants")[:1],
+				deletes("fly-acme-web")[1:], deletes("tenants")[1:],
+			),
+		},
+		"another file": {
+			setup.Scope{File: "staging"},
+			slices.Concat([]string{"delete env:api/fly.toml:AWS_ROLE_ARN"}, deletes("fly-acme-api")),
+		},
+		"no such file": {setup.Scope{File: "dev"}, nil},
+		"an app": {
+			setup.Scope{Apps: []string{"web"}},
+			slices.Concat([]string{"delete env:web/fly.toml:AWS_ROLE_ARN", "delete env:web/fly.toml:BACKUP_ROLE"},
+				deletes("backups")[:1], deletes("fly-acme-web")[:1], deletes("backups")[1:], deletes("fly-acme-web")[1:]),
+		},
+		"an app of a file": {
+			setup.Scope{File: "prod", Apps: []string{"web"}},
+			slices.Concat([]string{"delete env:web/fly.toml:AWS_ROLE_ARN"}, deletes("fly-acme-web")),
+		},
+		"an app of another file": {setup.Scope{File: "staging", Apps: []string{"web"}}, nil},
+		"a pattern":              {setup.Scope{Apps: []string{"tenant-*"}}, deletes("tenants")},
+		"an app of a pattern":    {setup.Scope{Apps: []string{"tenant-1"}}, nil},
+		"another organization":   {setup.Scope{Org: "other"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := made(t, fromFile(request("web"), "prod"))
+			apply(t, m, plan(t, m, fromFile(request("api"), "staging")))
+			tenants := withApps(shared(request("tenant-*"), "tenants"), func(app *setup.App) { app.Config = "" })
+			apply(t, m, plan(t, m, fromFile(tenants, "prod")))
+			apply(t, m, plan(t, m, withApps(shared(request("web"), "backups"), func(app *setup.App) { app.Env = "BACKUP_ROLE" })))
+			before := maps.Clone(m.things)
+
+			scope := test.scope
+			scope.Entries = append(entries("web", "api"), setup.Env{Config: "web/fly.toml", App: "web", Key: "BACKUP_ROLE"})
+			if scope.Org == "" {
+				scope.Org = org
+			}
+			p := planDestroy(t, m, scope)
+			want(t, p, test.want...)
+			for _, check := range apply(t, m, reread(t, p)).Checks {
+				if !check.Passed() {
+					t.Errorf("%s: wanted %s, got %s", check.Subject, check.Want, check.Got)
+				}
+			}
+			for _, line := range test.want {
+				delete(before, strings.TrimPrefix(line, "delete "))
+			}
+			if !sameThings(before, m.things) {
+				t.Errorf("left is %v", sortedKeys(m.things))
+			}
+		})
+	}
+}
+
+// Adopted roles lose our statement and tags, and keep everything else.
+func TestDestroyAnAdoptedRole(t *testing.T) {
+	t.Parallel()
+	role := foreignRole("fly-acme-web")
+	role.Role.MaxSession, role.Role.InstanceProfiles = 3600, []string{"servers"}
+	m := newMemory(role)
+	m.embed("fly-acme-web", "own", getObject)
+	before := newMemory(m.things[webRole], m.things["inline:fly-acme-web:own"])
+	req := request("web")
+	req.Adopt, req.Roles[0].Policies = true, nil
+	apply(t, m, plan(t, m, req))
+	p := planDestroy(t, m, setup.Scope{Org: org, Entries: entries("web")})
+	want(t, p,
+		"delete env:web/fly.toml:AWS_ROLE_ARN",
+		"update "+webRole+" statement-unwanted tag tag tag",
+		"delete "+provider,
+	)
+	if g := p.Grants; len(g) != 1 || !g[0].Removed {
+		t.Errorf("grants are %+v", g)
+	}
+	apply(t, m, reread(t, p))
+	if !sameThings(before.things, m.things) {
+		t.Errorf("left is %v, %+v", sortedKeys(m.things), m.things[webRole].Role)
+	}
+}
+
+// A plan for another account than the scope's is an error.
+func TestDestroyInAnotherAccount(t *testing.T) {
+	t.Parallel()
+	m := made(t, request("web"))
+	var other *setup.OtherAccountError
+	_, err := m.world().PlanDestroy(context.Background(), setup.Scope{Org: org, Account: "999999999999"})
+	if !errors.As(err, &other) || other.Account != "999999999999" || other.Have.Account != account {
+		t.Errorf("error is %v", err)
 	}
 }
 
@@ -186,7 +299,7 @@ func TestDestroyLeavesAnotherRoleInFlyToml(t *testing.T) {
 	m := newMemory()
 	apply(t, m, plan(t, m, request("web")))
 	m.edit("env:web/fly.toml:AWS_ROLE_ARN", func(r *setup.Resource) { r.Env.Value = "arn:aws:iam::123456789012:role/other" })
-	apply(t, m, planDestroy(t, m, setup.Scope{Org: org, Configs: configs("web")}))
+	apply(t, m, planDestroy(t, m, setup.Scope{Org: org, Entries: entries("web")}))
 	if left := sortedKeys(m.things); !slices.Equal(left, []string{"env:web/fly.toml:AWS_ROLE_ARN"}) {
 		t.Errorf("left is %v", left)
 	}
@@ -208,6 +321,8 @@ func TestStaleDestroy(t *testing.T) {
 		"a tag": func(m *memory) {
 			m.edit("role:fly-acme-web", func(r *setup.Resource) { r.Role.Tags["new"] = "1" })
 		},
+		"a policy":          func(m *memory) { m.attach("fly-acme-web", auditARN) },
+		"another statement": func(m *memory) { m.addStatement(webRole, breakGlass) },
 		"the provider": func(m *memory) {
 			m.edit(provider, func(r *setup.Resource) { r.Provider.Audiences = append(r.Provider.Audiences, "new") })
 		},
@@ -216,7 +331,7 @@ func TestStaleDestroy(t *testing.T) {
 			t.Parallel()
 			m := newMemory()
 			apply(t, m, plan(t, m, request("web")))
-			p := planDestroy(t, m, setup.Scope{Org: org, Configs: configs("web")})
+			p := planDestroy(t, m, setup.Scope{Org: org, Entries: entries("web")})
 			m.writes = nil
 			change(m)
 			if _, err := tryApply(m, p); !errors.As(err, new(*setup.StaleError)) {
@@ -244,83 +359,6 @@ func TestDestroyNeedsAnOrganization(t *testing.T) {
 	p, err := w.PlanDestroy(context.Background(), setup.Scope{Org: "personal", Apps: []string{"web"}})
 	if err != nil || p.Org != "acme" || len(p.Pending()) != 3 {
 		t.Errorf("%+v, %v", p, err)
-	}
-}
-
-// Law: in random worlds where nothing is ours, setup followed by destroy restores the
-// world, even if earlier destroys were interrupted. Exceptions: adopted roles keep their
-// other new settings, and a foreign provider keeps its new audiences.
-func TestSetupThenDestroy(t *testing.T) {
-	t.Parallel()
-	destroyed := 0
-	for seed := range uint64(400) {
-		rnd := rand.New(rand.NewPCG(seed, 11))
-		m := newMemory()
-		for _, app := range randomApps {
-			if rnd.IntN(4) == 0 {
-				r := foreignRole("fly-acme-" + app)
-				r.Role.MaxSession = 3600
-				m.things[r.ID()] = r
-			}
-		}
-		if rnd.IntN(4) == 0 {
-			r := setup.Resource{Provider: &setup.Provider{
-				ARN: strings.TrimPrefix(provider, "provider:"), URL: "https://oidc.fly.io/acme", Audiences: []string{"other"},
-			}}
-			m.things[r.ID()] = r
-		}
-		before := maps.Clone(m.things)
-		req := randomRequest(rnd)
-		for i := range req.Apps {
-			req.Apps[i].Region = ""
-		}
-		p := plan(t, m, req)
-		if len(p.Conflicts()) > 0 {
-			continue
-		}
-		apply(t, m, p)
-		scope := setup.Scope{Org: org, Configs: configs(randomApps...)}
-		for range 3 { // interrupted at a random write, before or after its effect
-			left := rnd.IntN(8)
-			m.fail = func(string) (error, bool) {
-				if left--; left < 0 {
-					return errBroken, rnd.IntN(2) == 0
-				}
-				return nil, false
-			}
-			p := planDestroy(t, m, scope)
-			if len(p.Changes) == 0 {
-				break
-			}
-			if _, err := tryApply(m, reread(t, p)); err != nil && !errors.Is(err, errBroken) {
-				t.Fatalf("seed %d: %v", seed, err)
-			}
-		}
-		m.fail = nil
-		if report := apply(t, m, planDestroy(t, m, scope)); len(report.Mismatches) > 0 {
-			t.Fatalf("seed %d: mismatches %v", seed, report.Mismatches)
-		}
-		if again := planDestroy(t, m, scope); len(again.Changes) > 0 {
-			t.Fatalf("seed %d: afterwards there is still %v", seed, actions(again))
-		}
-		destroyed++
-		for id, r := range m.things {
-			was, known := before[id]
-			switch {
-			case r.Policy != nil && before["role:"+r.Policy.Role].Role != nil: // on an adopted role
-				delete(m.things, id)
-			case r.Provider != nil && known:
-				r.Provider.Audiences = was.Provider.Audiences
-			case r.Role != nil && known:
-				r.Role.MaxSession = was.Role.MaxSession
-			}
-		}
-		if !sameThings(before, m.things) {
-			t.Fatalf("seed %d: there was %v, and is %v", seed, sortedKeys(before), sortedKeys(m.things))
-		}
-	}
-	if destroyed < 100 {
-		t.Errorf("only %d worlds were destroyed", destroyed)
 	}
 }
 

@@ -51,8 +51,16 @@ func (d Document) String() string { return d.text }
 // IsZero says whether there is no document.
 func (d Document) IsZero() bool { return d == Document{} }
 
-// Equal compares by meaning, ignoring the order of keys.
-func (d Document) Equal(e Document) bool { return d.canonical == e.canonical }
+// Equal compares by meaning, ignoring the order of keys and lists of one element, which
+// IAM also accepts without their brackets.
+func (d Document) Equal(e Document) bool {
+	if d.canonical == e.canonical {
+		return true
+	}
+	a, errA := trustpolicy.CheckIdentityPolicy([]byte(d.text))
+	b, errB := trustpolicy.CheckIdentityPolicy([]byte(e.text))
+	return errA == nil && errB == nil && bytes.Equal(a, b)
+}
 
 // MarshalJSON returns the document itself.
 func (d Document) MarshalJSON() ([]byte, error) {

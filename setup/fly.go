@@ -1,12 +1,15 @@
 package setup
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/fly-aws/fly-aws/internal/flyname"
+	"github.com/fly-aws/fly-aws/internal/permission"
+	"github.com/fly-aws/fly-aws/internal/region"
 	"github.com/fly-aws/fly-aws/internal/text"
 )
 
@@ -229,6 +232,13 @@ type Warning struct {
 	Names []string `json:"names,omitempty"`
 	// Value is the value of the variable in Names, if it has only one.
 	Value string `json:"value,omitempty"`
+	// Role is the affected role.
+	Role string `json:"role,omitempty"`
+	// Means say what a policy in Names allows, Narrowed how our statement is narrower
+	// than asked, and Reasons how a role differs from what is declared.
+	Means    []Meaning   `json:"means,omitempty"`
+	Narrowed []Narrowing `json:"narrowed,omitempty"`
+	Reasons  []Reason    `json:"reasons,omitempty"`
 	// Cause says why a check could not be made.
 	Cause *FlyProblem `json:"cause,omitempty"`
 }
@@ -242,6 +252,9 @@ const (
 	WarningNoRegion WarningCode = "no-region"
 	// WarningOddRegion: AWS_REGION in fly.toml is not an AWS region; Tigris sets "auto".
 	WarningOddRegion WarningCode = "odd-region"
+	// WarningUnlistedRegion: the region Value of the request, or the AWS_REGION in fly.toml
+	// if Names holds that, has the form of an AWS region and is not one that is listed.
+	WarningUnlistedRegion WarningCode = "unlisted-region"
 	// WarningPrecedence: Names in fly.toml take precedence over the role.
 	WarningPrecedence WarningCode = "precedence"
 	// WarningSecrets: the app's secrets Names take precedence over the role or override
@@ -252,6 +265,18 @@ const (
 	// WarningHiddenSecrets: the app's organization is known, but the names of its secrets
 	// are not, because of Cause.
 	WarningHiddenSecrets WarningCode = "hidden-secrets"
+	// WarningNarrower: our statement on Role allows less than asked, because someone edited
+	// it; Narrowed says how. It stays unless Request.Adopt is set.
+	WarningNarrower WarningCode = "narrower"
+	// WarningBroad: the requested policy in Names is as broad as Means says.
+	WarningBroad WarningCode = "broad"
+	// WarningNoPermissions: Role can be assumed and allows nothing yet.
+	WarningNoPermissions WarningCode = "no-permissions"
+	// WarningWatched: the unmanaged Role is not as declared; Reasons says why.
+	WarningWatched WarningCode = "watched"
+	// WarningTokenFile: fly.toml sets AWS_WEB_IDENTITY_TOKEN_FILE or, to a value that STS
+	// refuses, AWS_ROLE_SESSION_NAME, which Fly's init sets.
+	WarningTokenFile WarningCode = "token-file"
 	// WarningUnproven: no machine of the app could be asked for a token, because of Cause.
 	WarningUnproven WarningCode = "unproven"
 )
@@ -294,16 +319,38 @@ func EffectOfSecret(name string) SecretEffect {
 	return SecretHarmless
 }
 
+// broadWarnings reports requested policies that allow almost everything.
+func (want desiredRole) broadWarnings() []Warning {
+	var out []Warning
+	for _, p := range want.policies {
+		findings := permission.ManagedFindings(p.ARN)
+		if parsed, err := permission.Parse([]byte(p.Document.String())); p.ARN == "" && err == nil {
+			findings = parsed.Findings()
+		}
+		w := Warning{Code: WarningBroad, Apps: want.appNames(), Role: want.Name, Names: []string{cmp.Or(p.ARN, p.Name)}}
+		for _, f := range findings {
+			w.Means = append(w.Means, Meaning{Code: MeansBreadth, Value: string(f.Breadth), Conditional: f.Narrowed})
+		}
+		if len(w.Means) > 0 {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
 // surroundings returns the config file entries to read: those that the plan depends on
 // and those that warnings are about.
 func (req Request) surroundings() []Resource {
 	var out []Resource
-	for _, app := range req.Apps {
-		if app.Config == "" {
-			continue
-		}
-		for _, key := range append([]string{EnvRoleARN, EnvRegion}, precedence...) {
-			out = append(out, Resource{Env: &Env{Config: app.Config, App: app.Name, Key: key}})
+	for _, role := range req.Roles {
+		for _, app := range role.Apps {
+			if app.Config == "" {
+				continue
+			}
+			keys := append([]string{app.Variable(), EnvRegion, envTokenFile, envSessionName}, precedence...)
+			for _, key := range keys {
+				out = append(out, Resource{Env: &Env{Config: app.Config, App: app.Name, Key: key}})
+			}
 		}
 	}
 	return out
@@ -313,14 +360,20 @@ func (req Request) surroundings() []Resource {
 // secrets, and what could not be looked up on Fly.
 func (req Request) warnings(found State, fly flyAnswer) []Warning {
 	var out []Warning
-	for _, app := range req.Apps {
+	apps := req.apps()
+	for _, app := range apps {
 		secrets := fly.apps[app.Name].Secrets
 		if app.Config != "" {
-			out = append(out, app.configWarnings(found, slices.Contains(secrets, EnvRegion))...)
+			asked := cmp.Or(app.Region, req.Region)
+			if app.ARN != ARNInConfig { // the file is left alone
+				asked = ""
+			}
+			out = append(out, app.configWarnings(found, asked, slices.Contains(secrets, EnvRegion))...)
 		}
 		var names []string
 		for _, name := range secrets {
-			if EffectOfSecret(name) != SecretHarmless {
+			kept := name == EnvRoleARN && !app.IsPatched() // there on purpose
+			if EffectOfSecret(name) != SecretHarmless && !kept {
 				names = append(names, name)
 			}
 		}
@@ -328,10 +381,28 @@ func (req Request) warnings(found State, fly flyAnswer) []Warning {
 			out = append(out, Warning{Code: WarningSecrets, Apps: []string{app.Name}, Names: sorted(names)})
 		}
 	}
-	return append(out, fly.warnings(req)...)
+	out = append(out, req.unlistedRegions()...)
+	return append(out, fly.warnings(apps)...)
 }
 
-func (app App) configWarnings(found State, regionIsSecret bool) []Warning {
+// unlistedRegions returns a warning for each region of the request that is not listed.
+func (req Request) unlistedRegions() []Warning {
+	var out []Warning
+	for _, app := range req.apps() {
+		asked := cmp.Or(app.Region, req.Region)
+		if known, err := region.Check(asked); known || err != nil {
+			continue // without a region, there is an error
+		}
+		i := slices.IndexFunc(out, func(w Warning) bool { return w.Value == asked })
+		if i < 0 {
+			i, out = len(out), append(out, Warning{Code: WarningUnlistedRegion, Value: asked})
+		}
+		out[i].Apps = append(out[i].Apps, app.Name)
+	}
+	return out
+}
+
+func (app App) configWarnings(found State, asked string, regionIsSecret bool) []Warning {
 	value := func(key string) (string, bool) {
 		r := found.find(Resource{Env: &Env{Config: app.Config, App: app.Name, Key: key}})
 		if r == nil {
@@ -341,11 +412,15 @@ func (app App) configWarnings(found State, regionIsSecret bool) []Warning {
 	}
 	about := []string{app.Name}
 	var out []Warning
-	region, set := value(EnvRegion)
+	current, set := value(EnvRegion)
+	known, odd := region.Check(current)
 	switch {
-	case set && !RegionLike(region):
-		out = append(out, Warning{Code: WarningOddRegion, Apps: about, Config: app.Config, Names: []string{EnvRegion}, Value: region})
-	case !set && app.Region == "" && !regionIsSecret:
+	case asked != "" && asked == app.Region: // it is changed to that
+	case set && odd != nil:
+		out = append(out, Warning{Code: WarningOddRegion, Apps: about, Config: app.Config, Names: []string{EnvRegion}, Value: current})
+	case set && !known && current != asked: // which has its own warning
+		out = append(out, Warning{Code: WarningUnlistedRegion, Apps: about, Config: app.Config, Names: []string{EnvRegion}, Value: current})
+	case !set && asked == "" && !regionIsSecret:
 		out = append(out, Warning{Code: WarningNoRegion, Apps: about, Config: app.Config, Names: []string{EnvRegion}})
 	}
 	var before []string
@@ -357,15 +432,39 @@ func (app App) configWarnings(found State, regionIsSecret bool) []Warning {
 	if len(before) > 0 {
 		out = append(out, Warning{Code: WarningPrecedence, Apps: about, Config: app.Config, Names: before})
 	}
+	if file, set := value(envTokenFile); set {
+		out = append(out, Warning{Code: WarningTokenFile, Apps: about, Config: app.Config, Names: []string{envTokenFile}, Value: file})
+	}
+	if name, set := value(envSessionName); set && sessionNameProblem(name) != "" {
+		out = append(out, Warning{Code: WarningTokenFile, Apps: about, Config: app.Config, Names: []string{envSessionName}, Value: name})
+	}
 	return out
+}
+
+// Variables that Fly's init sets for the AWS SDKs when AWS_ROLE_ARN is set
+// (https://fly.io/blog/oidc-cloud-roles/).
+const (
+	envTokenFile   = "AWS_WEB_IDENTITY_TOKEN_FILE" //nolint:gosec // a variable's name
+	envSessionName = "AWS_ROLE_SESSION_NAME"
+)
+
+// sessionNameProblem says why STS refuses the session name, or "": it has 2 to 64
+// characters of [\w+=,.@-] (STS API reference, AssumeRoleWithWebIdentity).
+func sessionNameProblem(name string) string {
+	if len(name) < 2 {
+		return "it has fewer than 2 characters"
+	}
+	return NameProblem(name, maxRoleName)
 }
 
 // check refuses a warning that World.Plan does not produce.
 func (w Warning) check() error {
 	whole := false
 	switch w.Code {
-	case WarningNoRegion, WarningOddRegion, WarningPrecedence, WarningSecrets:
+	case WarningNoRegion, WarningOddRegion, WarningPrecedence, WarningSecrets, WarningTokenFile:
 		whole = len(w.Names) > 0 && len(w.Apps) == 1
+	case WarningUnlistedRegion:
+		whole = w.Value != "" && len(w.Apps) > 0 && (w.Config == "") == (len(w.Names) == 0)
 	case WarningHiddenSecrets:
 		whole = w.Cause != nil && w.Cause.Kind != "" && len(w.Apps) == 1
 	case WarningUnchecked, WarningUnproven:

@@ -171,7 +171,7 @@ func TestUnknownOrganization(t *testing.T) {
 	for _, org := range []string{"", "personal"} {
 		req := request("web")
 		req.Org = org
-		req.Apps[0].Role.Path = "x"
+		req.Roles[0].Path = "x"
 		w := newMemory().world()
 		w.FlyProblem = down
 		_, err := w.Plan(context.Background(), req)
@@ -188,7 +188,7 @@ func TestUnknownOrganization(t *testing.T) {
 			t.Errorf("%q: problems with %v: %v", org, fields, err)
 		}
 
-		req.Apps[0].Role.Path = ""
+		req.Roles[0].Path = ""
 		_, err = planWith(newMemory(), &directory{err: down}, req)
 		var invalid *setup.InvalidError
 		if !errors.As(err, &invalid) || invalid.Field != setup.FieldOrg || !errors.Is(err, down) {
@@ -198,7 +198,7 @@ func TestUnknownOrganization(t *testing.T) {
 	// A default name that is too long is found once the organization is.
 	req := request(strings.Repeat("a", 50))
 	req.Org = ""
-	_, err := planWith(newMemory(), &directory{apps: []setup.FlyApp{flyApp(req.Apps[0].Name, "long-organization")}}, req)
+	_, err := planWith(newMemory(), &directory{apps: []setup.FlyApp{flyApp(req.Roles[0].Apps[0].Name, "long-organization")}}, req)
 	var invalid *setup.InvalidError
 	if !errors.As(err, &invalid) || invalid.Field != setup.FieldRoleName || !invalid.Default {
 		t.Errorf("a long name: %v", err)
@@ -229,10 +229,7 @@ func TestProblemsWithFly(t *testing.T) {
 	hidden := flyApp("api", "acme")
 	hidden.SecretsProblem = problem(setup.FlyNotAllowed)
 	fly := &directory{apps: []setup.FlyApp{{Name: "web", Problem: problem(setup.FlyTimeout)}, hidden}}
-	req := request("web", "api")
-	for i := range req.Apps {
-		req.Apps[i].Region = "eu-central-1"
-	}
+	req := inRegion(request("web", "api"))
 	p, err := planWith(newMemory(), fly, req)
 	if err != nil {
 		t.Fatal(err)
@@ -254,7 +251,7 @@ func TestProblemsWithFly(t *testing.T) {
 func TestProof(t *testing.T) {
 	t.Parallel()
 	req := request("web")
-	req.Prove, req.Apps[0].Region = true, "eu-central-1"
+	req.Prove, req.Roles[0].Apps[0].Region = true, "eu-central-1"
 	fly := &directory{apps: []setup.FlyApp{flyApp("web", "acme")}}
 	token := setup.MachineToken{Machine: "m1", Issuer: "https://oidc.fly.io/acme", Subject: "acme:web:m1", Audience: []string{"sts.amazonaws.com"}}
 	fly.token = func(string, []string) (setup.MachineToken, error) { return token, nil }
@@ -312,7 +309,7 @@ func TestPersonalReachesNoTrustPolicy(t *testing.T) {
 			req = shared(req, "fly-role")
 		}
 		fly := &directory{}
-		for _, app := range req.Apps {
+		for _, app := range req.Roles {
 			if r.IntN(4) > 0 { // Fly may not know them all
 				fly.apps = append(fly.apps, setup.FlyApp{Name: app.Name, Slug: slug(), RawSlug: slug()})
 			}
@@ -378,23 +375,30 @@ func env(app, key, value string) setup.Resource {
 func TestWarnings(t *testing.T) {
 	t.Parallel()
 	bare := func(req setup.Request) setup.Request {
-		for i := range req.Apps {
-			req.Apps[i].Config = ""
-		}
-		return req
+		return withApps(req, func(app *setup.App) { app.Config = "" })
 	}
-	inRegion := func(req setup.Request) setup.Request {
-		for i := range req.Apps {
-			req.Apps[i].Region = "eu-central-1"
-		}
+	within := func(req setup.Request) setup.Request {
+		req.Region = "eu-central-1"
 		return req
 	}
 	about := func(code setup.WarningCode, app, config string, names ...string) setup.Warning {
 		return setup.Warning{Code: code, Apps: []string{app}, Config: config, Names: names}
 	}
 	noRegion := about(setup.WarningNoRegion, "web", "web/fly.toml", "AWS_REGION")
+	tokenFile := func(name, value string) setup.Warning {
+		return setup.Warning{Code: setup.WarningTokenFile, Apps: []string{"web"}, Config: "web/fly.toml", Names: []string{name}, Value: value}
+	}
 	odd := about(setup.WarningOddRegion, "web", "web/fly.toml", "AWS_REGION")
 	odd.Value = "auto"
+	in := func(region string, apps ...string) setup.Request {
+		req := request(apps...)
+		for i := range req.Roles {
+			req.Roles[i].Apps[0].Region = region
+		}
+		return req
+	}
+	unlisted := about(setup.WarningUnlistedRegion, "web", "web/fly.toml", "AWS_REGION")
+	unlisted.Value = "eu-centrall-1"
 	for name, test := range map[string]struct {
 		req   setup.Request
 		found []setup.Resource
@@ -413,20 +417,55 @@ func TestWarnings(t *testing.T) {
 			req: request("web"), apps: []setup.FlyApp{flyApp("api", "acme", "AWS_REGION")}, want: []setup.Warning{noRegion},
 		},
 		"Tigris's region, kept although a region is requested": {
-			req: inRegion(request("web")), found: []setup.Resource{env("web", "AWS_REGION", "auto")}, want: []setup.Warning{odd},
+			req: within(request("web")), found: []setup.Resource{env("web", "AWS_REGION", "auto")}, want: []setup.Warning{odd},
+		},
+		"Tigris's region, changed to the app's": {
+			req: inRegion(request("web")), found: []setup.Resource{env("web", "AWS_REGION", "auto")},
+		},
+		"an unlisted region for two apps": {
+			req:  in("eu-west-9", "web", "api"),
+			want: []setup.Warning{{Code: setup.WarningUnlistedRegion, Apps: []string{"web", "api"}, Value: "eu-west-9"}},
+		},
+		"an unlisted region in the file": {
+			req: request("web"), found: []setup.Resource{env("web", "AWS_REGION", "eu-centrall-1")}, want: []setup.Warning{unlisted},
+		},
+		"an unlisted region in the request and the file": {
+			req: in("eu-west-9", "web"), found: []setup.Resource{env("web", "AWS_REGION", "eu-west-9")},
+			want: []setup.Warning{{Code: setup.WarningUnlistedRegion, Apps: []string{"web"}, Value: "eu-west-9"}},
 		},
 		"keys and a profile in the file": {
 			req:   inRegion(request("web")),
 			found: []setup.Resource{env("web", "AWS_SECRET_ACCESS_KEY", "x"), env("web", "AWS_PROFILE", ""), env("web", "AWS_ACCESS_KEY_ID", "x")},
 			want:  []setup.Warning{about(setup.WarningPrecedence, "web", "web/fly.toml", "AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_SECRET_ACCESS_KEY")},
 		},
+		"a token file and a bad session name in the file": {
+			req:   inRegion(request("web")),
+			found: []setup.Resource{env("web", "AWS_WEB_IDENTITY_TOKEN_FILE", "/x"), env("web", "AWS_ROLE_SESSION_NAME", "a b")},
+			want:  []setup.Warning{tokenFile("AWS_WEB_IDENTITY_TOKEN_FILE", "/x"), tokenFile("AWS_ROLE_SESSION_NAME", "a b")},
+		},
+		"a good session name in the file": {
+			req: inRegion(request("web")), found: []setup.Resource{env("web", "AWS_ROLE_SESSION_NAME", "web@1")},
+		},
+		"a short session name in the file": {
+			req: inRegion(request("web")), found: []setup.Resource{env("web", "AWS_ROLE_SESSION_NAME", "w")},
+			want: []setup.Warning{tokenFile("AWS_ROLE_SESSION_NAME", "w")},
+		},
 		"a variable of another app's file": {
 			req: inRegion(request("web")), found: []setup.Resource{env("api", "AWS_PROFILE", "x")},
 		},
 		"secrets, sorted, without the harmless": {
 			req:  bare(request("web")),
-			apps: []setup.FlyApp{flyApp("web", "acme", "DATABASE_URL", "AWS_ROLE_ARN", "AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID")},
-			want: []setup.Warning{about(setup.WarningSecrets, "web", "", "AWS_ACCESS_KEY_ID", "AWS_ENDPOINT_URL_S3", "AWS_ROLE_ARN")},
+			apps: []setup.FlyApp{flyApp("web", "acme", "DATABASE_URL", "AWS_PROFILE", "AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID")},
+			want: []setup.Warning{about(setup.WarningSecrets, "web", "", "AWS_ACCESS_KEY_ID", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE")},
+		},
+		"a role as a secret, which overrides the file's": {
+			req: inRegion(request("web")), apps: []setup.FlyApp{flyApp("web", "acme", "AWS_ROLE_ARN")},
+			want: []setup.Warning{about(setup.WarningSecrets, "web", "", "AWS_ROLE_ARN")},
+		},
+		"a role as a secret, without a file": {req: bare(request("web")), apps: []setup.FlyApp{flyApp("web", "acme", "AWS_ROLE_ARN")}},
+		"a role as a secret, on purpose": {
+			req:   withApps(inRegion(request("web")), func(app *setup.App) { app.ARN = setup.ARNInSecret }),
+			found: []setup.Resource{env("web", "AWS_REGION", "eu-central-1")}, apps: []setup.FlyApp{flyApp("web", "acme", "AWS_ROLE_ARN")},
 		},
 		"harmless secrets": {req: bare(request("web")), apps: []setup.FlyApp{flyApp("web", "acme", "DATABASE_URL")}},
 		"in the order of the request": {
@@ -460,14 +499,17 @@ func TestWarningsInAPlan(t *testing.T) {
 	good := []setup.Warning{
 		{Code: setup.WarningNoRegion, Apps: web, Config: "fly.toml", Names: []string{"AWS_REGION"}},
 		{Code: setup.WarningOddRegion, Apps: web, Config: "fly.toml", Names: []string{"AWS_REGION"}, Value: "auto"},
+		{Code: setup.WarningUnlistedRegion, Apps: []string{"web", "api"}, Value: "eu-west-9"},
+		{Code: setup.WarningUnlistedRegion, Apps: web, Config: "fly.toml", Names: []string{"AWS_REGION"}, Value: "eu-west-9"},
 		{Code: setup.WarningPrecedence, Apps: web, Config: "fly.toml", Names: []string{"AWS_PROFILE"}},
+		{Code: setup.WarningTokenFile, Apps: web, Config: "fly.toml", Names: []string{"AWS_ROLE_SESSION_NAME"}, Value: "x"},
 		{Code: setup.WarningSecrets, Apps: web, Names: []string{"AWS_PROFILE"}},
 		{Code: setup.WarningUnchecked, Apps: []string{"web", "api"}, Cause: cause},
 		{Code: setup.WarningHiddenSecrets, Apps: web, Cause: cause},
 		{Code: setup.WarningUnproven, Apps: web, Cause: cause},
 	}
 	req := request("web")
-	req.Apps[0].Region = "eu-central-1"
+	req.Roles[0].Apps[0].Region = "eu-central-1"
 	p := plan(t, newMemory(), req)
 	read := func(warnings ...setup.Warning) (*setup.Plan, error) {
 		edited := *p
@@ -483,20 +525,26 @@ func TestWarningsInAPlan(t *testing.T) {
 		t.Fatalf("read back: %+v, %v", got, err)
 	}
 	for name, bad := range map[string]setup.Warning{
-		"no code":                     {Apps: web, Names: web},
-		"an unknown code":             {Code: "weather", Apps: web, Names: web, Cause: cause},
-		"secrets without names":       {Code: setup.WarningSecrets, Apps: web},
-		"secrets of nobody":           {Code: setup.WarningSecrets, Names: web},
-		"secrets of two":              {Code: setup.WarningSecrets, Apps: []string{"web", "api"}, Names: web},
-		"shadowed by nothing":         {Code: setup.WarningPrecedence, Apps: web, Config: "fly.toml"},
-		"no region of nobody":         {Code: setup.WarningNoRegion, Names: []string{"AWS_REGION"}},
-		"an odd region without names": {Code: setup.WarningOddRegion, Apps: web, Value: "auto"},
-		"unchecked without a cause":   {Code: setup.WarningUnchecked, Apps: web},
-		"unchecked for nobody":        {Code: setup.WarningUnchecked, Cause: cause},
-		"hidden without a cause":      {Code: setup.WarningHiddenSecrets, Apps: web},
-		"hidden for two":              {Code: setup.WarningHiddenSecrets, Apps: []string{"web", "api"}, Cause: cause},
-		"unproven without a cause":    {Code: setup.WarningUnproven, Apps: web},
-		"unproven for nobody":         {Code: setup.WarningUnproven, Cause: cause},
+		"no code":                      {Apps: web, Names: web},
+		"an unknown code":              {Code: "weather", Apps: web, Names: web, Cause: cause},
+		"secrets without names":        {Code: setup.WarningSecrets, Apps: web},
+		"secrets of nobody":            {Code: setup.WarningSecrets, Names: web},
+		"secrets of two":               {Code: setup.WarningSecrets, Apps: []string{"web", "api"}, Names: web},
+		"shadowed by nothing":          {Code: setup.WarningPrecedence, Apps: web, Config: "fly.toml"},
+		"no region of nobody":          {Code: setup.WarningNoRegion, Names: []string{"AWS_REGION"}},
+		"an odd region without names":  {Code: setup.WarningOddRegion, Apps: web, Value: "auto"},
+		"no unlisted region":           {Code: setup.WarningUnlistedRegion, Apps: web},
+		"an unlisted region of nobody": {Code: setup.WarningUnlistedRegion, Value: "eu-west-9"},
+		"a file without a variable":    {Code: setup.WarningUnlistedRegion, Apps: web, Config: "fly.toml", Value: "eu-west-9"},
+		"unchecked without a cause":    {Code: setup.WarningUnchecked, Apps: web},
+		"unchecked for nobody":         {Code: setup.WarningUnchecked, Cause: cause},
+		"hidden without a cause":       {Code: setup.WarningHiddenSecrets, Apps: web},
+		"hidden for two":               {Code: setup.WarningHiddenSecrets, Apps: []string{"web", "api"}, Cause: cause},
+		"unproven without a cause":     {Code: setup.WarningUnproven, Apps: web},
+		"unproven for nobody":          {Code: setup.WarningUnproven, Cause: cause},
+		"a token file without names":   {Code: setup.WarningTokenFile, Apps: web, Config: "fly.toml"},
+		"a narrowed statement":         {Code: setup.WarningNarrower, Apps: web, Role: "fly-acme-web", Narrowed: []setup.Narrowing{{Kind: setup.NarrowedDeny}}},
+		"a broad policy":               {Code: setup.WarningBroad, Apps: web, Role: "fly-acme-web", Names: web},
 	} {
 		if _, err := read(append(slices.Clone(good), bad)...); err == nil || !strings.Contains(err.Error(), "warning") {
 			t.Errorf("%s: error is %v", name, err)

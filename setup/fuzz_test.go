@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,124 +14,158 @@ import (
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
-// FuzzReadPlan: a plan file may have been edited by anyone. If it can be read, it prints
-// to a plan that reads the same, shows everything it would write, and applies without a
-// panic.
+// FuzzReadPlan: a plan file may have been edited by anyone. If it can be read, it is the
+// plan for its request and what was found, shows everything it would write, and applies
+// without a panic.
 func FuzzReadPlan(f *testing.F) {
-	add := func(p *setup.Plan, err error) {
-		if err != nil {
-			f.Fatal(err)
-		}
-		data, err := p.MarshalIndent()
-		if err != nil {
-			f.Fatal(err)
-		}
+	for _, data := range planFiles(f) {
 		f.Add(data)
 	}
-	for _, req := range []setup.Request{request("web"), shared(request("web", "api"), "fly")} {
-		for _, m := range []*memory{newMemory(), newMemory(foreignRole("fly-acme-web"))} {
-			add(tryPlan(m, req))
-			req.Adopt = true
-			p, err := tryPlan(m, req)
-			add(p, err)
-			if _, err := tryApply(m, p); err != nil {
-				f.Fatal(err)
-			}
-			req.Apps[0].Role.MaxSession, req.Apps[0].Role.Boundary = 7200, "PowerUserAccess"
-			req.Apps[0].Role.Tags = map[string]string{"team": "ops"}
-			req.Apps = req.Apps[:1]
-			add(tryPlan(m, req))
-			add(m.world().PlanDestroy(context.Background(), setup.Scope{Org: org, Configs: configs("web")}))
-			add(m.world().PlanDestroy(context.Background(), setup.Scope{Org: org, Apps: []string{"web"}}))
-		}
-	}
-	f.Add([]byte(`{"schema":"fly-aws.plan/1","org":"acme","issuer":"https://oidc.fly.io/acme","changes":[{"action":"keep","after":{"env":{"config":"x","key":"K"}}}]}`))
+	f.Add([]byte(`{"schema":"fly-aws.plan/2","org":"acme","issuer":"https://oidc.fly.io/acme","changes":[{"action":"keep","after":{"env":{"config":"x","key":"K"}}}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) { checkPlanFile(t, data) })
 }
 
-// TestPlansEditedAtRandom tests the same laws with plans in which a few values were
-// exchanged, removed or added, as by someone who knows the format.
-func TestPlansEditedAtRandom(t *testing.T) {
-	t.Parallel()
-	m := newMemory(foreignRole("fly-acme-web"))
-	req := request("web", "api")
-	req.Adopt = true
-	req.Apps[1].Role.Inline = []setup.InlinePolicy{inline("own", getObject)}
-	req.Apps[1].Region = "eu-central-1"
-	var plans [][]byte
-	add := func(p *setup.Plan) {
+// planFiles returns plans of every kind as files.
+func planFiles(t testing.TB) [][]byte {
+	t.Helper()
+	var out [][]byte
+	add := func(p *setup.Plan, err error) *setup.Plan {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
 		data, err := p.MarshalIndent()
 		if err != nil {
 			t.Fatal(err)
 		}
-		plans = append(plans, data)
+		out = append(out, data)
+		return p
 	}
-	p := plan(t, m, req)
-	add(p)
-	apply(t, m, p)
-	req.Apps[0].Role.MaxSession, req.Apps[0].Role.Boundary = 7200, "PowerUserAccess"
-	req.Apps[1].Role.Tags = map[string]string{"team": "ops"}
-	add(plan(t, m, req))
-	add(planDestroy(t, m, setup.Scope{Org: org, Configs: configs("web", "api")}))
-	read := 0
-	for seed := range uint64(1500) {
-		rnd := rand.New(rand.NewPCG(seed, 3))
+	for _, shares := range []bool{false, true} {
+		for _, m := range []*memory{newMemory(), newMemory(foreignRole("fly-acme-web"), foreignRole("fly"))} {
+			req := request("web")
+			if shares {
+				req = shared(fromFile(request("web", "api"), "prod"), "fly")
+			}
+			add(tryPlan(m, req))
+			req.Adopt = true
+			p := add(tryPlan(m, inRegion(req)))
+			if _, err := tryApply(m, p); err != nil {
+				t.Fatal(err)
+			}
+			m.edit("role:"+req.RoleName(req.Roles[0]), func(r *setup.Resource) {
+				widen(r.Role)
+				narrow(r.Role)
+			})
+			req.Adopt, req.Prune = false, true
+			req.Roles[0].MaxSession, req.Roles[0].Boundary = 7200, "PowerUserAccess"
+			req.Roles[0].Tags = map[string]string{"team": "ops"}
+			req.Roles[0].Inline = []setup.InlinePolicy{inline("own", getObject)}
+			req.Roles[0].Apps = req.Roles[0].Apps[:1]
+			add(tryPlan(m, req))
+			add(m.world().PlanDestroy(context.Background(), setup.Scope{Org: org, Entries: entries("web")}))
+			add(m.world().PlanDestroy(context.Background(), setup.Scope{Org: org, Apps: []string{"web"}}))
+		}
+	}
+	return out
+}
+
+// widen adds to a role's trust policy what nobody asked for.
+func widen(r *setup.Role) {
+	s, _ := r.Trust.Statement("FlyAwsAcme")
+	s.Conditions = slices.Clone(s.Conditions)
+	s.Conditions[1].Values = append([]string{"acme:*"}, s.Conditions[1].Values...)
+	s.Action = append([]string{"sts:TagSession", "sts:SetSourceIdentity"}, s.Action...)
+	r.Trust = r.Trust.Merge(s, trustpolicy.Statement{
+		Sid: "Root", Effect: trustpolicy.Allow, Action: []string{"sts:AssumeRole"},
+		Principal: &trustpolicy.Principal{AWS: []string{"arn:aws:iam::" + account + ":root"}},
+	})
+}
+
+// narrow adds a condition to our statement.
+func narrow(r *setup.Role) {
+	s, _ := r.Trust.Statement("FlyAwsAcme")
+	s.Conditions = append(slices.Clone(s.Conditions), office)
+	r.Trust = r.Trust.Merge(s)
+}
+
+var office = trustpolicy.Condition{Operator: "IpAddress", Key: "aws:SourceIp", Values: []string{"192.0.2.0/24"}}
+
+// What follows from a plan's request and from what was found cannot be edited, not even in
+// one value.
+func TestEveryEditOfAPlan(t *testing.T) {
+	t.Parallel()
+	edits, read := 0, 0
+	for n, data := range planFiles(t) {
+		if n%3 != 0 { // each kind is among these
+			continue
+		}
 		var doc any
-		if err := json.Unmarshal(plans[rnd.IntN(len(plans))], &doc); err != nil {
+		if err := json.Unmarshal(data, &doc); err != nil {
 			t.Fatal(err)
 		}
-		for range 1 + rnd.IntN(3) {
-			doc = edited(rnd, doc)
-		}
-		data, err := json.Marshal(doc)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if checkPlanFile(t, data) {
+		for _, e := range editsOf(doc, "", nil) {
+			e.do()
+			edited, err := json.Marshal(doc)
+			e.undo()
+			if err != nil {
+				t.Fatal(err)
+			}
+			edits++
+			if bytes.Equal(edited, data) || !checkPlanFile(t, edited) {
+				continue
+			}
 			read++
+			switch root := strings.Trim(strings.Split(e.path, ".")[1], "[]"); root {
+			case "request", "scope", "facts", "found", "warnings":
+			default:
+				t.Errorf("with an edited %s, plan %d is read", e.path, n)
+			}
 		}
 	}
-	if read < 50 {
-		t.Errorf("only %d of the edited plans were read", read)
+	if edits < 1000 || read < 50 {
+		t.Errorf("of %d edited plans %d were read", edits, read)
 	}
 }
 
-// edited returns a JSON value with one value somewhere in it changed.
-func edited(rnd *rand.Rand, v any) any {
-	values := []any{
-		"", "evil", "acme", "web", "api", "personal", "true", "fly-acme-api", "arn:aws:iam::aws:policy/AdministratorAccess", "other",
-		"keep", "create", "update", "adopt", "delete", "AWS_REGION", "us-east-1", 0.0, 3600.0, 43200.0, nil, true,
-		[]any{},
-		map[string]any{},
+// An edit exchanges, removes or adds one value of a JSON document.
+type edit struct {
+	path     string
+	do, undo func()
+}
+
+// editsOf returns edits of a value and of all values in it. set replaces the value.
+func editsOf(v any, path string, set func(any)) []edit {
+	var out []edit
+	exchange := func(others ...any) {
+		for _, other := range others {
+			out = append(out, edit{path, func() { set(other) }, func() { set(v) }})
+		}
 	}
 	switch v := v.(type) {
-	case map[string]any:
-		if len(v) == 0 || rnd.IntN(12) == 0 {
-			keys := []string{"fly-aws:org", "team", "path", "tags", "after", "before", "permissions_boundary", "max_session_seconds", "description", "removed", "kept"}
-			v[keys[rnd.IntN(len(keys))]] = values[rnd.IntN(len(values))]
-			return v
-		}
-		keys := slices.Sorted(maps.Keys(v))
-		key := keys[rnd.IntN(len(keys))]
-		if rnd.IntN(12) == 0 {
-			delete(v, key)
-			return v
-		}
-		v[key] = edited(rnd, v[key])
-		return v
+	case string:
+		exchange("evil", "*")
+	case float64:
+		exchange(v + 1)
+	case bool:
+		exchange(!v)
 	case []any:
-		switch {
-		case len(v) == 0 || rnd.IntN(12) == 0:
-			return append(v, values[rnd.IntN(len(values))])
-		case rnd.IntN(12) == 0:
-			i := rnd.IntN(len(v))
-			return slices.Delete(v, i, i+1)
+		if len(v) == 0 {
+			exchange([]any{"evil"}, []any{map[string]any{}})
+			break
 		}
-		i := rnd.IntN(len(v))
-		v[i] = edited(rnd, v[i])
-		return v
+		exchange(v[1:], append(slices.Clone(v), v[len(v)-1]))
+		for i, some := range v {
+			out = append(out, editsOf(some, path+"[]", func(other any) { v[i] = other })...)
+		}
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			some := v[key]
+			out = append(out, edit{path + "." + key, func() { delete(v, key) }, func() { v[key] = some }})
+			out = append(out, editsOf(some, path+"."+key, func(other any) { v[key] = other })...)
+		}
 	}
-	return values[rnd.IntN(len(values))]
+	return out
 }
 
 // checkPlanFile checks the laws of FuzzReadPlan and says whether the plan could be read.
@@ -247,7 +280,7 @@ func shownBy(p *setup.Plan, c setup.Change) map[string]string {
 			}
 			for key, value := range r.Role.Tags {
 				ours := strings.HasPrefix(strings.ToLower(key), "fly-aws:")
-				if !ours || key == setup.TagOrg && value == p.Org || key == setup.TagApp && (app == "" || p.Grants[slices.IndexFunc(p.Grants, func(g setup.Grant) bool { return g.Role == r.Role.Name })].App == app) {
+				if !ours || key == setup.TagOrg && value == p.Org || key == setup.TagFile && value == p.Request.File || key == setup.TagApp && (app == "" || p.Grants[slices.IndexFunc(p.Grants, func(g setup.Grant) bool { return g.Role == r.Role.Name })].App == app) {
 					out["tag "+key] = value
 				}
 			}
@@ -272,7 +305,9 @@ func shownBy(p *setup.Plan, c setup.Change) map[string]string {
 				value = "removed"
 			}
 			out["tag "+key] = value
-		case setup.ReasonStatementMissing, setup.ReasonStatementEdited, setup.ReasonSubjectMissing, setup.ReasonSubjectUnwanted:
+		case setup.ReasonStatementMissing, setup.ReasonStatementEdited, setup.ReasonSubjectMissing, setup.ReasonSubjectUnwanted,
+			setup.ReasonConditionMissing, setup.ReasonConditionUnwanted, setup.ReasonActionMissing, setup.ReasonActionUnwanted,
+			setup.ReasonPrincipalMissing, setup.ReasonPrincipalUnwanted, setup.ReasonEffect:
 			showTrust()
 		case setup.ReasonDocument:
 			out["policy"] = c.After.Policy.Document.String()

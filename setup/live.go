@@ -2,6 +2,7 @@ package setup
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/trustpolicy"
@@ -53,11 +54,18 @@ const (
 // checks evaluates the trust policies in state for every grant of the plan. A machine of
 // the app must be allowed, or denied if the app loses the role. A machine of another app
 // of the organization must be denied, and so must another machine of the app if the
-// grant names machines. Roles that are not in state are skipped.
+// grant names machines, and apps that the role excepts. Roles that are not in state are
+// skipped.
 func (p *Plan) checks(state State) []Check {
 	granted := map[string]bool{}
 	for _, g := range p.Grants {
 		granted[g.App] = true
+	}
+	excepted := map[string][]string{} // by role
+	if p.Request != nil {
+		for _, role := range p.Request.Roles {
+			excepted[p.Request.RoleName(role)] = role.Except
+		}
 	}
 	out := []Check{}
 	for _, g := range p.Grants {
@@ -74,27 +82,34 @@ func (p *Plan) checks(state State) []Check {
 			})
 			out = append(out, Check{App: g.App, Role: g.Role, Subject: subject, Want: want, Got: evaluation.Decision, Evaluation: evaluation})
 		}
-		machine := someMachine
+		app, machine := g.App, someMachine
+		other := app + neighbor
+		if g.isPattern() {
+			prefix := strings.TrimSuffix(app, "*")
+			app, other = prefix+"any", "no-"+prefix+"any"
+		}
 		if len(g.Machines) > 0 {
 			machine = g.Machines[0]
 		}
 		if g.Removed {
-			try(g.App, machine, trustpolicy.ImplicitlyDenied)
+			try(app, machine, trustpolicy.ImplicitlyDenied)
 			continue
 		}
-		try(g.App, machine, trustpolicy.Allowed)
+		try(app, machine, trustpolicy.Allowed)
 		if len(g.Machines) > 0 {
 			other := someMachine
 			for slices.Contains(g.Machines, other) {
 				other += neighbor
 			}
-			try(g.App, other, trustpolicy.ImplicitlyDenied)
+			try(app, other, trustpolicy.ImplicitlyDenied)
 		}
-		other := g.App + neighbor
 		for granted[other] {
 			other += neighbor
 		}
 		try(other, machine, trustpolicy.ImplicitlyDenied)
+		for _, app := range excepted[g.Role] {
+			try(app, machine, trustpolicy.ImplicitlyDenied)
+		}
 	}
 	return out
 }

@@ -1,11 +1,13 @@
 package setup_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -30,6 +32,8 @@ type memory struct {
 	checked func([]setup.Change) error
 	// quota is the result of TrustPolicyQuota.
 	quota int
+	// documents are those of managed policies, by ARN.
+	documents map[string]setup.Document
 	// late, if set, says whether a read misses a resource.
 	late func(id string, read int) bool
 	// onFacts, if set, is called by Facts.
@@ -67,23 +71,22 @@ func (m *memory) Check(_ context.Context, changes []setup.Change) error {
 	return m.checked(changes)
 }
 
-func (m *memory) Roles(_ context.Context, _ setup.Facts, scope setup.Scope) ([]setup.Resource, error) {
+func (m *memory) PolicyDocument(_ context.Context, arn string) (setup.Document, error) {
+	return m.documents[arn], nil
+}
+
+func (m *memory) Roles(_ context.Context, _ setup.Facts, org string, want []setup.Role) ([]setup.Resource, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var out []setup.Resource
-	tagged := map[string]bool{}
 	for _, r := range m.things {
-		ours := r.Role != nil && r.Role.Tags[setup.TagOrg] == scope.Org
-		if ours {
-			tagged[strings.ToLower(r.Role.Name)] = true
-		}
-		if ours || r.Provider != nil || r.Role != nil && strings.Contains(r.Role.Trust.String(), "oidc.fly.io/"+scope.Org) {
+		switch {
+		case r.Provider != nil:
 			out = append(out, clone(r))
-		}
-	}
-	for _, r := range m.things {
-		if r.Policy != nil && tagged[strings.ToLower(r.Policy.Role)] {
-			out = append(out, clone(r))
+		case r.Role == nil:
+		case r.Role.Tags[setup.TagOrg] == org, strings.Contains(r.Role.Trust.String(), "oidc.fly.io/"+org),
+			slices.ContainsFunc(want, func(w setup.Role) bool { return strings.EqualFold(w.Name, r.Role.Name) }):
+			out = append(out, m.role(r, want)...)
 		}
 	}
 	return out, nil
@@ -93,30 +96,59 @@ func (m *memory) Read(_ context.Context, want []setup.Resource) ([]setup.Resourc
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.reads++
+	var roles []setup.Role
+	for _, r := range want {
+		if r.Role != nil {
+			roles = append(roles, *r.Role)
+		}
+	}
 	var out []setup.Resource
 	for _, r := range want {
-		if found, ok := m.things[r.ID()]; ok && (m.late == nil || !m.late(r.ID(), m.reads)) {
+		found, ok := m.things[r.ID()]
+		switch {
+		case !ok || m.late != nil && m.late(r.ID(), m.reads):
+		case found.Role != nil:
+			some := m.role(found, roles)
+			some[0].Role.InstanceProfiles = nil // only Roles knows them
+			out = append(out, some...)
+		default:
 			out = append(out, clone(found))
 		}
 	}
 	return out, nil
 }
 
+// role returns a role and its policies, with no more than AWS returns for many at once.
+func (m *memory) role(r setup.Resource, want []setup.Role) []setup.Resource {
+	role := clone(r)
+	if !slices.ContainsFunc(want, func(w setup.Role) bool { return w.MaxSession != 0 && strings.EqualFold(w.Name, r.Role.Name) }) {
+		role.Role.MaxSession, role.Role.Description = 0, ""
+	}
+	out := []setup.Resource{role}
+	for _, p := range m.things {
+		if p.Policy != nil && strings.EqualFold(p.Policy.Role, r.Role.Name) {
+			out = append(out, clone(p))
+		}
+	}
+	return out
+}
+
 var errBroken = errors.New("the connection broke")
 
-func (m *memory) Write(ctx context.Context, c setup.Change) error {
+func (m *memory) Write(ctx context.Context, c setup.Change) (setup.Receipt, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return setup.Receipt{}, ctx.Err()
 	}
 	id := c.Resource().ID()
 	m.writes = append(m.writes, id)
+	receipt := setup.Receipt{RequestIDs: []string{"request of " + id}}
 	var broken error
 	if m.fail != nil {
 		var after bool
 		if broken, after = m.fail(id); broken != nil && !after {
-			return broken
+			return setup.Receipt{}, broken
 		}
 	}
 	var now *setup.Resource
@@ -124,12 +156,12 @@ func (m *memory) Write(ctx context.Context, c setup.Change) error {
 		now = &r
 	}
 	if done, err := c.Compare(now); done || err != nil {
-		return errors.Join(broken, err)
+		return setup.Receipt{}, errors.Join(broken, err)
 	}
 	if err := m.put(c); err != nil {
-		return err
+		return setup.Receipt{}, err
 	}
-	return broken
+	return receipt, broken
 }
 
 // put makes the change, unless IAM would refuse it.
@@ -142,8 +174,13 @@ func (m *memory) put(c setup.Change) error {
 	}
 	if c.After != nil {
 		r = clone(r)
-		if r.Role != nil && r.Role.MaxSession == 0 {
-			r.Role.MaxSession = 3600 // IAM's default
+		if r.Role != nil {
+			was := setup.Role{MaxSession: 3600, Description: r.Role.Description} // IAM's default
+			if now, ok := m.things[r.ID()]; ok {
+				was = *now.Role
+			}
+			r.Role.MaxSession, r.Role.Description = cmp.Or(r.Role.MaxSession, was.MaxSession), was.Description
+			r.Role.InstanceProfiles = was.InstanceProfiles
 		}
 		m.things[r.ID()] = r
 		return nil
@@ -187,10 +224,9 @@ func facts() setup.Facts {
 func request(apps ...string) setup.Request {
 	req := setup.Request{Org: org}
 	for _, app := range apps {
-		req.Apps = append(req.Apps, setup.App{
-			Name:   app,
-			Config: app + "/fly.toml",
-			Role:   setup.RoleRequest{Policies: []string{"AmazonS3ReadOnlyAccess"}},
+		req.Roles = append(req.Roles, setup.RoleRequest{
+			Apps:     []setup.App{{Name: app, Config: app + "/fly.toml"}},
+			Policies: []string{"AmazonS3ReadOnlyAccess"},
 		})
 	}
 	return req
@@ -198,10 +234,49 @@ func request(apps ...string) setup.Request {
 
 // shared returns req with one role for all apps.
 func shared(req setup.Request, name string) setup.Request {
-	for i := range req.Apps {
-		req.Apps[i].Role.Name, req.Apps[i].Role.Shared = name, true
+	role := req.Roles[0]
+	role.Name = name
+	req.Roles = setup.RolesFor(eachApp(req), role)
+	return req
+}
+
+// fromFile returns the request as of a file of that name.
+func fromFile(req setup.Request, name string) setup.Request {
+	req.File = name
+	return req
+}
+
+// ours returns a trust policy with our statement for all machines of the apps.
+func ours(apps ...string) *trustpolicy.Policy {
+	s, err := trustpolicy.Build(trustpolicy.AppAccess{Partition: "aws", Account: account, Org: org, Apps: apps})
+	if err != nil {
+		panic(err)
+	}
+	return trustpolicy.New(s)
+}
+
+// withApps changes each app of the request, and returns it.
+func withApps(req setup.Request, change func(*setup.App)) setup.Request {
+	for _, role := range req.Roles {
+		for i := range role.Apps {
+			change(&role.Apps[i])
+		}
 	}
 	return req
+}
+
+// inRegion sets the region of each app of the request.
+func inRegion(req setup.Request) setup.Request {
+	return withApps(req, func(app *setup.App) { app.Region = "eu-central-1" })
+}
+
+// eachApp returns the request's apps.
+func eachApp(req setup.Request) []setup.App {
+	var apps []setup.App
+	for _, role := range req.Roles {
+		apps = append(apps, role.Apps...)
+	}
+	return apps
 }
 
 // foreignRole returns a role that someone else made, for EC2.
@@ -226,16 +301,13 @@ func (m *memory) edit(id string, change func(*setup.Resource)) {
 	if !ok {
 		panic("no " + id + " among " + strings.Join(sortedKeys(m.things), ", "))
 	}
+	r = clone(r)
 	change(&r)
 	m.things[id] = r
 }
 
 func sortedKeys[V any](m map[string]V) []string {
-	var out []string
-	for k := range maps.Keys(m) {
-		out = append(out, k)
-	}
-	return out
+	return slices.Sorted(maps.Keys(m))
 }
 
 // inline returns an inline policy made from the text of a file.

@@ -1,13 +1,17 @@
 package setup
 
 import (
+	"crypto/sha256"
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/fly-aws/fly-aws/internal/flyname"
 )
 
 // PlanSchema is the version of a plan's JSON form.
-const PlanSchema = "fly-aws.plan/1"
+const PlanSchema = "fly-aws.plan/2"
 
 // A Plan is the set of changes that a request needs. It is plain data without unknowns:
 // it holds every ARN, document and value, so it can be shown, saved, compared and applied
@@ -19,11 +23,20 @@ type Plan struct {
 	Org       string `json:"org"`
 	Issuer    string `json:"issuer"`
 	Audience  string `json:"audience"`
+	// Request or Scope is what the plan was made for, Facts and Found what it was made
+	// from. ReadPlan makes the plan from them again.
+	Request *Request   `json:"request,omitempty"`
+	Scope   *Scope     `json:"scope,omitempty"`
+	Facts   Facts      `json:"facts"`
+	Found   []Resource `json:"found"`
 	// Grants says which app may assume which role.
 	Grants []Grant `json:"grants"`
 	// Changes holds one entry per resource, in dependency order: provider, roles,
 	// policies, fly.toml entries. Deletes come after them, in reverse order.
 	Changes []Change `json:"changes"`
+	// Extras are what is on the request's roles, and roles of its file, that the request
+	// does not ask for.
+	Extras []Extra `json:"extras"`
 	// Warnings are the warnings from when the plan was made.
 	Warnings []Warning `json:"warnings,omitempty"`
 
@@ -33,6 +46,8 @@ type Plan struct {
 	// OrgAlias is the organization's slug in Fly's tools; empty if that is Org or
 	// unknown.
 	OrgAlias string `json:"-"`
+	// CallRegion is the region that the user gave for AWS calls; empty if none was given.
+	CallRegion string `json:"-"`
 	// Proofs are the machines whose tokens match the plan.
 	Proofs []Proof `json:"-"`
 
@@ -47,6 +62,7 @@ type Proof struct {
 
 // A Grant says that machines of an app may assume a role.
 type Grant struct {
+	// App is the app, or a pattern as in App.Name.
 	App string `json:"app"`
 	// Machines are the machine names; empty for all of the app's.
 	Machines []string `json:"machines,omitempty"`
@@ -57,7 +73,13 @@ type Grant struct {
 	Kept bool `json:"kept,omitempty"`
 	// Removed says that the app loses access to the role.
 	Removed bool `json:"removed,omitempty"`
+
+	// narrowed are machines that our statement is limited to by hand.
+	narrowed []string
 }
+
+// isPattern says whether the grant is for every app whose name begins with App.
+func (g Grant) isPattern() bool { return strings.HasSuffix(g.App, "*") }
 
 // subjects returns the sub patterns of the grant.
 func (g Grant) subjects(org string) []string {
@@ -153,6 +175,16 @@ const (
 	ReasonDocument          ReasonCode = "document"     // the inline policy's document differs
 	ReasonValue             ReasonCode = "value"        // Have and Want are values of the variable
 
+	// These are about our statement too. Have and Want are conditions as in Narrowing,
+	// actions, audiences or principals.
+	ReasonConditionUnwanted ReasonCode = "condition-unwanted"
+	ReasonConditionMissing  ReasonCode = "condition-missing"
+	ReasonActionUnwanted    ReasonCode = "action-unwanted"
+	ReasonActionMissing     ReasonCode = "action-missing"
+	ReasonPrincipalUnwanted ReasonCode = "principal-unwanted"
+	ReasonPrincipalMissing  ReasonCode = "principal-missing"
+	ReasonEffect            ReasonCode = "effect" // Have and Want are effects
+
 	// These make a conflict.
 	ReasonForeignRole    ReasonCode = "foreign-role"    // a role of that name is not ours; also why a role is adopted
 	ReasonSharedAudience ReasonCode = "shared-audience" // other apps share the role with the audience Have
@@ -160,6 +192,9 @@ const (
 	ReasonOtherApp       ReasonCode = "other-app"       // the role is marked for another app: Have
 	ReasonOtherPath      ReasonCode = "other-path"      // the role exists under another path: Have
 	ReasonNameCase       ReasonCode = "name-case"       // the role's name is spelled in another case: Have
+	ReasonTagsAlone      ReasonCode = "tags-alone"      // the role has our tags without our statement: Want
+	ReasonOtherFile      ReasonCode = "other-file"      // the role was made by another file: Have
+	ReasonUnreadTrust    ReasonCode = "unread-trust"    // the role's trust policy could not be parsed
 	ReasonLastStatement  ReasonCode = "last-statement"  // our statement Have is the trust policy's only one
 
 	// These make a change stale, as do most of the above.
@@ -170,6 +205,7 @@ const (
 	ReasonURL         ReasonCode = "url"          // its URL differs
 	ReasonFileEdited  ReasonCode = "file-edited"  // the file was edited, anywhere in it
 	ReasonNewlyTrusts ReasonCode = "newly-trusts" // the role Have now trusts the provider
+	ReasonNewExtra    ReasonCode = "new-extra"    // Have, as in Extra.Keep, was added to the role
 )
 
 // Pending returns the changes to be written, in order.
@@ -183,6 +219,16 @@ func (p *Plan) Pending() []Change {
 	return out
 }
 
+// Unasked returns the extras of ours that the plan does not remove.
+func (p *Plan) Unasked() []Extra {
+	return slices.DeleteFunc(slices.Clone(p.Extras), func(e Extra) bool { return e.Watched || e.Pruned })
+}
+
+// Watched returns the extras of adopted and unmanaged roles.
+func (p *Plan) Watched() []Extra {
+	return slices.DeleteFunc(slices.Clone(p.Extras), func(e Extra) bool { return !e.Watched })
+}
+
 // Conflicts returns the conflicts, in order.
 func (p *Plan) Conflicts() []Change {
 	var out []Change
@@ -192,4 +238,39 @@ func (p *Plan) Conflicts() []Change {
 		}
 	}
 	return out
+}
+
+// found fills in Found from the state: the account's resources, and of config files the
+// entries that the plan depends on, or that are set by hand.
+func (p *Plan) found() {
+	variables := map[string]bool{EnvRegion: true}
+	if p.Request != nil {
+		for _, role := range p.Request.Roles {
+			for _, app := range role.Apps {
+				if SyntaxOf(app.Config) != SyntaxTOML {
+					variables[app.Variable()] = true
+				}
+			}
+		}
+	}
+	for _, c := range p.Changes {
+		if env := c.Resource().Env; env != nil {
+			variables[env.Key] = true
+		}
+	}
+	p.Found = []Resource{}
+	for _, id := range slices.Sorted(maps.Keys(p.state)) {
+		if r := p.state[id]; r.Env == nil || variables[r.Env.Key] {
+			p.Found = append(p.Found, r)
+		}
+	}
+}
+
+// Digest identifies the plan: "sha256:" and the hash of its JSON form in hexadecimal.
+func (p *Plan) Digest() (string, error) {
+	data, err := p.MarshalIndent()
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("sha256:%x", sha256.Sum256(data)), nil
 }

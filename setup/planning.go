@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -12,9 +13,9 @@ import (
 // Plan reads the current state and makes the plan for a request.
 //
 // The errors are those of Request.Check, also for an organization that was not given and
-// that Fly does not report; *OtherOrgError, *SeveralOrgsError; a *FlyProblem for each app
-// that does not exist or that the token has no access to; *TokenMismatchError; those of
-// Resolve; and the targets' own.
+// that Fly does not report; *OtherAccountError; *OtherOrgError, *SeveralOrgsError; a
+// *FlyProblem for each app that does not exist or that the token has no access to;
+// *TokenMismatchError; those of Resolve; and the targets' own.
 func (w World) Plan(ctx context.Context, req Request) (*Plan, error) {
 	if err := w.Check(req); err != nil {
 		return nil, err
@@ -23,27 +24,89 @@ func (w World) Plan(ctx context.Context, req Request) (*Plan, error) {
 	if err != nil {
 		return nil, cmp.Or(ctx.Err(), err)
 	}
-	want, err := desire(req, s.facts)
+	if req.Account != "" && req.Account != s.facts.Account {
+		return nil, &OtherAccountError{Account: req.Account, Have: s.facts}
+	}
+	want, err := desire(req, s.facts, s.files)
 	if err != nil {
 		return nil, err
 	}
-	state, err := w.read(ctx, want.resources())
+	state, err := w.holdings(ctx, want)
 	if err != nil {
 		return nil, err
 	}
-	for id, r := range s.files {
-		state[id] = r
-	}
+	maps.Copy(state, s.files)
 	plan, err := w.planWithinQuota(ctx, want, state)
 	if err != nil {
 		return nil, err
 	}
+	if unread := plan.unread(); len(unread) > 0 {
+		if want.facts.Documents, err = w.documents(ctx, unread); err != nil {
+			return nil, err
+		}
+		if plan, err = want.plan(state); err != nil {
+			return nil, err
+		}
+	}
 	plan.OrgAlias = s.fly.alias(req.Org)
-	plan.Warnings = req.warnings(s.files, s.fly)
+	plan.Warnings = append(plan.Warnings, req.warnings(s.files, s.fly)...)
 	if req.Prove {
 		return plan, w.prove(ctx, plan, req, s.fly)
 	}
 	return plan, nil
+}
+
+// holdings reads what exists in the account of what is desired, with each role all its
+// policies. For a whole file that is every role with our tags, since it may have made
+// roles that it no longer names.
+func (w World) holdings(ctx context.Context, want *desired) (State, error) {
+	if want.req.File == "" || want.req.Partial {
+		return w.read(ctx, want.resources())
+	}
+	var roles []Role
+	for _, role := range want.roles {
+		roles = append(roles, role.Role)
+	}
+	found, err := w.AWS.Roles(ctx, want.facts, want.req.Org, roles)
+	state := State{}
+	for _, r := range found {
+		state[r.ID()] = r
+	}
+	return state, err
+}
+
+// unread returns the ARNs of the managed policies among the extras, since what they
+// allow depends on their documents.
+func (p *Plan) unread() []string {
+	var out []string
+	for _, e := range p.Extras {
+		if _, known := p.Facts.Documents[e.Name]; e.Kind == ExtraPolicy && !known {
+			out = append(out, e.Name)
+		}
+	}
+	return sorted(out)
+}
+
+// documents reads documents of managed policies. It leaves out those that cannot be read.
+func (w World) documents(ctx context.Context, arns []string) (map[string]Document, error) {
+	docs := make([]Document, len(arns))
+	g, gctx := errgroup.WithContext(ctx)
+	for i, arn := range arns {
+		g.Go(func() (err error) {
+			docs[i], err = w.AWS.PolicyDocument(gctx, arn)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, cmp.Or(ctx.Err(), err)
+	}
+	out := map[string]Document{}
+	for i, arn := range arns {
+		if !docs[i].IsZero() {
+			out[arn] = docs[i]
+		}
+	}
+	return out, nil
 }
 
 // checkRequest is a variable so that a test can count its calls.
@@ -90,7 +153,7 @@ type survey struct {
 func (w World) survey(ctx context.Context, req *Request) (survey, error) {
 	var s survey
 	askFly := func(ctx context.Context) (err error) {
-		s.fly, req.Org, err = w.askFly(ctx, req.Org, req.Apps)
+		s.fly, req.Org, err = w.askFly(ctx, req.Org, req.apps())
 		return err
 	}
 	if !isOrgKnown(req.Org) {
@@ -193,10 +256,10 @@ func (f flyAnswer) alias(org string) string {
 }
 
 // warnings reports what could not be looked up on Fly.
-func (f flyAnswer) warnings(req Request) []Warning {
+func (f flyAnswer) warnings(apps []App) []Warning {
 	var out []Warning
 	var unknown []string
-	for _, app := range req.Apps {
+	for _, app := range apps {
 		if !f.knows(app.Name) {
 			unknown = append(unknown, app.Name)
 		}
@@ -204,7 +267,7 @@ func (f flyAnswer) warnings(req Request) []Warning {
 	if f.problem != nil && len(unknown) > 0 {
 		out = append(out, Warning{Code: WarningUnchecked, Apps: unknown, Cause: f.problem})
 	}
-	for _, app := range req.Apps {
+	for _, app := range apps {
 		if hidden := f.apps[app.Name].SecretsProblem; hidden != nil && f.knows(app.Name) {
 			out = append(out, Warning{Code: WarningHiddenSecrets, Apps: []string{app.Name}, Cause: hidden})
 		}
@@ -219,7 +282,7 @@ const maxProofs = 25
 // failure to get a token is a warning.
 func (w World) prove(ctx context.Context, plan *Plan, req Request, fly flyAnswer) error {
 	var names []string
-	for _, app := range req.Apps {
+	for _, app := range req.apps() {
 		names = append(names, app.Name)
 	}
 	if w.Fly == nil {

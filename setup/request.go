@@ -1,68 +1,181 @@
 package setup
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/fly-aws/fly-aws/internal/flyname"
+	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
 // A Request is what the user asked for through flags, a form or a file.
 type Request struct {
 	// Org is the raw slug of the Fly organization. If it is empty or the alias
 	// "personal", Fly is asked for the organization of the apps.
-	Org string
+	Org string `json:"org"`
+	// Account, if set, is the only account that the plan may be for: 12 digits.
+	Account string `json:"account,omitempty"`
+	// File is the name of the request file, its scope; empty for a request from flags.
+	// The roles that it creates carry it as the tag TagFile.
+	File string `json:"file,omitempty"`
+	// Partial says that the file has more roles than the request. Then nothing is pruned.
+	Partial bool `json:"partial,omitempty"`
 	// Audience is the audience of the tokens; empty for sts.amazonaws.com.
-	Audience string
-	// Adopt allows an existing role that is not ours to be taken over.
-	Adopt bool
+	Audience string `json:"audience,omitempty"`
+	// Region is the AWS region for apps without a Region of their own: the region of
+	// resources that presets name, and AWS_REGION in a config file that has none.
+	Region string `json:"region,omitempty"`
+	// Adopt takes over what others made: an existing role that is not ours, and our
+	// statement where it was narrowed by hand.
+	Adopt bool `json:"adopt,omitempty"`
+	// Prune deletes the extras of the request's roles, except for what narrows access.
+	Prune bool `json:"prune,omitempty"`
 	// Prove has a running machine of each app mint a token and compares its claims with
 	// the plan.
-	Prove bool
-	// Apps holds one entry per app.
-	Apps []App
+	Prove bool          `json:"-"`
+	Roles []RoleRequest `json:"roles"`
 }
 
-// An App is one entry of a Request: an app, the role for it and its config file.
+// A RoleRequest is a role and who may assume it. Zero fields leave an existing role as
+// it is.
+type RoleRequest struct {
+	// Name has at most 64 characters; empty for fly-<org>-<app> with the first app.
+	Name string `json:"name,omitempty"`
+	// Apps are the apps that may assume the role. A role with several is shared.
+	Apps []App `json:"apps"`
+	// Except are apps that may not assume it, although a pattern in Apps matches them.
+	Except []string `json:"except,omitempty"`
+	// Unmanaged says that the role is only watched: differences are reported, and nothing
+	// is written.
+	Unmanaged bool `json:"unmanaged,omitempty"`
+	// Trust is the trust policy that an unmanaged role should have.
+	Trust *trustpolicy.Policy `json:"trust,omitempty"`
+
+	// Path begins and ends with a slash; empty for "/".
+	Path string `json:"path,omitempty"`
+	// MaxSession is in seconds, 3600 to 43200; 0 for AWS's default of an hour.
+	MaxSession int32 `json:"max_session_seconds,omitempty"`
+	// Boundary is the permissions boundary, a managed policy by name or ARN.
+	Boundary string `json:"permissions_boundary,omitempty"`
+	// SessionTags allows sts:TagSession, for tokens with session tags.
+	SessionTags bool `json:"session_tags,omitempty"`
+	// Conditions narrow our statement.
+	Conditions []trustpolicy.Condition `json:"conditions,omitempty"`
+	Tags       map[string]string       `json:"tags,omitempty"`
+
+	// Region is the AWS region of the resources that Presets name; empty for the one of
+	// the apps.
+	Region string `json:"region,omitempty"`
+	// Policies are managed policies by name or ARN.
+	Policies []string `json:"policies,omitempty"`
+	// Presets become inline policies.
+	Presets []Preset       `json:"presets,omitempty"`
+	Inline  []InlinePolicy `json:"inline,omitempty"`
+
+	// Keep names extras that are not reported and not pruned: "policy:SecurityAudit",
+	// "statement:BreakGlass". See Extra.Keep.
+	Keep []string `json:"keep,omitempty"`
+}
+
+// An App is an app that may assume a role.
 type App struct {
-	Name string
-	// Machines limits the role to machines with these names. Empty leaves the limit of
-	// an existing role as it is; AllMachines lifts it.
-	Machines []string
-	Role     RoleRequest
-	// Config is the path of the app's fly.toml; empty to write none.
-	Config string
-	// Region is the AWS region of resources that presets name. It is also written to
-	// Config as AWS_REGION, unless that is set or Region is empty.
-	Region string
+	// Name is the app's name, or the beginning of names followed by an asterisk:
+	// "tenant-*".
+	Name string `json:"name"`
+	// Machines limits access to machines with these names. Empty leaves the limit of an
+	// existing role as it is; AllMachines lifts it.
+	Machines []string `json:"machines,omitempty"`
+	// Config is the path of the app's fly.toml; empty if it is not known. A fly.json or
+	// fly.yaml is read for warnings and not edited.
+	Config string `json:"config,omitempty"`
+	// ARN says where the role's ARN is kept.
+	ARN ARNPlace `json:"arn,omitempty"`
+	// Env is the variable that holds the role's ARN; empty for AWS_ROLE_ARN.
+	Env string `json:"env,omitempty"`
+	// Region is the app's AWS region. If it is not empty, AWS_REGION in Config is changed
+	// to it.
+	Region string `json:"region,omitempty"`
+}
+
+// An ARNPlace says where an app keeps its role's ARN.
+type ARNPlace string
+
+// The places.
+const (
+	ARNInConfig ARNPlace = ""       // in the app's Config; with the user if that is empty or not TOML
+	ARNInSecret ARNPlace = "secret" // in a secret of the app, which Fly keeps
+	ARNNowhere  ARNPlace = "none"   // with the user
+)
+
+// A Syntax is the syntax of an app's config file.
+type Syntax string
+
+// The syntaxes that flyctl reads. Only TOML is edited.
+const (
+	SyntaxTOML Syntax = "toml"
+	SyntaxJSON Syntax = "json"
+	SyntaxYAML Syntax = "yaml"
+)
+
+// SyntaxOf returns the syntax in which flyctl reads a config file, judging by its suffix
+// (https://github.com/superfly/flyctl, internal/appconfig/serde.go).
+func SyntaxOf(path string) Syntax {
+	switch {
+	case strings.HasSuffix(path, ".json"):
+		return SyntaxJSON
+	case strings.HasSuffix(path, ".yaml"):
+		return SyntaxYAML
+	}
+	return SyntaxTOML
+}
+
+// IsPatched says whether the role's ARN is written to the app's config file.
+func (app App) IsPatched() bool {
+	return app.Config != "" && app.ARN == ARNInConfig && SyntaxOf(app.Config) == SyntaxTOML
 }
 
 // AllMachines in App.Machines stands for all machines of the app.
 const AllMachines = "*"
 
-// A RoleRequest holds the settings of a role. Zero fields leave an existing role as it is.
-type RoleRequest struct {
-	// Name has at most 64 characters; empty for fly-<org>-<app>.
-	Name string
-	// Shared says that several apps use the role. Entries that name the same shared role
-	// must agree on everything but Policies, Presets and Inline, which are combined.
-	Shared bool
-	// Path begins and ends with a slash; empty for "/".
-	Path string
-	// MaxSession is in seconds, 3600 to 43200; 0 for AWS's default of an hour.
-	MaxSession int32
-	// Boundary is the permissions boundary, a managed policy by name or ARN.
-	Boundary string
-	Tags     map[string]string
-	// Policies are managed policies by name or ARN.
-	Policies []string
-	// Presets become inline policies.
-	Presets []Preset
-	Inline  []InlinePolicy
+// IsPattern says whether the name stands for every app whose name begins with it.
+func (app App) IsPattern() bool { return strings.HasSuffix(app.Name, "*") }
+
+// Variable returns the variable that holds the role's ARN.
+func (app App) Variable() string { return cmp.Or(app.Env, EnvRoleARN) }
+
+// RolesFor returns the roles of the apps, with the settings of role: one that they share
+// if it has a name, or else one for each.
+func RolesFor(apps []App, role RoleRequest) []RoleRequest {
+	if role.Name != "" {
+		role.Apps = apps
+		return []RoleRequest{role}
+	}
+	var out []RoleRequest
+	for _, app := range apps {
+		role.Apps = []App{app}
+		out = append(out, role)
+	}
+	return out
+}
+
+// apps returns the request's apps in order, without patterns, each name once.
+func (req Request) apps() []App {
+	var out []App
+	for _, role := range req.Roles {
+		for _, app := range role.Apps {
+			if !app.IsPattern() && !slices.ContainsFunc(out, func(a App) bool { return a.Name == app.Name }) {
+				out = append(out, app)
+			}
+		}
+	}
+	return out
 }
 
 // A Preset is the name of a preset of package preset and the answer to its question.
 type Preset struct {
-	Name, Answer string
+	Name   string `json:"name"`
+	Answer string `json:"answer"`
 }
 
 // String returns "name=answer".
@@ -70,10 +183,10 @@ func (p Preset) String() string { return p.Name + "=" + p.Answer }
 
 // An InlinePolicy is a permissions policy kept in the role itself.
 type InlinePolicy struct {
-	Name     string
-	Document Document
+	Name     string   `json:"name"`
+	Document Document `json:"document"`
 	// Source is the name of the file that the document came from, for errors.
-	Source string
+	Source string `json:"source,omitempty"`
 }
 
 // NewInlinePolicy makes an inline policy from the text of a file. The error is an
@@ -86,30 +199,38 @@ func NewInlinePolicy(name, source string, text []byte) (InlinePolicy, error) {
 	return InlinePolicy{Name: name, Document: doc, Source: source}, nil
 }
 
-// A Scope says whose access to AWS to remove.
+// A Scope says whose access to AWS to remove. With several of File, Apps and All, it is
+// what meets all of them.
 type Scope struct {
 	// Org is the organization, as in a Request.
-	Org string
-	// Apps are the apps that lose access; empty for all of the organization's.
-	Apps []string
-	// Configs are paths of fly.toml files by app. AWS_ROLE_ARN is removed from a file if
-	// it names a role that the app loses.
-	Configs map[string]string
+	Org string `json:"org"`
+	// Account is as in a Request.
+	Account string `json:"account,omitempty"`
+	// File limits the scope to roles that the file of this name made.
+	File string `json:"file,omitempty"`
+	// Apps are the apps that lose access, or patterns as in App.Name; empty for all.
+	Apps []string `json:"apps,omitempty"`
+	// Entries are config file entries, without their values. Each is removed if it names
+	// a role that its app loses, or one that loses only our tags.
+	Entries []Env `json:"entries,omitempty"`
 }
 
 // Facts are what a plan needs to know about an AWS account.
 type Facts struct {
 	// Partition is "aws", "aws-cn", "aws-us-gov" or another of AWS's.
-	Partition string
+	Partition string `json:"partition"`
 	// Account is the 12-digit account ID.
-	Account string
+	Account string `json:"account"`
 	// Caller is the ARN of the identity of the credentials.
-	Caller string
+	Caller string `json:"-"`
 	// Policies maps each managed policy that a Request names to its ARN.
-	Policies map[string]string
+	Policies map[string]string `json:"policies,omitempty"`
+	// Documents are documents of managed policies that are extras, by ARN; without those
+	// that could not be read.
+	Documents map[string]Document `json:"documents,omitempty"`
 	// TrustPolicyQuota is the maximum length of a trust policy in characters; 0 for IAM's
 	// default.
-	TrustPolicyQuota int
+	TrustPolicyQuota int `json:"trust_policy_quota,omitempty"`
 }
 
 // A ManagedPolicy is a managed policy of AWS or of the account.
@@ -143,10 +264,10 @@ func isOrgKnown(org string) bool { return org != "" && org != flyname.Personal }
 // given, sorted, without duplicates. Facts.Policies must hold them all.
 func (req Request) PolicyRefs() []string {
 	var refs []string
-	for _, app := range req.Apps {
-		refs = append(refs, app.Role.Policies...)
-		if app.Role.Boundary != "" {
-			refs = append(refs, app.Role.Boundary)
+	for _, role := range req.Roles {
+		refs = append(refs, role.Policies...)
+		if role.Boundary != "" {
+			refs = append(refs, role.Boundary)
 		}
 	}
 	return sorted(refs)
@@ -155,40 +276,18 @@ func (req Request) PolicyRefs() []string {
 // RoleNames returns the names of the request's roles, sorted, without duplicates.
 func (req Request) RoleNames() []string {
 	var names []string
-	for _, app := range req.Apps {
-		names = append(names, req.RoleName(app))
+	for _, role := range req.Roles {
+		names = append(names, req.RoleName(role))
 	}
 	return sorted(names)
 }
 
-// RoleName returns the requested name of the app's role, or fly-<org>-<app>.
-func (req Request) RoleName(app App) string {
-	if app.Role.Name != "" {
-		return app.Role.Name
+// RoleName returns the requested name of the role, or fly-<org>-<app>.
+func (req Request) RoleName(role RoleRequest) string {
+	if role.Name != "" || len(role.Apps) == 0 {
+		return role.Name
 	}
-	return "fly-" + req.Org + "-" + app.Name
+	return "fly-" + req.Org + "-" + role.Apps[0].Name
 }
 
-func (req Request) audience() string {
-	if req.Audience == "" {
-		return flyname.AudienceAWS
-	}
-	return req.Audience
-}
-
-// groups returns the apps by role, in the order of their first mention.
-func (req Request) groups() [][]App {
-	var groups [][]App
-	at := map[string]int{}
-	for _, app := range req.Apps {
-		key := strings.ToLower(req.RoleName(app))
-		i, ok := at[key]
-		if !ok {
-			i = len(groups)
-			at[key] = i
-			groups = append(groups, nil)
-		}
-		groups[i] = append(groups[i], app)
-	}
-	return groups
-}
+func (req Request) audience() string { return cmp.Or(req.Audience, flyname.AudienceAWS) }

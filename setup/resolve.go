@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/internal/preset"
+	"github.com/fly-aws/fly-aws/internal/region"
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
@@ -25,14 +27,15 @@ func (e *SizeError) Error() string {
 	return fmt.Sprintf("the trust policy of role %s would have %d characters for %d apps; the quota is %d", e.Role, e.Size, e.Apps, e.Quota)
 }
 
-// Resolve makes the complete plan for a request, with before and after of every resource.
-// req must have passed Check and name an organization; state holds those of the request's
-// resources that exist.
+// Resolve makes the complete plan for a request, with before and after of every resource,
+// and with the warnings that follow from them. req must have passed Check and name an
+// organization; state holds those of the request's resources that exist, with each role
+// all its policies.
 //
 // The error is a *SizeError, an *InvalidError for what would exceed IAM's limits, or
 // several of them joined. Any other obstacle is a conflict in the plan.
 func Resolve(req Request, facts Facts, state State) (*Plan, error) {
-	want, err := desire(req, facts)
+	want, err := desire(req, facts, state)
 	if err != nil {
 		return nil, err
 	}
@@ -47,28 +50,24 @@ type desired struct {
 	roles    []desiredRole
 }
 
-// A desiredRole is a role with the apps that use it. Its Role has no trust policy, which
-// depends on the existing one.
+// A desiredRole is a role with its policies. Its Role has no trust policy and lacks the
+// tags that depend on the existing role.
 type desiredRole struct {
 	Role
-	apps     []App
+	request  RoleRequest
 	policies []RolePolicy
 }
 
-// desire works out what a request amounts to.
-func desire(req Request, facts Facts) (*desired, error) {
+// desire works out what a request amounts to. files holds the entries of config files.
+func desire(req Request, facts Facts, files State) (*desired, error) {
 	d := &desired{req: req, facts: facts, provider: Provider{
 		ARN:       trustpolicy.ProviderARN(facts.Partition, facts.Account, req.Org),
 		URL:       flyname.Issuer(req.Org),
 		Audiences: []string{req.audience()},
 		Tags:      map[string]string{TagOrg: req.Org},
 	}}
-	inline, err := inlineOf(req, facts)
-	if err != nil {
-		return nil, err
-	}
-	for _, group := range req.groups() {
-		role, err := desireRole(req, group, facts, inline)
+	for i := range req.Roles {
+		role, err := d.role(i, files)
 		if err != nil {
 			return nil, err
 		}
@@ -77,34 +76,99 @@ func desire(req Request, facts Facts) (*desired, error) {
 	return d, nil
 }
 
-// inlineOf returns the inline policies of each app, presets included, by app name.
-func inlineOf(req Request, facts Facts) (map[string][]InlinePolicy, error) {
-	type answered struct {
-		Preset
-		region string
+// role works out a role of the request and its permissions.
+func (d *desired) role(i int, files State) (desiredRole, error) {
+	want := d.req.Roles[i]
+	role := desiredRole{request: want, Role: Role{
+		Name:       d.req.RoleName(want),
+		Path:       rolePath(want),
+		MaxSession: want.MaxSession,
+		Tags:       maps.Clone(want.Tags),
+	}}
+	role.ARN = RoleARN(d.facts.Partition, d.facts.Account, role.Path, role.Name)
+	invalid := func(field Field, value, reason string) error {
+		return &InvalidError{Field: field, Role: i + 1, Value: value, Reason: reason}
 	}
-	made := map[answered]InlinePolicy{}
-	out := map[string][]InlinePolicy{}
-	for _, app := range req.Apps {
-		out[app.Name] = slices.Clone(app.Role.Inline)
-		for _, p := range app.Role.Presets {
-			key := answered{p, app.Region}
-			policy, ok := made[key]
-			if !ok {
-				var err error
-				if policy, err = p.policy(preset.Scope{Partition: facts.Partition, Account: facts.Account, Region: app.Region}); err != nil {
-					return nil, &InvalidError{Field: FieldPreset, App: app.Name, Value: p.String(), Reason: presetReason(err), Err: err}
-				}
-				made[key] = policy
-			}
-			out[app.Name] = append(out[app.Name], policy)
+	managed := func(field Field, ref string) (string, error) {
+		arn, ok := d.facts.Policies[ref]
+		if !ok {
+			return "", invalid(field, ref, "no managed policy has this name")
+		}
+		return arn, nil
+	}
+	var err error
+	if want.Boundary != "" {
+		if role.Boundary, err = managed(FieldBoundary, want.Boundary); err != nil {
+			return role, err
 		}
 	}
-	var errs []error
-	for _, group := range req.groups() {
-		errs = append(errs, checkInline(group, out)...)
+	for _, ref := range want.Policies {
+		arn, err := managed(FieldPolicy, ref)
+		if err != nil {
+			return role, err
+		}
+		if p := (RolePolicy{Role: role.Name, ARN: arn}); !slices.ContainsFunc(role.policies, func(q RolePolicy) bool { return q.ARN == arn }) {
+			role.policies = append(role.policies, p)
+		}
 	}
-	return out, errors.Join(errs...)
+	inline := slices.Clone(want.Inline)
+	if len(want.Presets) > 0 {
+		where, err := d.req.presetRegion(i, files)
+		if err != nil {
+			return role, err
+		}
+		for _, p := range want.Presets {
+			policy, err := p.policy(preset.Scope{Partition: d.facts.Partition, Account: d.facts.Account, Region: where})
+			if err != nil {
+				return role, &InvalidError{Field: FieldPreset, Role: i + 1, Value: p.String(), Reason: presetReason(err), Err: err}
+			}
+			inline = append(inline, policy)
+		}
+	}
+	if errs := checkInline(i, inline); len(errs) > 0 {
+		return role, errors.Join(errs...)
+	}
+	for _, p := range inline {
+		if !slices.ContainsFunc(role.policies, func(q RolePolicy) bool { return q.Name == p.Name && q.ARN == "" }) {
+			role.policies = append(role.policies, RolePolicy{Role: role.Name, Name: p.Name, Document: p.Document})
+		}
+	}
+	return role, nil
+}
+
+// presetRegion returns the region of the resources that the presets of a role name: the
+// role's own, or that of its apps, which an app's config file may set. It is "" if no
+// preset needs one and the apps have none or differ.
+func (req Request) presetRegion(i int, files State) (string, error) {
+	role := req.Roles[i]
+	var regions []string
+	for _, app := range role.Apps {
+		name := cmp.Or(role.Region, app.Region)
+		if env := files.find(Resource{Env: &Env{Config: app.Config, Key: EnvRegion}}); name == "" && env != nil {
+			if _, err := region.Check(env.Env.Value); err == nil {
+				name = env.Env.Value
+			}
+		}
+		if name = cmp.Or(name, req.Region); name != "" {
+			regions = append(regions, name)
+		}
+	}
+	regions = sorted(regions)
+	if len(regions) == 1 {
+		return regions[0], nil
+	}
+	for _, p := range role.Presets {
+		found, err := preset.Named(p.Name)
+		if err != nil || !found.NeedsRegion(p.Answer) {
+			continue
+		}
+		e := &InvalidError{Field: FieldPreset, Role: i + 1, Value: p.String(), NoRegion: true, Reason: "it needs a region"}
+		if len(regions) > 1 {
+			e.Reason = "it needs one region, and the role's apps are in " + strings.Join(regions, " and ")
+		}
+		return "", e
+	}
+	return "", nil
 }
 
 // policy makes the inline policy of the preset.
@@ -129,98 +193,47 @@ func presetReason(err error) string {
 	return err.Error()
 }
 
-// desireRole works out the role of a group of apps and its permissions.
-func desireRole(req Request, group []App, facts Facts, inline map[string][]InlinePolicy) (desiredRole, error) {
-	first := group[0]
-	role := desiredRole{apps: group, Role: Role{
-		Name:        req.RoleName(first),
-		Path:        rolePath(first.Role),
-		Description: description(req.Org, first),
-		MaxSession:  first.Role.MaxSession,
-		Tags:        map[string]string{TagOrg: req.Org},
-	}}
-	role.ARN = roleARN(facts.Partition, facts.Account, role.Role)
-	maps.Copy(role.Tags, first.Role.Tags)
-	if !first.Role.Shared {
-		role.Tags[TagApp] = first.Name
-	}
-	var err error
-	if first.Role.Boundary != "" {
-		if role.Boundary, err = managedPolicy(facts, FieldBoundary, first.Name, first.Role.Boundary); err != nil {
-			return role, err
-		}
-	}
-	var managed, own []RolePolicy
-	seen := map[string]bool{}
-	add := func(list *[]RolePolicy, p RolePolicy) {
-		if id := (Resource{Policy: &p}).ID(); !seen[id] {
-			seen[id] = true
-			*list = append(*list, p)
-		}
-	}
-	for _, app := range group {
-		for _, ref := range app.Role.Policies {
-			arn, err := managedPolicy(facts, FieldPolicy, app.Name, ref)
-			if err != nil {
-				return role, err
-			}
-			add(&managed, RolePolicy{Role: role.Name, ARN: arn})
-		}
-		for _, p := range inline[app.Name] {
-			add(&own, RolePolicy{Role: role.Name, Name: p.Name, Document: p.Document})
-		}
-	}
-	role.policies = slices.Concat(managed, own)
-	return role, nil
+// RoleARN returns the ARN of a role; path is "" for "/".
+func RoleARN(partition, account, path, name string) string {
+	return fmt.Sprintf("arn:%s:iam::%s:role%s%s", partition, account, cmp.Or(path, "/"), name)
 }
 
-// roleARN returns the ARN of a role from its path and name.
-func roleARN(partition, account string, r Role) string {
-	return fmt.Sprintf("arn:%s:iam::%s:role%s%s", partition, account, r.Path, r.Name)
-}
-
-func description(org string, app App) string {
-	if app.Role.Shared {
+// description returns the description of a new role; app is "" for a shared one.
+func description(org, app string) string {
+	if app == "" {
 		return "Apps of the Fly.io organization " + org + ", through OIDC. Made by fly-aws."
 	}
-	return "Fly.io app " + app.Name + " of the organization " + org + ", through OIDC. Made by fly-aws."
-}
-
-func managedPolicy(facts Facts, field Field, app, ref string) (string, error) {
-	arn, ok := facts.Policies[ref]
-	if !ok {
-		return "", &InvalidError{Field: field, App: app, Value: ref, Reason: "no managed policy has this name"}
-	}
-	return arn, nil
+	return "Fly.io app " + app + " of the organization " + org + ", through OIDC. Made by fly-aws."
 }
 
 // entries returns the fly.toml entries that the request asks for.
 func (d *desired) entries() []Env {
 	var out []Env
+	add := func(e Env) {
+		if !slices.ContainsFunc(out, func(f Env) bool { return f.Config == e.Config && f.Key == e.Key }) {
+			out = append(out, e)
+		}
+	}
 	for _, role := range d.roles {
-		for _, app := range role.apps {
-			if app.Config == "" {
+		for _, app := range role.request.Apps {
+			if !app.IsPatched() || role.request.Unmanaged {
 				continue
 			}
-			out = append(out, Env{Config: app.Config, App: app.Name, Key: EnvRoleARN, Value: role.ARN})
-			if app.Region != "" {
-				out = append(out, Env{Config: app.Config, App: app.Name, Key: EnvRegion, Value: app.Region, IfAbsent: true})
+			add(Env{Config: app.Config, App: app.Name, Key: app.Variable(), Value: role.ARN})
+			if region := cmp.Or(app.Region, d.req.Region); region != "" {
+				add(Env{Config: app.Config, App: app.Name, Key: EnvRegion, Value: region, IfAbsent: app.Region == ""})
 			}
 		}
 	}
 	return out
 }
 
-// resources returns the account's resources to read for the plan.
+// resources returns the account's resources to read for the plan. Roles are read with
+// their policies.
 func (d *desired) resources() []Resource {
 	out := []Resource{{Provider: &d.provider}}
 	for i := range d.roles {
 		out = append(out, Resource{Role: &d.roles[i].Role})
-	}
-	for _, role := range d.roles {
-		for _, p := range role.policies {
-			out = append(out, Resource{Policy: &p})
-		}
 	}
 	return out
 }
@@ -235,43 +248,69 @@ func (d *desired) plan(state State) (*Plan, error) {
 		Issuer:    flyname.Issuer(d.req.Org),
 		Audience:  d.req.audience(),
 		Caller:    d.facts.Caller,
+		Request:   &d.req,
+		Facts:     d.facts,
+		Extras:    []Extra{},
 		state:     state,
 	}
-	add := func(c Change) Action {
+	add := func(c Change) {
 		if len(c.Reasons) == 0 {
 			c.Reasons = c.differences(p.Org)
 		}
 		p.Changes = append(p.Changes, c)
-		return c.Action
 	}
-	add(change(state, Resource{Provider: mergeProvider(state, d.provider)}))
-
-	adopted := map[string]bool{}
+	on := state.policies()
+	var pruned []Change
 	var grants, kept [][]Grant
+	var outcomes []outcome
+	managed := false
 	for _, role := range d.roles {
-		asked, others := role.grants(p.Org, state)
-		grants, kept = append(grants, asked), append(kept, others)
-		c, err := d.changeRole(state, role.Role, asked, others)
+		o, err := d.outcome(state, role, on[strings.ToLower(role.Name)])
 		if err != nil {
 			return nil, err
 		}
-		adopted[role.Name] = add(c) == ActionAdopt
+		managed = managed || !role.request.Unmanaged
+		grants, kept = append(grants, o.asked), append(kept, o.kept)
+		pruned = append(pruned, o.pruned...)
+		p.Extras = append(p.Extras, o.extras...)
+		p.Warnings = append(p.Warnings, o.warnings...)
+		outcomes = append(outcomes, o)
 	}
 	p.Grants = slices.Concat(append(grants, kept...)...)
-	for _, role := range d.roles {
-		for _, policy := range role.policies {
-			c := change(state, Resource{Policy: &policy})
-			if c.Action == ActionUpdate && adopted[role.Name] {
-				// An existing policy of that name may be someone else's.
-				c.Action, c.Reasons = ActionConflict, []Reason{{Code: ReasonDocument}}
-			}
+	if managed {
+		add(change(state, Resource{Provider: mergeProvider(state, d.provider)}))
+	}
+	for _, o := range outcomes {
+		if o.role != nil {
+			add(*o.role)
+		}
+	}
+	for _, o := range outcomes {
+		for _, c := range o.policies {
 			add(c)
 		}
 	}
 	for _, env := range d.entries() {
 		add(change(state, Resource{Env: &env}))
 	}
+	pruned = append(pruned, d.leftRoles(p, on)...)
+	for _, c := range pruned {
+		add(c)
+	}
+	p.found()
 	return p, nil
+}
+
+// policies returns the policies of each role, by its name in lower case, sorted by ID.
+func (s State) policies() map[string][]RolePolicy {
+	out := map[string][]RolePolicy{}
+	for _, id := range slices.Sorted(maps.Keys(s)) {
+		if p := s[id].Policy; p != nil {
+			role := strings.ToLower(p.Role)
+			out[role] = append(out[role], *p)
+		}
+	}
+	return out
 }
 
 // change returns the change from the state's resource to after.
@@ -302,171 +341,475 @@ func mergeProvider(state State, want Provider) *Provider {
 	return &merged
 }
 
-// grants returns the grants of a role: the requested ones, with the existing limit to
-// machines if the request does not mention machines, and those of the other apps of a
-// shared role.
-func (role desiredRole) grants(org string, state State) (asked, kept []Grant) {
-	found := grantsIn(org, state, role.Name)
-	for _, app := range role.apps {
-		g := Grant{App: app.Name, Machines: sorted(app.Machines), Role: role.Name, RoleARN: role.ARN}
+// An outcome is what becomes of one role of the request.
+type outcome struct {
+	role        *Change // nil for an unmanaged role
+	policies    []Change
+	pruned      []Change // deletes of its policies
+	asked, kept []Grant
+	extras      []Extra
+	warnings    []Warning
+}
+
+// outcome works out what becomes of a role. on are the policies that it has.
+func (d *desired) outcome(state State, want desiredRole, on []RolePolicy) (outcome, error) {
+	found := state.find(Resource{Role: &want.Role})
+	if want.request.Unmanaged {
+		return d.watch(found, want, on), nil
+	}
+	var o outcome
+	o.warnings = want.broadWarnings()
+	if len(want.policies)+len(on) == 0 {
+		o.warnings = append(o.warnings, Warning{Code: WarningNoPermissions, Apps: want.appNames(), Role: want.Name})
+	}
+	if found == nil {
+		o.asked = want.grants(d.req, access{subject: -1})
+		err := d.create(&o, want)
+		return o, err
+	}
+	have := *found.Role
+	statement, held := ourStatement(d.req.Org, have)
+	ours := held && have.Tags[TagOrg] == d.req.Org
+	a := takeApart(d.req.Org, statement)
+	o.asked = want.grants(d.req, a)
+	if d.req.File == "" && held && (ours && have.Tags[TagApp] == "" || d.req.Adopt) {
+		o.kept = want.keptGrants(d.req, a)
+	}
+	built, err := d.statement(want, slices.Concat(o.asked, o.kept))
+	if err != nil {
+		return o, err
+	}
+	if conflict := d.roleConflict(have, want, ours, held, len(o.kept) > 0); conflict != nil {
+		after := want.Role
+		after.Trust = trustpolicy.New(built)
+		o.role = &Change{Action: ActionConflict, Before: found, After: &Resource{Role: &after}, Reasons: []Reason{*conflict}}
+		return o, nil
+	}
+
+	watched := !ours || have.Tags[TagAdopted] != ""
+	prune := d.pruner(&o, want.request.Keep, have, watched)
+	after := d.merge(have, want, ours, o.kept)
+	var at int // the place of our statement
+	switch {
+	case held:
+		at = slices.IndexFunc(have.Trust.Statements, func(s trustpolicy.Statement) bool { return s.Equal(statement) })
+		w := wish{org: d.req.Org, built: built, asked: o.asked, kept: o.kept, adopt: d.req.Adopt, extra: func(kind ExtraKind, name string, means ...Meaning) bool {
+			return prune(Extra{Kind: kind, Name: name, Means: means})
+		}}
+		w.built.Sid = statement.Sid
+		merged, narrowed := w.merge(statement)
+		if len(narrowed) > 0 {
+			o.warnings = append(o.warnings, Warning{Code: WarningNarrower, Apps: want.appNames(), Role: want.Name, Narrowed: narrowed})
+		}
+		switch {
+		case merged.Equal(statement):
+		case statement.Sid != built.Sid: // the role owner's own statement
+			after.Trust = have.Trust.Merge(built)
+		default:
+			after.Trust = have.Trust.Clone()
+			after.Trust.Statements[at] = merged
+		}
+	default:
+		if at = slices.IndexFunc(have.Trust.Statements, func(s trustpolicy.Statement) bool {
+			s.Sid = built.Sid
+			return s.Equal(built)
+		}); at < 0 {
+			after.Trust = have.Trust.Merge(built)
+		}
+	}
+	var removed []string
+	for _, e := range otherStatements(d.req.Org, have.Trust, at) {
+		if prune(e) {
+			removed = append(removed, e.Name)
+		}
+	}
+	after.Trust = withoutStatements(after.Trust, removed)
+
+	c := change(state, Resource{Role: &after})
+	if !ours {
+		c.Action, c.Before = ActionAdopt, found
+	}
+	c.After = &Resource{Role: &after}
+	o.role = &c
+	o.policies = d.policyChanges(state, want, !ours)
+	for _, p := range on {
+		if !want.has(p) && prune(policyExtra(d.facts, p)) {
+			o.pruned = append(o.pruned, Change{Action: ActionDelete, Before: &Resource{Policy: &p}})
+		}
+	}
+	return o, d.checkLimits(c, len(o.asked)+len(o.kept))
+}
+
+// create makes the outcome of a role that does not exist.
+func (d *desired) create(o *outcome, want desiredRole) error {
+	statement, err := d.statement(want, o.asked)
+	if err != nil {
+		return err
+	}
+	role := want.Role
+	role.Trust = trustpolicy.New(statement)
+	role.Description = description(d.req.Org, want.onlyApp())
+	role.Tags = map[string]string{TagOrg: d.req.Org}
+	maps.Copy(role.Tags, want.Tags)
+	if app := want.onlyApp(); app != "" {
+		role.Tags[TagApp] = app
+	}
+	if d.req.File != "" {
+		role.Tags[TagFile] = d.req.File
+	}
+	c := Change{Action: ActionCreate, After: &Resource{Role: &role}}
+	o.role = &c
+	o.policies = d.policyChanges(State{}, want, false)
+	return d.checkLimits(c, len(o.asked))
+}
+
+// policyChanges returns the changes of the role's wanted policies.
+func (d *desired) policyChanges(state State, want desiredRole, adopting bool) []Change {
+	var out []Change
+	for _, policy := range want.policies {
+		c := change(state, Resource{Policy: &policy})
+		if c.Action == ActionUpdate && adopting {
+			// An existing policy of that name may be someone else's.
+			c.Action, c.Reasons = ActionConflict, []Reason{{Code: ReasonDocument}}
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// has says whether the request asks for the policy.
+func (want desiredRole) has(p RolePolicy) bool {
+	return slices.ContainsFunc(want.policies, func(q RolePolicy) bool { return p.ARN == q.ARN && p.Name == q.Name })
+}
+
+// pruner returns a function that adds an extra of an existing role to the outcome and
+// says whether to remove it.
+func (d *desired) pruner(o *outcome, keep []string, have Role, watched bool) func(Extra) bool {
+	return func(e Extra) bool {
+		if e.isKept(keep) {
+			return false
+		}
+		e.Role, e.Watched = have.Name, watched
+		e.Stays, e.Pruned = d.req.prunes(have, watched, e.Stays)
+		o.extras = append(o.extras, e)
+		return e.Pruned
+	}
+}
+
+// prunes says whether an extra of a role is removed, and if not, why not. stays is the
+// extra's own reason.
+func (req Request) prunes(role Role, watched bool, stays StayReason) (StayReason, bool) {
+	switch {
+	case !req.Prune:
+		return "", false
+	case watched:
+		return StaysWatched, false
+	case req.Partial:
+		return StaysPartial, false
+	case req.File != "" && role.Tags[TagFile] != req.File && !req.Adopt: // which takes it over
+		return StaysOtherFile, false
+	}
+	return stays, stays == ""
+}
+
+// withoutStatements removes the statements with the names, as statementName gives them.
+func withoutStatements(p *trustpolicy.Policy, names []string) *trustpolicy.Policy {
+	if len(names) == 0 {
+		return p
+	}
+	q := p.Clone()
+	q.Statements = nil
+	for i, s := range p.Statements {
+		if !slices.Contains(names, statementName(i, s)) {
+			q.Statements = append(q.Statements, s)
+		}
+	}
+	return q
+}
+
+// leftRoles adds to the plan, as extras, the roles that the file made and no longer
+// names, and returns the changes that prune them.
+func (d *desired) leftRoles(p *Plan, on map[string][]RolePolicy) []Change {
+	if d.req.File == "" || d.req.Partial {
+		return nil
+	}
+	named := map[string]bool{}
+	for _, role := range d.roles {
+		named[strings.ToLower(role.Name)] = true
+	}
+	var policies, roles []Change
+	for _, id := range slices.Sorted(maps.Keys(p.state)) {
+		role := p.state[id].Role
+		if role == nil || named[strings.ToLower(role.Name)] || role.Tags[TagFile] != d.req.File || !isOurs(d.req.Org, *role) {
+			continue
+		}
+		e := Extra{Kind: ExtraRole, Role: role.Name, Watched: role.Tags[TagAdopted] != ""}
+		statement, _ := ourStatement(d.req.Org, *role)
+		for _, pattern := range takeApart(d.req.Org, statement).subjects() {
+			e.Means = append(e.Means, subjectMeaning(d.req.Org, pattern))
+		}
+		e.Stays, e.Pruned = d.req.prunes(*role, e.Watched, "")
+		c, grants := Scope{Org: d.req.Org, File: d.req.File}.lose(*role)
+		if e.Pruned && c.Action == ActionConflict {
+			e.Stays, e.Pruned = StaysInUse, false
+		}
+		if e.Pruned {
+			p.Grants = append(p.Grants, grants...)
+			roles = append(roles, *c)
+			if c.Action == ActionDelete {
+				policies = append(policies, deletes(on[strings.ToLower(role.Name)])...)
+			}
+		}
+		p.Extras = append(p.Extras, e)
+	}
+	return slices.Concat(policies, roles)
+}
+
+// deletes returns the changes that delete the policies.
+func deletes(policies []RolePolicy) []Change {
+	var out []Change
+	for _, p := range policies {
+		out = append(out, Change{Action: ActionDelete, Before: &Resource{Policy: &p}})
+	}
+	return out
+}
+
+// watch compares an unmanaged role with what the request says about it.
+func (d *desired) watch(found *Resource, want desiredRole, on []RolePolicy) outcome {
+	var o outcome
+	differs := func(r Reason) {
+		if len(o.warnings) == 0 {
+			o.warnings = []Warning{{Code: WarningWatched, Role: want.Name}}
+		}
+		o.warnings[0].Reasons = append(o.warnings[0].Reasons, r)
+	}
+	if found == nil {
+		differs(Reason{Code: ReasonAbsent})
+		return o
+	}
+	have := *found.Role
+	add := d.pruner(&o, want.request.Keep, have, true)
+	switch {
+	case have.Trust == nil:
+		differs(Reason{Code: ReasonUnreadTrust})
+	case want.request.Trust == nil:
+		for _, e := range otherStatements(d.req.Org, have.Trust) {
+			add(e)
+		}
+	case !have.Trust.Equal(want.request.Trust):
+		differs(Reason{Code: ReasonTrust})
+	}
+	if want.Boundary != "" && have.Boundary != want.Boundary {
+		differs(Reason{Code: ReasonBoundary, Have: have.Boundary, Want: want.Boundary})
+	}
+	for _, p := range want.policies {
+		i := slices.IndexFunc(on, func(q RolePolicy) bool { return p.ARN == q.ARN && p.Name == q.Name })
+		switch {
+		case i < 0:
+			differs(Reason{Code: ReasonNotAttached, Want: cmp.Or(p.ARN, p.Name)})
+		case !on[i].Document.Equal(p.Document):
+			differs(Reason{Code: ReasonDocument, Want: p.Name})
+		}
+	}
+	for _, p := range on {
+		if !want.has(p) {
+			add(policyExtra(d.facts, p))
+		}
+	}
+	return o
+}
+
+// appNames returns the names of the role's apps.
+func (want desiredRole) appNames() []string {
+	var names []string
+	for _, app := range want.request.Apps {
+		names = append(names, app.Name)
+	}
+	return names
+}
+
+// onlyApp returns the role's app if it is the only one and not a pattern.
+func (want desiredRole) onlyApp() string {
+	if apps := want.request.Apps; len(apps) == 1 && !apps[0].IsPattern() {
+		return apps[0].Name
+	}
+	return ""
+}
+
+// ourStatement returns our statement on a role: the one with our Sid, or on an adopted
+// role without it the first that allows what ours would for some apps. Then only the
+// tags were added when the role was adopted.
+func ourStatement(org string, role Role) (trustpolicy.Statement, bool) {
+	if s, ok := role.Trust.Statement(trustpolicy.Sid(org)); ok {
+		return s, true
+	}
+	if role.Tags[TagAdopted] == "" || role.Trust == nil {
+		return trustpolicy.Statement{}, false
+	}
+	i := slices.IndexFunc(role.Trust.Statements, func(s trustpolicy.Statement) bool { return isLikeOurs(org, s) })
+	if i < 0 {
+		return trustpolicy.Statement{}, false
+	}
+	return role.Trust.Statements[i], true
+}
+
+// isLikeOurs says whether a statement is one of ours but for its Sid.
+func isLikeOurs(org string, s trustpolicy.Statement) bool {
+	a := takeApart(org, s)
+	return s.Effect == trustpolicy.Allow && a.known && a.audience >= 0 && a.subject >= 0 &&
+		!s.Principal.Any && len(principals(*s.Principal)) == 1 && len(s.Principal.Federated) == 1 &&
+		strings.HasSuffix(s.Principal.Federated[0], "/"+flyname.IssuerPath(org)) &&
+		len(s.Action) > 0 && !slices.ContainsFunc(s.Action, func(action string) bool {
+		return !strings.EqualFold(action, trustpolicy.AssumeAction) && !strings.EqualFold(action, trustpolicy.TagSessionAction)
+	})
+}
+
+// isOurs says whether a role is ours: its tags name the organization and it holds our
+// statement. Tags alone authorize no write.
+func isOurs(org string, role Role) bool {
+	_, held := ourStatement(org, role)
+	return held && role.Tags[TagOrg] == org
+}
+
+// grants returns the role's requested grants. An app whose machines the request does not
+// mention keeps the limit in our statement.
+func (want desiredRole) grants(req Request, a access) []Grant {
+	found := a.machines(req.Org)
+	var out []Grant
+	for _, app := range want.request.Apps {
+		g := Grant{App: app.Name, Machines: sorted(app.Machines), Role: want.Name, RoleARN: want.ARN}
+		byHand := req.File != "" || a.isExact() // fly-aws would have written another statement
 		switch {
 		case slices.Contains(g.Machines, AllMachines):
 			g.Machines = nil
+		case len(g.Machines) == 0 && byHand:
+			g.narrowed = found[app.Name]
+			if !req.Adopt {
+				g.Machines = g.narrowed
+			}
 		case len(g.Machines) == 0:
 			g.Machines = found[app.Name]
 		}
-		asked = append(asked, g)
+		out = append(out, g)
 	}
-	if role.Tags[TagApp] != "" {
-		return asked, nil
-	}
+	return out
+}
+
+// keptGrants returns the grants in our statement for apps that the request does not
+// mention.
+func (want desiredRole) keptGrants(req Request, a access) []Grant {
+	found := a.machines(req.Org)
+	var out []Grant
 	for _, app := range slices.Sorted(maps.Keys(found)) {
-		if !slices.ContainsFunc(asked, func(g Grant) bool { return g.App == app }) {
-			kept = append(kept, Grant{App: app, Machines: found[app], Role: role.Name, RoleARN: role.ARN, Kept: true})
+		if !slices.Contains(want.appNames(), app) {
+			out = append(out, Grant{App: app, Machines: found[app], Role: want.Name, RoleARN: want.ARN, Kept: true})
 		}
 	}
-	return asked, kept
+	return out
 }
 
-// grantsIn returns the machines that our statement in a role of ours names, by app; none
-// for all machines.
-func grantsIn(org string, state State, role string) map[string][]string {
-	have := state.find(Resource{Role: &Role{Name: role}})
-	if have == nil || have.Role.Tags[TagOrg] != org {
-		return nil
-	}
-	statement, _ := have.Role.Trust.Statement(trustpolicy.Sid(org))
-	found, all := map[string][]string{}, map[string]bool{}
-	for _, text := range Subjects(statement) {
-		subject, ok := ourSubject(org, text)
-		switch {
-		case !ok:
-		case subject.Machine == flyname.AnyMachine:
-			all[subject.App] = true
-		default:
-			found[subject.App] = sorted(append(found[subject.App], subject.Machine))
-		}
-	}
-	for app := range all {
-		found[app] = nil
-	}
-	return found
-}
-
-// ourSubject parses a subject in the form that fly-aws writes.
-func ourSubject(org, text string) (flyname.Subject, bool) {
-	s, ok := flyname.ParseSubject(text)
-	ok = ok && s.Org == org && flyname.CheckApp(s.App) == nil &&
-		(s.Machine == flyname.AnyMachine || flyname.CheckMachine(s.Machine) == nil)
-	return s, ok
-}
-
-// statementFor builds our statement for the grants of a role.
-func statementFor(partition, account, org, audience string, grants []Grant) (trustpolicy.Statement, error) {
+// statement builds our statement for the grants of a role.
+func (d *desired) statement(want desiredRole, grants []Grant) (trustpolicy.Statement, error) {
 	var apps, subjects []string
 	for _, g := range grants {
 		apps = append(apps, g.App)
-		subjects = append(subjects, g.subjects(org)...)
+		subjects = append(subjects, g.subjects(d.req.Org)...)
 	}
-	statement, err := trustpolicy.Build(trustpolicy.AppAccess{Partition: partition, Account: account, Org: org, Apps: apps, Audience: audience})
+	s, err := trustpolicy.Build(trustpolicy.AppAccess{
+		Partition: d.facts.Partition, Account: d.facts.Account, Org: d.req.Org, Apps: apps, Audience: d.req.audience(),
+	})
 	if err != nil {
-		return statement, err
+		return s, err
 	}
-	return withSubjects(statement, sorted(subjects)), nil
+	s.Conditions[1].Values = sorted(subjects)
+	if want.request.SessionTags {
+		s.Action = append(s.Action, trustpolicy.TagSessionAction)
+	}
+	if len(want.request.Except) > 0 {
+		except := trustpolicy.Condition{Operator: "StringNotLike", Key: s.Conditions[1].Key}
+		for _, app := range sorted(want.request.Except) {
+			except.Values = append(except.Values, flyname.Subject{Org: d.req.Org, App: app, Machine: flyname.AnyMachine}.String())
+		}
+		s.Conditions = append(s.Conditions, except)
+	}
+	s.Conditions = append(s.Conditions, want.request.Conditions...)
+	return s, nil
 }
 
-// changeRole returns the change that gives a role the requested settings and grants and
-// leaves everything else as it is.
-func (d *desired) changeRole(state State, want Role, asked, kept []Grant) (Change, error) {
-	grants := slices.Concat(asked, kept)
-	statement, err := statementFor(d.facts.Partition, d.facts.Account, d.req.Org, d.req.audience(), grants)
-	if err != nil {
-		return Change{}, err
-	}
-	c := Change{Action: ActionCreate}
-	after := want
-	after.Trust = trustpolicy.New(statement)
-	if have := state.find(Resource{Role: &want}); have != nil {
-		if conflict := d.roleConflict(*have.Role, want, len(kept) > 0); conflict != nil {
-			return Change{Action: ActionConflict, Before: have, After: &Resource{Role: &after}, Reasons: []Reason{*conflict}}, nil
-		}
-		after = d.mergeRole(*have.Role, want, statement)
-		c = change(state, Resource{Role: &after})
-		if _, ours := have.Role.Tags[TagOrg]; !ours {
-			c.Action, c.Before = ActionAdopt, have
-		}
-	}
-	c.After = &Resource{Role: &after}
+// checkLimits checks what IAM limits on a role that is created or changed.
+func (d *desired) checkLimits(c Change, apps int) error {
 	if c.Action == ActionKeep {
-		return c, nil
+		return nil
 	}
-	if len(after.Tags) > maxTags {
-		return c, &InvalidError{Field: FieldTag, Value: after.Name, Reason: fmt.Sprintf("with its existing tags the role would have %d; IAM allows %d", len(after.Tags), maxTags)}
+	role := c.After.Role
+	if len(role.Tags) > maxTags {
+		return &InvalidError{Field: FieldTag, Value: role.Name, Reason: fmt.Sprintf("with its existing tags the role would have %d; IAM allows %d", len(role.Tags), maxTags)}
 	}
-	quota := d.facts.TrustPolicyQuota
-	if quota == 0 {
-		quota = trustpolicy.DefaultSizeQuota
+	if size, quota := role.Trust.Size(), cmp.Or(d.facts.TrustPolicyQuota, trustpolicy.DefaultSizeQuota); size > quota {
+		return &SizeError{Role: role.Name, Size: size, Quota: quota, Apps: apps}
 	}
-	if size := after.Trust.Size(); size > quota {
-		return c, &SizeError{Role: after.Name, Size: size, Quota: quota, Apps: len(grants)}
-	}
-	return c, nil
+	return nil
 }
 
 // roleConflict says why the request must not change an existing role.
-func (d *desired) roleConflict(have, want Role, sharedWithOthers bool) *Reason {
-	owner, ours := have.Tags[TagOrg]
-	app, wantApp := have.Tags[TagApp], want.Tags[TagApp]
+func (d *desired) roleConflict(have Role, want desiredRole, ours, held, sharedWithOthers bool) *Reason {
+	owner := have.Tags[TagOrg]
+	app, file := have.Tags[TagApp], have.Tags[TagFile]
 	audience := audienceOf(d.req.Org, have)
 	switch {
+	case have.Trust == nil:
+		return &Reason{Code: ReasonUnreadTrust}
 	case have.Name != want.Name:
 		return &Reason{Code: ReasonNameCase, Have: have.Name, Want: want.Name}
 	case have.Path != want.Path:
 		return &Reason{Code: ReasonOtherPath, Have: have.Path, Want: want.Path}
-	case ours && owner != d.req.Org:
+	case owner != "" && owner != d.req.Org:
 		return &Reason{Code: ReasonOtherOrg, Have: owner, Want: d.req.Org}
-	case ours && app != wantApp && (wantApp != "" || !d.req.Adopt):
-		// Taking another app's role would end its access, since both apps' statements
-		// would have the same Sid. A shared role keeps both.
-		return &Reason{Code: ReasonOtherApp, Have: app, Want: wantApp}
-	case !ours && !d.req.Adopt:
+	case d.req.Adopt:
+	case owner != "" && !held:
+		return &Reason{Code: ReasonTagsAlone, Want: trustpolicy.Sid(d.req.Org)}
+	case !ours:
 		return &Reason{Code: ReasonForeignRole, Want: TagOrg + "=" + d.req.Org}
-	case sharedWithOthers && audience != "" && audience != d.req.audience():
+	case app != "" && !slices.Contains(want.appNames(), app) && (d.req.File == "" || file != d.req.File):
+		return &Reason{Code: ReasonOtherApp, Have: app, Want: want.onlyApp()}
+	case d.req.File != "" && file != "" && file != d.req.File:
+		return &Reason{Code: ReasonOtherFile, Have: file, Want: d.req.File}
+	}
+	if sharedWithOthers && audience != "" && audience != d.req.audience() {
 		// A new audience would end the access of the other apps.
 		return &Reason{Code: ReasonSharedAudience, Have: audience, Want: d.req.audience()}
 	}
 	return nil
 }
 
-// audienceOf returns the audience in our statement, "" if it is not in the form that
-// fly-aws writes.
+// audienceOf returns the audience in our statement, "" if it has none or several.
 func audienceOf(org string, role Role) string {
-	statement, _ := role.Trust.Statement(trustpolicy.Sid(org))
-	for _, c := range statement.Conditions {
-		if c.Operator == "StringEquals" && strings.HasSuffix(c.Key, ":aud") && len(c.Values) == 1 {
-			return c.Values[0]
-		}
+	statement, _ := ourStatement(org, role)
+	if a := takeApart(org, statement).audiences(); len(a) == 1 {
+		return a[0]
 	}
 	return ""
 }
 
-// mergeRole returns the existing role with the requested settings.
-func (d *desired) mergeRole(have, want Role, statement trustpolicy.Statement) Role {
+// merge returns the existing role with the requested settings, but for its trust policy.
+func (d *desired) merge(have Role, want desiredRole, ours bool, kept []Grant) Role {
 	after := have
-	if found, ok := have.Trust.Statement(statement.Sid); !ok || !found.Equal(statement) {
-		after.Trust = have.Trust.Merge(statement)
-	}
-	if want.MaxSession != 0 {
-		after.MaxSession = want.MaxSession
-	}
-	if want.Boundary != "" {
-		after.Boundary = want.Boundary
-	}
-	tags := maps.Clone(want.Tags)
-	if _, ours := have.Tags[TagOrg]; !ours {
-		tags[TagAdopted] = "true"
-	} else if have.Tags[TagApp] != "" && tags[TagApp] == "" {
+	after.MaxSession = cmp.Or(want.MaxSession, have.MaxSession)
+	after.Boundary = cmp.Or(want.Boundary, have.Boundary)
+	tags := map[string]string{TagOrg: d.req.Org}
+	maps.Copy(tags, want.Tags)
+	app, wasShared := want.onlyApp(), ours && have.Tags[TagApp] == ""
+	switch {
+	case app != "" && !wasShared && len(kept) == 0:
+		tags[TagApp] = app
+	case have.Tags[TagApp] != "":
 		tags[TagApp] = "" // now shared
+	}
+	if !ours {
+		tags[TagAdopted] = "true"
+	}
+	if d.req.File != "" && d.req.Adopt {
+		tags[TagFile] = d.req.File
 	}
 	after.Tags = maps.Clone(have.Tags)
 	if after.Tags == nil {

@@ -3,6 +3,7 @@ package setup_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -16,7 +17,9 @@ func TestResolve(t *testing.T) {
 	t.Parallel()
 	req := shared(request("web", "api"), "fly")
 	req.Adopt = true
-	for _, things := range [][]setup.Resource{nil, {foreignRole("fly"), env("web", "AWS_ROLE_ARN", "old")}} {
+	role := foreignRole("fly")
+	role.Role.Description = "" // Plan does not read it
+	for _, things := range [][]setup.Resource{nil, {role, env("web", "AWS_ROLE_ARN", "old")}} {
 		state := setup.State{}
 		for _, r := range things {
 			state[r.ID()] = r
@@ -39,11 +42,9 @@ func TestResolve(t *testing.T) {
 func TestPresets(t *testing.T) {
 	t.Parallel()
 	req := shared(request("web", "api"), "fly")
-	for i := range req.Apps {
-		req.Apps[i].Role.Policies, req.Apps[i].Config = nil, ""
-		req.Apps[i].Role.Presets = []setup.Preset{{Name: "sqs-send", Answer: "jobs"}, {Name: "s3-read", Answer: "bucket"}}
-		req.Apps[i].Region = "eu-central-1"
-	}
+	req.Roles[0].Policies = nil
+	req.Roles[0].Presets = []setup.Preset{{Name: "sqs-send", Answer: "jobs"}, {Name: "s3-read", Answer: "bucket"}}
+	withApps(inRegion(req), func(app *setup.App) { app.Config = "" })
 	m := newMemory()
 	p := plan(t, m, req)
 	want(t, p,
@@ -71,8 +72,8 @@ func TestPresetsThatCannotBeUsed(t *testing.T) {
 		"no region":    {[]setup.Preset{{Name: "sqs-send", Answer: "jobs"}}, true, false},
 		"twice":        {[]setup.Preset{{Name: "s3-read", Answer: "bucket"}, {Name: "s3-read", Answer: "bucket"}}, false, false},
 	} {
-		req := request("web")
-		req.Apps[0].Role.Presets = test.presets
+		req := withApps(request("web"), func(app *setup.App) { app.Config = "" })
+		req.Roles[0].Presets = test.presets
 		err := req.Check()
 		var invalid *setup.InvalidError
 		var cause *preset.AnswerError
@@ -83,7 +84,7 @@ func TestPresetsThatCannotBeUsed(t *testing.T) {
 	}
 	// An ARN of another partition is found once the account is known.
 	req := request("web")
-	req.Apps[0].Role.Presets = []setup.Preset{{Name: "s3-read", Answer: "arn:aws-cn:s3:::bucket"}}
+	req.Roles[0].Presets = []setup.Preset{{Name: "s3-read", Answer: "arn:aws-cn:s3:::bucket"}}
 	var invalid *setup.InvalidError
 	if _, err := tryPlan(newMemory(), req); !errors.As(err, &invalid) || invalid.Field != setup.FieldPreset {
 		t.Errorf("another partition: %v", err)
@@ -114,15 +115,35 @@ func TestRoleARNs(t *testing.T) {
 	}
 }
 
+// A region that no partition's regions look like is refused, with those it may stand for.
+func TestCheckRegion(t *testing.T) {
+	t.Parallel()
+	for region, want := range map[string]string{
+		"eu-central-1":  "",
+		"us-gov-west-1": "",
+		"eu-west-9":     "", // a warning of the plan
+		"eu-central":    `region "eu-central" cannot be used: no AWS region looks like that; did you mean eu-central-1 or eu-central-2?`,
+		"fra":           `region "fra" cannot be used: no AWS region looks like that; did you mean eu-central-1?`,
+		"auto":          `region "auto" cannot be used: no AWS region looks like that; one looks like eu-central-1`,
+	} {
+		req := request("web")
+		req.Roles[0].Apps[0].Region = region
+		err := req.Check()
+		if got := fmt.Sprint(err); (want == "") != (err == nil) || err != nil && got != want {
+			t.Errorf("%s: %v, want %q", region, err, want)
+		}
+	}
+}
+
 // All problems of a request are reported together, each once.
 func TestCheckReportsEverything(t *testing.T) {
 	t.Parallel()
 	req := request("web", "API")
 	req.Audience = "https://fly.io/acme"
-	for i := range req.Apps {
-		req.Apps[i].Region, req.Apps[i].Role.MaxSession = "fra", 60
-		req.Apps[i].Role.Tags = map[string]string{"aws:x": "1", "Team": "a", "team": "b"}
-		req.Apps[i].Role.Inline = []setup.InlinePolicy{{Name: "a b", Source: "a b.json"}}
+	for i := range req.Roles {
+		req.Roles[i].Apps[0].Region, req.Roles[i].MaxSession = "fra", 60
+		req.Roles[i].Tags = map[string]string{"aws:x": "1", "Team": "a", "team": "b"}
+		req.Roles[i].Inline = []setup.InlinePolicy{{Name: "a b", Source: "a b.json"}}
 	}
 	var fields []setup.Field
 	for _, err := range unjoin(req.Check()) {

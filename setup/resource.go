@@ -2,6 +2,7 @@ package setup
 
 import (
 	"strings"
+	"time"
 
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
@@ -17,6 +18,10 @@ const (
 	// TagAdopted is "true" on a role that existed before fly-aws adopted it, so that
 	// PlanDestroy does not delete it.
 	TagAdopted = "fly-aws:adopted"
+
+	// TagFile holds the name of the request file that made the role; absent on a role that
+	// was made without one.
+	TagFile = "fly-aws:file"
 
 	// ourTags is the prefix of our tag keys.
 	ourTags = "fly-aws:"
@@ -69,6 +74,9 @@ type Role struct {
 	// InstanceProfiles are the names of the instance profiles with the role. Only
 	// Account.Roles sets it.
 	InstanceProfiles []string `json:"instance_profiles,omitempty"`
+	// LastUsed is when AWS last recorded a use of the role, in the last 400 days; zero if
+	// unknown. Only Account.Roles sets it.
+	LastUsed time.Time `json:"-"`
 }
 
 // A RolePolicy is a managed policy attached to a role (ARN) or an inline policy in it (Name

@@ -26,9 +26,10 @@ type World struct {
 // several goroutines, for different resources.
 type Target interface {
 	// Read returns those of the wanted resources that exist, as they are now, in any
-	// order. Only the identifying fields of want matter, with one exception: a role's
-	// MaxSession and Description may be left out if the wanted role has no MaxSession,
-	// because GetAccountAuthorizationDetails returns neither.
+	// order, and with each role all its policies. Only the identifying fields of want
+	// matter, with one exception: a role's MaxSession and Description may be left out if
+	// the wanted role has no MaxSession, because GetAccountAuthorizationDetails returns
+	// neither.
 	Read(ctx context.Context, want []Resource) ([]Resource, error)
 
 	// Check reports why the changes cannot be written, as far as that can be known
@@ -40,7 +41,14 @@ type Target interface {
 	// in between, Write leaves it alone and returns a *StaleError. When ctx ends, Write
 	// finishes the call in flight, because an interrupted write leaves an unknown state;
 	// it begins no other call, attempt or pause and returns ctx's error.
-	Write(ctx context.Context, c Change) error
+	Write(ctx context.Context, c Change) (Receipt, error)
+}
+
+// A Receipt identifies the calls of a write to whoever reads the logs.
+type Receipt struct {
+	// RequestIDs are AWS's IDs of the calls that changed something, in order, as in
+	// CloudTrail's requestID.
+	RequestIDs []string
 }
 
 // An Account is an AWS account.
@@ -49,11 +57,15 @@ type Account interface {
 	// Facts identifies the account and resolves the managed policies that the request
 	// names. It may prefetch what the next Read will want.
 	Facts(ctx context.Context, req Request) (Facts, error)
-	// Roles returns the roles whose tags name the organization or whose trust policy
-	// names its provider, each with its policies, and the provider if it exists. If a
-	// trust policy cannot be parsed but its text contains the provider's name, the role
-	// is returned without it. Roles fails if it cannot read every role.
-	Roles(ctx context.Context, facts Facts, scope Scope) ([]Resource, error)
+	// Roles returns the roles whose tags name the organization, whose trust policy names
+	// its provider, or whose name is in names, each with all its policies, and the
+	// provider if it exists. If a trust policy cannot be parsed but its text contains the
+	// provider's name, the role is returned without it. Roles fails if it cannot read
+	// every role. MaxSession is as with Read, for the wanted roles.
+	Roles(ctx context.Context, facts Facts, org string, want []Role) ([]Resource, error)
+	// PolicyDocument returns the document of a managed policy's default version; the zero
+	// Document if the caller may not read it.
+	PolicyDocument(ctx context.Context, arn string) (Document, error)
 	// TrustPolicyQuota returns the account's maximum length of a trust policy in
 	// characters; 0 if unknown.
 	TrustPolicyQuota(ctx context.Context) (int, error)

@@ -20,7 +20,8 @@ type AppAccess struct {
 	Account string
 	// Org is the organization's raw slug.
 	Org string
-	// Apps are the names of one or more apps, in any order.
+	// Apps are the names of one or more apps, or the beginnings of names followed by an
+	// asterisk, in any order.
 	Apps []string
 	// Machines are machine names, for each of the apps; empty for all machines.
 	Machines []string
@@ -82,7 +83,7 @@ func (g AppAccess) subjects() ([]string, error) {
 	}
 	var out []string
 	for _, app := range g.Apps {
-		if err := flyname.CheckApp(app); err != nil {
+		if err := flyname.CheckAppPattern(app); err != nil {
 			return nil, err
 		}
 		for _, m := range machines {

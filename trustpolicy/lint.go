@@ -172,11 +172,11 @@ func (s Statement) trustsFly() bool {
 		return true
 	}
 	anyone := s.NotPrincipal != nil || s.Principal != nil && slices.Contains(s.Principal.names(), "*")
-	return s.Effect == Allow && anyone && s.allows(AssumeAction)
+	return s.Effect == Allow && anyone && s.Covers(AssumeAction)
 }
 
-// allows says whether the statement's actions include the given one.
-func (s Statement) allows(action string) bool {
+// Covers says whether the statement's actions include the given one.
+func (s Statement) Covers(action string) bool {
 	check := newEvaluation(nil, AssumeRequest{Action: action}).action(s)
 	return check.Match == Matches
 }
@@ -224,7 +224,7 @@ func (l *linter) lint() {
 		claims[l.condition(c)] = true
 	}
 	// A statement that only allows session tags leaves the conditions to another one.
-	if l.statement.Effect != Allow || !l.statement.allows(AssumeAction) {
+	if l.statement.Effect != Allow || !l.statement.Covers(AssumeAction) {
 		return
 	}
 	if !claims["aud"] {
@@ -397,7 +397,7 @@ func (l *linter) actions() {
 			}
 		}
 	}
-	if !only && !s.allows(AssumeAction) {
+	if !only && !s.Covers(AssumeAction) {
 		l.wrong(FindingActionMissing, strings.Join(s.Action, ", "), AssumeAction)
 	}
 }

@@ -50,11 +50,11 @@ type Principal struct {
 type Condition struct {
 	// Operator is as written, with prefix and suffix:
 	// "ForAnyValue:StringLikeIfExists".
-	Operator string
+	Operator string `json:"operator"`
 	// Key is as written: "oidc.fly.io/acme:sub".
-	Key string
+	Key string `json:"key"`
 	// Values are alternatives: one must match, or none under a negated operator.
-	Values []string
+	Values []string `json:"values"`
 }
 
 // New returns a policy of Version2012 with copies of the statements.

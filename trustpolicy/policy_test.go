@@ -134,7 +134,7 @@ func TestBuild(t *testing.T) {
 		{`account "1234" is not an AWS account ID of 12 digits`, func(g *AppAccess) { g.Account = "1234" }},
 		{`account "11112222333x" is not an AWS account ID of 12 digits`, func(g *AppAccess) { g.Account = "11112222333x" }},
 		{`org name "personal" is an alias that tokens do not carry; the raw slug is needed`, func(g *AppAccess) { g.Org = "personal" }},
-		{`app name "*" cannot hold '*'`, func(g *AppAccess) { g.Apps = []string{"web", "*"} }},
+		{`app name "*" would match every app of the organization`, func(g *AppAccess) { g.Apps = []string{"web", "*"} }},
 		{`a trust policy needs at least one app`, func(g *AppAccess) { g.Apps = nil }},
 		{`machine name "*" cannot hold '*'`, func(g *AppAccess) { g.Machines = []string{"*"} }},
 		{`audience "sts.*" cannot hold '*'`, func(g *AppAccess) { g.Audience = "sts.*" }},

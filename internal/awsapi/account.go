@@ -92,8 +92,8 @@ type Account struct {
 	consistencyPauses []time.Duration
 
 	mu sync.Mutex
-	// prefetched is what Facts read of roles, for the next Read.
-	prefetched views
+	// prefetched is what Facts read of roles, for the next Read or Roles.
+	prefetched prefetch
 	// created holds the roles that this Account created, emptied those whose
 	// policies it deleted.
 	created, emptied map[roleKey]bool
@@ -260,9 +260,9 @@ func instanceCredentials(cfg aws.Config) aws.CredentialsProvider {
 	}))
 }
 
-// apiOptions adds the user agent and the trace to every call.
+// apiOptions adds the user agent, receipts and the trace to every call.
 func (o Options) apiOptions() []func(*middleware.Stack) error {
-	fns := []func(*middleware.Stack) error{checkAnswers}
+	fns := []func(*middleware.Stack) error{checkAnswers, addReceipts}
 	if name, version, ok := strings.Cut(o.UserAgent, "/"); ok {
 		fns = append(fns, awsmiddleware.AddUserAgentKeyValue(name, version))
 	} else if name != "" {

@@ -127,10 +127,16 @@ func (x *world) actions(f func()) []string {
 func (x *world) write(changes ...setup.Change) {
 	x.t.Helper()
 	for _, c := range changes {
-		if err := x.Write(context.Background(), c); err != nil {
+		if err := writeOne(context.Background(), x.Account, c); err != nil {
 			x.t.Fatalf("writing %s: %v", c.Resource().ID(), err)
 		}
 	}
+}
+
+// writeOne writes one change, for its error.
+func writeOne(ctx context.Context, a *awsapi.Account, c setup.Change) error {
+	_, err := a.Write(ctx, c)
+	return err
 }
 
 // read reads one resource as it is now; nil when it does not exist.
@@ -245,13 +251,13 @@ type hints struct{ Roles, Policies []string }
 func (h hints) request() setup.Request {
 	req := setup.Request{Org: "acme"}
 	for _, name := range h.Roles {
-		req.Apps = append(req.Apps, setup.App{Name: name, Role: setup.RoleRequest{Name: name}})
+		req.Roles = append(req.Roles, setup.RoleRequest{Name: name, Apps: []setup.App{{Name: name}}})
 	}
 	if len(h.Policies) > 0 && len(h.Roles) == 0 {
-		req.Apps = []setup.App{{Name: "web"}}
+		req.Roles = []setup.RoleRequest{{Apps: []setup.App{{Name: "web"}}}}
 	}
 	if len(h.Policies) > 0 {
-		req.Apps[0].Role.Policies = h.Policies
+		req.Roles[0].Policies = h.Policies
 	}
 	return req
 }

@@ -40,7 +40,7 @@ func TestPortalIsNotAWS(t *testing.T) {
 		for _, c := range []setup.Change{
 			create(attached("fly-acme-web", s3Read)), remove(attached("fly-acme-web", s3Read)), create(role(t, "web")),
 		} {
-			err := a.Write(context.Background(), c)
+			err := writeOne(context.Background(), a, c)
 			if e := errorAs[*awsapi.CallError](t, err); e.Code != "" || !strings.Contains(e.Error(), "is not from AWS") {
 				t.Errorf("%s, %s %s: %v", name, c.Action, c.Resource().ID(), err)
 			}
@@ -50,7 +50,7 @@ func TestPortalIsNotAWS(t *testing.T) {
 	a := answering(t, func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `<AttachRolePolicyResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><ResponseMetadata/></AttachRolePolicyResponse>`)
 	})
-	if err := a.Write(context.Background(), create(attached("fly-acme-web", s3Read))); err != nil {
+	if err := writeOne(context.Background(), a, create(attached("fly-acme-web", s3Read))); err != nil {
 		t.Error(err)
 	}
 }
@@ -65,7 +65,7 @@ func TestAnswersAreBounded(t *testing.T) {
 			}
 		}
 	})
-	_, err := a.Read(context.Background(), []setup.Resource{role(t, "web")})
+	_, err := a.Role(context.Background(), "fly-acme-web")
 	if e := errorAs[*awsapi.CallError](t, err); !strings.Contains(e.Error(), "larger than 16 MB") {
 		t.Errorf("got %v", err)
 	}
@@ -74,7 +74,7 @@ func TestAnswersAreBounded(t *testing.T) {
 		w.WriteHeader(http.StatusBadRequest)
 		fmt.Fprintf(w, "<ErrorResponse><Error><Code>Odd</Code><Message>%s</Message></Error></ErrorResponse>", strings.Repeat("x", 1<<20))
 	})
-	_, err = a.Read(context.Background(), []setup.Resource{role(t, "web")})
+	_, err = a.Role(context.Background(), "fly-acme-web")
 	if n := len(err.Error()); n > 2200 {
 		t.Errorf("an error of %d characters", n)
 	}

@@ -26,7 +26,7 @@ func (x *world) interrupt(action string, fault sandbox.Fault, c setup.Change) (c
 	x.failFirst(1, action, sandbox.Fault{Before: cancel}.And(fault))
 	// A pause that is not cut short fails the test.
 	a := x.open(func(o *awsapi.Options) { o.Pause = func(int) time.Duration { return time.Hour } })
-	calls = x.actions(func() { err = a.Write(ctx, c) })
+	calls = x.actions(func() { err = writeOne(ctx, a, c) })
 	if ctx.Err() == nil {
 		x.t.Errorf("%s was not called", action)
 	}
@@ -105,7 +105,7 @@ func TestNoAttemptAfterTheEnd(t *testing.T) {
 		defer cancel()
 		x.failFirst(1, "AttachRolePolicy", sandbox.Fault{Before: cancel}.And(sandbox.Refuse(http.StatusNotFound, "NoSuchEntity", "not yet")))
 		calls := x.actions(func() {
-			if err := x.Write(ctx, create(attached("fly-acme-web", s3Read))); !errors.Is(err, context.Canceled) {
+			if err := writeOne(ctx, x.Account, create(attached("fly-acme-web", s3Read))); !errors.Is(err, context.Canceled) {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -168,7 +168,7 @@ func TestTagKeysOfRolesFold(t *testing.T) {
 	// Only the case of a key differs.
 	again := role(t, "web")
 	again.Role.Tags["team"] = "x"
-	if err := x.open().Write(context.Background(), create(again)); err != nil {
+	if err := writeOne(context.Background(), x.open(), create(again)); err != nil {
 		t.Errorf("creating it again: %v", err)
 	}
 	calls := x.actions(func() { x.write(update(role(t, "web"), again)) })
@@ -195,8 +195,8 @@ func TestTagKeysOfRolesFold(t *testing.T) {
 	}
 	// A changed value is a change, whatever the case of its key.
 	retag("tEAM", "z")
-	isError[*setup.StaleError](t, x.Write(context.Background(), update(there, after)))
-	isError[*setup.StaleError](t, x.open().Write(context.Background(), create(again)))
+	isError[*setup.StaleError](t, writeOne(context.Background(), x.Account, update(there, after)))
+	isError[*setup.StaleError](t, writeOne(context.Background(), x.open(), create(again)))
 }
 
 // tags is a list of one tag.

@@ -35,7 +35,7 @@ func TestDelete(t *testing.T) {
 		x.write(create(r))
 	}
 	// IAM refuses a role that has policies.
-	err := x.Write(context.Background(), remove(full(t)))
+	err := writeOne(context.Background(), x.Account, remove(full(t)))
 	if e := errorAs[*awsapi.CallError](t, err); e.Code != "DeleteConflict" {
 		t.Errorf("got %v", err)
 	}
@@ -62,7 +62,7 @@ func TestDeletedPoliciesAreWaitedFor(t *testing.T) {
 	x.write(create(role(t, "api")))
 	x.failFirst(2, "DeleteRole", conflict)
 	calls := x.actions(func() {
-		err := x.Write(context.Background(), remove(role(t, "api")))
+		err := writeOne(context.Background(), x.Account, remove(role(t, "api")))
 		if e := errorAs[*awsapi.CallError](t, err); e.Code != "DeleteConflict" {
 			t.Errorf("got %v", err)
 		}
@@ -125,7 +125,7 @@ func TestStaleDeletes(t *testing.T) {
 			}
 			x.write(create(test.there))
 			calls := x.actions(func() {
-				isError[*setup.StaleError](t, x.open().Write(context.Background(), remove(test.planned)))
+				isError[*setup.StaleError](t, writeOne(context.Background(), x.open(), remove(test.planned)))
 			})
 			if len(calls) != 1 || !strings.HasPrefix(calls[0], "Get") {
 				t.Errorf("calls are %q", calls)
@@ -160,53 +160,6 @@ func TestStatementAndTagsAreRemoved(t *testing.T) {
 	got := x.read(there)
 	if !got.Role.Trust.Equal(foreign) || !maps.Equal(got.Role.Tags, after.Tags) {
 		t.Errorf("it became %s, %v", got.Role.Trust, got.Role.Tags)
-	}
-}
-
-// Roles finds roles whose tags or trust policy name the organization, with or
-// without permission to read the account's details.
-func TestRoles(t *testing.T) {
-	t.Parallel()
-	for name, denied := range map[string]bool{"in pages": false, "one by one": true} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			x := newWorld(t, &sandbox.World{PageLimit: 3})
-			for _, r := range whole(t) {
-				x.write(create(r))
-			}
-			// Someone else's role that trusts the provider, and one that does not.
-			ec2 := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
-			for role, document := range map[string]string{"theirs": trust(t, "api").String(), "servers": ec2} {
-				if _, err := x.raw.CreateRole(context.Background(), &iam.CreateRoleInput{RoleName: aws.String(role), AssumeRolePolicyDocument: &document}); err != nil {
-					t.Fatal(err)
-				}
-			}
-			x.faults(func(c sandbox.Call) sandbox.Fault {
-				if denied && c.Action == "GetAccountAuthorizationDetails" {
-					return sandbox.Deny()
-				}
-				return sandbox.Fault{}
-			})
-			facts := setup.Facts{Partition: "aws", Account: account}
-			got, err := x.open().Roles(context.Background(), facts, setup.Scope{Org: "acme"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			var ids []string
-			for _, r := range got {
-				ids = append(ids, r.ID())
-			}
-			want := []string{"role:theirs"}
-			for _, r := range whole(t) {
-				want = append(want, r.ID())
-			}
-			if slices.Sort(ids); !slices.Equal(ids, slices.Sorted(slices.Values(want))) {
-				t.Errorf("found %q, want %q", ids, want)
-			}
-			x.faults(func(sandbox.Call) sandbox.Fault { return sandbox.Deny() })
-			_, err = x.open().Roles(context.Background(), facts, setup.Scope{Org: "acme"})
-			isError[*awsapi.DeniedError](t, err)
-		})
 	}
 }
 
@@ -264,11 +217,10 @@ func TestSetupThenDestroy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req := setup.Request{Org: "acme", Adopt: true, Apps: []setup.App{
-		{Name: "web", Role: setup.RoleRequest{Policies: []string{"ReadOnlyAccess"}, Inline: []setup.InlinePolicy{policy}}},
-		{Name: "api", Role: setup.RoleRequest{Name: "adopted"}},
-		{Name: "job", Role: setup.RoleRequest{Name: "fly-shared", Shared: true, Tags: map[string]string{"team": "ops"}}},
-		{Name: "cron", Role: setup.RoleRequest{Name: "fly-shared", Shared: true, Tags: map[string]string{"team": "ops"}}},
+	req := setup.Request{Org: "acme", Adopt: true, Roles: []setup.RoleRequest{
+		{Apps: []setup.App{{Name: "web"}}, Policies: []string{"ReadOnlyAccess"}, Inline: []setup.InlinePolicy{policy}},
+		{Apps: []setup.App{{Name: "api"}}, Name: "adopted"},
+		{Apps: []setup.App{{Name: "job"}, {Name: "cron"}}, Name: "fly-shared", Tags: map[string]string{"team": "ops"}},
 	}}
 	const writes = 8 // the statement and the tags of one role, two policies, two roles, the provider
 	for cut := range writes + 1 {
@@ -334,7 +286,7 @@ func BenchmarkUnchangedPlan(b *testing.B) {
 	ctx := context.Background()
 	req := setup.Request{Org: "acme"}
 	for i := range 300 {
-		req.Apps = append(req.Apps, setup.App{Name: fmt.Sprint("app-", i), Role: setup.RoleRequest{Policies: []string{"AmazonS3ReadOnlyAccess"}}})
+		req.Roles = append(req.Roles, setup.RoleRequest{Apps: []setup.App{{Name: fmt.Sprint("app-", i)}}, Policies: []string{"AmazonS3ReadOnlyAccess"}})
 	}
 	run := func() *setup.Report {
 		w := setup.World{AWS: x.open(), Clock: clock{}}

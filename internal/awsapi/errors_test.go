@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -38,7 +39,7 @@ func TestDenied(t *testing.T) {
 	x := newWorld(t, nil)
 	x.faults(func(sandbox.Call) sandbox.Fault { return sandbox.Deny() })
 	r := role(t, "web")
-	e := errorAs[*awsapi.DeniedError](t, x.Write(context.Background(), create(r)))
+	e := errorAs[*awsapi.DeniedError](t, writeOne(context.Background(), x.Account, create(r)))
 	if e.Action != "iam:CreateRole" || e.Resource != r.Role.ARN || !strings.HasPrefix(e.Caller, "arn:aws:iam::") ||
 		e.RequestID == "" || !strings.Contains(e.Reason, "no identity-based policy") {
 		t.Errorf("got %+v", e)
@@ -69,7 +70,7 @@ func TestCodes(t *testing.T) {
 			t.Parallel()
 			x := newWorld(t, nil)
 			x.faults(func(sandbox.Call) sandbox.Fault { return sandbox.Refuse(test.status, test.code, test.message) })
-			err := x.Write(context.Background(), create(role(t, "web")))
+			err := writeOne(context.Background(), x.Account, create(role(t, "web")))
 			test.check(t, err)
 			if strings.ContainsFunc(err.Error(), func(r rune) bool { return r < ' ' || r == 0x7f }) {
 				t.Errorf("control characters in %q", err)
@@ -173,13 +174,15 @@ func TestTrace(t *testing.T) {
 	})
 	x.failFirst(2, "CreateRole", sandbox.Throttle())
 	x.write(create(role(t, "web")))
-	x.failFirst(1, "GetRole", sandbox.DropBefore())
-	if _, err := x.Read(context.Background(), []setup.Resource{role(t, "web")}); err != nil {
+	x.failFirst(1, "GetOpenIDConnectProvider", sandbox.DropBefore())
+	x.write(create(provider()))
+	if _, err := x.Read(context.Background(), []setup.Resource{provider()}); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
 		"IAM CreateRole 1 400 Throttling", "IAM CreateRole 2 400 Throttling", "IAM CreateRole 3 200 ",
-		"IAM GetRole 1 0 ", "IAM GetRole 2 200 ",
+		"IAM CreateOpenIDConnectProvider 1 200 ",
+		"IAM GetOpenIDConnectProvider 1 0 ", "IAM GetOpenIDConnectProvider 2 200 ",
 	}
 	for i, c := range calls {
 		got := fmt.Sprintf("%s %s %d %d %s", c.Service, c.Operation, c.Attempt, c.Status, c.Code)
@@ -367,13 +370,45 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
+// The user agent names fly-aws and its version, so that CloudTrail shows its calls.
+func TestUserAgent(t *testing.T) {
+	t.Parallel()
+	agents := make(chan string, 10)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		agents <- r.UserAgent()
+		action := r.FormValue("Action")
+		fmt.Fprintf(w, `<%[1]sResponse><%[1]sResult></%[1]sResult></%[1]sResponse>`, action)
+	}))
+	t.Cleanup(server.Close)
+	a, err := awsapi.Open(context.Background(), awsapi.Options{
+		Endpoint: server.URL, AccessKeyID: "AKIANOBODY", SecretAccessKey: "x", Region: "us-east-1", UserAgent: "fly-aws/1.2.3",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Alias(context.Background()); err != nil { // IAM
+		t.Error(err)
+	}
+	_, _ = a.Facts(context.Background(), hints{}.request()) // STS; the response is not an identity
+	for _, service := range []string{"IAM", "STS"} {
+		select {
+		case agent := <-agents:
+			if !slices.Contains(strings.Fields(agent), "fly-aws/1.2.3") || !strings.HasPrefix(agent, "aws-sdk-go-v2/") {
+				t.Errorf("the user agent for %s is %q", service, agent)
+			}
+		default:
+			t.Errorf("no call of %s", service)
+		}
+	}
+}
+
 func TestErrorsEndWithoutAChange(t *testing.T) {
 	t.Parallel()
 	x := newWorld(t, nil)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	x.faults(func(sandbox.Call) sandbox.Fault { return sandbox.DropBefore() })
-	err := x.Write(ctx, create(role(t, "web")))
+	err := writeOne(ctx, x.Account, create(role(t, "web")))
 	e := errorAs[*awsapi.UnreachableError](t, err)
 	if want := "AWS cannot be reached at " + x.server.AWSEndpoint + ": the connection was closed without a response"; e.Error() != want || e.Operation != "CreateRole" {
 		t.Errorf("got %+v", e)

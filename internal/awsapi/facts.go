@@ -15,7 +15,8 @@ import (
 
 // Facts implements setup.Account: it finds partition, account, caller, and the ARN
 // of each managed policy that the request names. In parallel it reads the request's
-// roles, for the next Read only.
+// roles and their policies, for the next Read or Roles only; for a whole request file,
+// which is planned with Roles, every role of the organization.
 //
 // A policy name is looked up among AWS's and the account's own policies, unless a
 // role of the request already has an AWS policy of that name, attached or as its
@@ -30,22 +31,28 @@ func (a *Account) Facts(ctx context.Context, req setup.Request) (setup.Facts, er
 	asked := needs{}
 	for _, name := range req.RoleNames() {
 		n := asked.of(name)
-		n.role = true
-		n.attached = len(policies) > 0
+		n.role, n.attached, n.inlines = true, true, true
 	}
 	var facts setup.Facts
-	known := views{}
+	known, org := views{}, ""
+	if req.File != "" && !req.Partial {
+		org = req.Org
+	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
 		facts, err = a.identity(gctx)
 		return err
 	})
-	g.Go(func() error {
-		// What the caller may not read is left to a later Read, which reports the
+	g.Go(func() (err error) {
+		if org != "" {
+			known, err = a.orgRoles(gctx, org, asked)
+		} else {
+			err = a.load(gctx, asked, known)
+		}
+		// What the caller may not read is left to a later call, which reports the
 		// error if it needs it.
-		err := a.load(gctx, asked, known)
 		if isDenied(err) {
-			return nil
+			org, err = "", nil
 		}
 		return err
 	})
@@ -53,11 +60,11 @@ func (a *Account) Facts(ctx context.Context, req setup.Request) (setup.Facts, er
 		return setup.Facts{}, err
 	}
 	var err error
-	if facts.Policies, err = a.resolvePolicies(ctx, facts, policies, known.policies()); err != nil {
+	if facts.Policies, err = a.resolvePolicies(ctx, facts, policies, known.policies(asked)); err != nil {
 		return setup.Facts{}, err
 	}
 	a.mu.Lock()
-	a.prefetched = known
+	a.prefetched = prefetch{roles: known, org: org}
 	a.mu.Unlock()
 	return facts, nil
 }

@@ -2,6 +2,8 @@ package awsapi
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -17,39 +19,88 @@ import (
 
 // Roles implements setup.Account. It reads every role of the account in pages with
 // GetAccountAuthorizationDetails. If that is not allowed, it lists the roles and
-// reads those whose trust policies name the provider one by one; then it misses a
-// role that has only our tags, since ListRoles does not return tags.
+// reads the wanted ones and those whose trust policies name the provider one by one;
+// then it misses a role that has only our tags, since ListRoles does not return tags.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html
-func (a *Account) Roles(ctx context.Context, facts setup.Facts, scope setup.Scope) ([]setup.Resource, error) {
+//
+// The first Roles after Facts for a request file uses the roles that Facts read.
+func (a *Account) Roles(ctx context.Context, facts setup.Facts, org string, want []setup.Role) ([]setup.Resource, error) {
 	if err := a.signIn(ctx); err != nil {
 		return nil, err
 	}
-	var roles []setup.Resource
+	asked := needs{}
+	for _, r := range want {
+		n := asked.of(r.Name)
+		n.whole = n.whole || r.MaxSession != 0
+	}
+	known := a.takePrefetched().covering(org, asked)
 	var provider *setup.Provider
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
-		provider, err = a.provider(gctx, trustpolicy.ProviderARN(facts.Partition, facts.Account, scope.Org))
+		provider, err = a.provider(gctx, trustpolicy.ProviderARN(facts.Partition, facts.Account, org))
 		return err
 	})
 	g.Go(func() (err error) {
-		roles, err = a.detailedRoles(gctx, scope.Org)
-		if isDenied(err) {
-			roles, err = a.listedRoles(gctx, scope.Org)
+		if known == nil {
+			known, err = a.orgRoles(gctx, org, asked)
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return a.loadEach(gctx, asked, known) // the maximum session durations
 	})
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	if provider != nil {
-		roles = append(roles, setup.Resource{Provider: provider})
+	var out []setup.Resource
+	for _, key := range slices.Sorted(maps.Keys(known)) {
+		found, err := known[key].resources()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, found...)
 	}
-	return roles, nil
+	if provider != nil {
+		out = append(out, setup.Resource{Provider: provider})
+	}
+	return out, nil
 }
 
-// detailedRoles reads the roles in pages.
-func (a *Account) detailedRoles(ctx context.Context, org string) ([]setup.Resource, error) {
-	var out []setup.Resource
+// covering returns the roles if they are those of the organization and include every
+// asked one, or nil.
+func (p prefetch) covering(org string, asked needs) views {
+	if p.org == "" || p.org != org {
+		return nil
+	}
+	for key := range asked {
+		if p.roles[key] == nil {
+			return nil
+		}
+	}
+	return p.roles
+}
+
+// orgRoles reads the asked roles and those whose tags or trust policy name the
+// organization. An asked role that does not exist is known to be absent.
+func (a *Account) orgRoles(ctx context.Context, org string, asked needs) (views, error) {
+	known, err := a.detailedRoles(ctx, org, asked)
+	if isDenied(err) {
+		known, err = a.listedRoles(ctx, org, asked)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for key := range asked {
+		if known[key] == nil {
+			known.of(key).setAbsent()
+		}
+	}
+	return known, nil
+}
+
+// detailedRoles reads the roles in pages, without the maximum session durations.
+func (a *Account) detailedRoles(ctx context.Context, org string, asked needs) (views, error) {
+	known := views{}
 	err := pages("GetAccountAuthorizationDetails", func(marker *string) (bool, *string, error) {
 		page, err := call(ctx, a, a.iam.GetAccountAuthorizationDetails, &iam.GetAccountAuthorizationDetailsInput{
 			Filter:   []iamtypes.EntityType{iamtypes.EntityTypeRole},
@@ -62,79 +113,28 @@ func (a *Account) detailedRoles(ctx context.Context, org string) ([]setup.Resour
 		for _, d := range page.RoleDetailList {
 			view := &roleView{}
 			view.setDetail(d)
-			found, err := view.owned(org, instanceProfileNames(d.InstanceProfileList))
-			if err != nil {
-				return false, nil, err
+			key := keyOf(aws.ToString(d.RoleName))
+			if asked[key] != nil || tagMap(d.Tags)[setup.TagOrg] == org || mentions(view.role, org) {
+				known[key] = view
 			}
-			out = append(out, found...)
 		}
 		return page.IsTruncated, page.Marker, nil
 	})
-	return out, err
-}
-
-func instanceProfileNames(profiles []iamtypes.InstanceProfile) []string {
-	var names []string
-	for _, p := range profiles {
-		names = append(names, aws.ToString(p.InstanceProfileName))
-	}
-	return names
-}
-
-// owned returns the role with its policies if its tags or its trust policy name the
-// organization.
-func (v *roleView) owned(org string, profiles []string) ([]setup.Resource, error) {
-	role, err := roleFrom(v.role)
-	if err != nil {
-		role = unparsedRole(v.role)
-	}
-	tagged := role.Tags[setup.TagOrg] == org
-	if !tagged && !mentions(v.role, role.Trust, org) {
-		return nil, nil
-	}
-	role.InstanceProfiles = profiles
-	out := []setup.Resource{{Role: role}}
-	if !tagged {
-		return out, nil
-	}
-	for _, arn := range v.attached {
-		out = append(out, setup.Resource{Policy: &setup.RolePolicy{Role: role.Name, ARN: arn}})
-	}
-	for name, encoded := range v.inline {
-		doc, err := inlineDocumentFrom(role.Name, name, encoded)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, setup.Resource{Policy: &setup.RolePolicy{Role: role.Name, Name: name, Document: doc}})
-	}
-	return out, nil
-}
-
-// mentions reports whether the trust policy names the organization's provider, or
-// may do so because it cannot be parsed.
-func mentions(r *iamtypes.Role, trust *trustpolicy.Policy, org string) bool {
-	if trust != nil {
-		return strings.Contains(trust.String(), flyname.IssuerPath(org))
-	}
-	document, err := decode(aws.ToString(r.AssumeRolePolicyDocument))
-	return err != nil || strings.Contains(document, `\`) || strings.Contains(document, flyname.IssuerPath(org))
+	return known, err
 }
 
 // listedRoles reads the roles without GetAccountAuthorizationDetails.
-func (a *Account) listedRoles(ctx context.Context, org string) ([]setup.Resource, error) {
-	var names []string
+func (a *Account) listedRoles(ctx context.Context, org string, asked needs) (views, error) {
+	found := needs{}
 	err := pages("ListRoles", func(marker *string) (bool, *string, error) {
 		page, err := call(ctx, a, a.iam.ListRoles, &iam.ListRolesInput{MaxItems: aws.Int32(pageSize), Marker: marker})
 		if err != nil {
 			return false, nil, err
 		}
 		for _, r := range page.Roles {
-			role, err := roleFrom(&r)
-			if err != nil {
-				role = &setup.Role{}
-			}
-			if mentions(&r, role.Trust, org) {
-				names = append(names, aws.ToString(r.RoleName))
+			name := aws.ToString(r.RoleName)
+			if asked[keyOf(name)] != nil || mentions(&r, org) {
+				*found.of(name) = need{name: name, role: true, attached: true, inlines: true, profiles: true}
 			}
 		}
 		return page.IsTruncated, page.Marker, nil
@@ -142,57 +142,76 @@ func (a *Account) listedRoles(ctx context.Context, org string) ([]setup.Resource
 	if err != nil {
 		return nil, err
 	}
-	found := make([][]setup.Resource, len(names))
-	g, gctx := errgroup.WithContext(ctx)
-	for i, name := range names {
-		g.Go(func() (err error) {
-			found[i], err = a.listedRole(gctx, org, name)
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	return slices.Concat(found...), nil
+	known := views{}
+	return known, a.loadEach(ctx, found, known)
 }
 
-// listedRole reads one role with all its policies.
-func (a *Account) listedRole(ctx context.Context, org, name string) ([]setup.Resource, error) {
-	view := &roleView{}
-	if err := a.loadRole(ctx, name, view); err != nil || view.role == nil {
-		return nil, err
+// mentions reports whether the trust policy names the organization's provider, or
+// may do so because it cannot be parsed.
+func mentions(r *iamtypes.Role, org string) bool {
+	if role, err := roleFrom(r); err == nil {
+		return strings.Contains(role.Trust.String(), flyname.IssuerPath(org))
 	}
-	if err := a.loadAttached(ctx, name, view); err != nil {
-		return nil, err
+	document, err := decode(aws.ToString(r.AssumeRolePolicyDocument))
+	return err != nil || strings.Contains(document, `\`) || strings.Contains(document, flyname.IssuerPath(org))
+}
+
+// resources returns the role with its policies; none if it does not exist. A role whose
+// trust policy cannot be parsed has none.
+func (v *roleView) resources() ([]setup.Resource, error) {
+	if v.role == nil {
+		return nil, nil
 	}
-	var policies []string
-	err := pages("ListRolePolicies", func(marker *string) (bool, *string, error) {
-		page, err := call(ctx, a, a.iam.ListRolePolicies, &iam.ListRolePoliciesInput{RoleName: &name, Marker: marker})
-		if err != nil {
-			return false, nil, err
-		}
-		policies = append(policies, page.PolicyNames...)
-		return page.IsTruncated, page.Marker, nil
-	})
+	role, err := roleFrom(v.role)
 	if err != nil {
-		return nil, err
+		role = unparsedRole(v.role)
 	}
-	for _, policy := range policies {
-		if err := a.loadInline(ctx, name, policy, view); err != nil {
-			return nil, err
-		}
+	role.InstanceProfiles = v.profiles
+	if used := v.role.RoleLastUsed; used != nil {
+		role.LastUsed = aws.ToTime(used.LastUsedDate)
 	}
-	var profiles []string
-	err = pages("ListInstanceProfilesForRole", func(marker *string) (bool, *string, error) {
-		page, err := call(ctx, a, a.iam.ListInstanceProfilesForRole, &iam.ListInstanceProfilesForRoleInput{RoleName: &name, Marker: marker})
-		if err != nil {
-			return false, nil, err
-		}
-		profiles = append(profiles, instanceProfileNames(page.InstanceProfiles)...)
-		return page.IsTruncated, page.Marker, nil
+	policies, err := v.allPolicies()
+	return append([]setup.Resource{{Role: role}}, policies...), err
+}
+
+// PolicyDocument implements setup.Account. A policy that does not exist has the zero
+// Document too.
+func (a *Account) PolicyDocument(ctx context.Context, arn string) (setup.Document, error) {
+	document, err := a.policyDocument(ctx, arn)
+	if isDenied(err) || hasCode(err, codeNotFound) {
+		return setup.Document{}, nil
+	}
+	return document, err
+}
+
+func (a *Account) policyDocument(ctx context.Context, arn string) (setup.Document, error) {
+	var none setup.Document
+	if err := a.signIn(ctx); err != nil {
+		return none, err
+	}
+	policy, err := call(ctx, a, a.iam.GetPolicy, &iam.GetPolicyInput{PolicyArn: &arn})
+	switch {
+	case err != nil:
+		return none, err
+	case policy.Policy == nil || aws.ToString(policy.Policy.DefaultVersionId) == "":
+		return none, &CallError{Operation: "GetPolicy", Message: "the response has no default version"}
+	}
+	version, err := call(ctx, a, a.iam.GetPolicyVersion, &iam.GetPolicyVersionInput{
+		PolicyArn: &arn, VersionId: policy.Policy.DefaultVersionId,
 	})
-	if err != nil {
-		return nil, err
+	switch {
+	case err != nil:
+		return none, err
+	case version.PolicyVersion == nil:
+		return none, &CallError{Operation: "GetPolicyVersion", Message: "the response has no policy version"}
 	}
-	return view.owned(org, profiles)
+	plain, err := decode(aws.ToString(version.PolicyVersion.Document))
+	if err != nil {
+		return none, fmt.Errorf("policy %q: %w", arn, err)
+	}
+	document, err := setup.FoundDocument([]byte(plain))
+	if err != nil {
+		return none, fmt.Errorf("policy %q: %w", arn, err)
+	}
+	return document, nil
 }

@@ -3,6 +3,7 @@ package awsapi
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -20,7 +21,7 @@ import (
 // Facts read.
 //
 // A role has the name that AWS has, which can differ in case from the one in want;
-// other resources have the names in want. A trust policy that cannot be parsed is
+// other wanted resources have the names in want. A trust policy that cannot be parsed is
 // an error that names the role and wraps a *trustpolicy.SyntaxError.
 func (a *Account) Read(ctx context.Context, want []setup.Resource) ([]setup.Resource, error) {
 	asked := needs{}
@@ -28,7 +29,7 @@ func (a *Account) Read(ctx context.Context, want []setup.Resource) ([]setup.Reso
 		switch {
 		case r.Role != nil:
 			n := asked.of(r.Role.Name)
-			n.role = true
+			n.role, n.attached, n.inlines = true, true, true
 			n.whole = n.whole || r.Role.MaxSession != 0
 		case r.Policy != nil && r.Policy.ARN != "":
 			asked.of(r.Policy.Role).attached = true
@@ -45,10 +46,7 @@ func (a *Account) Read(ctx context.Context, want []setup.Resource) ([]setup.Reso
 	if err := a.signIn(ctx); err != nil {
 		return nil, err
 	}
-	a.mu.Lock()
-	known := a.prefetched
-	a.prefetched = nil
-	a.mu.Unlock()
+	known := a.takePrefetched().roles
 	if known == nil {
 		known = views{}
 	}
@@ -72,6 +70,13 @@ func (a *Account) Read(ctx context.Context, want []setup.Resource) ([]setup.Reso
 		return nil, err
 	}
 	var out []setup.Resource
+	have := map[string]bool{}
+	add := func(r setup.Resource) {
+		if !have[r.ID()] {
+			have[r.ID()] = true
+			out = append(out, r)
+		}
+	}
 	for i, r := range want {
 		if r.Provider == nil {
 			var err error
@@ -80,7 +85,19 @@ func (a *Account) Read(ctx context.Context, want []setup.Resource) ([]setup.Reso
 			}
 		}
 		if found[i] != nil {
-			out = append(out, *found[i])
+			add(*found[i])
+		}
+	}
+	for i, r := range want {
+		if r.Role == nil || found[i] == nil {
+			continue
+		}
+		policies, err := known[keyOf(r.Role.Name)].allPolicies()
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range policies {
+			add(p)
 		}
 	}
 	return out, nil
@@ -141,6 +158,26 @@ func (v *roleView) resource(want setup.Resource) (*setup.Resource, error) {
 		return nil, err
 	}
 	return &setup.Resource{Policy: &p}, nil
+}
+
+// allPolicies returns the policies of a role that exists, managed ones first.
+func (v *roleView) allPolicies() ([]setup.Resource, error) {
+	role := aws.ToString(v.role.RoleName)
+	var out []setup.Resource
+	for _, arn := range v.attached {
+		out = append(out, setup.Resource{Policy: &setup.RolePolicy{Role: role, ARN: arn}})
+	}
+	for _, name := range slices.Sorted(maps.Keys(v.inline)) {
+		if v.inline[name] == "" { // deleted between two calls
+			continue
+		}
+		doc, err := inlineDocumentFrom(role, name, v.inline[name])
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, setup.Resource{Policy: &setup.RolePolicy{Role: role, Name: name, Document: doc}})
+	}
+	return out, nil
 }
 
 // roleFrom converts an IAM role.

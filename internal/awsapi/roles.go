@@ -29,6 +29,8 @@ type need struct {
 	role     bool // the role itself
 	whole    bool // also its description and maximum session duration
 	attached bool // which managed policies are attached
+	inlines  bool // all inline policies
+	profiles bool // the instance profiles with the role
 	inline   []string
 }
 
@@ -58,6 +60,9 @@ type roleView struct {
 	// for one that does not exist. With inlineKnown it holds all of them.
 	inlineKnown bool
 	inline      map[string]string
+
+	profilesKnown bool
+	profiles      []string // names
 }
 
 // setAbsent makes the view that of a role that does not exist.
@@ -65,6 +70,7 @@ func (v *roleView) setAbsent() {
 	v.roleKnown, v.whole, v.role = true, true, nil
 	v.attachedKnown, v.attached = true, nil
 	v.inlineKnown, v.inline = true, nil
+	v.profilesKnown, v.profiles = true, nil
 }
 
 type views map[roleKey]*roleView
@@ -77,11 +83,14 @@ func (v views) of(key roleKey) *roleView {
 	return v[key]
 }
 
-// policies returns the ARNs of the roles' managed policies, attached or as a
+// policies returns the ARNs of the asked roles' managed policies, attached or as a
 // boundary.
-func (v views) policies() []string {
+func (v views) policies(asked needs) []string {
 	var arns []string
-	for _, view := range v {
+	for key, view := range v {
+		if asked[key] == nil {
+			continue
+		}
 		arns = append(arns, view.attached...)
 		if view.role != nil && view.role.PermissionsBoundary != nil {
 			arns = append(arns, aws.ToString(view.role.PermissionsBoundary.PermissionsBoundaryArn))
@@ -91,12 +100,28 @@ func (v views) policies() []string {
 	return slices.Compact(arns)
 }
 
+// A prefetch is what Facts read.
+type prefetch struct {
+	roles views
+	// org is the organization of which roles has every role; "" if it has none.
+	org string
+}
+
+// takePrefetched returns what Facts read, once.
+func (a *Account) takePrefetched() prefetch {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p := a.prefetched
+	a.prefetched = prefetch{}
+	return p
+}
+
 // load reads into v what n needs and is unknown in v.
 func (a *Account) load(ctx context.Context, n needs, v views) error {
 	unknown := 0
 	for key, need := range n {
 		view := v.of(key)
-		if need.role && !view.roleKnown || need.attached && !view.attachedKnown {
+		if need.role && !view.roleKnown || need.attached && !view.attachedKnown || need.inlines && !view.inlineKnown {
 			unknown++
 		}
 	}
@@ -105,13 +130,20 @@ func (a *Account) load(ctx context.Context, n needs, v views) error {
 			return err
 		}
 	}
+	return a.loadEach(ctx, n, v)
+}
+
+// loadEach is load without pages of roles.
+func (a *Account) loadEach(ctx context.Context, n needs, v views) error {
 	g, gctx := errgroup.WithContext(ctx)
 	for key, need := range n {
-		view := v[key]
+		view := v.of(key)
 		role := need.role && !view.roleKnown || need.whole && !view.whole
 		attached := need.attached && !view.attachedKnown
+		inlines := need.inlines && !view.inlineKnown
+		profiles := need.profiles && !view.profilesKnown
 		inline := need.inline
-		if view.inlineKnown {
+		if need.inlines || view.inlineKnown {
 			inline = nil
 		}
 		// From here on, goroutines write to the view.
@@ -120,6 +152,12 @@ func (a *Account) load(ctx context.Context, n needs, v views) error {
 		}
 		if attached {
 			g.Go(func() error { return a.loadAttached(gctx, need.name, view) })
+		}
+		if inlines {
+			g.Go(func() error { return a.loadInlines(gctx, need.name, view) })
+		}
+		if profiles {
+			g.Go(func() error { return a.loadProfiles(gctx, need.name, view) })
 		}
 		for _, policy := range inline {
 			g.Go(func() error { return a.loadInline(gctx, need.name, policy, view) })
@@ -166,6 +204,59 @@ func (a *Account) loadAttached(ctx context.Context, name string, v *roleView) er
 	defer v.mu.Unlock()
 	v.attachedKnown, v.attached = true, arns
 	return nil
+}
+
+// loadInlines reads all inline policies of a role.
+func (a *Account) loadInlines(ctx context.Context, role string, v *roleView) error {
+	g, gctx := errgroup.WithContext(ctx)
+	err := pages("ListRolePolicies", func(marker *string) (bool, *string, error) {
+		out, err := call(ctx, a, a.iam.ListRolePolicies, &iam.ListRolePoliciesInput{RoleName: &role, Marker: marker})
+		if err != nil {
+			return false, nil, err
+		}
+		for _, policy := range out.PolicyNames {
+			g.Go(func() error { return a.loadInline(gctx, role, policy, v) })
+		}
+		return out.IsTruncated, out.Marker, nil
+	})
+	if waitErr := g.Wait(); err == nil {
+		err = waitErr
+	}
+	if err != nil && !hasCode(err, codeNotFound) {
+		return err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.inlineKnown = true
+	return nil
+}
+
+// loadProfiles reads the names of the instance profiles with a role.
+func (a *Account) loadProfiles(ctx context.Context, role string, v *roleView) error {
+	var names []string
+	err := pages("ListInstanceProfilesForRole", func(marker *string) (bool, *string, error) {
+		out, err := call(ctx, a, a.iam.ListInstanceProfilesForRole, &iam.ListInstanceProfilesForRoleInput{RoleName: &role, Marker: marker})
+		if err != nil {
+			return false, nil, err
+		}
+		names = append(names, instanceProfileNames(out.InstanceProfiles)...)
+		return out.IsTruncated, out.Marker, nil
+	})
+	if err != nil && !hasCode(err, codeNotFound) {
+		return err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.profilesKnown, v.profiles = true, names
+	return nil
+}
+
+func instanceProfileNames(profiles []iamtypes.InstanceProfile) []string {
+	var names []string
+	for _, p := range profiles {
+		names = append(names, aws.ToString(p.InstanceProfileName))
+	}
+	return names
 }
 
 // loadInline reads one inline policy of a role.
@@ -238,6 +329,7 @@ func (v *roleView) setDetail(d iamtypes.RoleDetail) {
 		Path:                     d.Path,
 		AssumeRolePolicyDocument: d.AssumeRolePolicyDocument,
 		PermissionsBoundary:      d.PermissionsBoundary,
+		RoleLastUsed:             d.RoleLastUsed,
 		Tags:                     d.Tags,
 	}
 	v.attachedKnown, v.attached = true, policyARNsOf(d.AttachedManagedPolicies)
@@ -245,6 +337,7 @@ func (v *roleView) setDetail(d iamtypes.RoleDetail) {
 	for _, p := range d.RolePolicyList {
 		v.inline[aws.ToString(p.PolicyName)] = aws.ToString(p.PolicyDocument)
 	}
+	v.profilesKnown, v.profiles = true, instanceProfileNames(d.InstanceProfileList)
 }
 
 func policyARNsOf(attached []iamtypes.AttachedPolicy) []string {

@@ -13,6 +13,8 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/fly-aws/fly-aws/setup"
 )
 
 // Call is one request that was sent to AWS, without anything of the request or the
@@ -67,6 +69,26 @@ func traceWith(report func(Call)) func(*middleware.Stack) error {
 		// Outermost in its step, so that it sees the decoded error.
 		return s.Deserialize.Add(each, middleware.Before)
 	}
+}
+
+// receiptKey is the context key of the *setup.Receipt of a write.
+type receiptKey struct{}
+
+// addReceipts notes the request ID of each write that AWS accepted in the receipt in
+// its context. The calls of one Write run one after another.
+func addReceipts(s *middleware.Stack) error {
+	note := middleware.DeserializeMiddlewareFunc("Receipt", func(
+		ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler,
+	) (middleware.DeserializeOutput, middleware.Metadata, error) {
+		out, metadata, err := next.HandleDeserialize(ctx, in)
+		receipt, ok := ctx.Value(receiptKey{}).(*setup.Receipt)
+		if id, found := awsmiddleware.GetRequestIDMetadata(metadata); ok && found && err == nil && isWrite(ctx) {
+			receipt.RequestIDs = append(receipt.RequestIDs, id)
+		}
+		return out, metadata, err
+	})
+	// Outermost in its step, as the trace is.
+	return s.Deserialize.Add(note, middleware.Before)
 }
 
 // attemptOf reads the number of the attempt from the header that the SDK's retry

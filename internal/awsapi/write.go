@@ -67,13 +67,21 @@ func lacksTrust(r *setup.Resource) bool {
 // When ctx ends, a write in progress finishes, within callTimeout: if it were cut
 // off, its outcome would be unknown. A read is cut off, and no other call, attempt
 // or pause starts. Then the error is that of ctx, unless nothing was left to do.
-func (a *Account) Write(ctx context.Context, c setup.Change) error {
+//
+// The receipt has the calls that AWS accepted, also if a later one failed. It lacks a
+// call whose response was lost.
+func (a *Account) Write(ctx context.Context, c setup.Change) (setup.Receipt, error) {
+	var receipt setup.Receipt
+	err := a.writeChange(context.WithValue(ctx, receiptKey{}, &receipt), c)
+	return receipt, err
+}
+
+// writeChange is Write; the receipt is in ctx.
+func (a *Account) writeChange(ctx context.Context, c setup.Change) error {
 	if err := checkChange(c); err != nil {
 		return err
 	}
-	a.mu.Lock()
-	a.prefetched = nil // out of date
-	a.mu.Unlock()
+	a.takePrefetched() // out of date
 	isNew := c.After != nil && c.After.Policy != nil && a.has(a.created, c.After.Policy.Role)
 	err := a.write(ctx, c, isNew)
 	for _, pause := range a.consistencyPauses {
@@ -249,6 +257,20 @@ func (a *Account) checkCreated(ctx context.Context, c setup.Change) error {
 	}
 	_, err = c.Compare(&setup.Resource{Role: live})
 	return err
+}
+
+// Role reads a role without its policies; nil if it does not exist.
+//
+// The errors are those of Read.
+func (a *Account) Role(ctx context.Context, name string) (*setup.Role, error) {
+	if err := a.signIn(ctx); err != nil {
+		return nil, err
+	}
+	role, err := a.liveRole(ctx, name)
+	if hasCode(err, codeNotFound) {
+		return nil, nil
+	}
+	return role, err
 }
 
 // liveRole reads a role as it is now.

@@ -49,7 +49,7 @@ func TestCreate(t *testing.T) {
 
 	// A second run of the same plan changes nothing.
 	for _, r := range all {
-		if err := x.open().Write(context.Background(), create(r)); err != nil {
+		if err := writeOne(context.Background(), x.open(), create(r)); err != nil {
 			t.Errorf("writing %s again: %v", r.ID(), err)
 		}
 	}
@@ -116,7 +116,7 @@ func TestCreateOverSomethingElse(t *testing.T) {
 			there := full(t)
 			change(there.Role)
 			x.write(create(there))
-			err := x.Write(context.Background(), create(full(t)))
+			err := writeOne(context.Background(), x.Account, create(full(t)))
 			if e := errorAs[*setup.StaleError](t, err); e.Resource.ID() != "role:fly-acme-web" || e.Reason.Code != setup.ReasonExists {
 				t.Errorf("got %+v", e)
 			}
@@ -132,14 +132,14 @@ func TestCreateOverSomethingElse(t *testing.T) {
 			there := provider()
 			change(there.Provider)
 			x.write(create(there))
-			isError[*setup.StaleError](t, x.Write(context.Background(), create(provider())))
+			isError[*setup.StaleError](t, writeOne(context.Background(), x.Account, create(provider())))
 		}
 	})
 	t.Run("inline policy", func(t *testing.T) {
 		t.Parallel()
 		x := newWorld(t, nil)
 		x.write(create(full(t)), create(inline("fly-acme-web", strings.Replace(document, "Get", "Put", 1))))
-		err := x.open().Write(context.Background(), create(inline("fly-acme-web", document)))
+		err := writeOne(context.Background(), x.open(), create(inline("fly-acme-web", document)))
 		isError[*setup.StaleError](t, err)
 	})
 }
@@ -289,7 +289,7 @@ func TestStaleUpdates(t *testing.T) {
 			after.Role.Tags[setup.TagAdopted] = "true" // must not be written either
 			test.after(after.Role)
 			calls := x.actions(func() {
-				isError[*setup.StaleError](t, x.open().Write(context.Background(), update(full(t), after)))
+				isError[*setup.StaleError](t, writeOne(context.Background(), x.open(), update(full(t), after)))
 			})
 			if !slices.Equal(calls, []string{"GetRole"}) {
 				t.Errorf("calls are %q", calls)
@@ -305,14 +305,14 @@ func TestStaleInlinePolicies(t *testing.T) {
 	after := inline("fly-acme-web", strings.Replace(document, "Get", "List", 1))
 	meant := strings.Replace(document, "Get", "Put", 1)
 	x.write(create(full(t)), create(inline("fly-acme-web", meant)))
-	isError[*setup.StaleError](t, x.Write(context.Background(), update(before, after)))
+	isError[*setup.StaleError](t, writeOne(context.Background(), x.Account, update(before, after)))
 	x.write(update(inline("fly-acme-web", meant), after))
 	if _, err := x.raw.DeleteRolePolicy(context.Background(), &iam.DeleteRolePolicyInput{
 		RoleName: aws.String("fly-acme-web"), PolicyName: aws.String("own"),
 	}); err != nil {
 		t.Fatal(err)
 	}
-	isError[*setup.StaleError](t, x.Write(context.Background(), update(after, before)))
+	isError[*setup.StaleError](t, writeOne(context.Background(), x.Account, update(after, before)))
 }
 
 // IAM may not know a new role everywhere yet, and refuses concurrent changes.
@@ -339,7 +339,7 @@ func TestConsistencyIsWaitedFor(t *testing.T) {
 	// Waiting ends, and a role that this run did not create is not waited for.
 	x.failFirst(1000, "AttachRolePolicy", noRole)
 	calls = x.actions(func() {
-		err := x.Write(context.Background(), create(attached("fly-acme-web", readOnly)))
+		err := writeOne(context.Background(), x.Account, create(attached("fly-acme-web", readOnly)))
 		if e := errorAs[*awsapi.CallError](t, err); e.Code != "NoSuchEntity" {
 			t.Errorf("code is %q", e.Code)
 		}
@@ -348,7 +348,7 @@ func TestConsistencyIsWaitedFor(t *testing.T) {
 		t.Errorf("tried %d times", len(calls))
 	}
 	calls = x.actions(func() {
-		if err := x.open().Write(context.Background(), create(attached("fly-acme-web", readOnly))); err == nil {
+		if err := writeOne(context.Background(), x.open(), create(attached("fly-acme-web", readOnly))); err == nil {
 			t.Error("no error")
 		}
 	})
@@ -371,11 +371,68 @@ func TestWriteRefusesWhatIsNoChange(t *testing.T) {
 		{Action: setup.ActionCreate, After: &setup.Resource{Role: &setup.Role{Name: "x"}}},
 		{Action: setup.ActionCreate, After: &setup.Resource{Env: &setup.Env{Key: "A"}}},
 	} {
-		if err := x.Write(context.Background(), c); err == nil {
+		if err := writeOne(context.Background(), x.Account, c); err == nil {
 			t.Errorf("no error for %+v", c)
 		}
 	}
 	if n := len(x.Calls()); n != 0 {
 		t.Errorf("made %d calls", n)
+	}
+}
+
+// A receipt has the request IDs of the calls that changed something, in order.
+func TestReceipts(t *testing.T) {
+	t.Parallel()
+	x := newWorld(t, nil)
+	ctx := context.Background()
+	before, after := role(t, "web"), full(t)
+	after.Role.Path, after.Role.ARN = before.Role.Path, before.Role.ARN
+	after.Role.Trust = trust(t, "web").Merge(trust(t, "api").Statements...)
+	// accepted are the request IDs of the successful writes among the calls from n on.
+	accepted := func(n int) (ids []string) {
+		for _, c := range x.Calls()[n:] {
+			if c.Write && c.Status == http.StatusOK {
+				ids = append(ids, c.RequestID)
+			}
+		}
+		return ids
+	}
+	for _, test := range []struct {
+		name   string
+		change setup.Change
+		refuse string // the action to refuse
+		writes int
+	}{
+		{"a provider", create(provider()), "", 1},
+		{"a role", create(before), "", 1},
+		{"a role that is there", create(before), "", 0},
+		{"an update that fails", update(before, after), "PutRolePermissionsBoundary", 2},
+		{"the rest of it", update(before, after), "", 2},
+		{"nothing to update", update(before, after), "", 0},
+		{"an inline policy", create(inline("fly-acme-web", document)), "", 1},
+		{"a deletion", remove(inline("fly-acme-web", document)), "", 1},
+		{"a deletion again", remove(inline("fly-acme-web", document)), "", 0},
+	} {
+		x.faults(func(c sandbox.Call) sandbox.Fault {
+			if c.Action == test.refuse {
+				return sandbox.Deny()
+			}
+			return sandbox.Fault{}
+		})
+		n := len(x.Calls())
+		receipt, err := x.Write(ctx, test.change)
+		if (err != nil) != (test.refuse != "") {
+			t.Errorf("%s: %v", test.name, err)
+		}
+		if want := accepted(n); len(want) != test.writes || !slices.Equal(receipt.RequestIDs, want) {
+			t.Errorf("%s: the receipt has %q, want %d: %q", test.name, receipt.RequestIDs, test.writes, want)
+		}
+	}
+	// A throttled attempt changed nothing.
+	x.failFirst(1, "AttachRolePolicy", sandbox.Throttle())
+	n := len(x.Calls())
+	receipt, err := x.Write(ctx, create(attached("fly-acme-web", s3Read)))
+	if want := accepted(n); err != nil || len(want) != 1 || !slices.Equal(receipt.RequestIDs, want) {
+		t.Errorf("got %q, %v, want %q", receipt.RequestIDs, err, want)
 	}
 }

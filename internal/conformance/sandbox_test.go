@@ -95,14 +95,14 @@ func TestCLISeesSandbox(t *testing.T) {
 	for range 2 { // both are idempotent
 		w.aws(append([]string{"iam", "add-client-id-to-open-id-connect-provider"}, provider...)...)
 	}
-	w.setup(0, "plan") // an audience that someone else added is kept
+	w.setup(0, "plan", "--exit-code") // an audience that someone else added is kept
 	for range 2 {
 		w.aws(append([]string{"iam", "remove-client-id-from-open-id-connect-provider"}, provider...)...)
 	}
 	w.wantFederated()
 
 	w.aws("iam", "remove-client-id-from-open-id-connect-provider", "--open-id-connect-provider-arn", w.providerARN(), "--client-id", "sts.amazonaws.com")
-	w.setup(3, "plan")
+	w.setup(3, "plan", "--exit-code")
 	w.setup(0, "setup", "--yes")
 	w.wantFederated()
 

@@ -46,7 +46,7 @@ func TestSetupOnAnEmptyAccount(t *testing.T) {
 		if w.toml() != patched {
 			t.Error("a second run changed fly.toml")
 		}
-		w.setup(0, "plan")
+		w.setup(0, "plan", "--exit-code")
 		if writes := w.calls.writes(t); len(writes) > 0 {
 			t.Errorf("a plan made the calls %q", writes)
 		}
@@ -57,7 +57,7 @@ func TestSetupOnAnEmptyAccount(t *testing.T) {
 func TestNothingIsWrittenUnasked(t *testing.T) {
 	worlds(t, "unasked", func(t *testing.T, w *world) {
 		for _, run := range []func() result{
-			func() result { return w.setup(3, "plan") },
+			func() result { return w.setup(3, "plan", "--exit-code") },
 			func() result { return w.setup(0, "setup", "--dry-run") },
 		} {
 			r := run()
@@ -75,8 +75,8 @@ func TestNothingIsWrittenUnasked(t *testing.T) {
 	})
 }
 
-// A plan names what someone else changed in the account, and setup repairs it;
-// other statements of the trust policy stay.
+// A plan names what someone else changed in the account. Setup adds what is missing, and
+// removes with --prune what nobody asked for.
 func TestDriftIsNamedAndRepaired(t *testing.T) {
 	worlds(t, "drift", func(t *testing.T, w *world) {
 		w.setup(0, "setup", "--yes")
@@ -97,18 +97,28 @@ func TestDriftIsNamedAndRepaired(t *testing.T) {
 		}
 		w.setTrust(string(document))
 
-		r := w.setup(3, "plan")
+		r := w.setup(3, "plan", "--exit-code")
 		for _, want := range []string{"AmazonS3ReadOnlyAccess", w.role(), w.org + ":*", w.org + ":web:*"} {
 			if !strings.Contains(r.stdout, want) {
 				t.Errorf("the plan does not mention %s: %s", want, r)
 			}
 		}
 		w.setup(0, "setup", "--yes")
-		w.wantFederated()
 		if kept := w.statement("Break"); !reflect.DeepEqual(kept, foreign) {
 			t.Errorf("the other statement is now %v, was %v", kept, foreign)
 		}
-		w.setup(0, "plan")
+		r = w.setup(3, "plan", "--exit-code") // what nobody asked for is still there
+		for _, want := range []string{"Break", w.org + ":*"} {
+			if !strings.Contains(r.stdout, want) {
+				t.Errorf("the plan does not mention %s: %s", want, r)
+			}
+		}
+		w.setup(0, "setup", "--yes", "--prune")
+		w.wantFederated()
+		if w.statement("Break") != nil {
+			t.Error("--prune left the other statement")
+		}
+		w.setup(0, "plan", "--exit-code")
 	})
 }
 
@@ -118,19 +128,19 @@ func TestDeletedResourcesComeBack(t *testing.T) {
 		w.setup(0, "setup", "--yes")
 		w.detach()
 		w.deleteRole()
-		w.setup(3, "plan")
+		w.setup(3, "plan", "--exit-code")
 		w.setup(0, "setup", "--yes")
-		w.setup(0, "plan")
+		w.setup(0, "plan", "--exit-code")
 
 		w.deleteProvider()
-		w.setup(3, "plan")
+		w.setup(3, "plan", "--exit-code")
 		w.setup(0, "setup", "--yes")
 		w.wantFederated()
 
 		w.write("fly.toml", flyToml)
-		w.setup(3, "plan")
+		w.setup(3, "plan", "--exit-code")
 		w.setup(0, "setup", "--yes")
-		w.setup(0, "plan")
+		w.setup(0, "plan", "--exit-code")
 	})
 }
 
@@ -159,24 +169,24 @@ func TestForeignRoleNeedsAdopt(t *testing.T) {
 		if tags := w.tags(); tags["team"] != "payments" {
 			t.Errorf("adopting the role dropped the tag it had: %v", tags)
 		}
-		w.setup(0, "plan")
+		w.setup(0, "plan", "--exit-code")
 	})
 }
 
 // A saved plan is applied as saved, or refused if the account has changed.
 func TestSavedPlan(t *testing.T) {
 	worlds(t, "saved", func(t *testing.T, w *world) {
-		w.setup(3, "plan", "--out", "plan.json")
+		w.setup(3, "plan", "--exit-code", "--out", "plan.json")
 		if writes := w.calls.writes(t); len(writes) > 0 {
 			t.Errorf("a plan made the calls %q", writes)
 		}
 		w.flyAWS(0, "apply", "plan.json")
 		w.wantFederated()
-		w.setup(0, "plan")
+		w.setup(0, "plan", "--exit-code")
 
 		w.detach()
 		w.deleteRole()
-		w.setup(3, "plan", "--out", "plan.json")
+		w.setup(3, "plan", "--exit-code", "--out", "plan.json")
 		w.createRole(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`, nil)
 		r := w.flyAWS(1, "apply", "plan.json")
 		if !strings.Contains(r.stderr+r.stdout, w.role()) {
@@ -191,12 +201,12 @@ func TestSavedPlan(t *testing.T) {
 // With --json, standard output is one document with a schema.
 func TestJSON(t *testing.T) {
 	worlds(t, "machine", func(t *testing.T, w *world) {
-		plan := document(t, w.setup(3, "plan", "--json", "--out", "plan.json"))
+		plan := document(t, w.setup(3, "plan", "--exit-code", "--json", "--out", "plan.json"))
 		for _, r := range []result{
 			w.setup(0, "setup", "--json", "--dry-run"),
 			w.flyAWS(0, "apply", "plan.json", "--json"),
 			w.setup(0, "setup", "--yes", "--json"),
-			w.setup(0, "plan", "--json"),
+			w.setup(0, "plan", "--exit-code", "--json"),
 			w.flyAWS(2, "setup", "--json", "--no-such-flag"),
 			w.flyAWS(2, "setup", "--json", "--org", "personal", "--app", "web", "--yes"),
 		} {

@@ -323,10 +323,10 @@ type Fix struct {
 // Setup holds flags for fly-aws setup; empty ones are omitted.
 type Setup struct {
 	Org, App string
-	// Role and Path are the role's name and path; Shared is the name of a shared role. All
-	// are empty for the app's role under its default name.
-	Role, Path, Shared string
-	Audience           string
+	// Role and Path are the role's name and path; both are empty for the app's role under
+	// its default name.
+	Role, Path string
+	Audience   string
 	// AllMachines lifts the limit to named machines.
 	AllMachines bool
 	Adopt       bool

@@ -243,11 +243,7 @@ func (e *explainer) setup() *Fix {
 	_, taken := e.Policy.Statement(ours.Sid)
 	switch {
 	case e.isOwn():
-		if e.Managed.App == "" {
-			s.Shared = e.Role
-		} else {
-			s.Role = e.Role
-		}
+		s.Role = e.Role
 		s.AllMachines = e.hasReason(ReasonMachineDiffers)
 		return &Fix{Kind: FixSetup, Setup: s}
 	case e.Managed != nil || taken:

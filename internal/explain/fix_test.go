@@ -37,7 +37,7 @@ func TestFixForRole(t *testing.T) {
 		{"own role, no provider", right, "r", own, absent, FixSetup, Setup{Role: "r"}},
 		{"own role, audience not listed", right, "r", own, unlisted, FixSetup, Setup{Role: "r"}},
 		{"own role, denied", right + "," + statement("Deny", sub), "r", own, present, "", Setup{}},
-		{"shared role, broken", broken[:strings.LastIndex(broken, `"acme:web"`)] + `["acme:web:m2","acme:web"]}}}`, "r", shared, present, FixSetup, Setup{Shared: "r", AllMachines: true}},
+		{"shared role, broken", broken[:strings.LastIndex(broken, `"acme:web"`)] + `["acme:web:m2","acme:web"]}}}`, "r", shared, present, FixSetup, Setup{Role: "r", AllMachines: true}},
 		{"shared role for other apps", db, "r", shared, present, FixOwnRole, Setup{}},
 		{"another app's role", db, "r", other, present, FixOwnRole, Setup{}},
 		{"another app's role, no provider", db, "r", other, absent, FixOwnRole, Setup{}},

@@ -50,6 +50,20 @@ func CheckOrg(slug string) error {
 // letters, digits and dashes.
 func CheckApp(name string) error { return checkSlug("app", name, maxApp) }
 
+// CheckAppPattern returns a *NameError if name cannot be an app's name or the beginning
+// of one followed by an asterisk. An asterisk alone would be every app of the
+// organization.
+func CheckAppPattern(name string) error {
+	prefix, isPattern := strings.CutSuffix(name, "*")
+	switch {
+	case !isPattern:
+		return CheckApp(name)
+	case strings.Trim(prefix, "-") == "":
+		return &NameError{Kind: "app", Name: name, Reason: "would match every app of the organization"}
+	}
+	return CheckApp(prefix)
+}
+
 // CheckMachine returns a *NameError if a subject cannot hold the name of a machine. Fly
 // does not document which characters are valid, so this refuses those that could change
 // the meaning of a policy or affect a terminal: wildcards, "$", ":", quotes, braces,

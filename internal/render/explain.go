@@ -245,8 +245,7 @@ func fixCommand(f explain.Fix) string {
 	for _, flag := range []struct{ name, value string }{
 		{"--org", s.Org},
 		{"--app", s.App},
-		{"--role-name", s.Role},
-		{"--shared-role", s.Shared},
+		{"--role", s.Role},
 		{"--path", s.Path},
 		{"--audience", s.Audience},
 	} {

@@ -320,10 +320,10 @@ func TestFixCommand(t *testing.T) {
 		{explain.Fix{Kind: explain.FixRequestToken}, ""},
 		{explain.Fix{Kind: explain.FixRawSlug}, "fly orgs replay-sources list -o personal"},
 		{explain.Fix{Setup: &explain.Setup{Org: "acme", App: "web"}}, "fly-aws setup --org acme --app web"},
-		{explain.Fix{Setup: &explain.Setup{Org: "acme", App: "web", Shared: "r", AllMachines: true}}, "fly-aws setup --org acme --app web --shared-role r --machine '*'"},
+		{explain.Fix{Setup: &explain.Setup{Org: "acme", App: "web", Role: "r", AllMachines: true}}, "fly-aws setup --org acme --app web --role r --machine '*'"},
 		{
 			explain.Fix{Setup: &explain.Setup{Org: "acme", App: "web", Role: "$(reboot)", Path: "/a b/", Audience: "-a", Adopt: true}},
-			"fly-aws setup --org acme --app web --role-name '$(reboot)' --path '/a b/' --audience '-a' --adopt",
+			"fly-aws setup --org acme --app web --role '$(reboot)' --path '/a b/' --audience '-a' --adopt",
 		},
 		{explain.Fix{Setup: &explain.Setup{Org: "acme", App: "web", Role: "r\x1b[2J"}}, ""},
 	} {

@@ -28,20 +28,25 @@ func ConflictNext(e *setup.ConflictError) []string {
 func conflictNext(c setup.Change, r setup.Reason) string {
 	switch r.Code {
 	case setup.ReasonForeignRole:
-		return "take the role over with --adopt: fly-aws adds its own statement beside what is there; or choose another name with --role-name"
+		return "take the role over with --adopt: fly-aws adds its own statement beside what is there; or choose another name with --role"
+	case setup.ReasonTagsAlone:
+		return "someone removed the statement; take the role over again with --adopt"
+	case setup.ReasonUnreadTrust:
+		return "look at it: aws iam get-role --role-name " + text.ShellWord(c.Resource().Role.Name) + "; or choose another name with --role"
+	case setup.ReasonOtherFile:
+		return "change the role in that file, or take it over with --adopt"
+	case setup.ReasonLastStatement:
+		return "delete the role by hand, or give its trust policy another statement"
 	case setup.ReasonSharedAudience:
-		return "pass --audience " + text.ShellWord(r.Have) + ", or choose another role with --shared-role"
+		return "pass --audience " + text.ShellWord(r.Have) + ", or choose another role with --role"
 	case setup.ReasonOtherApp:
-		if r.Want == "" {
-			return "share the role from now on with --adopt, or choose another name with --shared-role"
-		}
-		return "choose another name with --role-name, or let the apps share one role with --shared-role"
+		return "choose another name with --role, or let the apps share one role with --adopt"
 	case setup.ReasonOtherOrg:
-		return "choose another name with --role-name"
+		return "choose another name with --role"
 	case setup.ReasonOtherPath:
-		return "pass --path " + text.ShellWord(r.Have) + ", or choose another name with --role-name"
+		return "pass --path " + text.ShellWord(r.Have) + ", or choose another name with --role"
 	case setup.ReasonNameCase:
-		return "pass --role-name " + text.ShellWord(r.Have) + ", or choose another name"
+		return "pass --role " + text.ShellWord(r.Have) + ", or choose another name"
 	case setup.ReasonDocument:
 		return "the role already has an inline policy " + c.Resource().Policy.Name + ": rename your file, after which the policy is named"
 	}

@@ -120,6 +120,9 @@ func FlyNext(p *setup.FlyProblem) string {
 	case setup.FlyElsewhere:
 		return "use a token of the app's organization: fly tokens create readonly -o <org>"
 	case setup.FlyNotFound:
+		if p.App != "" {
+			return "create it: fly launch, or fly apps create <name>; to list yours: fly apps list"
+		}
 		return "list your apps: fly apps list"
 	case setup.FlyRateLimited, setup.FlyDown, setup.FlyTimeout:
 		return "try again later; outages are on https://status.flyio.net"

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 	"unicode/utf16"
 
 	"github.com/fly-aws/fly-aws/internal/text"
@@ -16,9 +17,10 @@ import (
 // Schemas of the documents that --json prints, besides setup.PlanSchema. The number
 // increases with each incompatible change.
 const (
-	reportSchema      = "fly-aws.report/1"
+	reportSchema      = "fly-aws.report/2"
 	PatchSchema       = "fly-aws.patch/1"
 	TrustPolicySchema = "fly-aws.trust-policy/1"
+	ImportSchema      = "fly-aws.import/1"
 	ErrorSchema       = "fly-aws.error/1"
 )
 
@@ -54,10 +56,18 @@ type ReportDocument struct {
 	Partition string `json:"partition"`
 	Account   string `json:"account"`
 	Org       string `json:"org"`
+	// Caller is the ARN of the AWS identity, Time when the run ended, Version that of
+	// fly-aws, and Digest that of the plan.
+	Caller  string    `json:"caller,omitempty"`
+	Time    time.Time `json:"time"`
+	Version string    `json:"version"`
+	Digest  string    `json:"digest"`
 	// Status is "done", "nothing-to-do", "failed" or "interrupted".
 	Status  string           `json:"status"`
 	Roles   []setup.Grant    `json:"roles"`
 	Changes []resultDocument `json:"changes"`
+	// Extras are what is on the roles and nobody asked for.
+	Extras []setup.Extra `json:"extras"`
 	// Findings are the resources that do not read back as planned.
 	Findings []findingDocument    `json:"findings"`
 	Checks   []trustCheckDocument `json:"checks"`
@@ -73,7 +83,9 @@ type resultDocument struct {
 	Action  setup.Action   `json:"action"`
 	Status  setup.Status   `json:"status"`
 	Reasons []setup.Reason `json:"reasons,omitempty"`
-	Error   string         `json:"error,omitempty"`
+	// RequestIDs are AWS's IDs of the calls that changed something.
+	RequestIDs []string `json:"request_ids,omitempty"`
+	Error      string   `json:"error,omitempty"`
 }
 
 // A findingDocument is a resource that does not read back as planned.
@@ -121,9 +133,15 @@ type ErrorDocument struct {
 	Error  Problem `json:"error"`
 }
 
-// NewReport makes the document of a plan's results.
-func NewReport(plan *setup.Plan, report *setup.Report) ReportDocument {
+// NewReport makes the document of a plan's results. now and version are those of the run.
+func NewReport(plan *setup.Plan, report *setup.Report, now time.Time, version string) ReportDocument {
+	digest, _ := plan.Digest() // fails only for a plan that cannot be shown as JSON
 	doc := ReportDocument{
+		Caller:    plan.Caller,
+		Time:      now.UTC().Truncate(time.Second),
+		Version:   version,
+		Digest:    digest,
+		Extras:    plan.Extras,
 		Schema:    reportSchema,
 		Partition: plan.Partition,
 		Account:   plan.Account,
@@ -139,7 +157,7 @@ func NewReport(plan *setup.Plan, report *setup.Report) ReportDocument {
 		doc.Status = "nothing-to-do"
 	}
 	for _, r := range report.Results {
-		result := resultDocument{ID: r.Change.Resource().ID(), Action: r.Change.Action, Status: r.Status, Reasons: r.Change.Reasons}
+		result := resultDocument{ID: r.Change.Resource().ID(), Action: r.Change.Action, Status: r.Status, Reasons: r.Change.Reasons, RequestIDs: r.Receipt.RequestIDs}
 		if r.Err != nil {
 			result.Error = text.Clean(r.Err.Error())
 		}

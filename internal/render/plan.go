@@ -14,6 +14,7 @@ import (
 
 	"github.com/aymanbagabas/go-udiff"
 
+	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/internal/text"
 	"github.com/fly-aws/fly-aws/setup"
 	"github.com/fly-aws/fly-aws/trustpolicy"
@@ -24,7 +25,12 @@ func Plan(w io.Writer, plan *setup.Plan, style Style) {
 	p := printer{w, style}
 	pending, conflicts := plan.Pending(), plan.Conflicts()
 	if len(pending)+len(conflicts) == 0 {
-		p.line("%s nothing to do: %s", p.ok(), unchanged(plan))
+		mark := p.ok()
+		if len(plan.Unasked()) > 0 {
+			mark = p.paint(yellow, "!")
+		}
+		p.line("%s nothing to do: %s", mark, unchanged(plan))
+		Extras(w, plan, style)
 		return
 	}
 	p.line("Plan for the Fly organization %s in the AWS account %s:", p.paint(bold, text.Name(plan.Org)), p.paint(bold, text.Name(plan.Account)))
@@ -37,9 +43,13 @@ func Plan(w io.Writer, plan *setup.Plan, style Style) {
 	}
 	p.line("")
 	p.line("%s", summary(plan))
+	Extras(w, plan, style)
 }
 
 func unchanged(plan *setup.Plan) string {
+	if plan.Scope != nil {
+		return "nothing here was made by fly-aws"
+	}
 	if len(plan.Changes) == 1 {
 		return "the resource is up to date"
 	}
@@ -113,9 +123,14 @@ func (p printer) details(plan *setup.Plan, r setup.Resource, shown map[string]st
 }
 
 func (p printer) roleDetails(plan *setup.Plan, r setup.Role) {
-	statement, _ := r.Trust.Statement(trustpolicy.Sid(plan.Org))
-	for _, subject := range setup.Subjects(statement) {
+	for _, subject := range setup.Subjects(plan.Org, r.Trust) {
 		p.line("      %s may assume it", text.Clean(subject))
+		if s, ok := flyname.ParseSubject(subject); ok && strings.HasSuffix(s.App, "*") {
+			p.line("        (every app whose name begins with %s, also those made later)", text.Clean(strings.TrimSuffix(s.App, "*")))
+		}
+	}
+	for _, condition := range setup.Requirements(plan.Org, r.Trust) {
+		p.line("      only with %s", text.Clean(condition))
 	}
 	if r.Path != "/" {
 		p.line("      path %s", text.Clean(r.Path))
@@ -259,7 +274,7 @@ func reason(r setup.Reason) string {
 	case setup.ReasonStatementEdited:
 		return "the statement " + want + " in its trust policy was edited"
 	case setup.ReasonSubjectMissing:
-		return want + " cannot assume it yet"
+		return want + " gains access"
 	case setup.ReasonSubjectUnwanted:
 		return have + " loses access"
 	case setup.ReasonMaxSession:
@@ -282,6 +297,23 @@ func reason(r setup.Reason) string {
 			return "is shared from now on; until now it was for " + strings.TrimPrefix(have, setup.TagApp+"=") + " alone"
 		}
 		return "has the tag " + have + ", not " + want
+	case setup.ReasonEffect:
+		if have == string(trustpolicy.Deny) {
+			return "its statement denies access; becomes Allow: the apps gain access"
+		}
+		return "its statement becomes " + want + ", not " + have
+	case setup.ReasonConditionUnwanted:
+		return "no longer requires " + have + ": who did not meet it gains access"
+	case setup.ReasonConditionMissing:
+		return "requires " + want + ": who does not meet it loses access"
+	case setup.ReasonActionUnwanted:
+		return "its statement no longer allows " + have
+	case setup.ReasonActionMissing:
+		return "its statement allows " + want + " too"
+	case setup.ReasonPrincipalUnwanted:
+		return have + " loses access"
+	case setup.ReasonPrincipalMissing:
+		return want + " gains access"
 	case setup.ReasonNotAttached:
 		return "is not attached"
 	case setup.ReasonDocument:
@@ -297,6 +329,16 @@ func conflictReason(r setup.Reason, have, want string) string {
 	switch r.Code {
 	case setup.ReasonForeignRole:
 		return "exists, and fly-aws did not create it"
+	case setup.ReasonTagsAlone:
+		return "has the tags of fly-aws, but not its statement " + want
+	case setup.ReasonUnreadTrust:
+		return "has a trust policy that fly-aws cannot read"
+	case setup.ReasonOtherFile:
+		return "was made by the file " + have + ", according to its tag " + setup.TagFile
+	case setup.ReasonLastStatement:
+		return "has no statement but " + have + ", and a trust policy needs one"
+	case setup.ReasonNewExtra:
+		return "it has " + have + " now, which nobody asked for"
 	case setup.ReasonSharedAudience:
 		return "other apps share it with the audience " + have
 	case setup.ReasonOtherOrg:

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fly-aws/fly-aws/setup"
 	"github.com/fly-aws/fly-aws/trustpolicy"
@@ -99,7 +100,7 @@ func TestDelete(t *testing.T) {
 			t.Errorf("there is no %q in:\n%s", want, &out)
 		}
 	}
-	if doc := NewReport(plan, report); doc.Changes[1].ID != role.ID() || !doc.Findings[0].Remains {
+	if doc := NewReport(plan, report, time.Time{}, "1.0"); doc.Changes[1].ID != role.ID() || !doc.Findings[0].Remains {
 		t.Errorf("the document is %+v", doc)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/fly-aws/fly-aws/internal/region"
 	"github.com/fly-aws/fly-aws/internal/text"
 	"github.com/fly-aws/fly-aws/setup"
 	"github.com/fly-aws/fly-aws/trustpolicy"
@@ -32,7 +33,7 @@ type WarningDocument struct {
 func WarningDocuments(plan *setup.Plan) []WarningDocument {
 	docs := make([]WarningDocument, len(plan.Warnings))
 	for i, w := range plan.Warnings {
-		docs[i] = WarningDocument{Warning: w, WarningText: warningText(w)}
+		docs[i] = WarningDocument{Warning: w, WarningText: warningText(plan, w)}
 	}
 	return docs
 }
@@ -66,7 +67,7 @@ func (p printer) warning(t WarningText) {
 	}
 }
 
-func warningText(w setup.Warning) WarningText {
+func warningText(plan *setup.Plan, w setup.Warning) WarningText {
 	app := ""
 	if len(w.Apps) > 0 {
 		app = w.Apps[0]
@@ -74,15 +75,21 @@ func warningText(w setup.Warning) WarningText {
 	config := text.Name(w.Config)
 	switch w.Code {
 	case setup.WarningNoRegion:
-		return WarningText{
-			Message: config + " sets no AWS_REGION, and neither does Fly; the AWS SDKs need one",
-			Fix:     "pass --aws-region with yours, such as eu-central-1",
-		}
+		return WarningText{Message: config + " sets no AWS_REGION, and neither does Fly; the AWS SDKs need one", Fix: noRegionFix(plan, w.Config)}
 	case setup.WarningOddRegion:
 		return WarningText{
 			Message: fmt.Sprintf("AWS_REGION is %s in %s, which is not an AWS region: AWS calls will fail", text.Quote(w.Value), config),
 			Fix:     "change it there; fly-aws leaves an AWS_REGION in fly.toml as it is",
 		}
+	case setup.WarningUnlistedRegion:
+		t := WarningText{Message: "the region " + text.Name(w.Value) + " is not one that this version knows; AWS may have added it since"}
+		if w.Config != "" {
+			t.Message = "AWS_REGION is " + text.Quote(w.Value) + " in " + config + ", which this version does not know; AWS may have added it since"
+		}
+		if similar := region.Similar(w.Value); len(similar) > 0 {
+			t.Fix = "check the name; it is like " + list(similar)
+		}
+		return t
 	case setup.WarningPrecedence:
 		pronoun := "it"
 		if len(w.Names) > 1 {
@@ -96,6 +103,39 @@ func warningText(w setup.Warning) WarningText {
 	case setup.WarningHiddenSecrets:
 		return causeText("not checked with Fly: the secrets of "+shortList(w.Apps), w.Cause,
 			"look for names that begin with AWS_: fly secrets list -a "+text.ShellWord(text.Name(app)))
+	case setup.WarningNarrower:
+		t := WarningText{
+			Message: "the trust policy of role " + text.Name(w.Role) + " is narrower than asked, and stays so",
+			Fix:     "to lift that, pass --adopt",
+		}
+		for _, n := range w.Narrowed {
+			t.Details = append(t.Details, wrap(narrowing(n))...)
+			if n.Kind == setup.NarrowedCondition {
+				t.Fix = "to lift that, pass --adopt; to keep it without this warning, declare it as conditions in fly-aws.toml"
+			}
+		}
+		return t
+	case setup.WarningBroad:
+		return WarningText{
+			Message: "policy " + text.Clean(policyName(strings.Join(w.Names, ""))) + " on role " + text.Name(w.Role) + ": " + meanings(w.Means),
+			Fix:     "give it less: a preset, such as --preset s3-write=my-bucket, or a policy of your own",
+		}
+	case setup.WarningNoPermissions:
+		return WarningText{
+			Message: "role " + text.Name(w.Role) + " can be assumed, and can do nothing yet: it has no permissions",
+			Fix:     "name them with --preset, --policy or --inline-policy",
+		}
+	case setup.WarningWatched:
+		t := WarningText{Message: "role " + text.Name(w.Role) + ", which is only watched, is not as declared"}
+		for _, r := range w.Reasons {
+			t.Details = append(t.Details, wrap(watchedReason(r))...)
+		}
+		return t
+	case setup.WarningTokenFile:
+		return WarningText{
+			Message: list(w.Names) + " in " + config + " overrides what Fly sets for the role",
+			Fix:     "remove it from " + config,
+		}
 	case setup.WarningUnproven:
 		fix := ""
 		if w.Cause != nil && w.Cause.Kind == setup.FlyNotAllowed {
@@ -104,6 +144,22 @@ func warningText(w setup.Warning) WarningText {
 		return causeText("not proven with a machine's token: "+shortList(w.Apps), w.Cause, fix)
 	}
 	return WarningText{Message: text.Name(string(w.Code))}
+}
+
+// watchedReason says how an unmanaged role differs from what is declared.
+func watchedReason(r setup.Reason) string {
+	have, want := text.Clean(r.Have), text.Clean(r.Want)
+	switch r.Code {
+	case setup.ReasonTrust:
+		return "its trust policy is different"
+	case setup.ReasonNotAttached:
+		return "it lacks the policy " + want
+	case setup.ReasonDocument:
+		return "its inline policy " + want + " is different"
+	case setup.ReasonBoundary:
+		return "its permissions boundary is " + orNone(have) + ", not " + want
+	}
+	return "it " + reason(r)
 }
 
 // causeText is a warning about a check that failed at Fly. An empty fix means the one
@@ -222,4 +278,16 @@ func checkWarning(c setup.Check) WarningDocument {
 		doc.Message = subject + " may also assume the role " + role + ", through a statement that fly-aws did not create"
 	}
 	return doc
+}
+
+func noRegionFix(plan *setup.Plan, config string) string {
+	switch {
+	case setup.SyntaxOf(config) != setup.SyntaxTOML:
+		return "add yours there, such as eu-central-1; fly-aws edits only TOML"
+	case plan.Request != nil && plan.Request.File != "":
+		return "set region in the request file, such as eu-central-1"
+	case plan.CallRegion != "":
+		return "pass --aws-region " + text.ShellWord(plan.CallRegion) + " to set it; --region is the region of fly-aws's own calls"
+	}
+	return "pass --aws-region with yours, such as eu-central-1"
 }

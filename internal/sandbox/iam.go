@@ -42,12 +42,25 @@ func iamHandler(action string) handler {
 		return untagRole
 	case "ListRoleTags":
 		return listRoleTags
-	case "ListInstanceProfilesForRole":
-		return listInstanceProfilesForRole
 	case "PutRolePermissionsBoundary":
 		return putBoundary
 	case "DeleteRolePermissionsBoundary":
 		return deleteBoundary
+
+	case "CreateInstanceProfile":
+		return createInstanceProfile
+	case "GetInstanceProfile":
+		return getInstanceProfile
+	case "ListInstanceProfiles":
+		return listInstanceProfiles
+	case "ListInstanceProfilesForRole":
+		return listInstanceProfilesForRole
+	case "AddRoleToInstanceProfile":
+		return addRoleToInstanceProfile
+	case "RemoveRoleFromInstanceProfile":
+		return removeRoleFromInstanceProfile
+	case "DeleteInstanceProfile":
+		return deleteInstanceProfile
 
 	case "AttachRolePolicy":
 		return attachRolePolicy

@@ -26,6 +26,8 @@ func getAccountSummary(r *request) ([]element, *apiError) {
 		{"AccountMFAEnabled", 1},
 		{"AssumeRolePolicySizeQuota", w.trustPolicyQuota()},
 		{"AttachedPoliciesPerRoleQuota", maxAttached},
+		{"InstanceProfiles", len(w.profiles)},
+		{"InstanceProfilesQuota", maxProfiles},
 		{"Policies", len(w.policies)},
 		{"PoliciesQuota", maxPolicies},
 		{"PolicySizeQuota", maxPolicySize},
@@ -110,7 +112,7 @@ func (w *World) roleDetail(ro *role) element {
 		text("Arn", ro.arn),
 		date("CreateDate", ro.created),
 		document("AssumeRolePolicyDocument", ro.document),
-		elem("InstanceProfileList"),
+		profileList("InstanceProfileList", w.profilesOf(ro)),
 		members("RolePolicyList", sortedNames(ro.inline), func(name string) element {
 			return elem("", text("PolicyName", name), document("PolicyDocument", ro.inline[name]))
 		}),

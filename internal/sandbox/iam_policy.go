@@ -37,8 +37,9 @@ var managedPolicies string
 // the document, and the description, "" where it is not known. The description is
 // GetPolicy's without trailing blanks, from AWS's Managed Policy Reference Guide
 // and the records of github.com/cloudy-native/aws-managed-policies and
-// github.com/udondan/iam-floyd. The rest is as AWS published it in May 2026; the
-// IDs are made up.
+// github.com/udondan/iam-floyd. The rest is as AWS published it in May 2026, except
+// that the IDs are made up, and that the documents of ReadOnlyAccess and SecurityAudit
+// have only a few of their actions.
 // https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html
 var awsPolicies = sync.OnceValue(func() map[string]*policy {
 	out := make(map[string]*policy)
@@ -176,8 +177,8 @@ func getPolicyVersion(r *request) ([]element, *apiError) {
 		return nil, err
 	case version != p.version:
 		return nil, noSuchEntity("Policy %s version %s does not exist or is not attachable.", p.arn, version)
-	case p.document == "":
-		return nil, notInSandbox("the document of " + p.arn)
+	case p.document == "": // so that clients go on as if the policy had been deleted
+		return nil, noSuchEntity("The sandbox does not have the document of %s.", p.arn)
 	}
 	return []element{elem("PolicyVersion", versionElements(p)...)}, nil
 }

@@ -184,13 +184,13 @@ func TestRefusals(t *testing.T) {
 			return err
 		}(), "NoSuchEntity", "version v9"},
 		{"a document that the sandbox lacks", func() error {
-			p, err := c.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: aws.String("arn:aws:iam::aws:policy/ReadOnlyAccess")})
+			p, err := c.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: aws.String("arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup")})
 			if err != nil {
 				return err
 			}
 			_, err = c.GetPolicyVersion(ctx, &iam.GetPolicyVersionInput{PolicyArn: p.Policy.Arn, VersionId: p.Policy.DefaultVersionId})
 			return err
-		}(), "NotInSandbox", "document"},
+		}(), "NoSuchEntity", "document"},
 		{"a page of 1001", func() error {
 			_, err := c.ListRoles(ctx, &iam.ListRolesInput{MaxItems: aws.Int32(1001)})
 			return err

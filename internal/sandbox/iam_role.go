@@ -217,6 +217,8 @@ func deleteRole(r *request) ([]element, *apiError) {
 		return nil, deleteConflict("Cannot delete entity, must detach all policies first.")
 	case len(ro.inline) > 0:
 		return nil, deleteConflict("Cannot delete entity, must delete policies first.")
+	case len(r.world.profilesOf(ro)) > 0:
+		return nil, deleteConflict("Cannot delete entity, must remove roles from instance profile first.")
 	}
 	delete(r.world.roles, strings.ToLower(ro.name))
 	return nil, nil
@@ -247,15 +249,6 @@ func listRoleTags(r *request) ([]element, *apiError) {
 		return nil, err
 	}
 	return tagPage(r, ro.tags)
-}
-
-// listInstanceProfilesForRole returns an empty list, for clients that check before
-// they delete a role.
-func listInstanceProfilesForRole(r *request) ([]element, *apiError) {
-	if _, err := r.role(); err != nil {
-		return nil, err
-	}
-	return []element{elem("InstanceProfiles"), boolean("IsTruncated", false)}, nil
 }
 
 func putBoundary(r *request) ([]element, *apiError) {

@@ -227,6 +227,92 @@ func TestRoleLife(t *testing.T) {
 	refused(t, err, "NoSuchEntity", "")
 }
 
+func TestInstanceProfileLife(t *testing.T) {
+	t.Parallel()
+	w := sandbox.World{PageLimit: 1, Now: func() time.Time { return clock }}
+	s := start(t, &w)
+	c, ctx := iamClient(s), context.Background()
+	createRole(t, c, "r")
+	createRole(t, c, "other")
+	role := aws.String("r")
+	create := func(name string) error {
+		_, err := c.CreateInstanceProfile(ctx, &iam.CreateInstanceProfileInput{InstanceProfileName: &name, Path: aws.String("/fly/"), Tags: tags("a", "b")})
+		return err
+	}
+	add := func(profile, role string) error {
+		_, err := c.AddRoleToInstanceProfile(ctx, &iam.AddRoleToInstanceProfileInput{InstanceProfileName: &profile, RoleName: &role})
+		return err
+	}
+	remove := func(profile string) error {
+		_, err := c.RemoveRoleFromInstanceProfile(ctx, &iam.RemoveRoleFromInstanceProfileInput{InstanceProfileName: &profile, RoleName: role})
+		return err
+	}
+	for _, err := range []error{create("one"), create("two"), create("empty"), add("one", "r"), add("two", "r")} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := c.GetInstanceProfile(ctx, &iam.GetInstanceProfileInput{InstanceProfileName: aws.String("one")})
+	if p := ok(t, got, err).InstanceProfile; *p.Arn != "arn:aws:iam::123456789012:instance-profile/fly/one" || !strings.HasPrefix(*p.InstanceProfileId, "AIPA") ||
+		!p.CreateDate.Equal(clock) || len(p.Roles) != 1 || *p.Roles[0].RoleName != "r" || len(p.Tags) != 1 {
+		t.Errorf("got %+v", p)
+	}
+	var names []string
+	pages := iam.NewListInstanceProfilesForRolePaginator(c, &iam.ListInstanceProfilesForRoleInput{RoleName: role})
+	for pages.HasMorePages() {
+		out, err := pages.NextPage(ctx)
+		for _, p := range ok(t, out, err).InstanceProfiles {
+			names = append(names, *p.InstanceProfileName)
+		}
+	}
+	if !slices.Equal(names, []string{"one", "two"}) {
+		t.Errorf("the role is in %q", names)
+	}
+	listed, err := c.ListInstanceProfiles(ctx, &iam.ListInstanceProfilesInput{PathPrefix: aws.String("/fly/")})
+	if out := ok(t, listed, err); len(out.InstanceProfiles) != 1 || !out.IsTruncated || len(out.InstanceProfiles[0].Roles) != 0 {
+		t.Errorf("got %+v", out)
+	}
+	details := iam.NewGetAccountAuthorizationDetailsPaginator(c, &iam.GetAccountAuthorizationDetailsInput{Filter: []types.EntityType{types.EntityTypeRole}})
+	for details.HasMorePages() {
+		out, err := details.NextPage(ctx)
+		for _, r := range ok(t, out, err).RoleDetailList {
+			want := 0
+			if *r.RoleName == *role {
+				want = 2
+			}
+			if len(r.InstanceProfileList) != want {
+				t.Errorf("%s is in %d instance profiles, want %d", *r.RoleName, len(r.InstanceProfileList), want)
+			}
+		}
+	}
+
+	refused(t, create("ONE"), "EntityAlreadyExists", "Instance Profile ONE already exists.")
+	refused(t, create("a/b"), "ValidationError", "The specified value for instanceProfileName is invalid.")
+	refused(t, add("one", "other"), "LimitExceeded", "Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1")
+	refused(t, add("none", "r"), "NoSuchEntity", "Instance Profile none cannot be found.")
+	refused(t, add("empty", "none"), "NoSuchEntity", "The role with name none cannot be found.")
+	refused(t, add("empty", "AWSServiceRoleForSupport"), "UnmodifiableEntity", "")
+	refused(t, remove("empty"), "NoSuchEntity", "")
+	_, err = c.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: role})
+	refused(t, err, "DeleteConflict", "Cannot delete entity, must remove roles from instance profile first.")
+	_, err = c.DeleteInstanceProfile(ctx, &iam.DeleteInstanceProfileInput{InstanceProfileName: aws.String("one")})
+	refused(t, err, "DeleteConflict", "Cannot delete entity, must remove roles from instance profile first.")
+
+	for _, name := range []string{"one", "two"} {
+		if err := remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := c.DeleteInstanceProfile(ctx, &iam.DeleteInstanceProfileInput{InstanceProfileName: aws.String("one")}); err != nil {
+		t.Error(err)
+	}
+	_, err = c.GetInstanceProfile(ctx, &iam.GetInstanceProfileInput{InstanceProfileName: aws.String("one")})
+	refused(t, err, "NoSuchEntity", "Instance Profile one cannot be found.")
+	if _, err := c.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: role}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestCustomerManagedPolicyLife(t *testing.T) {
 	t.Parallel()
 	w := sandbox.World{Partition: "aws-us-gov", Account: "111122223333"}
@@ -288,7 +374,7 @@ func TestAWSManagedPolicies(t *testing.T) {
 	s := start(t, &w)
 	c, ctx := iamClient(s), context.Background()
 	documents := 0
-	found := map[string]bool{}
+	found, withDocument := map[string]bool{}, map[string]bool{}
 	pages := iam.NewListPoliciesPaginator(c, &iam.ListPoliciesInput{Scope: types.PolicyScopeTypeAws, MaxItems: aws.Int32(50)})
 	for pages.HasMorePages() {
 		out, err := pages.NextPage(ctx)
@@ -302,10 +388,11 @@ func TestAWSManagedPolicies(t *testing.T) {
 			}
 			version, err := c.GetPolicyVersion(ctx, &iam.GetPolicyVersionInput{PolicyArn: p.Arn, VersionId: p.DefaultVersionId})
 			if err != nil {
-				refused(t, err, "NotInSandbox", "")
+				refused(t, err, "NoSuchEntity", "")
 				continue
 			}
 			documents++
+			withDocument[*p.PolicyName] = true
 			doc, _ := url.PathUnescape(*version.PolicyVersion.Document)
 			if _, err := c.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: p.PolicyName, PolicyDocument: &doc}); err != nil {
 				t.Errorf("%s: %v", *p.PolicyName, err)
@@ -318,6 +405,14 @@ func TestAWSManagedPolicies(t *testing.T) {
 	} {
 		if !found["arn:aws:iam::aws:policy/"+want] {
 			t.Errorf("%s is missing", want)
+		}
+	}
+	for _, want := range []string{
+		"AdministratorAccess", "PowerUserAccess", "IAMFullAccess", "ReadOnlyAccess", "SecurityAudit",
+		"AmazonS3ReadOnlyAccess", "AmazonS3FullAccess", "AmazonSQSFullAccess", "AWSDenyAll",
+	} {
+		if !withDocument[want] {
+			t.Errorf("%s has no document", want)
 		}
 	}
 	if len(found) < 100 || documents < 50 {

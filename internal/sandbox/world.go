@@ -61,11 +61,12 @@ type World struct {
 	seq       int // counter for IDs
 	calls     []Call
 	machines  []machine
-	ready     bool                 // the maps below are made and AWS's own roles exist
-	providers map[string]*provider // by ARN
-	roles     map[string]*role     // by lower-case name
-	policies  map[string]*policy   // customer-managed, by ARN
-	sessions  map[string]*session  // by access key ID
+	ready     bool                        // the maps below are made and AWS's own roles exist
+	providers map[string]*provider        // by ARN
+	roles     map[string]*role            // by lower-case name
+	policies  map[string]*policy          // customer-managed, by ARN
+	profiles  map[string]*instanceProfile // by lower-case name
+	sessions  map[string]*session         // by access key ID
 	flyCalls  []FlyCall
 	flyOrgs   map[string]string  // names by raw slug
 	flyApps   map[string]*flyApp // by name
@@ -150,6 +151,7 @@ func (w *World) prepare() {
 	w.providers = make(map[string]*provider)
 	w.roles = make(map[string]*role)
 	w.policies = make(map[string]*policy)
+	w.profiles = make(map[string]*instanceProfile)
 	w.sessions = make(map[string]*session)
 	w.addServiceLinkedRoles()
 }

@@ -97,14 +97,14 @@ func (a *answers) configAt(path string) *setup.AppConfig {
 	return nil
 }
 
-// request returns the request for the answers so far, with role for each app.
+// request returns the request for the answers so far, with role for the apps.
 func (a *answers) request(role setup.RoleRequest) setup.Request {
-	req := setup.Request{Org: a.Org, Audience: a.Audience, Adopt: a.Adopt}
+	var apps []setup.App
 	for _, app := range a.Apps {
-		app.Machines, app.Role, app.Region = a.Machines, role, a.Region
-		req.Apps = append(req.Apps, app)
+		app.Machines, app.Region = a.Machines, a.Region
+		apps = append(apps, app)
 	}
-	return req
+	return setup.Request{Org: a.Org, Audience: a.Audience, Adopt: a.Adopt, Roles: setup.RolesFor(apps, role)}
 }
 
 // checkApps says what is wrong with the names of apps and of the roles they would have.
@@ -164,7 +164,7 @@ func (a *answers) args(draft Draft) []string {
 		args = slices.Delete(args, i, i+2) // there is nothing to write it to
 	}
 	if a.askedShared {
-		add("--shared-role", a.Role.Name)
+		add("--role", a.Role.Name)
 	}
 	add("--policy", a.policies...)
 	if len(draft.Role.Presets) == 0 {

@@ -422,7 +422,6 @@ func (iv *interview) sharing(ctx context.Context, a *answers) error {
 	if err != nil || how == each {
 		return err
 	}
-	a.Role.Shared = true
 	a.Role.Name, err = iv.askOne(ctx, question{
 		name: "name of the shared role", title: "What should the shared role be named?", kind: enter,
 		why:     "The name is part of the role's ARN and cannot be changed later.",
@@ -434,63 +433,5 @@ func (iv *interview) sharing(ctx context.Context, a *answers) error {
 		},
 	})
 	a.askedShared = true
-	return err
-}
-
-// region asks for the AWS region, if it has to be written or a preset needs it.
-func (iv *interview) region(ctx context.Context, a *answers) error {
-	if a.Region != "" {
-		return nil
-	}
-	write := false
-	var current, currentFile, near, nearTo string
-	for _, app := range a.Apps {
-		c := a.configAt(app.Config)
-		switch {
-		case c == nil:
-		case c.AWSRegion == "":
-			write = true
-			if n := nearestRegion(c.PrimaryRegion); near == "" && n != "" {
-				near, nearTo = n, c.PrimaryRegion
-			}
-		case setup.RegionLike(c.AWSRegion) && current == "":
-			current, currentFile = c.AWSRegion, iv.options.clean(c.Path)
-		}
-	}
-	suggestion, source := "", ""
-	switch {
-	case current != "":
-		suggestion, source = current, "from "+currentFile
-	case near != "":
-		suggestion, source = near, "nearest to the app's primary region, "+nearTo
-	case setup.RegionLike(a.id.Region):
-		suggestion, source = a.id.Region, "from your AWS configuration"
-	}
-	required := slices.ContainsFunc(a.presets, func(c presetAnswer) bool { return c.preset.NeedsRegion(c.answer) })
-	if !write && !required {
-		return nil
-	}
-	q := question{
-		name: "AWS region", title: "Which AWS region?", kind: enter,
-		why:      "Fly does not set AWS_REGION, and the AWS SDKs need a region.",
-		example:  "eu-central-1",
-		optional: !required,
-		check: func(answer []string) error {
-			if !setup.RegionLike(answer[0]) {
-				return errors.New("an AWS region looks like eu-central-1")
-			}
-			return nil
-		},
-	}
-	if !write {
-		q.why = "The region of the resources that the policy names."
-	}
-	if suggestion != "" {
-		q.initial = []string{suggestion}
-		q.why += " Suggested: " + source + "."
-	}
-	var err error
-	a.Region, err = iv.askOne(ctx, q)
-	a.askedRegion = err == nil && a.Region != ""
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/fly-aws/fly-aws/internal/preset"
+	"github.com/fly-aws/fly-aws/internal/region"
 	"github.com/fly-aws/fly-aws/setup"
 )
 
@@ -136,10 +137,13 @@ func known(policies []setup.ManagedPolicy, ref string) bool {
 // reasonOf is why an answer cannot be used, without the answer, which the person sees.
 func reasonOf(err error) error {
 	var ofPreset *preset.AnswerError
+	var ofRegion *region.NameError
 	var invalid *setup.InvalidError
 	switch {
 	case errors.As(err, &ofPreset):
 		return errors.New(ofPreset.Reason)
+	case errors.As(err, &ofRegion):
+		return errors.New(ofRegion.Reason)
 	case errors.As(err, &invalid) && !invalid.Default:
 		return errors.New(invalid.Reason)
 	}

@@ -201,6 +201,9 @@ func (p *picker) chosen() []string {
 		if o := p.hovered(); o != nil {
 			return []string{o.value}
 		}
+		if text := strings.TrimSpace(p.search); p.q.open && text != "" {
+			return []string{text}
+		}
 		return nil
 	}
 	var values []string
@@ -216,7 +219,11 @@ func (p *picker) chosen() []string {
 // of the one under the cursor.
 func (p *picker) View() string {
 	rows := p.rows()
-	options := p.styles.Description.Render("nothing matches")
+	nothing := "nothing matches"
+	if p.q.open {
+		nothing = "not in the list; enter takes it as it is"
+	}
+	options := p.styles.Description.Render(nothing)
 	if len(p.found) > 0 {
 		options = p.visible(rows)
 	}

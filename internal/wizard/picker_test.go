@@ -101,6 +101,31 @@ func TestPickOne(t *testing.T) {
 	}
 }
 
+// TestPickOther takes a text that is no option, if the question allows that.
+func TestPickOther(t *testing.T) {
+	t.Parallel()
+	refused := errors.New("no region")
+	q := question{kind: choose, title: "Which?", options: letters(3), open: true, check: func(answer []string) error {
+		if answer[0] == "europe" {
+			return refused
+		}
+		return nil
+	}}
+	for text, want := range map[string]string{"eu-west-9 ": "eu-west-9", "option 1": "1", "europe": "", "": "0"} {
+		var value []string
+		p := newPicker(q, &value, q.problem)
+		p.WithWidth(80)
+		pressed(t, p, text)
+		if seen := slices.Contains(seen(p), "not in the list; enter takes it as it is"); seen == slices.Contains([]string{"option 1", ""}, text) {
+			t.Errorf("%q: that it is not in the list is seen: %v", text, seen)
+		}
+		p.Blur()
+		if got := strings.Join(value, ","); got != want || (want == "") != (p.Error() != nil) {
+			t.Errorf("%q: %q is chosen, %v; want %q", text, got, p.Error(), want)
+		}
+	}
+}
+
 // TestPickSeveral marks options.
 func TestPickSeveral(t *testing.T) {
 	t.Parallel()

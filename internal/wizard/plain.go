@@ -19,7 +19,7 @@ type plain struct {
 
 // longList is the maximum number of options that are listed in full: the presets and the
 // other ways to name permissions.
-const longList = 24
+const longList = 20
 
 func (p *plain) print(format string, args ...any) { fmt.Fprintf(p.options.Out, format+"\n", args...) }
 
@@ -182,6 +182,9 @@ func (q question) read(line string, shown []option) ([]string, error) {
 	var answer []string
 	for _, word := range words {
 		value, ok := q.pick(word, shown)
+		if !ok && q.open {
+			value, ok = word, true
+		}
 		if !ok {
 			return nil, fmt.Errorf("%q is not a number or a name in the list", word)
 		}

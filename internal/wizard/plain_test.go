@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/fly-aws/fly-aws/internal/preset"
 	"github.com/fly-aws/fly-aws/setup"
 )
 
@@ -45,7 +46,7 @@ type dialog struct {
 }
 
 func web() setup.Request {
-	return setup.Request{Org: "acme", Apps: []setup.App{{Name: "web", Config: "fly.toml"}}}
+	return setup.Request{Org: "acme", Roles: []setup.RoleRequest{{Apps: []setup.App{{Name: "web", Config: "fly.toml"}}}}}
 }
 
 var dialogs = []dialog{
@@ -54,22 +55,22 @@ var dialogs = []dialog{
 		answers: []string{"", "AmazonS3ReadOnlyAccess", "", ""},
 		args:    "--org acme --app web --policy AmazonS3ReadOnlyAccess --aws-region eu-central-1",
 		request: func(r *setup.Request) {
-			r.Apps[0].Region = "eu-central-1"
-			r.Apps[0].Role.Policies = []string{"AmazonS3ReadOnlyAccess"}
+			r.Roles[0].Apps[0].Region = "eu-central-1"
+			r.Roles[0].Policies = []string{"AmazonS3ReadOnlyAccess"}
 		},
 	},
 	{
 		name: "three apps share a role with a preset", world: threeApps,
 		answers: []string{"1,2 3", "shared", "", "1", "my-bucket/uploads", "n", "eu-west-1"},
 		args: "--org acme --app web --app api --app worker --config fly.toml --config api/fly.toml --config worker/fly.toml " +
-			"--shared-role fly-acme --preset s3-read=my-bucket/uploads --aws-region eu-west-1",
+			"--role fly-acme --preset s3-read=my-bucket/uploads --aws-region eu-west-1",
 		request: func(r *setup.Request) {
-			role := setup.RoleRequest{Name: "fly-acme", Shared: true, Presets: []setup.Preset{{Name: "s3-read", Answer: "my-bucket/uploads"}}}
-			r.Apps = []setup.App{
-				{Name: "web", Config: "fly.toml", Region: "eu-west-1", Role: role},
-				{Name: "api", Config: "api/fly.toml", Region: "eu-west-1", Role: role},
-				{Name: "worker", Config: "worker/fly.toml", Region: "eu-west-1", Role: role},
-			}
+			role := setup.RoleRequest{Name: "fly-acme", Presets: []setup.Preset{{Name: "s3-read", Answer: "my-bucket/uploads"}}}
+			r.Roles = setup.RolesFor([]setup.App{
+				{Name: "web", Config: "fly.toml", Region: "eu-west-1"},
+				{Name: "api", Config: "api/fly.toml", Region: "eu-west-1"},
+				{Name: "worker", Config: "worker/fly.toml", Region: "eu-west-1"},
+			}, role)
 		},
 	},
 	{
@@ -82,7 +83,7 @@ var dialogs = []dialog{
 		answers: []string{"jane-doe-123", "web, api", "leave", "each", "none"},
 		args:    "--org jane-doe-123 --app web --app api --no-patch",
 		request: func(r *setup.Request) {
-			r.Org, r.Apps = "jane-doe-123", []setup.App{{Name: "web"}, {Name: "api"}}
+			r.Org, r.Roles = "jane-doe-123", setup.RolesFor([]setup.App{{Name: "web"}, {Name: "api"}}, setup.RoleRequest{})
 		},
 	},
 	{
@@ -96,11 +97,11 @@ var dialogs = []dialog{
 			return w
 		},
 		answers: []string{"prod", "2", "", "ReadOnlyAccess", "", ""},
-		args:    "--profile prod --org jane-doe-123 --app web --policy ReadOnlyAccess --aws-region eu-central-1",
+		args:    "--profile prod --org jane-doe-123 --app web --policy ReadOnlyAccess --aws-region us-west-2",
 		request: func(r *setup.Request) {
 			r.Org = "jane-doe-123"
-			r.Apps[0].Region = "eu-central-1" // the app's region takes precedence over the profile's
-			r.Apps[0].Role.Policies = []string{"ReadOnlyAccess"}
+			r.Roles[0].Apps[0].Region = "us-west-2" // the profile's region takes precedence over the app's
+			r.Roles[0].Policies = []string{"ReadOnlyAccess"}
 		},
 	},
 	{
@@ -114,8 +115,8 @@ var dialogs = []dialog{
 		args:    "--app web --preset sqs-send=jobs --permissions-boundary Bound --org acme --aws-region eu-west-2",
 		request: func(r *setup.Request) {
 			r.Audience, r.Adopt = "aud", true
-			r.Apps[0].Machines, r.Apps[0].Region = []string{"m1"}, "eu-west-2"
-			r.Apps[0].Role = setup.RoleRequest{Boundary: "Bound", Presets: []setup.Preset{{Name: "sqs-send", Answer: "jobs"}}}
+			r.Roles[0].Apps[0].Machines, r.Roles[0].Apps[0].Region = []string{"m1"}, "eu-west-2"
+			r.Roles[0].Boundary, r.Roles[0].Presets = "Bound", []setup.Preset{{Name: "sqs-send", Answer: "jobs"}}
 		},
 	},
 	{
@@ -129,10 +130,11 @@ var dialogs = []dialog{
 		answers: []string{"api", "give", "deploy/api.toml", "file", "uploads.json", "y", "name", "Custom", "n"},
 		args:    "--org acme --app api --config deploy/api.toml --policy Custom --inline-policy uploads.json",
 		request: func(r *setup.Request) {
-			r.Apps = []setup.App{{Name: "api", Config: "deploy/api.toml", Role: setup.RoleRequest{
+			r.Roles = []setup.RoleRequest{{
+				Apps:     []setup.App{{Name: "api", Config: "deploy/api.toml"}},
 				Policies: []string{"Custom"},
 				Inline:   []setup.InlinePolicy{uploads(oneApp())},
-			}}}
+			}}
 		},
 	},
 }
@@ -186,7 +188,7 @@ func TestCutOff(t *testing.T) {
 				if !errors.As(err, &input) || input.Question == "" || input.Answer != "" {
 					t.Fatalf("after %d answers: %v", n, err)
 				}
-				if len(got.Request.Apps) > 0 || got.Args != nil {
+				if len(got.Request.Roles) > 0 || got.Args != nil {
 					t.Errorf("after %d answers there is a result", n)
 				}
 				if !strings.Contains(err.Error(), input.Question) {
@@ -219,7 +221,10 @@ func TestUnusableAnswers(t *testing.T) {
 		{[]string{"", "1", "my-bucket/*"}, "not '*'"},
 		{[]string{"", "1", ""}, "an answer is needed"},
 		{[]string{"", "1", "my-bucket", "maybe"}, "y or n"},
-		{[]string{"", "1", "my-bucket", "", "fra"}, "looks like eu-central-1"},
+		{[]string{"", "1", "my-bucket", "", "fra"}, "did you mean eu-central-1?"},
+		{[]string{"", "1", "my-bucket", "", "europe"}, "one looks like eu-central-1"},
+		{[]string{"", "1", "my-bucket", "", "cn-north-1"}, "it is in the partition aws-cn, and the account is in aws"},
+		{[]string{"", "sqs-send", "jobs", "", "-"}, "no AWS region looks like that"},
 		{[]string{"", "file", "none.json"}, "there is no"},
 	} {
 		_, out, err := piped(t, oneApp(), Draft{}, tt.answers...)
@@ -254,7 +259,22 @@ func TestPerson(t *testing.T) {
 			"--org acme --app web --policy ReadOnlyAccess --aws-region us-east-1", "(< to go back)",
 		},
 		{
-			"no region", []string{"", "none", "-"}, "--org acme --app web", "or - for none",
+			"no region", []string{"", "none", "none"}, "--org acme --app web", "  1) none for now",
+		},
+		{
+			"finds a region",
+			[]string{"", "none", "zurich", "1"},
+			"--org acme --app web --aws-region eu-central-2", "  1) eu-central-2: Europe (Zurich)",
+		},
+		{
+			"finds a region by one of Fly",
+			[]string{"", "none", "nrt", "1"},
+			"--org acme --app web --aws-region ap-northeast-1", "  1) ap-northeast-1: Asia Pacific (Tokyo)",
+		},
+		{
+			"has an unlisted region",
+			[]string{"", "none", "europe west", "eu-west-9"},
+			"--org acme --app web --aws-region eu-west-9", "eu-west-3: Europe (Paris)",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -389,7 +409,7 @@ func TestHostileText(t *testing.T) {
 	w.configs[0].App = "own" + evil
 	w.policies = []setup.ManagedPolicy{{Name: "Policy" + evil, ARN: "arn" + evil}}
 	var out bytes.Buffer
-	in := strings.NewReader("default\n2\nacme\nx" + evil + "\nweb\nleave\nx" + evil + "\n21\n\n")
+	in := strings.NewReader("default\n2\nacme\nx" + evil + "\nweb\nleave\nx" + evil + "\npolicy\n1\n\n")
 	if _, err := Run(t.Context(), Options{In: in, Out: &out, Accessible: true}, w, Draft{}); err != nil {
 		t.Errorf("%v", err)
 	}
@@ -430,7 +450,7 @@ func TestSeveralConfigsOfAnApp(t *testing.T) {
 	var out bytes.Buffer
 	in := strings.NewReader("web\nleave\nnone\n")
 	result, err := Run(t.Context(), Options{In: in, Out: &out, Accessible: true, Strict: true}, w, Draft{})
-	if err != nil || result.Request.Apps[0].Config != "" || !strings.Contains(out.String(), "No fly.toml, or more than one, was found for web") {
+	if err != nil || result.Request.Roles[0].Apps[0].Config != "" || !strings.Contains(out.String(), "No fly.toml, or more than one, was found for web") {
 		t.Errorf("%v, %+v:\n%s", err, result.Request, &out)
 	}
 }
@@ -534,15 +554,76 @@ func TestSearchByPurpose(t *testing.T) {
 	}
 }
 
-func TestNearestRegion(t *testing.T) {
+// TestSuggestedRegions: a region that a config file has comes before that of the AWS
+// configuration, which comes before the one nearest to the app. Only regions of the
+// account's partition are listed.
+func TestSuggestedRegions(t *testing.T) {
 	t.Parallel()
-	for _, fly := range strings.Fields("iad ewr bos atl mia ord dfw sjc lax phx sea den yyz yul gru gig eze scl lhr cdg mad fra ams waw otp arn bom sin syd nrt") {
-		if region := nearestRegion(fly); !setup.RegionLike(region) {
-			t.Errorf("near %s is %q", fly, region)
-		}
+	for _, tt := range []struct {
+		name          string
+		world         func(*world, *Identity)
+		shown, absent string
+		region        string
+	}{
+		{
+			"nearest", func(*world, *Identity) {},
+			"nearest to the app's primary region, fra.\n  1) eu-central-1: Europe (Frankfurt)\n  2) none for now\n  3) af-south-1", "cn-north-1", "eu-central-1",
+		},
+		{
+			"configured", func(_ *world, id *Identity) { id.Region = "us-west-2" },
+			"from your AWS configuration; then nearest to the app's primary region, fra.\n  1) us-west-2: US West (Oregon)\n  2) eu-central-1: Europe (Frankfurt)\n  3) none", "cn-north-1", "us-west-2",
+		},
+		{
+			"configured, and not listed", func(_ *world, id *Identity) { id.Region = "us-west-9" },
+			"  1) us-west-9\n  2) eu-central-1", "cn-north-1", "us-west-9",
+		},
+		{
+			"configured for Tigris", func(_ *world, id *Identity) { id.Region = "auto" },
+			"  1) eu-central-1", "from your AWS configuration", "eu-central-1",
+		},
+		{
+			"in another file", func(w *world, id *Identity) {
+				id.Region = "us-west-2"
+				w.configs = append(w.configs, setup.AppConfig{Path: "api/fly.toml", App: "api", AWSRegion: "eu-west-1"})
+			},
+			"Suggested: from api/fly.toml; then from your AWS configuration; then nearest", "cn-north-1", "eu-west-1",
+		},
+		{
+			"another partition", func(_ *world, id *Identity) { id.Partition, id.Region = "aws-cn", "us-west-2" },
+			"need a region.\n  1) none for now\n  2) cn-north-1: China (Beijing)\n  3) cn-northwest-1: China (Ningxia)\n", "eu-central-1", "cn-northwest-1",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := oneApp()
+			id := w.identities[""]
+			tt.world(w, &id)
+			w.identities[""] = id
+			answers := []string{"web", "none", tt.region}
+			if len(w.configs) > 1 {
+				answers = []string{"web,api", "each", "none", tt.region}
+			}
+			if tt.absent == "cn-north-1" || tt.region == "eu-central-1" {
+				answers[len(answers)-1] = "" // the suggestion
+			}
+			got, out, err := piped(t, w, Draft{}, answers...)
+			if err != nil || got.Request.Roles[0].Apps[0].Region != tt.region || !strings.Contains(out, tt.shown) || strings.Contains(out, tt.absent) {
+				t.Errorf("%+v, %v, want %s, %q and no %s; after\n%s", got.Request, err, tt.region, tt.shown, tt.absent, out)
+			}
+		})
 	}
-	if got := nearestRegion("xyz"); got != "" {
-		t.Errorf("near nowhere is %q", got)
+}
+
+// TestEveryPresetIsListed: also without a search, and where no policies can be listed.
+func TestEveryPresetIsListed(t *testing.T) {
+	t.Parallel()
+	w := oneApp()
+	w.policies, w.policiesErr = nil, errors.New("not allowed")
+	_, out, err := piped(t, w, Draft{}, "", "none", "")
+	for _, p := range preset.All() {
+		if err != nil || !strings.Contains(out, ") "+p.Name+": "+p.Title+"\n") || !strings.Contains(out, ") no permissions for now\n") {
+			t.Fatalf("%s is not listed, or what follows: %v\n%s", p.Name, err, out)
+		}
 	}
 }
 

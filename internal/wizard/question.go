@@ -24,6 +24,8 @@ type question struct {
 	example string
 	// optional accepts an empty text.
 	optional bool
+	// open accepts a text that is no option, if check does.
+	open bool
 	// check, if not nil, says what is wrong with an answer that is right for the kind.
 	check func(answer []string) error
 	// first says that there is no previous question to go back to.

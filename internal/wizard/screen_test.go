@@ -95,8 +95,8 @@ func TestThreeApps(t *testing.T) {
 	st.golden("not '*'", "three-apps-refused")
 	st.press("not '*'", "\x7fuploads"+enterKey)
 	st.press("anything else", "n")
-	st.press("Which AWS region?", strings.Repeat("\x7f", len("eu-central-1"))+"eu-west-1")
-	st.press("> eu-west-1", enterKey)
+	st.press("> eu-central-1: Europe (Frankfurt)", "ireland")
+	st.press("> eu-west-1: Europe (Ireland)", enterKey)
 	got, err := st.wait()
 	if err != nil {
 		t.Fatal(err)
@@ -132,7 +132,7 @@ func TestBack(t *testing.T) {
 	st.press("[x] web", enterKey)
 	st.press("What may it do", "FullAccess"+downKey+enterKey)
 	st.press("anything else", "n")
-	st.press("Which AWS region?", "\x7f2"+backKey)
+	st.press("Which AWS region?", "eu-west-9"+backKey)
 	st.press("anything else", "\x1b")
 	st.press("type to search", backKey)
 	st.press("Which Fly apps", backKey) // the first question: nowhere to go

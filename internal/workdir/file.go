@@ -23,26 +23,51 @@ const maxSize = 1 << 20
 type configFile struct {
 	path   string // as given, for errors
 	target string // with symbolic links resolved
-	*flytoml.File
+	settings
+	// toml is the file if it can be edited, or else nil.
+	toml *flytoml.File
 }
 
-// open reads a config. It does not parse the same text twice.
+// settings are what a config says.
+type settings interface {
+	App() string
+	PrimaryRegion() string
+	Env(key string) (value string, ok bool)
+}
+
+// open reads a config that can be edited. The error is a *FormatError if it is not TOML.
 func (f *Folder) open(path string) (*configFile, error) {
+	c, err := f.read(path)
+	if err == nil && c.toml == nil {
+		return nil, &FormatError{Path: path}
+	}
+	return c, err
+}
+
+// read reads a config. It does not parse the same TOML twice.
+func (f *Folder) read(path string) (*configFile, error) {
 	c, text, err := f.load(path)
 	if err != nil {
 		return nil, err
 	}
-	if known := f.parsed[c.target]; known != nil && bytes.Equal(known.Bytes(), text) {
-		c.File = known
+	if syntax := setup.SyntaxOf(path); syntax != setup.SyntaxTOML {
+		if c.settings, err = parseDocument(syntax, text); err != nil {
+			return nil, &FileError{Path: path, Err: err}
+		}
 		return c, nil
 	}
-	if c.File, err = parse(text); err != nil {
+	if known := f.parsed[c.target]; known != nil && bytes.Equal(known.Bytes(), text) {
+		c.toml, c.settings = known, known
+		return c, nil
+	}
+	if c.toml, err = parse(text); err != nil {
 		return nil, &FileError{Path: path, Err: err}
 	}
+	c.settings = c.toml
 	if f.parsed == nil {
 		f.parsed = map[string]*flytoml.File{}
 	}
-	f.parsed[c.target] = c.File
+	f.parsed[c.target] = c.toml
 	return c, nil
 }
 
@@ -57,8 +82,6 @@ func (f *Folder) load(path string) (*configFile, []byte, error) {
 		return nil, nil, &NotFoundError{Tried: []string{path}}
 	case err != nil:
 		return nil, nil, failed(path, "cannot be read", err)
-	case !isTOML(path):
-		return nil, nil, &FormatError{Path: path}
 	}
 	// Reading a FIFO or a device could block forever.
 	info, err := os.Stat(target)
@@ -110,7 +133,7 @@ type edit struct {
 // edited returns the file with a change made. It caches the result of Check for
 // Write.
 func (f *Folder) edited(c *configFile, change setup.Change) (*flytoml.File, error) {
-	e := edit{file: c.File, key: change.Resource().Env.Key, unset: change.After == nil}
+	e := edit{file: c.toml, key: change.Resource().Env.Key, unset: change.After == nil}
 	if !e.unset {
 		e.value = change.After.Env.Value
 	}
@@ -120,9 +143,9 @@ func (f *Folder) edited(c *configFile, change setup.Change) (*flytoml.File, erro
 	var after *flytoml.File
 	var err error
 	if e.unset {
-		after, err = c.Unset(e.key)
+		after, err = c.toml.Unset(e.key)
 	} else {
-		after, err = c.Set(e.key, e.value)
+		after, err = c.toml.Set(e.key, e.value)
 	}
 	if err != nil {
 		return nil, &FileError{Path: c.path, Err: err}

@@ -36,8 +36,7 @@ var _ setup.Target = (*Folder)(nil)
 // Without a path, Find looks for fly.toml, fly.json or fly.yaml in the folder
 // itself, not in its parents.
 //
-// The error is a *NotFoundError, a *FormatError for a file whose suffix is not
-// TOML's, or a *FileError.
+// The error is a *NotFoundError or a *FileError.
 func (f *Folder) Find(path string) (setup.AppConfig, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -49,7 +48,7 @@ func (f *Folder) Find(path string) (setup.AppConfig, error) {
 		candidates = []string{path}
 	}
 	for _, candidate := range candidates {
-		c, err := f.open(candidate)
+		c, err := f.read(candidate)
 		if absent := (*NotFoundError)(nil); errors.As(err, &absent) {
 			continue
 		}
@@ -109,10 +108,9 @@ func (f *Folder) Nearby(ctx context.Context) []setup.AppConfig {
 }
 
 // Read implements setup.Target. The values are those that flyctl would read from
-// the file.
+// the file, which can be a fly.json or fly.yaml.
 //
-// The errors, joined, are a *NotFoundError, *FormatError, *OtherAppError or *FileError
-// for each file.
+// The errors, joined, are a *NotFoundError, *OtherAppError or *FileError for each file.
 func (f *Folder) Read(ctx context.Context, want []setup.Resource) ([]setup.Resource, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -129,7 +127,7 @@ func (f *Folder) Read(ctx context.Context, want []setup.Resource) ([]setup.Resou
 		file, ok := files[r.Env.Config]
 		if !ok {
 			var err error
-			if file, err = f.open(r.Env.Config); err != nil {
+			if file, err = f.read(r.Env.Config); err != nil {
 				errs = append(errs, err)
 			}
 			files[r.Env.Config] = file
@@ -153,7 +151,9 @@ func (f *Folder) Read(ctx context.Context, want []setup.Resource) ([]setup.Resou
 		f.seen = map[string]*flytoml.File{}
 	}
 	for _, file := range files {
-		f.seen[file.target] = file.File
+		if file.toml != nil {
+			f.seen[file.target] = file.toml
+		}
 	}
 	return found, nil
 }
@@ -161,7 +161,7 @@ func (f *Folder) Read(ctx context.Context, want []setup.Resource) ([]setup.Resou
 // Check implements setup.Target. It makes the edits in memory, and creates and
 // removes a temporary file beside each config.
 //
-// The errors are as with Read.
+// The errors are as with Read, or a *FormatError for a file that is not TOML.
 func (f *Folder) Check(ctx context.Context, changes []setup.Change) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -191,7 +191,7 @@ func (f *Folder) Check(ctx context.Context, changes []setup.Change) error {
 			errs = append(errs, err)
 			continue
 		}
-		file.File = after
+		file.toml = after
 	}
 	return errors.Join(errs...)
 }
@@ -214,8 +214,12 @@ func (f *Folder) openReplaceable(config string) (*configFile, error) {
 // written. If someone else changed anything in the file since this Folder last read
 // it, the change is stale.
 //
-// Other errors are as with Read.
-func (f *Folder) Write(ctx context.Context, c setup.Change) error {
+// Other errors are as with Check.
+func (f *Folder) Write(ctx context.Context, c setup.Change) (setup.Receipt, error) {
+	return setup.Receipt{}, f.write(ctx, c)
+}
+
+func (f *Folder) write(ctx context.Context, c setup.Change) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := ctx.Err(); err != nil {
@@ -237,7 +241,7 @@ func (f *Folder) Write(ctx context.Context, c setup.Change) error {
 		return err
 	}
 	edited := &setup.StaleError{Resource: c.Resource(), Reason: setup.Reason{Code: setup.ReasonFileEdited}}
-	if seen := f.seen[file.target]; seen != nil && !bytes.Equal(seen.Bytes(), file.Bytes()) {
+	if seen := f.seen[file.target]; seen != nil && !bytes.Equal(seen.Bytes(), file.toml.Bytes()) {
 		return edited
 	}
 	after, err := f.edited(file, c)
@@ -254,7 +258,7 @@ func (f *Folder) Write(ctx context.Context, c setup.Change) error {
 		if err != nil {
 			return err
 		}
-		if now.target != file.target || !bytes.Equal(text, file.Bytes()) {
+		if now.target != file.target || !bytes.Equal(text, file.toml.Bytes()) {
 			return edited
 		}
 		return nil
@@ -272,7 +276,7 @@ func (f *Folder) Write(ctx context.Context, c setup.Change) error {
 // Preview returns a config's text before and after its pending changes. It writes
 // nothing.
 //
-// The error is as with Read.
+// The error is as with Check.
 func (f *Folder) Preview(config string, changes []setup.Change) (before, after []byte, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -280,7 +284,7 @@ func (f *Folder) Preview(config string, changes []setup.Change) (before, after [
 	if err != nil {
 		return nil, nil, err
 	}
-	before = file.Bytes()
+	before = file.toml.Bytes()
 	plan := setup.Plan{Changes: changes}
 	for _, c := range plan.Pending() {
 		env := c.Resource().Env
@@ -290,11 +294,11 @@ func (f *Folder) Preview(config string, changes []setup.Change) (before, after [
 		if _, err := file.entry(env); err != nil {
 			return nil, nil, err
 		}
-		if file.File, err = f.edited(file, c); err != nil {
+		if file.toml, err = f.edited(file, c); err != nil {
 			return nil, nil, err
 		}
 	}
-	return before, file.Bytes(), nil
+	return before, file.toml.Bytes(), nil
 }
 
 // abs resolves a config's path against Dir.
@@ -308,10 +312,4 @@ func (f *Folder) abs(path string) string {
 // notEnv is the error for a resource of another target.
 func notEnv(r setup.Resource) error {
 	return fmt.Errorf("%q is not an entry of a fly.toml", r.ID())
-}
-
-// isTOML reports whether flyctl would read the file as TOML, judging by its suffix
-// (internal/appconfig/serde.go, LoadConfig).
-func isTOML(path string) bool {
-	return !strings.HasSuffix(path, ".json") && !strings.HasSuffix(path, ".yaml")
 }

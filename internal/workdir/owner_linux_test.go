@@ -32,7 +32,7 @@ func TestForeignOwner(t *testing.T) {
 	_, _, _ = syscall.RawSyscall(syscall.SYS_SETFSUID, nobody, 0, 0)
 	defer func() { _, _, _ = syscall.RawSyscall(syscall.SYS_SETFSUID, 0, 0, 0) }()
 
-	for _, err := range []error{f.Check(t.Context(), []setup.Change{create("A", "a")}), f.Write(t.Context(), create("A", "a"))} {
+	for _, err := range []error{f.Check(t.Context(), []setup.Change{create("A", "a")}), writeTo(f, t.Context(), create("A", "a"))} {
 		if as[*FileError](t, err); !strings.Contains(err.Error(), "owner and group could not be kept") {
 			t.Errorf("got %v", err)
 		}

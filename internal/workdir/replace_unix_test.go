@@ -116,7 +116,7 @@ func TestWriteHardLink(t *testing.T) {
 		t.Skip("no hard links on this file system: ", err)
 	}
 	as[*FileError](t, f.Check(context.Background(), []setup.Change{create("A", "a")}))
-	as[*FileError](t, f.Write(context.Background(), create("A", "a")))
+	as[*FileError](t, writeTo(f, context.Background(), create("A", "a")))
 	if got := contents(t, f, "fly.toml"); got != "[env]\n" {
 		t.Errorf("got %q", got)
 	}
@@ -134,7 +134,7 @@ func TestNotRegular(t *testing.T) {
 		_, err := f.Find(path)
 		as[*FileError](t, err)
 	}
-	as[*FileError](t, f.Write(context.Background(), create("A", "a")))
+	as[*FileError](t, writeTo(f, context.Background(), create("A", "a")))
 }
 
 func TestNotAllowed(t *testing.T) {
@@ -174,7 +174,7 @@ func TestNotAllowed(t *testing.T) {
 			}
 			for what, err := range map[string]error{
 				"check": f.Check(context.Background(), []setup.Change{create("A", "a")}),
-				"write": f.Write(context.Background(), create("A", "a")),
+				"write": writeTo(f, context.Background(), create("A", "a")),
 			} {
 				as[*FileError](t, err)
 				if err.Error() != test.want || !errors.Is(err, fs.ErrPermission) {
