@@ -112,7 +112,7 @@ func runApplyFile(ctx context.Context, sys System, o applyOptions) error {
 	if err := checkDigest(plan, o.digest); err != nil {
 		return err
 	}
-	return c.carryOut(ctx, world, plan, nil, o.fly.strict, o.yes, o.aws.verbose)
+	return c.carryOut(ctx, world, plan, nil, o.fly.strict, c.confirmUnless(o.yes), o.aws.verbose)
 }
 
 // checkDigest refuses a plan with another digest than the one wanted, if any.

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,7 +55,7 @@ func TestRecipesForCI(t *testing.T) {
 	p.write(t, "app = \"web\"\n\n[env]\n  LOG = \"info\"\n")
 	file := func(name, text string) {
 		t.Helper()
-		if err := os.WriteFile(filepath.Join(p.dir, name), []byte(text), 0o700); err != nil { //nolint:gosec // a command
+		if err := os.WriteFile(filepath.Join(p.dir, name), []byte(text), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -72,7 +73,7 @@ func TestRecipesForCI(t *testing.T) {
 			t.Fatalf("docs/ci.md has no block %s", block)
 		}
 		c := exec.CommandContext(context.Background(), sh, "-e", "-c", blocks[block])
-		c.Dir, c.Env = p.dir, append(p.env, "CI=true", "GITHUB_STEP_SUMMARY="+summary, "PATH="+p.dir+":"+os.Getenv("PATH"))
+		c.Dir, c.Env = p.dir, append(slices.Clone(p.env), "CI=true", "GITHUB_STEP_SUMMARY="+summary, "PATH="+p.dir+":"+os.Getenv("PATH"))
 		var out bytes.Buffer
 		c.Stdout, c.Stderr = &out, &out
 		err := c.Run()

@@ -1,12 +1,8 @@
 package cmd
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -60,44 +56,23 @@ func (c console) waiting(what string) (stop func()) {
 	return func() { timer.Stop() }
 }
 
-// confirmation names the question whether to apply a plan.
-const confirmation = "confirmation"
+// confirmQuestion is the question whether to apply a plan.
+const confirmQuestion = "Apply this plan?"
 
-// confirm asks whether to go on. Any answer other than y or yes means no; the end of
-// the input is an error.
-func (c console) confirm(ctx context.Context, question string) (bool, error) {
+// confirm asks whether to apply a plan, on one line. Any answer other than y or yes means
+// no; the end of the input is an error.
+func (c console) confirm(ctx context.Context) (bool, error) {
 	out := c.Stderr
 	if !c.StderrTTY && c.StdoutTTY { // standard error is redirected
 		out = c.Stdout
 	}
-	fmt.Fprintf(out, "%s [y/N] ", question)
-	type answer struct {
-		line string
-		err  error
+	return wizard.Confirm(ctx, wizard.Options{In: c.Stdin, Out: out, Accessible: true, Strict: !c.StdinTTY}, confirmQuestion, false)
+}
+
+// confirmUnless is confirm, or nil if the answer is yes already.
+func (c console) confirmUnless(yes bool) func(context.Context) (bool, error) {
+	if yes {
+		return nil
 	}
-	read := make(chan answer, 1)
-	go func() { // reading a terminal cannot be interrupted
-		line, err := bufio.NewReader(c.Stdin).ReadString('\n')
-		read <- answer{line, err}
-	}()
-	select {
-	case <-ctx.Done():
-		c.note("")
-		return false, ctx.Err()
-	case a := <-read:
-		if a.err != nil || !c.StdinTTY {
-			c.note("") // no Enter ended the line on the screen
-		}
-		switch {
-		case errors.Is(a.err, io.EOF) && a.line == "":
-			return false, &wizard.InputError{Question: confirmation, Reason: "the input ended"}
-		case a.err != nil && !errors.Is(a.err, io.EOF):
-			return false, fmt.Errorf("the answer could not be read: %w", a.err)
-		}
-		switch strings.ToLower(strings.TrimSpace(a.line)) {
-		case "y", "yes":
-			return true, nil
-		}
-		return false, nil
-	}
+	return c.confirm
 }

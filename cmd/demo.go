@@ -162,7 +162,7 @@ func (d demo) federate(ctx context.Context) error {
 	d.say("%s", demoCommand("setup"))
 	typed := d.console
 	typed.Stdin, typed.StdinTTY = io.TeeReader(strings.NewReader("y\n"), d.Stdout), true // shows the answer as a terminal would
-	return typed.setUp(ctx, d.world, demoRequest(), setupOptions{}, true)
+	return typed.setUp(ctx, d.world, demoRequest(), setupOptions{}, true, typed.confirm)
 }
 
 func (d demo) showPatch() error {

@@ -100,7 +100,7 @@ func runDestroy(ctx context.Context, sys System, o destroyOptions) error {
 	if !c.json {
 		render.Losses(sys.Stdout, plan, c.Now(), c.out)
 	}
-	return c.carryOut(ctx, world, plan, nil, false, o.yes, o.aws.verbose)
+	return c.carryOut(ctx, world, plan, nil, false, c.confirmUnless(o.yes), o.aws.verbose)
 }
 
 // scope is what the flags say to remove.

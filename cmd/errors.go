@@ -190,7 +190,7 @@ func requestFailure(err error, has func(string) bool) *failure {
 	case errors.Is(err, requestfile.ErrLayout):
 		return newFailure("request-file", exitUsage, "", "add what you want by hand, then fly-aws apply")
 	case errors.As(err, &input):
-		if input.Question == confirmation {
+		if input.Question == wizard.Confirmation {
 			return newFailure("no-answer", exitUsage, "", "pass --yes to apply the plan without being asked")
 		}
 		return newFailure("no-answer", exitUsage, "", "answer it, or use a flag: see fly-aws setup --help")

@@ -28,50 +28,106 @@ func (o setupOptions) asks(sys System) bool {
 	return !o.yes && !o.output.json && sys.Getenv("CI") == "" && (sys.StdinTTY && sys.StdoutTTY || o.usesPlainPrompts(sys))
 }
 
-// interviewed is the result of an interview, with the world that it looked things up in.
-type interviewed struct {
-	wizard.Result
-	world setup.World
+// An interview asks for what the flags do not say.
+type interview struct {
+	console  console
+	options  setupOptions
+	session  flySession
+	folder   *workdir.Folder
+	log      *callLog
+	accounts *accountSource
+	wizard   *wizard.Interview
 }
 
-// interview asks for what the flags do not say, and opens the AWS account.
-func (c console) interview(ctx context.Context, o setupOptions) (interviewed, error) {
+// newInterview opens what the interview looks things up in. It reports errors that no
+// answer can fix.
+func (c console) newInterview(ctx context.Context, o setupOptions) (*interview, error) {
 	session, err := c.openFly(o.fly)
 	if err != nil {
-		return interviewed{}, err
+		return nil, err
 	}
-	folder := &workdir.Folder{Dir: c.Dir}
-	draft, err := c.draft(ctx, o, folder, session)
+	iv := &interview{
+		console: c, options: o, session: session, folder: &workdir.Folder{Dir: c.Dir}, log: &callLog{console: c},
+	}
+	draft, err := c.draft(ctx, o, iv.folder, session)
 	if err != nil {
-		return interviewed{}, err
+		return nil, err
 	}
-	log := &callLog{console: c}
-	accounts := &accountSource{console: c, flags: o.aws, log: log, opened: map[string]openedAccount{}}
-	options := c.wizardOptions(o)
-	if !options.Accessible {
-		log.pause()
-	}
-	result, err := wizard.Run(ctx, options, sources{
-		accountSource: accounts,
+	iv.accounts = &accountSource{console: c, flags: o.aws, log: iv.log, opened: map[string]openedAccount{}}
+	iv.wizard = wizard.New(c.wizardOptions(o), sources{
+		accountSource: iv.accounts,
 		flySource:     flySource{session},
-		folderSource:  folderSource{console: c, folder: folder, configs: o.request.configs, fly: session},
+		folderSource:  folderSource{console: c, folder: iv.folder, configs: o.request.configs, fly: session},
 	}, draft)
-	log.resume()
+	return iv, nil
+}
+
+// ask asks, and opens the AWS account. Another call goes back to the last question.
+func (iv *interview) ask(ctx context.Context) (wizard.Result, setup.World, error) {
+	if !iv.console.wizardOptions(iv.options).Accessible {
+		iv.log.pause()
+	}
+	result, err := iv.wizard.Ask(ctx)
+	iv.log.resume()
 	var signIn *signInError
 	if errors.As(err, &signIn) {
 		err = signIn.err // failureOf has its hint
 	}
 	if err != nil {
-		return interviewed{}, err
+		return wizard.Result{}, setup.World{}, err
 	}
-	account, err := accounts.open(ctx, result.Profile)
+	account, err := iv.accounts.open(ctx, result.Profile)
 	if err != nil {
-		return interviewed{}, err
+		return wizard.Result{}, setup.World{}, err
 	}
 	if result.Asked {
-		c.note("") // a blank line between the answers and the plan
+		iv.console.note("") // a blank line between the answers and the plan
 	}
-	return interviewed{result, c.newWorld(folder, account, session)}, nil
+	return result, iv.console.newWorld(iv.folder, account, iv.session), nil
+}
+
+// confirm asks whether to apply the plan that follows from the answers.
+func (iv *interview) confirm(asked bool) func(context.Context) (bool, error) {
+	return func(ctx context.Context) (bool, error) {
+		if !asked {
+			return iv.console.confirm(ctx)
+		}
+		return wizard.Confirm(ctx, iv.console.wizardOptions(iv.options), confirmQuestion, true)
+	}
+}
+
+// interviewAndSetUp first asks for what the flags don't say. From the plan, the user can
+// go back to the answers.
+func (c console) interviewAndSetUp(ctx context.Context, o setupOptions) error {
+	iv, err := c.newInterview(ctx, o)
+	if err != nil {
+		return err
+	}
+	var answers wizard.Result // those of the last plan
+	for {
+		var result wizard.Result
+		var world setup.World
+		if result, world, err = iv.ask(ctx); err == nil {
+			answers = result
+			if err = c.setUp(ctx, world, result.Request, o, !result.Asked, iv.confirm(result.Asked)); errors.Is(err, wizard.ErrBack) {
+				continue
+			}
+		}
+		break
+	}
+	aborted := errors.Is(err, wizard.ErrAborted) // with a key, not a signal that ends ctx
+	if aborted {
+		c.note("Nothing was changed.")
+		err = exitCode(exitInterrupted)
+	}
+	switch {
+	case !answers.Asked:
+	case !aborted && (err == nil || errors.As(err, new(exitCode))): // done, or declined
+		c.showCommands("The same without questions:", answers.Commands, "--yes")
+	default: // keep the answers after a failure
+		c.showCommands("Your answers as a command line:", answers.Commands)
+	}
+	return err
 }
 
 // draft is the request so far, from the flags. Errors that no answer can fix are
@@ -107,10 +163,10 @@ func (c console) draft(ctx context.Context, o setupOptions, folder *workdir.Fold
 		return wizard.Draft{}, err
 	}
 	return wizard.Draft{
-		Args: o.arguments(c.System, org), Profile: o.aws.profile,
+		Args: o.arguments(org), Profile: o.aws.profile,
 		Org: org, Apps: apps, NoPatch: f.noPatch,
 		Role: role, Region: f.awsRegion,
-		Machines: commaList(f.machines), Audience: f.audience, Adopt: f.adopt,
+		Env: f.envName, Machines: commaList(f.machines), Audience: f.audience, Adopt: f.adopt, Prune: f.prune,
 	}, nil
 }
 
@@ -170,8 +226,9 @@ func (c console) wizardOptions(o setupOptions) wizard.Options {
 }
 
 // arguments are the flags that make the same request, with the organization that was
-// found, and without those that concern only this run: output, confirmation and token.
-func (o setupOptions) arguments(sys System, org string) []string {
+// found, and without those that the wizard adds and those that concern only this run:
+// output, confirmation and token.
+func (o setupOptions) arguments(org string) []string {
 	r := o.request
 	var args []string
 	add := func(name string, values ...string) {
@@ -188,14 +245,11 @@ func (o setupOptions) arguments(sys System, org string) []string {
 	}
 	add("profile", o.aws.profile)
 	add("region", o.aws.region)
+	add("file", o.file.file)
+	on("save", o.save)
 	if flyname.CheckOrg(org) == nil { // an alias is replaced by the answer
 		add("org", org)
 	}
-	if len(r.apps) == 0 {
-		add("app", sys.Getenv("FLY_APP"))
-	}
-	add("app", r.apps...)
-	add("config", r.configs...)
 	add("policy", r.policies...)
 	add("preset", r.presets...)
 	add("inline-policy", r.inline...)
@@ -207,11 +261,9 @@ func (o setupOptions) arguments(sys System, org string) []string {
 	add("permissions-boundary", r.boundary)
 	add("max-session-duration", r.maxSession)
 	add("tag", r.tags...)
-	add("aws-region", r.awsRegion)
 	on("session-tags", r.sessionTags)
 	on("adopt", r.adopt)
 	on("prune", r.prune)
-	on("no-patch", r.noPatch)
 	on("prove", o.fly.prove)
 	on("strict", o.fly.strict)
 	return args

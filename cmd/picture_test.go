@@ -37,12 +37,12 @@ func TestPictures(t *testing.T) {
 	s.press("anything else", enter)
 	s.write("> us-east-1", "fra")
 	s.press("> eu-central-1", enter)
-	s.press("Apply this plan? [y/N]", "y", enter)
+	s.press("Apply this plan?", "y")
 	s.end(0)
 	s.shows("plan.svg", terminal.Picture{
 		Title: "fly-aws setup",
 		Description: "In a terminal, fly-aws setup shows its plan: an OIDC provider, a role for the app web with the policy " +
-			"AmazonS3ReadOnlyAccess, and AWS_ROLE_ARN and AWS_REGION in fly.toml. It asks whether to apply the plan, and the answer is y. " +
+			"AmazonS3ReadOnlyAccess, and AWS_ROLE_ARN and AWS_REGION in fly.toml. It asks whether to apply the plan, and the answer is yes. " +
 			"Each of the five steps is done. A machine of the app is accepted by the role, one of another app is refused. " +
 			"The next step is fly deploy.",
 	}, func() []terminal.Line {

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fly-aws/fly-aws/internal/text"
-	"github.com/fly-aws/fly-aws/internal/wizard"
 	"github.com/fly-aws/fly-aws/internal/workdir"
 	"github.com/fly-aws/fly-aws/setup"
 )
@@ -88,33 +88,22 @@ func runSetup(ctx context.Context, sys System, o setupOptions) error {
 	if noConfirmation != nil {
 		return errors.Join(world.Check(req), noConfirmation)
 	}
-	return c.setUp(ctx, world, req, o, true)
+	return c.setUp(ctx, world, req, o, true, c.confirmUnless(o.yes))
 }
 
-// interviewAndSetUp first asks for what the flags don't say.
-func (c console) interviewAndSetUp(ctx context.Context, o setupOptions) error {
-	answers, err := c.interview(ctx, o)
-	if errors.Is(err, wizard.ErrAborted) { // aborted with a key, not a signal that ends ctx
-		c.note("Nothing was changed.")
-		return exitCode(exitInterrupted)
+// showCommands shows setup commands with those arguments, and more after each, on lines
+// that can be pasted into a shell.
+func (c console) showCommands(title string, commands [][]string, more ...string) {
+	if len(commands) > 1 {
+		title = strings.Replace(title, "a command line", "command lines", 1)
 	}
-	if err != nil {
-		return err
+	fmt.Fprintf(c.Stdout, "\n%s\n", title)
+	for _, args := range commands {
+		c.showCommand(slices.Concat(args, more))
 	}
-	err = c.setUp(ctx, answers.world, answers.Request, o, !answers.Asked)
-	switch {
-	case !answers.Asked || ctx.Err() != nil:
-	case err == nil, errors.As(err, new(exitCode)): // done, or declined
-		c.showCommand("The same without questions:", append(answers.Args, "--yes"))
-	default: // keep the answers after a failure
-		c.showCommand("Your answers as a command line:", answers.Args)
-	}
-	return err
 }
 
-// showCommand shows the setup command with those arguments, on lines that can be pasted
-// into a shell.
-func (c console) showCommand(title string, args []string) {
+func (c console) showCommand(args []string) {
 	const indent = 2
 	width := 80
 	if columns, _ := c.Size(); columns > 0 {
@@ -135,7 +124,6 @@ func (c console) showCommand(title string, args []string) {
 		}
 		*last += " " + part
 	}
-	fmt.Fprintf(c.Stdout, "\n%s\n", title)
 	for _, line := range lines {
 		fmt.Fprintln(c.Stdout, strings.Repeat(" ", indent)+text.Clean(line))
 	}
@@ -163,8 +151,9 @@ func noConfirmation(sys System, yes, json bool) error {
 }
 
 // setUp makes the plan for a request, shows it, asks whether to apply it, and applies it.
-// Where there is a request file, the request is first added to it.
-func (c console) setUp(ctx context.Context, world setup.World, req setup.Request, o setupOptions, introduce bool) error {
+// Where there is a request file, the request is first added to it. confirm asks; if it is
+// nil, the answer is yes.
+func (c console) setUp(ctx context.Context, world setup.World, req setup.Request, o setupOptions, introduce bool, confirm func(context.Context) (bool, error)) error {
 	saved, err := c.saving(ctx, world, &req, o)
 	if err != nil {
 		return err
@@ -186,20 +175,20 @@ func (c console) setUp(ctx context.Context, world setup.World, req setup.Request
 	if o.dryRun {
 		return c.showPlan(plan, o.fly.strict)
 	}
-	return c.carryOut(ctx, world, plan, saved.write, o.fly.strict, o.yes, o.aws.verbose)
+	return c.carryOut(ctx, world, plan, saved.write, o.fly.strict, confirm, o.aws.verbose)
 }
 
-// carryOut shows a plan, asks whether to apply it unless the answer is yes, and applies
-// it. before, if not nil, runs before the first write.
-func (c console) carryOut(ctx context.Context, world setup.World, plan *setup.Plan, before func(console) error, strict, yes, verbose bool) error {
+// carryOut shows a plan, asks whether to apply it if confirm is not nil, and applies it.
+// before, if not nil, runs before the first write.
+func (c console) carryOut(ctx context.Context, world setup.World, plan *setup.Plan, before func(console) error, strict bool, confirm func(context.Context) (bool, error), verbose bool) error {
 	if err := c.showText(plan, strict); err != nil {
 		return err
 	}
 	if conflicts := plan.Conflicts(); len(conflicts) > 0 {
 		return &setup.ConflictError{Conflicts: conflicts}
 	}
-	if len(plan.Pending()) > 0 && !yes {
-		ok, err := c.confirm(ctx, "Apply this plan?")
+	if len(plan.Pending()) > 0 && confirm != nil {
+		ok, err := confirm(ctx)
 		if err != nil {
 			return err
 		}

@@ -1,9 +1,11 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -38,6 +40,7 @@ type accountSource struct {
 type openedAccount struct {
 	account *awsapi.Account
 	err     error
+	facts   setup.Facts // once signed in
 }
 
 // open opens the account of a profile. It makes no call.
@@ -85,9 +88,49 @@ func (s *accountSource) Identity(ctx context.Context, profile string) (wizard.Id
 	if err := g.Wait(); err != nil {
 		return wizard.Identity{}, &signInError{err: err}
 	}
+	s.mu.Lock()
+	s.opened[profile] = openedAccount{account: account, facts: facts}
+	s.mu.Unlock()
 	return wizard.Identity{
 		Account: facts.Account, Alias: alias, Partition: facts.Partition, Caller: facts.Caller, Region: account.Region(),
+		Note: s.console.sandboxNote(facts.Account),
 	}, nil
+}
+
+// Roles returns what roles of ours may do already.
+func (s *accountSource) Roles(ctx context.Context, profile, org string, names []string) (map[string]wizard.Access, error) {
+	account, err := s.open(ctx, profile)
+	if err != nil {
+		return nil, err
+	}
+	var want []setup.Resource
+	for _, name := range names {
+		want = append(want, setup.Resource{Role: &setup.Role{Name: name}})
+	}
+	found, err := account.Read(ctx, want)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	facts := s.opened[profile].facts
+	s.mu.Unlock()
+	access := map[string]wizard.Access{}
+	for _, name := range names {
+		have := slices.DeleteFunc(slices.Clone(found), func(r setup.Resource) bool {
+			return !(r.Role != nil && strings.EqualFold(r.Role.Name, name) || r.Policy != nil && strings.EqualFold(r.Policy.Role, name))
+		})
+		req, err := setup.Import(org, "", facts, have)
+		if err != nil || len(req.Roles) == 0 || req.Roles[0].Unmanaged {
+			continue // the plan says what is odd about it
+		}
+		role := req.Roles[0]
+		a := wizard.Access{Policies: role.Policies, Presets: role.Presets, Region: cmp.Or(role.Region, req.Region)}
+		for _, p := range role.Inline {
+			a.Inline = append(a.Inline, p.Name)
+		}
+		access[name] = a
+	}
+	return access, nil
 }
 
 // A signInError includes how to sign in to AWS, because with several profiles the

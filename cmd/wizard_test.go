@@ -277,7 +277,7 @@ func (s *sitting) again() string {
 	c := exec.CommandContext(context.Background(), "sh", "-c", command)
 	c.Dir, c.Env = s.program.dir, s.program.env
 	out, err := c.CombinedOutput()
-	if err != nil || !bytes.Contains(out, []byte("nothing to do")) {
+	if err != nil || bytes.Count(out, []byte("nothing to do")) != strings.Count(command, "fly-aws setup") {
 		s.t.Errorf("%s: %v\n%s", command, err, out)
 	}
 	if len(s.program.world.Calls()) == before {
@@ -310,7 +310,7 @@ func TestWizardOneApp(t *testing.T) {
 	s.press("anything else", enter)
 	s.write("> us-east-1", "fra")
 	s.press("> eu-central-1", enter)
-	s.press("Apply this plan? [y/N]", "y", enter)
+	s.press("Apply this plan?", "y")
 	out := s.end(0)
 	if s.presses > 7 {
 		t.Errorf("%d keys were pressed beyond typing text, more than 7", s.presses)
@@ -350,11 +350,12 @@ func TestWizardThreeApps(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		answer  func(s *sitting)
+		who     string
 		roles   map[string][]string // the subjects of each
 		command string
 	}{
 		{
-			"a role each", func(s *sitting) { s.press("> one for each app", enter) },
+			"a role each", func(s *sitting) { s.press("> one for each app", enter) }, "web",
 			map[string][]string{"fly-acme-web": {"acme:web:*"}, "fly-acme-api": {"acme:api:*"}, "fly-acme-worker": {"acme:worker:*"}},
 			"",
 		},
@@ -365,7 +366,7 @@ func TestWizardThreeApps(t *testing.T) {
 				s.press("> fly-acme", ctrlU)
 				s.write("such as", "fly-backend")
 				s.press("> fly-backend", enter)
-			},
+			}, "it",
 			map[string][]string{"fly-backend": {"acme:web:*", "acme:api:*", "acme:worker:*"}},
 			" --role fly-backend",
 		},
@@ -377,14 +378,18 @@ func TestWizardThreeApps(t *testing.T) {
 			s.press("> [x] web", down, " ", down, " ")
 			s.press("> [x] worker", enter)
 			tt.answer(s)
-			s.write("Search: _", "s3-w")
+			s.write("What may "+tt.who+" do in AWS?", "s3-w")
 			s.press("> s3-write", enter)
 			s.write("which bucket", "acme-files")
 			s.press("> acme-files", enter)
-			s.press("anything else", enter)
+			s.press("anything else "+tt.who+" may do", enter)
+			if len(tt.roles) > 1 {
+				s.press("> the same as web: s3-write acme-files", down)
+				s.press("> the same as web, and for the other 1 too", enter)
+			}
 			s.write("> us-east-1", "fra")
 			s.press("> eu-central-1", enter)
-			s.press("Apply this plan? [y/N]", "y", enter)
+			s.press("Apply this plan?", "y")
 			s.end(0)
 
 			roles := p.roles(t)
@@ -431,14 +436,199 @@ var everyQuestion = []struct{ seen, keys string }{
 	{"What may it do in AWS?", "sqs-send" + enter},
 	{"For the preset sqs-send: which queue?", "jobs" + enter},
 	{"Is there anything else it may do?", "y"},
-	{"What may it do in AWS?", "own policy file" + enter},
+	{"What else may it do in AWS?", "own policy file" + enter},
 	{"Which policy file?", "uploads.json" + enter},
 	{"Is there anything else it may do?", "y"},
-	{"What may it do in AWS?", "managed policy by name" + enter},
+	{"What else may it do in AWS?", "managed policy by name" + enter},
 	{"Which managed policy, by name or ARN?", "ReadOnlyAccess" + enter},
 	{"Is there anything else it may do?", "n"},
 	{"Which AWS region?", "eu-west-1" + enter},
-	{"Apply this plan? [y/N]", "y" + enter},
+	{"Apply this plan?", "y"},
+}
+
+// TestWizardBackFromThePlan goes back from the plan to the last question, where the
+// answers are kept, and ends with Ctrl-C, which keeps them as a command line.
+func TestWizardBackFromThePlan(t *testing.T) {
+	t.Parallel()
+	const command = "fly-aws setup --org acme --app web --policy AmazonS3ReadOnlyAccess --aws-region "
+	for _, tt := range []struct {
+		name string
+		ask  func(*testing.T, *program) *sitting // until the plan
+		back func(*sitting)                      // to another region
+	}{
+		{
+			"form", func(t *testing.T, p *program) *sitting {
+				t.Helper()
+				s := p.sit(t, 80, 60, "setup")
+				s.press("> [x] web", enter)
+				s.write("Search: _", "S3ReadOnly")
+				s.press("> AmazonS3ReadOnlyAccess", enter)
+				s.press("anything else", enter)
+				s.write("> us-east-1", "fra")
+				s.press("> eu-central-1", enter)
+				return s
+			},
+			func(s *sitting) {
+				s.press("y or n, enter next, esc back to the answers", "\x1b")
+				s.see("> eu-central-1") // it is still there
+				s.write("Which AWS region?", "eu-west-1")
+				s.press("Search: eu-west-1_", enter)
+			},
+		},
+		{
+			"plain", func(t *testing.T, p *program) *sitting {
+				t.Helper()
+				p.env = append(p.env, "ACCESSIBLE=1")
+				s := p.sit(t, 80, 60, "setup")
+				s.press("Which Fly apps", enter)
+				s.press("What may it do", "AmazonS3ReadOnlyAccess"+enter)
+				s.press("anything else", enter)
+				s.press("Which AWS region", "eu-central-1"+enter)
+				return s
+			},
+			func(s *sitting) {
+				s.press("Apply this plan? [y/N] (b to go back to the answers)", "b"+enter)
+				s.press("name [eu-central-1: Europe (Frankfurt)] (< to go back)", "eu-west-1"+enter)
+			},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			t.Run("changed", func(t *testing.T) {
+				t.Parallel()
+				p := oneApp(t)
+				s := tt.ask(t, p)
+				tt.back(s)
+				s.see("AWS_REGION in fly.toml\n      eu-west-1\n")
+				s.write("Apply this plan?", "y"+enter)
+				s.end(0)
+				has(t, p.read(t, "fly.toml"), `AWS_REGION = "eu-west-1"`)
+				if got, want := s.again(), command+"eu-west-1 --yes"; got != want {
+					t.Errorf("the command is\n%s, not\n%s", got, want)
+				}
+			})
+			t.Run("ended at the plan", func(t *testing.T) {
+				t.Parallel()
+				p := oneApp(t)
+				before := p.read(t, "fly.toml")
+				s := tt.ask(t, p)
+				s.press("Apply this plan?", ctrlC)
+				has(t, unwrapped(s.end(130)), "Your answers as a command line: fly-aws setup --org acme --app web --policy AmazonS3ReadOnlyAccess \\ --aws-region eu-central-1")
+				s.untouched(before)
+			})
+			t.Run("ended at a question", func(t *testing.T) {
+				t.Parallel()
+				p := oneApp(t)
+				before := p.read(t, "fly.toml")
+				s := tt.ask(t, p)
+				s.press("Apply this plan?", map[string]string{"form": shiftTab, "plain": "b" + enter}[tt.name])
+				s.press("Which AWS region?", ctrlC)
+				has(t, unwrapped(s.end(130)), "Your answers as a command line: fly-aws setup --org acme")
+				s.untouched(before)
+			})
+		})
+	}
+}
+
+// TestWizardShowsWhatIsAllowed: for a role of ours, the wizard shows what it may do
+// already, and keeps it; for another role it does not.
+func TestWizardShowsWhatIsAllowed(t *testing.T) {
+	t.Parallel()
+	p := oneApp(t)
+	if out, exit := p.run(t, "setup", "-o", "acme", "-a", "web", "--aws-region", "eu-west-1", "--yes",
+		"--policy", "AmazonS3ReadOnlyAccess", "--preset", "s3-write=uploads", "--preset", "sqs-send=jobs"); exit != 0 {
+		t.Fatal(out)
+	}
+	s := p.sit(t, 80, 24, "setup")
+	s.press("> [x] web", enter)
+	s.readable("fly-acme-web can already: AmazonS3ReadOnlyAccess, s3-write uploads (inline), sqs-send jobs (inline)", "What else may it do in AWS?")
+	s.press("> no more permissions", enter)
+	out := s.end(0)
+	has(t, out, "nothing to do")
+	if strings.Contains(out, "not asked for") || strings.Contains(out, "nobody asked") {
+		t.Errorf("what is kept is not asked for:\n%s", out)
+	}
+	want := "fly-aws setup --org acme --app web --policy AmazonS3ReadOnlyAccess --preset s3-write=uploads --preset sqs-send=jobs --yes"
+	if got := s.again(); got != want {
+		t.Errorf("the command is\n%s, not\n%s", got, want)
+	}
+
+	client := iam.New(iam.Options{
+		Region: "us-east-1", BaseEndpoint: aws.String(p.getenv("AWS_ENDPOINT_URL")),
+		Credentials: credentials.NewStaticCredentialsProvider(sandbox.AccessKeyID, sandbox.SecretAccessKey, ""),
+	})
+	if _, err := client.UntagRole(t.Context(), &iam.UntagRoleInput{RoleName: aws.String("fly-acme-web"), TagKeys: []string{"fly-aws:org"}}); err != nil {
+		t.Fatal(err)
+	}
+	s = p.sit(t, 80, 24, "setup")
+	s.press("> [x] web", enter)
+	s.see("> s3-read")
+	if screen := s.Screen(); strings.Contains(screen, "can already") {
+		t.Errorf("a role that is not ours is shown:\n%s", screen)
+	}
+	s.press("What may it do", ctrlC)
+	s.end(130)
+}
+
+// TestWizardDifferentPermissions gives two apps different permissions, and a third those
+// of the first: a command for each.
+func TestWizardDifferentPermissions(t *testing.T) {
+	t.Parallel()
+	p := threeApps(t)
+	s := p.sit(t, 80, 30, "setup")
+	s.press("> [x] web", down, " ", down, " ")
+	s.press("> [x] worker", enter)
+	s.press("> one for each app", enter)
+	s.write("What may web do in AWS?", "s3-w")
+	s.press("> s3-write", enter)
+	s.write("which bucket", "acme-files")
+	s.press("> acme-files", enter)
+	s.press("anything else web may do", enter)
+	s.see("> the same as web: s3-write acme-files")
+	s.write("What may api do in AWS?", "S3ReadOnly")
+	s.press("> AmazonS3ReadOnlyAccess", enter)
+	s.press("anything else api may do", enter)
+	s.see("the same as api: AmazonS3ReadOnlyAccess")
+	s.press("> the same as web: s3-write acme-files", enter)
+	s.write("> us-east-1", "fra")
+	s.press("> eu-central-1", enter)
+	s.press("Apply this plan?", "y")
+	s.end(0)
+	if puts, attachments := succeeded(p.world)["PutRolePolicy"], succeeded(p.world)["AttachRolePolicy"]; puts != 2 || attachments != 1 {
+		t.Errorf("%d policies were put into roles, and %d attached", puts, attachments)
+	}
+	want := "fly-aws setup --org acme --app web --app worker --config fly.toml --config worker/fly.toml --preset s3-write=acme-files --aws-region eu-central-1 --yes " +
+		"fly-aws setup --org acme --app api --config api/fly.toml --policy AmazonS3ReadOnlyAccess --aws-region eu-central-1 --yes"
+	if got := s.again(); got != want {
+		t.Errorf("the commands are\n%s, not\n%s", got, want)
+	}
+}
+
+// TestWizardOneConfigKnown patches the fly.toml that is known and prints the line for the
+// other app.
+func TestWizardOneConfigKnown(t *testing.T) {
+	t.Parallel()
+	p := oneApp(t)
+	s := p.sit(t, 80, 30, "setup")
+	s.press("> [x] web", down, " ")
+	s.press("> [x] api", enter)
+	s.see("No fly.toml was found for api.")
+	s.press("> don't edit; print the lines to add", enter)
+	s.press("> one for each app", enter)
+	s.press("What may web do", shiftTab) // and back
+	s.press("> one for each app", enter)
+	s.write("What may web do in AWS?", "for now")
+	s.press("> no permissions for now", enter)
+	s.press("> the same as web: no permissions for now", enter)
+	s.write("> us-east-1", "fra")
+	s.press("> eu-central-1", enter)
+	s.press("Apply this plan?", "y")
+	out := unwrapped(s.end(0))
+	has(t, p.read(t, "fly.toml"), "role/fly-acme-web")
+	has(t, out, "fly deploy", "set AWS_ROLE_ARN=arn:aws:iam::123456789012:role/fly-acme-api")
+	if got, want := s.again(), "fly-aws setup --org acme --app web --app api --aws-region eu-central-1 --yes"; got != want {
+		t.Errorf("the command is\n%s, not\n%s", got, want)
+	}
 }
 
 // inquisitive is a program that has to ask every question.
@@ -480,8 +670,8 @@ func TestWizardCtrlC(t *testing.T) {
 			s := p.sit(t, 80, 40, "setup")
 			for _, q := range everyQuestion[:n] {
 				s.write(q.seen, q.keys)
-				if q.keys == "y" { // the same question is not taken for the next
-					s.see("What may it do")
+				if strings.HasPrefix(q.seen, "Is there") && q.keys == "y" { // the same question is not taken for the next
+					s.see("What else may it do")
 				}
 			}
 			if n == len(everyQuestion) {
@@ -524,7 +714,7 @@ func TestWizardBack(t *testing.T) {
 	s.press("anything else", enter)
 	s.write("> us-east-1", "eu-west-1")
 	s.press("> eu-west-1", enter)
-	s.press("Apply this plan? [y/N]", "y", enter)
+	s.press("Apply this plan?", "y")
 	s.end(0)
 
 	if roles := p.roles(t); len(roles) != 1 || !strings.Contains(roles["fly-acme-api"], `"acme:api:*"`) {
@@ -589,7 +779,7 @@ func TestWizardNarrow(t *testing.T) {
 				}
 			}
 			s.see("as\narn:aws:iam::123456789012:user/sandbox\n") // which no longer fits next to it
-			s.readable(account+" Fly app: web, api role: one for each app What may it do in AWS?",
+			s.readable(account+" Fly app: web, api role: one for each app What may web do in AWS?",
 				"Type to search: s3, queue, a policy's name. Less is safer. Search: s3_",
 				"> s3-read: read one S3 bucket or prefix s3-write: read and write one S3 bucket or prefix AmazonS3FullAccess",
 				"type to search, arrows move, enter choose, shift+tab back")
@@ -600,10 +790,11 @@ func TestWizardNarrow(t *testing.T) {
 			s.write("an answer is needed", "files")
 			s.press("> files", enter)
 			s.press("anything else", enter)
+			s.press("> the same as web: s3-read files", enter)
 			s.readable("Fly does not set AWS_REGION, and the AWS SDKs need a region. Suggested: from your AWS configuration; then nearest to the app's primary region, fra.")
 			s.write("> us-east-1", "fra")
 			s.press("> eu-central-1", enter)
-			s.press("Apply this plan? [y/N]", "y", enter)
+			s.press("Apply this plan?", "y")
 			has(t, unwrapped(s.end(0)), account, "fly-acme-api allows", "Next: fly deploy")
 			s.again()
 			if found := colored.Find(s.Raw()); (found != nil) != colors {
@@ -636,7 +827,7 @@ func TestWizardPersonal(t *testing.T) {
 			s.write("Search: _", "no permissions for now")
 			s.press("> no permissions for now", enter)
 			s.press("> us-east-1", enter)
-			s.press("Apply this plan? [y/N]", "y", enter)
+			s.press("Apply this plan?", "y")
 			out := s.end(0)
 			has(t, out, "role fly-jane-doe-123-notes allows jane-doe-123:notes:any-machine")
 
@@ -715,7 +906,7 @@ func TestWizardHostile(t *testing.T) {
 	s.press("anything else", enter)
 	s.press("> us-east-1", enter)
 	s.readable(`AWS_REGION in d\x1b[5;41mred`)
-	s.press("Apply this plan? [y/N]", "n", enter)
+	s.press("Apply this plan?", "n")
 	s.end(1)
 	raw := string(s.Raw())
 	for _, not := range []string{"\x1b[5;", "\x1b]", "\x07", "\u009b", "\u009c", "\u009d", "\u202e"} {
@@ -757,7 +948,7 @@ func TestWizardWithoutFly(t *testing.T) {
 			s.press("> AmazonS3ReadOnlyAccess", enter)
 			s.press("anything else", enter)
 			s.press("> us-east-1", enter)
-			s.press("Apply this plan? [y/N]", "y", enter)
+			s.press("Apply this plan?", "y")
 			has(t, unwrapped(s.end(0)), "cannot be checked")
 			has(t, p.roles(t)["fly-acme-web"], `"acme:web:*"`)
 			if got, want := s.again(), "fly-aws setup --org acme --app web --policy AmazonS3ReadOnlyAccess --aws-region us-east-1 --yes"; got != want {
@@ -794,7 +985,7 @@ func TestWizardAnswerNo(t *testing.T) {
 	s.press("anything else", enter)
 	s.write("> us-east-1", "fra")
 	s.press("> eu-central-1", enter)
-	s.press("Apply this plan? [y/N]", "n", enter)
+	s.press("Apply this plan?", "n")
 	out := s.end(1)
 	has(t, out, "Plan: 5 to create.", "Nothing was changed.")
 	s.untouched(before)

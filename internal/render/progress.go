@@ -12,14 +12,22 @@ import (
 	"github.com/fly-aws/fly-aws/setup"
 )
 
+// changeName names what a change is about, and that it is deleted.
+func changeName(c setup.Change) string {
+	if c.Action == setup.ActionDelete {
+		return "delete " + resourceName(c.Resource())
+	}
+	return resourceName(c.Resource())
+}
+
 // showEvent shows a finished change, or what is being waited for, on one line.
 func showEvent(w io.Writer, e setup.Event, style Style) {
 	p := printer{w, style}
 	switch e.Status {
 	case setup.StatusDone:
-		p.line("  %s %s %s", p.ok(), resourceName(e.Change.Resource()), p.paint(dim, took(e.Elapsed)))
+		p.line("  %s %s %s", p.ok(), changeName(e.Change), p.paint(dim, took(e.Elapsed)))
 	case setup.StatusFailed:
-		p.line("  %s %s %s", p.bad(), resourceName(e.Change.Resource()), p.paint(dim, took(e.Elapsed)))
+		p.line("  %s %s %s", p.bad(), changeName(e.Change), p.paint(dim, took(e.Elapsed)))
 	case setup.StatusWaiting:
 		var names []string
 		for _, m := range e.Waiting {
@@ -85,7 +93,7 @@ func NewProgress(w io.Writer, changes []setup.Change, o ProgressOptions) *Progre
 		}
 		p.at[i] = len(p.lines)
 		// Cleaning keeps tabs, whose width is not known.
-		name := strings.ReplaceAll(resourceName(c.Resource()), "\t", " ")
+		name := strings.ReplaceAll(changeName(c), "\t", " ")
 		p.lines = append(p.lines, progressLine{name: name, status: setup.StatusUnreached})
 	}
 	// A line that has scrolled off the screen cannot be redrawn. The cursor needs a

@@ -92,7 +92,7 @@ func TestDelete(t *testing.T) {
 	Report(&out, report, Style{})
 	Mismatches(&out, report.Mismatches, Style{})
 	for _, want := range []string{
-		"  - AWS_ROLE_ARN in fly.toml\n  - role fly-acme-Web\n", "Plan: 2 to delete.\n", "  ✓ AWS_ROLE_ARN in fly.toml (0s)\n",
+		"  - AWS_ROLE_ARN in fly.toml\n  - role fly-acme-Web\n", "Plan: 2 to delete.\n", "  ✓ delete AWS_ROLE_ARN in fly.toml (0s)\n",
 		"Waiting for IAM to show role fly-acme-Web as written", "1 done, 0 failed, 1 not reached:\n  - role fly-acme-Web\n",
 		"✗ role fly-acme-Web still exists\n",
 	} {

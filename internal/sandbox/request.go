@@ -44,8 +44,8 @@ func limitExceeded(format string, args ...any) *apiError {
 	return refuse(http.StatusConflict, "LimitExceeded", format, args...)
 }
 
-func deleteConflict(format string, args ...any) *apiError {
-	return refuse(http.StatusConflict, "DeleteConflict", format, args...)
+func deleteConflict(message string) *apiError {
+	return refuse(http.StatusConflict, "DeleteConflict", "%s", message)
 }
 
 // request is one AWS call in progress. Its readers collect problems with the

@@ -20,8 +20,8 @@ func BenchmarkSearchKey(b *testing.B) {
 		name := fmt.Sprintf("an-app-%d", i)
 		apps = append(apps, option{label: name, value: name})
 	}
-	iv := &interview{sources: newCache(w)}
-	policies := iv.permissionOptions(b.Context(), &answers{}, w.policies)
+	iv := New(Options{}, w, Draft{})
+	policies := roleQuestions{interview: iv, answers: &answers{chosen: make([]permissions, 1)}, policies: w.policies}.options(b.Context())
 	for _, q := range []question{
 		{name: "policies", kind: choose, search: true, title: "What may it do?", options: policies},
 		{name: "apps", kind: chooseMany, title: "Which apps?", options: apps},

@@ -11,9 +11,9 @@ import (
 	"github.com/fly-aws/fly-aws/setup"
 )
 
-// An interview asks the questions in order. What it shows and asks depends only on the
+// An Interview asks the questions in order. What it shows and asks depends only on the
 // draft, the sources and the answers so far.
-type interview struct {
+type Interview struct {
 	options Options
 	sources *cache
 	draft   Draft
@@ -37,12 +37,12 @@ type pastAnswer struct {
 
 // run makes passes through the questions until all are answered. After a step back it
 // starts again with one answer fewer.
-func (iv *interview) run(ctx context.Context, ui frontEnd) (Result, error) {
-	iv.ui, iv.undone = ui, map[string][]string{}
+func (iv *Interview) run(ctx context.Context, ui frontEnd) (Result, error) {
+	iv.ui = ui
 	for {
 		iv.used, iv.lines = 0, nil
 		result, err := iv.pass(ctx)
-		if errors.Is(err, errBack) {
+		if errors.Is(err, ErrBack) {
 			iv.history = iv.history[:len(iv.history)-1]
 			continue
 		}
@@ -51,7 +51,7 @@ func (iv *interview) run(ctx context.Context, ui frontEnd) (Result, error) {
 }
 
 // ask returns the answer to a question, from an earlier pass if there is one.
-func (iv *interview) ask(ctx context.Context, q question) ([]string, error) {
+func (iv *Interview) ask(ctx context.Context, q question) ([]string, error) {
 	place := fmt.Sprint(iv.used, " ", q.name)
 	if iv.used < len(iv.history) && iv.history[iv.used].name != q.name {
 		iv.history = iv.history[:iv.used] // the questions have changed since the last pass
@@ -76,7 +76,7 @@ func (iv *interview) ask(ctx context.Context, q question) ([]string, error) {
 }
 
 // askOne is ask for a question with one answer.
-func (iv *interview) askOne(ctx context.Context, q question) (string, error) {
+func (iv *Interview) askOne(ctx context.Context, q question) (string, error) {
 	answer, err := iv.ask(ctx, q)
 	if err != nil {
 		return "", err
@@ -85,13 +85,13 @@ func (iv *interview) askOne(ctx context.Context, q question) (string, error) {
 }
 
 // line shows a line; its arguments must be clean.
-func (iv *interview) line(format string, args ...any) {
+func (iv *Interview) line(format string, args ...any) {
 	iv.lines = append(iv.lines, fmt.Sprintf(format, args...))
 }
 
 // warn shows what could not be looked up. The interview continues unless ctx has ended,
 // whose error it returns.
-func (iv *interview) warn(ctx context.Context, what string, err error) error {
+func (iv *Interview) warn(ctx context.Context, what string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -100,7 +100,7 @@ func (iv *interview) warn(ctx context.Context, what string, err error) error {
 }
 
 // pass makes one pass through the questions.
-func (iv *interview) pass(ctx context.Context) (Result, error) {
+func (iv *Interview) pass(ctx context.Context) (Result, error) {
 	a, err := newAnswers(iv.draft)
 	if err != nil {
 		return Result{}, err
@@ -120,7 +120,7 @@ func (iv *interview) pass(ctx context.Context) (Result, error) {
 
 // identity signs in to AWS. It asks for a profile if there are several and none was
 // chosen, or if signing in with the chosen one failed.
-func (iv *interview) identity(ctx context.Context, a *answers) error {
+func (iv *Interview) identity(ctx context.Context, a *answers) error {
 	var profiles []string
 	listProfiles := func() error {
 		var err error
@@ -159,6 +159,9 @@ func (iv *interview) identity(ctx context.Context, a *answers) error {
 				account += " (" + id.Alias + ")"
 			}
 			iv.line("AWS account: %s, as %s", iv.options.clean(account), iv.options.clean(id.Caller))
+			if id.Note != "" {
+				iv.line("%s", iv.options.clean(id.Note))
+			}
 			return nil
 		}
 		if profiles == nil {
@@ -177,7 +180,7 @@ func (iv *interview) identity(ctx context.Context, a *answers) error {
 }
 
 // configs looks for config files.
-func (iv *interview) configs(ctx context.Context, a *answers) error {
+func (iv *Interview) configs(ctx context.Context, a *answers) error {
 	iv.ui.wait("looking for the app's fly.toml") // and looking up its organization
 	var err error
 	if a.configs, err = iv.sources.Configs(ctx); err != nil {
@@ -186,7 +189,7 @@ func (iv *interview) configs(ctx context.Context, a *answers) error {
 	return nil
 }
 
-func (iv *interview) organization(ctx context.Context, a *answers) error {
+func (iv *Interview) organization(ctx context.Context, a *answers) error {
 	iv.ui.wait("listing your Fly organizations")
 	orgs, err := iv.sources.Organizations(ctx)
 	if err != nil {
@@ -241,7 +244,7 @@ func (iv *interview) organization(ctx context.Context, a *answers) error {
 }
 
 // orgLabel shows an organization by its raw slug.
-func (iv *interview) orgLabel(o setup.Organization) string {
+func (iv *Interview) orgLabel(o setup.Organization) string {
 	label := o.RawSlug
 	if o.Slug != o.RawSlug {
 		label += ", which Fly's tools call " + o.Slug
@@ -252,7 +255,7 @@ func (iv *interview) orgLabel(o setup.Organization) string {
 	return iv.options.clean(label)
 }
 
-func (iv *interview) apps(ctx context.Context, a *answers) error {
+func (iv *Interview) apps(ctx context.Context, a *answers) error {
 	if len(a.Apps) > 0 {
 		var names []string
 		for _, app := range a.Apps {
@@ -325,14 +328,14 @@ func (iv *interview) apps(ctx context.Context, a *answers) error {
 }
 
 // configFiles finds the config file of each app.
-func (iv *interview) configFiles(ctx context.Context, a *answers) error {
+func (iv *Interview) configFiles(ctx context.Context, a *answers) error {
 	if a.NoPatch {
 		return nil
 	}
 	a.Apps = slices.Clone(a.Apps) // they may be the draft's
 	var missing []string
 	for i, app := range a.Apps {
-		if app.Config == "" {
+		if app.Config == "" && !app.IsPattern() {
 			if c := a.configOf(app.Name); c != nil {
 				a.Apps[i].Config = c.Path
 			} else if own := a.own(); len(a.Apps) == 1 && own != nil && own.App == "" {
@@ -363,14 +366,10 @@ func (iv *interview) configFiles(ctx context.Context, a *answers) error {
 		return err
 	}
 	if how == leave {
-		a.NoPatch, a.askedNoPatch = true, true
-		for i := range a.Apps {
-			a.Apps[i].Config = ""
-		}
 		return nil
 	}
 	for i, app := range a.Apps {
-		if app.Config != "" {
+		if app.Config != "" || app.IsPattern() {
 			continue
 		}
 		name := iv.options.clean(app.Name)
@@ -384,7 +383,7 @@ func (iv *interview) configFiles(ctx context.Context, a *answers) error {
 					return errors.New(iv.options.clean(err.Error()))
 				}
 				if c.App != app.Name {
-					return fmt.Errorf("it is for the app %q", c.App)
+					return fmt.Errorf("it is the file of the app %q", c.App)
 				}
 				if slices.ContainsFunc(a.Apps, func(a setup.App) bool { return a.Config == c.Path }) {
 					return errors.New("another app uses this file already")
@@ -406,14 +405,14 @@ func (iv *interview) configFiles(ctx context.Context, a *answers) error {
 }
 
 // sharing asks whether several apps share a role.
-func (iv *interview) sharing(ctx context.Context, a *answers) error {
+func (iv *Interview) sharing(ctx context.Context, a *answers) error {
 	if len(a.Apps) < 2 || a.Role.Name != "" {
 		return nil
 	}
 	const each, shared = "each", "shared"
 	how, err := iv.askOne(ctx, question{
 		name: "role", title: "One role for each app, or one shared role?", kind: choose,
-		why: "With a role for each app, their permissions can differ later.",
+		why: "With a role for each app, their permissions can differ.",
 		options: []option{
 			{label: "one for each app", value: each},
 			{label: "one shared role", value: shared},
@@ -425,7 +424,7 @@ func (iv *interview) sharing(ctx context.Context, a *answers) error {
 	a.Role.Name, err = iv.askOne(ctx, question{
 		name: "name of the shared role", title: "What should the shared role be named?", kind: enter,
 		why:     "The name is part of the role's ARN and cannot be changed later.",
-		initial: []string{"fly-" + a.Org},
+		initial: []string{"fly-" + a.Org}, example: "fly-" + a.Org,
 		check: func(answer []string) error {
 			role := a.Role
 			role.Name = answer[0]

@@ -43,7 +43,8 @@ type picker struct {
 	cursor    int // in found
 	top       int // the first visible option of found
 	marked    map[string]bool
-	about     map[string]string // descriptions by option value; empty until known
+	asked     map[string]bool   // descriptions asked for, by option value
+	about     map[string]string // those that are known
 
 	theme         huh.Theme
 	styles        *huh.FieldStyles
@@ -58,14 +59,16 @@ func newPicker(q question, value *[]string, validate func([]string) error) *pick
 	p := &picker{
 		q: q, value: value, validate: validate,
 		found: q.options, searching: q.kind == choose,
-		marked: map[string]bool{}, about: map[string]string{},
+		marked: map[string]bool{}, asked: map[string]bool{}, about: map[string]string{},
 	}
 	p.WithTheme(huh.ThemeFunc(huh.ThemeBase))
 	for _, v := range *value {
 		p.marked[v] = true
 	}
 	if q.kind == choose {
-		p.move(slices.IndexFunc(p.found, func(o option) bool { return p.marked[o.value] }))
+		p.move(slices.IndexFunc(p.found, func(o option) bool {
+			return p.marked[o.value] || len(*value) == 0 && o.value == q.start
+		}))
 	}
 	return p
 }
@@ -102,14 +105,18 @@ func (p *picker) press(msg tea.KeyPressMsg) {
 		p.move((p.cursor - 1 + len(p.found)) % max(len(p.found), 1))
 	case "down", "ctrl+n":
 		p.move((p.cursor + 1) % max(len(p.found), 1))
-	case "pgup", "ctrl+u":
+	case "pgup":
 		p.move(p.cursor - page)
-	case "pgdown", "ctrl+d":
+	case "pgdown":
 		p.move(p.cursor + page)
 	case "home":
 		p.move(0)
 	case "end":
 		p.move(len(p.found) - 1)
+	case "ctrl+u":
+		p.find("")
+	case "ctrl+w":
+		p.find(withoutLastWord(p.search))
 	case "esc":
 		p.find("")
 		p.searching = p.q.kind == choose
@@ -153,6 +160,12 @@ func (p *picker) mark(pressed string) {
 	}
 }
 
+// withoutLastWord returns the text without its last word, as Ctrl-W in a shell.
+func withoutLastWord(text string) string {
+	text = strings.TrimRight(text, " ")
+	return text[:strings.LastIndex(text, " ")+1]
+}
+
 // find searches and moves the cursor to the best match.
 func (p *picker) find(text string) {
 	text = strings.Map(func(r rune) rune {
@@ -187,10 +200,10 @@ func (p *picker) describe() tea.Cmd {
 	if o == nil || o.about == nil {
 		return nil
 	}
-	if _, asked := p.about[o.value]; asked {
+	if p.asked[o.value] {
 		return nil
 	}
-	p.about[o.value] = ""
+	p.asked[o.value] = true
 	value, about := o.value, o.about
 	return func() tea.Msg { return aboutMsg{value, about()} }
 }
@@ -228,12 +241,8 @@ func (p *picker) View() string {
 		options = p.visible(rows)
 	}
 	lines := []string{p.header(), lipgloss.NewStyle().Height(rows).Render(options)}
-	if p.describes() {
-		about := ""
-		if o := p.hovered(); o != nil {
-			about = p.about[o.value]
-		}
-		lines = append(lines, lipgloss.NewStyle().Width(p.inner()).Height(aboutRows).MaxHeight(aboutRows).Render(about))
+	if n := p.aboutRows(); n > 0 {
+		lines = append(lines, lipgloss.NewStyle().Width(p.inner()).Height(n).MaxHeight(n).Render(p.about[p.hovered().value]))
 	}
 	return p.styles.Base.Width(p.width).Render(strings.Join(lines, "\n"))
 }
@@ -306,15 +315,15 @@ func (p *picker) option(i int) string {
 	return lipgloss.JoinHorizontal(lipgloss.Top, left, style.Render(label))
 }
 
-// rows is how many rows the options have.
+// rows is how many rows the options have: those of a description too, if the option under
+// the cursor has none.
 func (p *picker) rows() int {
 	rows := min(len(p.q.options), listRows)
+	if p.describes() {
+		rows = min(len(p.q.options), listRows+aboutRows-p.aboutRows())
+	}
 	if p.height > 0 {
-		left := p.height - lipgloss.Height(p.header())
-		if p.describes() {
-			left -= aboutRows
-		}
-		rows = min(rows, left)
+		rows = min(rows, p.height-lipgloss.Height(p.header())-p.aboutRows())
 	}
 	return max(rows, 1)
 }
@@ -322,6 +331,18 @@ func (p *picker) rows() int {
 // describes says whether options have descriptions.
 func (p *picker) describes() bool {
 	return slices.ContainsFunc(p.q.options, func(o option) bool { return o.about != nil })
+}
+
+// aboutRows is how many rows the description of the option under the cursor has.
+func (p *picker) aboutRows() int {
+	o := p.hovered()
+	if o == nil || o.about == nil {
+		return 0
+	}
+	if text, known := p.about[o.value]; known && text == "" {
+		return 0
+	}
+	return aboutRows
 }
 
 // inner returns the width within the frame, unlimited if none is set.

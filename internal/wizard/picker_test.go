@@ -20,6 +20,7 @@ func pressed(t *testing.T, p *picker, keys ...string) {
 		"enter": {Code: tea.KeyEnter}, "esc": {Code: tea.KeyEscape}, "up": {Code: tea.KeyUp}, "down": {Code: tea.KeyDown},
 		"home": {Code: tea.KeyHome}, "end": {Code: tea.KeyEnd}, "pgup": {Code: tea.KeyPgUp}, "pgdown": {Code: tea.KeyPgDown},
 		"backspace": {Code: tea.KeyBackspace}, "space": {Code: tea.KeySpace, Text: " "}, "ctrl+a": {Code: 'a', Mod: tea.ModCtrl},
+		"ctrl+u": {Code: 'u', Mod: tea.ModCtrl}, "ctrl+w": {Code: 'w', Mod: tea.ModCtrl},
 	}
 	for _, k := range keys {
 		if msg, ok := named[k]; ok {
@@ -73,6 +74,10 @@ func TestPickOne(t *testing.T) {
 		{"down in what was found", few, nil, []string{"sqs", "down"}, "sqs"},
 		{"a letter deleted", few, nil, []string{"sqsx", "backspace"}, "sqs-send"},
 		{"cleared", few, []string{"sqs"}, []string{"full", "esc"}, "s3-write"},
+		{"cleared by ctrl+u", few, nil, []string{"sqs full", "ctrl+u"}, "s3-write"},
+		{"without the last word", few, nil, []string{"sqs full", "ctrl+w"}, "sqs-send"},
+		{"without the last word and a space", few, nil, []string{"queue full ", "ctrl+w", "sqs"}, "sqs-send"},
+		{"without its only word", few, []string{"sqs"}, []string{"full", "ctrl+w"}, "s3-write"},
 		{"nothing found", few, nil, []string{"dynamo"}, ""},
 		{"moved in nothing", few, nil, []string{"dynamo", "up", "down", "end", "pgdown", "pgup", "home"}, ""},
 		{"the end", letters(100), nil, []string{"end"}, "99"},
@@ -143,6 +148,8 @@ func TestPickSeveral(t *testing.T) {
 		{"searched", []string{"0"}, []string{"/", "29", "enter", "x"}, []string{"0", "29"}, "Search: 29"},
 		{"while searching, letters are searched for", nil, []string{"/", "x"}, nil, "nothing matches"},
 		{"a search for nothing is cleared", nil, []string{"/", "x", "enter", "x"}, []string{"0"}, "> [x] option 0"},
+		{"ctrl+u clears", nil, []string{"/", "29", "enter", "ctrl+u", "x"}, []string{"0"}, "> [x] option 0"},
+		{"ctrl+w clears a word", nil, []string{"/", "option 29", "ctrl+w", "enter", "x"}, []string{"0"}, "Search: option   (30 matches)"},
 		{"esc clears", nil, []string{"/", "29", "esc", "x"}, []string{"0"}, "> [x] option 0"},
 		{"all that was found, but one", nil, []string{"/", "option 1", "enter", "ctrl+a", "x"}, []string{"10", "11", "12", "13", "14", "15", "16", "17", "18", "19", "21"}, "Search: option 1  (12 matches)"},
 		{"none of them", []string{"0", "1"}, []string{"/", "option 1", "enter", "ctrl+a", "ctrl+a"}, []string{"0"}, ""},
@@ -240,6 +247,48 @@ func TestPickerDescribes(t *testing.T) {
 	pressed(t, p, "down")
 	if asked != 1 {
 		t.Errorf("it was asked for %d times", asked)
+	}
+}
+
+// TestPickerStart begins on an option that is not the first, unless there is an initial
+// answer.
+func TestPickerStart(t *testing.T) {
+	t.Parallel()
+	for want, initial := range map[string][]string{"3": nil, "1": {"1"}} {
+		q := question{kind: choose, title: "Which?", options: letters(30), start: "3"}
+		p := newPicker(q, &initial, q.problem)
+		p.WithWidth(60)
+		if got := p.chosen(); !slices.Equal(got, []string{want}) || !slices.Contains(seen(p), "> option "+want) {
+			t.Errorf("it begins on %q, want %q:\n%s", got, want, strings.Join(seen(p), "\n"))
+		}
+	}
+}
+
+// TestPickerRows: options use the rows of the description where there is none, so that the
+// height stays the same.
+func TestPickerRows(t *testing.T) {
+	t.Parallel()
+	options := letters(30)
+	options[1].about = func() string { return "about one" }
+	options[2].about = func() string { return "" }
+	q := question{kind: choose, title: "Which?", options: options}
+	var value []string
+	p := newPicker(q, &value, q.problem)
+	p.WithWidth(60)
+	height := len(seen(p))
+	for i, want := range []int{listRows + aboutRows, listRows, listRows + aboutRows, listRows + aboutRows} {
+		rows := 0
+		for _, line := range seen(p) {
+			if strings.Contains(line, "option ") {
+				rows++
+			}
+		}
+		if rows != want || len(seen(p)) != height {
+			t.Errorf("with the cursor on %d, %d options are seen, want %d:\n%s", i, rows, want, strings.Join(seen(p), "\n"))
+		}
+		if _, cmd := p.Update(tea.KeyPressMsg{Code: tea.KeyDown}); cmd != nil {
+			p.Update(cmd())
+		}
 	}
 }
 

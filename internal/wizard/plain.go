@@ -17,9 +17,9 @@ type plain struct {
 	shown   []string // the lines shown so far
 }
 
-// longList is the maximum number of options that are listed in full: the presets and the
-// other ways to name permissions.
-const longList = 20
+// longList is the maximum number of options that are listed in full: the presets, the
+// other ways to name permissions, and the permissions of other apps.
+const longList = 24
 
 func (p *plain) print(format string, args ...any) { fmt.Fprintf(p.options.Out, format+"\n", args...) }
 
@@ -61,7 +61,7 @@ func (p *plain) ask(ctx context.Context, q question) ([]string, error) {
 		}
 		line = strings.TrimSpace(line)
 		if line == "<" && !q.first && !p.options.Strict {
-			return nil, errBack
+			return nil, ErrBack
 		}
 		answer, err := q.read(line, shown)
 		if err == nil {
@@ -75,11 +75,45 @@ func (p *plain) ask(ctx context.Context, q question) ([]string, error) {
 			shown = p.list(q, found)
 			continue
 		}
+		if errors.Is(err, errEmpty) {
+			err = q.missing()
+		}
 		if p.options.Strict {
 			return nil, &InputError{Question: q.name, Answer: line, Reason: p.options.clean(err.Error())}
 		}
 		p.print("! %s", p.options.clean(err.Error()))
 	}
+}
+
+// confirm asks whether to go on. Anything but y and yes means no.
+func (p *plain) confirm(ctx context.Context, title string, back bool) (bool, error) {
+	prompt := title + " [y/N] "
+	if back {
+		prompt += "(b to go back to the answers) "
+	}
+	fmt.Fprint(p.options.Out, prompt)
+	line, err := readLine(ctx, p.options.In)
+	if p.options.Strict || err != nil {
+		p.print("") // in place of the user's Enter
+	}
+	switch {
+	case errors.Is(err, io.EOF):
+		return false, &InputError{Question: Confirmation, Reason: "the input ended"}
+	case err != nil && ctx.Err() == nil:
+		return false, fmt.Errorf("the answer could not be read: %w", err)
+	case err != nil:
+		return false, err
+	}
+	switch strings.ToLower(strings.TrimSpace(line)) {
+	case "y", yes:
+		return true, nil
+	case "b", "back", "<":
+		if back {
+			p.print("")
+			return false, ErrBack
+		}
+	}
+	return false, nil
 }
 
 // describe prints the description of the chosen option.
@@ -91,6 +125,17 @@ func (p *plain) describe(q question, answer []string) {
 			}
 		}
 	}
+}
+
+// missing says what to type as an answer.
+func (q question) missing() error {
+	switch q.kind {
+	case chooseMany:
+		return errors.New("choose at least one: type its number or name")
+	case choose:
+		return errors.New("an answer is needed: type a number or a name in the list")
+	}
+	return errors.New("an answer is needed: type something like " + q.example)
 }
 
 // list prints the options, or the first of a long list, and returns those it printed.
@@ -161,7 +206,7 @@ func (q question) read(line string, shown []option) ([]string, error) {
 	case line == "" && q.kind == enter && len(q.initial) > 0, line == "" && q.kind != enter && (q.kind == decide || q.known(q.initial)):
 		return q.initial, nil
 	case line == "":
-		return nil, errors.New("an answer is needed")
+		return nil, errEmpty
 	case q.kind == enter && q.optional && line == "-":
 		return []string{""}, nil
 	case q.kind == enter:
@@ -173,7 +218,7 @@ func (q question) read(line string, shown []option) ([]string, error) {
 		case "n", no:
 			return []string{no}, nil
 		}
-		return nil, errors.New("answer y or n")
+		return nil, errors.New("type y or n")
 	}
 	words := []string{line}
 	if q.kind == chooseMany {
@@ -186,7 +231,7 @@ func (q question) read(line string, shown []option) ([]string, error) {
 			value, ok = word, true
 		}
 		if !ok {
-			return nil, fmt.Errorf("%q is not a number or a name in the list", word)
+			return nil, fmt.Errorf("%q is not in the list: type a number from 1 to %d, or a name", word, len(shown))
 		}
 		if !slices.Contains(answer, value) {
 			answer = append(answer, value)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -19,7 +20,7 @@ func piped(t *testing.T, w *world, d Draft, answers ...string) (Result, string, 
 	t.Helper()
 	var out bytes.Buffer
 	in := strings.NewReader(lines(answers))
-	result, err := Run(t.Context(), Options{In: in, Out: &out, Accessible: true, Strict: true}, w, d)
+	result, err := ask(t.Context(), Options{In: in, Out: &out, Accessible: true, Strict: true}, w, d)
 	if err == nil && in.Len() > 0 {
 		t.Errorf("%d bytes of the answers were not asked for", in.Len())
 	}
@@ -80,7 +81,7 @@ var dialogs = []dialog{
 			w.orgsErr, w.configs = errOffline, nil
 			return w
 		},
-		answers: []string{"jane-doe-123", "web, api", "leave", "each", "none"},
+		answers: []string{"jane-doe-123", "web, api", "leave", "each", "none", ""},
 		args:    "--org jane-doe-123 --app web --app api --no-patch",
 		request: func(r *setup.Request) {
 			r.Org, r.Roles = "jane-doe-123", setup.RolesFor([]setup.App{{Name: "web"}, {Name: "api"}}, setup.RoleRequest{})
@@ -107,12 +108,12 @@ var dialogs = []dialog{
 	{
 		name: "flags said all but the organization and the region", world: oneApp,
 		draft: Draft{
-			Args: []string{"--app", "web", "--preset", "sqs-send=jobs", "--permissions-boundary", "Bound"},
+			Args: []string{"--preset", "sqs-send=jobs", "--permissions-boundary", "Bound"},
 			Apps: []setup.App{{Name: "web"}},
 			Role: setup.RoleRequest{Boundary: "Bound", Presets: []setup.Preset{{Name: "sqs-send", Answer: "jobs"}}}, Machines: []string{"m1"}, Audience: "aud", Adopt: true,
 		},
 		answers: []string{"eu-west-2"},
-		args:    "--app web --preset sqs-send=jobs --permissions-boundary Bound --org acme --aws-region eu-west-2",
+		args:    "--preset sqs-send=jobs --permissions-boundary Bound --org acme --app web --aws-region eu-west-2",
 		request: func(r *setup.Request) {
 			r.Audience, r.Adopt = "aud", true
 			r.Roles[0].Apps[0].Machines, r.Roles[0].Apps[0].Region = []string{"m1"}, "eu-west-2"
@@ -139,6 +140,195 @@ var dialogs = []dialog{
 	},
 }
 
+// commands returns the command lines, one per line.
+func (r Result) commands() string {
+	var lines []string
+	for _, args := range r.Commands {
+		lines = append(lines, strings.Join(args, " "))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// TestSeveralApps asks about each app with a role of its own. Apps with the same
+// permissions are one command.
+func TestSeveralApps(t *testing.T) {
+	t.Parallel()
+	known := func(names ...string) func(*world) {
+		return func(w *world) {
+			w.configs = slices.DeleteFunc(w.configs, func(c setup.AppConfig) bool { return !slices.Contains(names, c.App) })
+		}
+	}
+	for _, tt := range []struct {
+		name     string
+		world    func(*world)
+		draft    Draft
+		answers  []string
+		commands string
+		shown    string
+	}{
+		{
+			"the same by default", known("web", "api"),
+			Draft{},
+			[]string{"web,api", "each", "ReadOnlyAccess", "n", "", "-"},
+			"--org acme --app web --app api --config fly.toml --config api/fly.toml --policy ReadOnlyAccess",
+			"What may api do in AWS?\n",
+		},
+		{
+			"different ones", known("web", "api", "worker"),
+			Draft{Args: []string{"--tag", "a=b"}, Role: setup.RoleRequest{Tags: map[string]string{"a": "b"}}},
+			[]string{"web,api,worker", "each", "ReadOnlyAccess", "n", "s3-read", "files", "n", "the same as api", "eu-west-1"},
+			"--tag a=b --org acme --app web --policy ReadOnlyAccess --aws-region eu-west-1\n" +
+				"--tag a=b --org acme --app api --app worker --config api/fly.toml --config worker/fly.toml --preset s3-read=files --aws-region eu-west-1",
+			"  1) the same as web: ReadOnlyAccess\n  2) the same as api: s3-read files\n",
+		},
+		{
+			"for the rest too", known("web", "api", "worker"),
+			Draft{},
+			[]string{"web,api,worker", "each", "ReadOnlyAccess", "n", "2", "-"},
+			"--org acme --app web --app api --app worker --config fly.toml --config api/fly.toml --config worker/fly.toml --policy ReadOnlyAccess",
+			"  2) the same as web, and for the other 1 too: ReadOnlyAccess\n",
+		},
+		{
+			"without a known fly.toml", known("web"),
+			Draft{},
+			[]string{"web,api", "leave", "each", "ReadOnlyAccess", "n", "none", "eu-west-1"},
+			"--org acme --app web --policy ReadOnlyAccess --aws-region eu-west-1\n--org acme --app api --no-patch",
+			"",
+		},
+		{
+			"one of them with a known fly.toml", known("api"),
+			Draft{},
+			[]string{"web,api", "leave", "each", "none", "", "eu-west-1"},
+			"--org acme --app web --app api --config api/fly.toml --aws-region eu-west-1",
+			"No fly.toml was found for web.",
+		},
+		{
+			"a pattern", known("web"),
+			Draft{Args: []string{"--role", "tenants"}, Apps: []setup.App{{Name: "tenant-*"}}, Role: setup.RoleRequest{Name: "tenants"}},
+			[]string{"sqs-send", "jobs", "n", "eu-west-1"},
+			"--role tenants --org acme --app tenant-* --preset sqs-send=jobs --aws-region eu-west-1",
+			"The region of the resources that the policy names.",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := threeApps()
+			tt.world(w)
+			got, out, err := piped(t, w, tt.draft, tt.answers...)
+			if err != nil || got.commands() != tt.commands || !strings.Contains(out, tt.shown) {
+				t.Errorf("%v; the commands are\n%s\nwant\n%s\nafter\n%s", err, got.commands(), tt.commands, out)
+			}
+		})
+	}
+}
+
+// TestHeldPermissions shows what a role may do already, and asks for it too. A preset's
+// resource in another region stays as it is.
+func TestHeldPermissions(t *testing.T) {
+	t.Parallel()
+	access := Access{
+		Policies: []string{"ReadOnlyAccess"}, Region: "eu-central-1", Inline: []string{"by-hand\x1b[2J"},
+		Presets: []setup.Preset{{Name: "s3-write", Answer: "uploads"}, {Name: "sqs-send", Answer: "jobs"}},
+	}
+	for _, tt := range []struct {
+		name    string
+		world   func(*world)
+		answers []string
+		args    string
+		shown   string
+	}{
+		{
+			"no more", func(*world) {},
+			[]string{"", "", ""},
+			"--org acme --app web --policy ReadOnlyAccess --preset s3-write=uploads --preset sqs-send=jobs --aws-region eu-central-1",
+			"fly-acme-web can already: ReadOnlyAccess, s3-write uploads (inline), sqs-send jobs (inline), by-hand?[2J (inline)\n\nWhat else may it do in AWS?",
+		},
+		{
+			"in another region", func(*world) {},
+			[]string{"", "", "us-east-1"},
+			"--org acme --app web --policy ReadOnlyAccess --preset s3-write=uploads --aws-region us-east-1", "[no more permissions]",
+		},
+		{
+			"in the region of fly.toml", func(w *world) { w.configs[0].AWSRegion = "eu-central-1" },
+			[]string{"", "AmazonS3FullAccess", "n"},
+			"--org acme --app web --policy ReadOnlyAccess --policy AmazonS3FullAccess --preset s3-write=uploads --preset sqs-send=jobs", ") no more permissions\n",
+		},
+		{
+			"the same for another app", func(w *world) { w.configs[0].AWSRegion = "eu-central-1" },
+			[]string{"web,api", "leave", "each", "", "same", "1", "eu-central-1"},
+			"--org acme --app web --app api --policy ReadOnlyAccess --preset s3-write=uploads --preset sqs-send=jobs --aws-region eu-central-1", "What may api do in AWS?",
+		},
+		{
+			"unknown", func(w *world) { w.roles, w.rolesErr = nil, errors.New("iam:GetRole is denied") },
+			[]string{"", "none", ""},
+			"--org acme --app web --aws-region eu-central-1", "! what the apps may do already could not be looked up: iam:GetRole is denied\n",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := oneApp()
+			w.roles = map[string]Access{"fly-acme-web": access}
+			tt.world(w)
+			var out bytes.Buffer
+			got, err := ask(t.Context(), Options{In: strings.NewReader(lines(tt.answers)), Out: &out, Accessible: true}, w, Draft{})
+			if err != nil || got.commands() != tt.args || !strings.Contains(out.String(), tt.shown) {
+				t.Errorf("%v; the command is\n%s\nwant\n%s\nand %q after\n%s", err, got.commands(), tt.args, tt.shown, &out)
+			}
+		})
+	}
+}
+
+// TestAskAgain goes back to the last question, with the answers kept.
+func TestAskAgain(t *testing.T) {
+	t.Parallel()
+	w := oneApp()
+	iv := New(Options{In: strings.NewReader(lines([]string{"", "none", "eu-west-1", "", "<", "ReadOnlyAccess", "n", "eu-west-2"})), Out: io.Discard, Accessible: true}, w, Draft{})
+	for _, want := range []string{
+		"--org acme --app web --aws-region eu-west-1",
+		"--org acme --app web --aws-region eu-west-1",
+		"--org acme --app web --policy ReadOnlyAccess --aws-region eu-west-2",
+	} {
+		if got, err := iv.Ask(t.Context()); err != nil || got.command() != want {
+			t.Errorf("%v: %s, want %s", err, got.command(), want)
+		}
+	}
+	if w.calls["policies"] != 1 || w.calls["identity "] != 1 {
+		t.Errorf("the sources were asked again: %v", w.calls)
+	}
+}
+
+// TestConfirm: only y and yes mean yes. At a terminal, b goes back.
+func TestConfirm(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		line         string
+		back, strict bool
+		want         bool
+		err          error
+	}{
+		{"y\n", true, false, true, nil},
+		{" YES\n", false, true, true, nil},
+		{"yes", false, true, true, nil}, // the end of the input
+		{"\n", true, false, false, nil},
+		{"yess\n", true, false, false, nil},
+		{"b\n", true, false, false, ErrBack},
+		{"<\n", true, false, false, ErrBack},
+		{"b\n", false, false, false, nil},
+		{"b\n", true, true, false, nil}, // the next line of a pipe is not for a question
+	} {
+		var out bytes.Buffer
+		got, err := Confirm(t.Context(), Options{In: strings.NewReader(tt.line), Out: &out, Accessible: true, Strict: tt.strict}, "Go on?", tt.back)
+		if got != tt.want || !errors.Is(err, tt.err) || strings.Contains(out.String(), "go back") != (tt.back && !tt.strict) {
+			t.Errorf("%q: %v, %v after %q", tt.line, got, err, &out)
+		}
+	}
+	_, err := Confirm(t.Context(), Options{In: strings.NewReader(""), Out: io.Discard, Accessible: true}, "Go on?", false)
+	var input *InputError
+	if !errors.As(err, &input) || input.Question != Confirmation {
+		t.Errorf("at the end of the input: %v", err)
+	}
+}
+
 // uploads returns the policy in the world's file uploads.json.
 func uploads(w *world) setup.InlinePolicy {
 	p, err := w.PolicyFile(context.Background(), "uploads.json")
@@ -155,7 +345,7 @@ func (d dialog) check(t *testing.T, got Result) {
 	if a, b := asJSON(t, got.Request), asJSON(t, want); a != b {
 		t.Errorf("the request is\n%s\nwant\n%s", a, b)
 	}
-	if args := strings.Join(got.Args, " "); args != d.args {
+	if args := got.command(); args != d.args {
 		t.Errorf("the command line is\n%s\nwant\n%s", args, d.args)
 	}
 }
@@ -188,7 +378,7 @@ func TestCutOff(t *testing.T) {
 				if !errors.As(err, &input) || input.Question == "" || input.Answer != "" {
 					t.Fatalf("after %d answers: %v", n, err)
 				}
-				if len(got.Request.Roles) > 0 || got.Args != nil {
+				if len(got.Request.Roles) > 0 || got.Commands != nil {
 					t.Errorf("after %d answers there is a result", n)
 				}
 				if !strings.Contains(err.Error(), input.Question) {
@@ -211,16 +401,16 @@ func TestUnusableAnswers(t *testing.T) {
 		answers []string
 		reason  string
 	}{
-		{[]string{"shop"}, "not a number or a name"},
-		{[]string{"4"}, "not a number or a name"},
-		{[]string{"0"}, "not a number or a name"},
+		{[]string{"shop"}, "is not in the list"},
+		{[]string{"4"}, "is not in the list"},
+		{[]string{"0"}, "is not in the list"},
 		{[]string{","}, "at least one"},
-		{[]string{"", "S3"}, "not a number or a name"},
+		{[]string{"", "S3"}, "is not in the list"},
 		{[]string{"", ""}, "an answer is needed"},
-		{[]string{"", "s3"}, "not a number or a name"},
+		{[]string{"", "s3"}, "is not in the list"},
 		{[]string{"", "1", "my-bucket/*"}, "not '*'"},
 		{[]string{"", "1", ""}, "an answer is needed"},
-		{[]string{"", "1", "my-bucket", "maybe"}, "y or n"},
+		{[]string{"", "1", "my-bucket", "maybe"}, "type y or n"},
 		{[]string{"", "1", "my-bucket", "", "fra"}, "did you mean eu-central-1?"},
 		{[]string{"", "1", "my-bucket", "", "europe"}, "one looks like eu-central-1"},
 		{[]string{"", "1", "my-bucket", "", "cn-north-1"}, "it is in the partition aws-cn, and the account is in aws"},
@@ -283,13 +473,13 @@ func TestPerson(t *testing.T) {
 			w := oneApp()
 			w.configs[0].PrimaryRegion = map[bool]string{true: "fra"}[tt.name != "no region"]
 			in := strings.NewReader(lines(tt.answers))
-			got, err := Run(t.Context(), Options{In: in, Out: &out, Accessible: true}, w, Draft{})
+			got, err := ask(t.Context(), Options{In: in, Out: &out, Accessible: true}, w, Draft{})
 			if tt.args == "" {
 				var input *InputError // the queue needs a region
 				if !errors.As(err, &input) || input.Question != "AWS region" {
 					t.Errorf("%v, want that no region was given", err)
 				}
-			} else if args := strings.Join(got.Args, " "); err != nil || args != tt.args {
+			} else if args := got.command(); err != nil || args != tt.args {
 				t.Errorf("%q, %v; want %q", args, err, tt.args)
 			}
 			if !strings.Contains(out.String(), tt.shown) {
@@ -311,8 +501,8 @@ func TestOtherProfile(t *testing.T) {
 	d := Draft{Args: []string{"--profile", "old"}, Profile: "old"}
 	in := strings.NewReader("old\nprod\n\nnone\n\n")
 	var out bytes.Buffer
-	got, err := Run(t.Context(), Options{In: in, Out: &out, Accessible: true}, w, d)
-	if err != nil || got.Profile != "prod" || !slices.Equal(got.Args[:4], []string{"--profile", "old", "--profile", "prod"}) {
+	got, err := ask(t.Context(), Options{In: in, Out: &out, Accessible: true}, w, d)
+	if err != nil || got.Profile != "prod" || !strings.HasPrefix(got.command(), "--profile old --profile prod ") {
 		t.Errorf("%+v, %v after\n%s", got, err, out.String())
 	}
 	if n := strings.Count(out.String(), "have expired"); n != 2 {
@@ -346,9 +536,9 @@ func TestSignInRetried(t *testing.T) {
 	w.identities["default"] = w.identities[""]
 	var out bytes.Buffer
 	in := strings.NewReader("default\ndefault\nweb\n<\nweb\nnone\n\n")
-	got, err := Run(t.Context(), Options{In: in, Out: &out, Accessible: true}, &signInRetried{world: w}, Draft{})
+	got, err := ask(t.Context(), Options{In: in, Out: &out, Accessible: true}, &signInRetried{world: w}, Draft{})
 	want := "--profile default --org acme --app web --aws-region eu-central-1"
-	if args := strings.Join(got.Args, " "); err != nil || args != want {
+	if args := got.command(); err != nil || args != want {
 		t.Errorf("%q, %v; want %q; after\n%s", args, err, want, out.String())
 	}
 }
@@ -410,7 +600,7 @@ func TestHostileText(t *testing.T) {
 	w.policies = []setup.ManagedPolicy{{Name: "Policy" + evil, ARN: "arn" + evil}}
 	var out bytes.Buffer
 	in := strings.NewReader("default\n2\nacme\nx" + evil + "\nweb\nleave\nx" + evil + "\npolicy\n1\n\n")
-	if _, err := Run(t.Context(), Options{In: in, Out: &out, Accessible: true}, w, Draft{}); err != nil {
+	if _, err := ask(t.Context(), Options{In: in, Out: &out, Accessible: true}, w, Draft{}); err != nil {
 		t.Errorf("%v", err)
 	}
 	for i, r := range out.String() {
@@ -423,9 +613,53 @@ func TestHostileText(t *testing.T) {
 			t.Errorf("%q is not shown at all:\n%s", seen, out.String())
 		}
 	}
-	_, err := Run(t.Context(), Options{In: strings.NewReader("p" + evil + "\nx" + evil + "\n"), Out: &out, Accessible: true, Strict: true}, w, Draft{})
+	_, err := ask(t.Context(), Options{In: strings.NewReader("p" + evil + "\nx" + evil + "\n"), Out: &out, Accessible: true, Strict: true}, w, Draft{})
 	if err == nil || strings.ContainsAny(err.Error(), "\x1b\a\u202e") {
 		t.Errorf("the error is %q", err)
+	}
+}
+
+// TestProblemsSayWhatToType: what is refused is never only refused.
+func TestProblemsSayWhatToType(t *testing.T) {
+	t.Parallel()
+	w := oneApp()
+	w.orgsErr, w.configs = errOffline, nil
+	said := regexp.MustCompile(`: type |; type |; leave that app out|did you mean|looks like|^type `)
+	for _, answers := range [][]string{
+		{""},
+		{"personal"},
+		{"a b"},
+		{"acme", ""},
+		{"acme", "a_b"},
+		{"acme", strings.Repeat("a", 62)},
+		{"acme", "web", ""},
+		{"acme", "web", "5"},
+		{"acme", "web", "give", ""},
+		{"acme", "web", "give", "x"},
+		{"acme", "web,api", "leave", "shared", "a b"},
+		{"acme", "web,api", "leave", "shared", strings.Repeat("a", 65)},
+		{"acme", "web", "leave", ""},
+		{"acme", "web", "leave", "what"},
+		{"acme", "web", "leave", "name", ""},
+		{"acme", "web", "leave", "name", "a b"},
+		{"acme", "web", "leave", "name", "x"},
+		{"acme", "web", "leave", "file", ""},
+		{"acme", "web", "leave", "file", "x"},
+		{"acme", "web", "leave", "s3-read", ""},
+		{"acme", "web", "leave", "s3-read", "a b"},
+		{"acme", "web", "leave", "s3-read", "arn:aws:sqs:x"},
+		{"acme", "web", "leave", "s3-read", "files", "maybe"},
+		{"acme", "web", "leave", "s3-read", "files", "y", "s3-read", "files"},
+		{"acme", "web", "leave", "sqs-send", "jobs", "n", ""},
+		{"acme", "web", "leave", "sqs-send", "jobs", "n", "fra"},
+		{"acme", "web", "leave", "sqs-send", "jobs", "n", "x"},
+		{"acme", "web", "leave", "sqs-send", "jobs", "n", "cn-north-1"},
+	} {
+		_, _, err := piped(t, w, Draft{}, answers...)
+		var input *InputError
+		if !errors.As(err, &input) || !said.MatchString(input.Reason) {
+			t.Errorf("%q: %v", answers, err)
+		}
 	}
 }
 
@@ -434,7 +668,7 @@ func TestReadsNoFurther(t *testing.T) {
 	t.Parallel()
 	in := strings.NewReader("\nnone\n\ny\nrest")
 	o := Options{In: in, Out: io.Discard, Accessible: true, Strict: true}
-	if _, err := Run(t.Context(), o, oneApp(), Draft{}); err != nil {
+	if _, err := ask(t.Context(), o, oneApp(), Draft{}); err != nil {
 		t.Fatal(err)
 	}
 	if rest, _ := io.ReadAll(in); string(rest) != "y\nrest" {
@@ -449,7 +683,7 @@ func TestSeveralConfigsOfAnApp(t *testing.T) {
 	w.configs = []setup.AppConfig{{Path: "web/fly.toml", App: "web"}, {Path: "staging/fly.toml", App: "web"}}
 	var out bytes.Buffer
 	in := strings.NewReader("web\nleave\nnone\n")
-	result, err := Run(t.Context(), Options{In: in, Out: &out, Accessible: true, Strict: true}, w, Draft{})
+	result, err := ask(t.Context(), Options{In: in, Out: &out, Accessible: true, Strict: true}, w, Draft{})
 	if err != nil || result.Request.Roles[0].Apps[0].Config != "" || !strings.Contains(out.String(), "No fly.toml, or more than one, was found for web") {
 		t.Errorf("%v, %+v:\n%s", err, result.Request, &out)
 	}
@@ -460,12 +694,12 @@ func TestSeveralConfigsOfAnApp(t *testing.T) {
 func TestRegionForNothing(t *testing.T) {
 	t.Parallel()
 	draft := Draft{
-		Args: []string{"--org", "acme", "--aws-region", "eu-central-1"}, Org: "acme", Region: "eu-central-1",
+		Args: []string{"--org", "acme"}, Org: "acme", Region: "eu-central-1",
 		Apps: []setup.App{{Name: "api"}}, Role: setup.RoleRequest{Policies: []string{"ReadOnlyAccess"}},
 	}
-	result, err := Run(t.Context(), Options{In: strings.NewReader("leave\n"), Out: io.Discard, Accessible: true, Strict: true}, oneApp(), draft)
-	if err != nil || slices.Contains(result.Args, "--aws-region") || !slices.Contains(result.Args, "--no-patch") {
-		t.Errorf("%v, %q", err, result.Args)
+	result, err := ask(t.Context(), Options{In: strings.NewReader("leave\n"), Out: io.Discard, Accessible: true, Strict: true}, oneApp(), draft)
+	if err != nil || strings.Contains(result.command(), "--aws-region") || !strings.Contains(result.command(), "--no-patch") {
+		t.Errorf("%v, %q", err, result.Commands)
 	}
 }
 
@@ -474,7 +708,7 @@ func TestUnknownPolicyByName(t *testing.T) {
 	t.Parallel()
 	ask := func(w *world) error {
 		in := strings.NewReader("\nname\nNoSuchPolicy\nn\n\n")
-		_, err := Run(t.Context(), Options{In: in, Out: io.Discard, Accessible: true, Strict: true}, w, Draft{})
+		_, err := ask(t.Context(), Options{In: in, Out: io.Discard, Accessible: true, Strict: true}, w, Draft{})
 		return err
 	}
 	var input *InputError
@@ -491,7 +725,7 @@ func TestUnknownPolicyByName(t *testing.T) {
 func TestPlainErrors(t *testing.T) {
 	t.Parallel()
 	broken := iotest.ErrReader(errors.New("the disk is gone"))
-	if _, err := Run(t.Context(), Options{In: broken, Out: io.Discard, Accessible: true}, oneApp(), Draft{}); err == nil || !strings.Contains(err.Error(), "Fly app could not be read: the disk is gone") {
+	if _, err := ask(t.Context(), Options{In: broken, Out: io.Discard, Accessible: true}, oneApp(), Draft{}); err == nil || !strings.Contains(err.Error(), "Fly app could not be read: the disk is gone") {
 		t.Errorf("a broken input: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -499,7 +733,7 @@ func TestPlainErrors(t *testing.T) {
 	defer hold.Close()
 	time := make(chan error, 1)
 	go func() {
-		_, err := Run(ctx, Options{In: silent, Out: io.Discard, Accessible: true}, oneApp(), Draft{})
+		_, err := ask(ctx, Options{In: silent, Out: io.Discard, Accessible: true}, oneApp(), Draft{})
 		time <- err
 	}()
 	cancel()
@@ -510,7 +744,7 @@ func TestPlainErrors(t *testing.T) {
 		t.Error("ErrAborted is not a context.Canceled")
 	}
 	long := strings.NewReader(strings.Repeat("x", 1<<20))
-	if _, err := Run(t.Context(), Options{In: long, Out: io.Discard, Accessible: true}, oneApp(), Draft{}); err == nil || !strings.Contains(err.Error(), "longer than 4096") {
+	if _, err := ask(t.Context(), Options{In: long, Out: io.Discard, Accessible: true}, oneApp(), Draft{}); err == nil || !strings.Contains(err.Error(), "longer than 4096") {
 		t.Errorf("an endless line: %v", err)
 	}
 }
@@ -543,10 +777,10 @@ func TestSearchByPurpose(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		in := strings.NewReader(lines([]string{"", tt.words, "1", tt.answer, "n", ""}))
-		got, err := Run(t.Context(), Options{In: in, Out: &out, Accessible: true}, oneApp(), Draft{})
+		got, err := ask(t.Context(), Options{In: in, Out: &out, Accessible: true}, oneApp(), Draft{})
 		name, _, _ := strings.Cut(tt.first, ":")
-		if err != nil || !slices.Contains(got.Args, name+"="+tt.answer) || !strings.Contains(out.String(), "  1) "+tt.first+"\n") {
-			t.Errorf("%s: %q, %v, after\n%s", tt.words, got.Args, err, &out)
+		if err != nil || !strings.Contains(got.command(), " "+name+"="+tt.answer) || !strings.Contains(out.String(), "  1) "+tt.first+"\n") {
+			t.Errorf("%s: %q, %v, after\n%s", tt.words, got.Commands, err, &out)
 		}
 		if !strings.Contains(out.String(), "The policy allows nothing else.") || !strings.Contains(out.String(), tt.hint) {
 			t.Errorf("%s: %q is not shown:\n%s", tt.words, tt.hint, &out)
@@ -601,7 +835,7 @@ func TestSuggestedRegions(t *testing.T) {
 			w.identities[""] = id
 			answers := []string{"web", "none", tt.region}
 			if len(w.configs) > 1 {
-				answers = []string{"web,api", "each", "none", tt.region}
+				answers = []string{"web,api", "each", "none", "none", tt.region}
 			}
 			if tt.absent == "cn-north-1" || tt.region == "eu-central-1" {
 				answers[len(answers)-1] = "" // the suggestion
@@ -638,11 +872,11 @@ func FuzzAnswers(f *testing.F) {
 	f.Fuzz(func(t *testing.T, answers string, strict bool) {
 		var out bytes.Buffer
 		w := everyQuestion()
-		got, err := Run(t.Context(), Options{In: strings.NewReader(answers), Out: &out, Accessible: true, Strict: strict}, w, Draft{})
+		got, err := ask(t.Context(), Options{In: strings.NewReader(answers), Out: &out, Accessible: true, Strict: strict}, w, Draft{})
 		if err == nil {
 			err = got.Request.Check()
-			if err != nil || len(got.Args) == 0 {
-				t.Errorf("the request cannot be used: %v, %q", err, got.Args)
+			if err != nil || len(got.Commands) == 0 {
+				t.Errorf("the request cannot be used: %v, %q", err, got.Commands)
 			}
 		}
 		if i := strings.IndexFunc(out.String(), func(r rune) bool { return r != '\n' && (r < ' ' || r == 0x7f || r == 0x202e) }); i >= 0 {

@@ -3,6 +3,7 @@ package wizard
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -20,6 +21,8 @@ type question struct {
 	search bool
 	// initial is the initial answer; empty for none.
 	initial []string
+	// start is the option that the cursor begins on if there is no initial answer.
+	start string
 	// example is an example of an answer.
 	example string
 	// optional accepts an empty text.
@@ -75,20 +78,25 @@ func (q question) labels(answer []string) string {
 	return list(words)
 }
 
-// problem returns what is wrong with an answer, or nil.
+// errEmpty says that there is no answer. Each front end says how to give one.
+var errEmpty = errors.New("an answer is needed")
+
+// problem returns what is wrong with an answer, and what to type instead, or nil.
 func (q question) problem(answer []string) error {
 	empty := len(answer) == 0 || len(answer) == 1 && answer[0] == ""
 	switch {
-	case empty && q.kind == chooseMany:
-		return errors.New("choose at least one")
-	case empty && q.optional:
+	case empty && q.optional && q.kind != chooseMany:
 		return nil
 	case empty:
-		return errors.New("an answer is needed")
-	case q.check != nil:
-		return reasonOf(q.check(answer))
+		return errEmpty
+	case q.check == nil:
+		return nil
 	}
-	return nil
+	err := reasonOf(q.check(answer))
+	if err != nil && q.kind == enter && !strings.Contains(err.Error(), q.example) {
+		err = fmt.Errorf("%w; type something like %s", err, q.example)
+	}
+	return err
 }
 
 // matches returns the options whose label and keywords contain every word of the text,
@@ -115,16 +123,13 @@ func (q question) matches(text string) []option {
 
 // A frontEnd shows questions.
 type frontEnd interface {
-	// ask returns a valid answer. The error is errBack or an error of Run.
+	// ask returns a valid answer. The error is ErrBack or an error of Ask.
 	ask(ctx context.Context, q question) ([]string, error)
 	// show shows all lines so far; the last ones are new.
 	show(lines []string)
 	// wait says what is being waited for.
 	wait(what string)
 }
-
-// errBack says that the user wants to go back to the previous question.
-var errBack = errors.New("back to the previous question")
 
 // splitList splits a list at commas and spaces.
 func splitList(text string) []string {

@@ -13,7 +13,7 @@ import (
 const noRegion = "-"
 
 // region asks for the AWS region, if it has to be written or a preset needs it.
-func (iv *interview) region(ctx context.Context, a *answers) error {
+func (iv *Interview) region(ctx context.Context, a *answers) error {
 	if a.Region != "" {
 		return nil
 	}
@@ -22,7 +22,7 @@ func (iv *interview) region(ctx context.Context, a *answers) error {
 		c := a.configAt(app.Config)
 		write = write || c != nil && c.AWSRegion == ""
 	}
-	required := slices.ContainsFunc(a.presets, func(c presetAnswer) bool { return c.preset.NeedsRegion(c.answer) })
+	required := slices.ContainsFunc(a.newPresets(), func(c presetAnswer) bool { return c.preset.NeedsRegion(c.answer) })
 	if !write && !required {
 		return nil
 	}
@@ -62,7 +62,7 @@ func (iv *interview) region(ctx context.Context, a *answers) error {
 	if err != nil || name == noRegion {
 		return err
 	}
-	a.Region, a.askedRegion = name, true
+	a.Region = name
 	return nil
 }
 
@@ -72,7 +72,13 @@ func (a *answers) checkRegion(name string) error {
 		return err
 	}
 	if in := region.PartitionOf(name); a.id.Partition != "" && in != a.id.Partition {
-		return fmt.Errorf("it is in the partition %s, and the account is in %s", in, a.id.Partition)
+		err := fmt.Errorf("it is in the partition %s, and the account is in %s", in, a.id.Partition)
+		for _, r := range region.All() {
+			if r.Partition == a.id.Partition {
+				return fmt.Errorf("%w: type one such as %s", err, r.Name)
+			}
+		}
+		return err
 	}
 	return nil
 }
@@ -83,7 +89,7 @@ type suggestedRegion struct{ name, source string }
 // suggestedRegions returns the regions to suggest, the best first: the one that a config
 // file already has, the one of the AWS configuration, and the one near an app. They are in
 // the account's partition.
-func (iv *interview) suggestedRegions(a *answers) []suggestedRegion {
+func (iv *Interview) suggestedRegions(a *answers) []suggestedRegion {
 	var current, near []suggestedRegion
 	for _, app := range a.Apps {
 		c := a.configAt(app.Config)

@@ -196,7 +196,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		}
 		if m.form != nil && m.back(msg.String()) {
 			if !m.q.first {
-				m.answer(reply{err: errBack})
+				m.answer(reply{err: ErrBack})
 			}
 			return m, nil
 		}
@@ -291,10 +291,18 @@ func (m *model) build() {
 	q, keys := m.q, keyMap()
 	m.enter = key.NewBinding(key.WithKeys("enter"))
 	check := func(answer []string) error {
-		if err := q.problem(answer); err != nil {
+		err := q.problem(answer)
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, errEmpty):
 			return errors.New(m.options.clean(err.Error()))
+		case q.kind == chooseMany:
+			return errors.New("choose at least one: mark it with space")
+		case q.kind == choose:
+			return errors.New("nothing matches: type other words, or clear the search with ctrl+u")
 		}
-		return nil
+		return errors.New("an answer is needed: type something like " + q.example)
 	}
 	checkOne := func(s string) error { return check([]string{strings.TrimSpace(s)}) }
 	switch {
@@ -400,7 +408,11 @@ func (m *model) keys() string {
 	case m.q.kind == decide:
 		keys = "y or n, enter next"
 	}
-	if !m.q.first {
+	switch {
+	case m.q.first:
+	case m.q.name == Confirmation:
+		keys += ", esc back to the answers"
+	default:
 		keys += ", shift+tab back"
 	}
 	return lipgloss.NewStyle().Width(m.columns()).Foreground(lipgloss.Color("8")).Render(keys)

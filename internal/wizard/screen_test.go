@@ -116,7 +116,8 @@ func TestWithoutFly(t *testing.T) {
 	st.press("Which Fly apps", "web, api"+enterKey)
 	st.press("> don't edit", enterKey)
 	st.press("> one for each app", enterKey)
-	st.press("What may it do", "nothing"+enterKey)
+	st.press("What may web do", "nothing"+enterKey)
+	st.press("> the same as web: no permissions for now", enterKey)
 	got, err := st.wait()
 	if err != nil {
 		t.Fatal(err)
@@ -144,7 +145,7 @@ func TestBack(t *testing.T) {
 	st.press("> eu-central-1", enterKey)
 	got, err := st.wait()
 	want := "--org acme --app web --policy AmazonS3ReadOnlyAccess --aws-region eu-central-1"
-	if args := strings.Join(got.Args, " "); err != nil || args != want {
+	if args := got.command(); err != nil || args != want {
 		t.Errorf("%q, %v; want %q", args, err, want)
 	}
 }
@@ -174,7 +175,7 @@ func TestCtrlC(t *testing.T) {
 			}
 			st.press(steps[n].text, ctrlC)
 			got, err := st.wait()
-			if !errors.Is(err, ErrAborted) || !errors.Is(err, context.Canceled) || got.Args != nil {
+			if !errors.Is(err, ErrAborted) || !errors.Is(err, context.Canceled) || got.Commands != nil {
 				t.Errorf("%+v, %v; want ErrAborted", got, err)
 			}
 		})
@@ -261,7 +262,7 @@ func TestCanceled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		_, err := Run(ctx, Options{In: p.File(), Out: p.File(), Term: "xterm"}, oneApp(), Draft{})
+		_, err := ask(ctx, Options{In: p.File(), Out: p.File(), Term: "xterm"}, oneApp(), Draft{})
 		done <- err
 	}()
 	p.see("Which Fly apps")
@@ -316,7 +317,7 @@ func TestNothingToAsk(t *testing.T) {
 		Org: "acme", Apps: []setup.App{{Name: "web"}}, NoPatch: true,
 		Role: setup.RoleRequest{Policies: []string{"AmazonS3ReadOnlyAccess"}},
 	}
-	if _, err := Run(t.Context(), Options{In: p.File(), Out: p.File(), Term: "xterm"}, oneApp(), draft); err != nil {
+	if _, err := ask(t.Context(), Options{In: p.File(), Out: p.File(), Term: "xterm"}, oneApp(), draft); err != nil {
 		t.Fatal(err)
 	}
 	fmt.Fprint(p.File(), "done")

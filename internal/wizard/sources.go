@@ -2,6 +2,7 @@ package wizard
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/fly-aws/fly-aws/setup"
 )
@@ -21,6 +22,10 @@ type Sources interface {
 	// DescribePolicy returns a managed policy's description. It is called for the one
 	// under the cursor, if Policies left its Description empty.
 	DescribePolicy(ctx context.Context, profile, arn string) (string, error)
+
+	// Roles returns what each of the named roles may do already, by name as given. It
+	// leaves out those that do not exist or are not fly-aws's for the organization.
+	Roles(ctx context.Context, profile, org string, names []string) (map[string]Access, error)
 
 	// Organizations lists the user's Fly organizations.
 	Organizations(ctx context.Context) ([]setup.Organization, error)
@@ -45,6 +50,20 @@ type Identity struct {
 	Caller string
 	// Region is the configured AWS region, or "".
 	Region string
+	// Note is a sentence about the account to show, or "".
+	Note string
+}
+
+// An Access is what a role may do already.
+type Access struct {
+	// Policies are the managed policies attached to it, by name or ARN.
+	Policies []string
+	// Presets are presets that make inline policies of the role. Region is the one of
+	// their resources, if they need one.
+	Presets []setup.Preset
+	Region  string
+	// Inline are the names of its other inline policies.
+	Inline []string
 }
 
 // cache wraps Sources and looks up each thing once.
@@ -90,6 +109,12 @@ func (c *cache) Identity(ctx context.Context, profile string) (Identity, error) 
 // Policies caches a result per profile.
 func (c *cache) Policies(ctx context.Context, profile string) ([]setup.ManagedPolicy, error) {
 	return once(ctx, c, "policies "+profile, func() ([]setup.ManagedPolicy, error) { return c.Sources.Policies(ctx, profile) })
+}
+
+// Roles caches a result per profile, organization and names.
+func (c *cache) Roles(ctx context.Context, profile, org string, names []string) (map[string]Access, error) {
+	key := fmt.Sprint("roles ", profile, " ", org, " ", names)
+	return once(ctx, c, key, func() (map[string]Access, error) { return c.Sources.Roles(ctx, profile, org, names) })
 }
 
 // Organizations returns a cached result.

@@ -117,7 +117,7 @@ func start(t *testing.T, columns, rows int, o Options, s Sources) *session {
 	t.Cleanup(func() { cancel(); <-st.done })
 	go func() {
 		defer close(st.done)
-		st.result, st.err = Run(ctx, o, s, Draft{})
+		st.result, st.err = ask(ctx, o, s, Draft{})
 	}()
 	return st
 }

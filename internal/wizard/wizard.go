@@ -2,6 +2,7 @@ package wizard
 
 import (
 	"context"
+	"errors"
 	"io"
 	"strconv"
 	"strings"
@@ -49,7 +50,8 @@ func (o Options) clean(text string) string {
 
 // A Draft is what flags and files say. The wizard asks for the rest.
 type Draft struct {
-	// Args are the arguments of "fly-aws setup" so far. Result.Args begins with them.
+	// Args are the arguments of "fly-aws setup" so far, without --app, --config,
+	// --no-patch and --aws-region. Each of Result.Commands begins with them.
 	Args []string
 	// Profile is the AWS profile to sign in with; empty for AWS's default credential
 	// chain.
@@ -65,10 +67,12 @@ type Draft struct {
 	Role setup.RoleRequest
 	// Region is the AWS region for config files and presets; empty to ask.
 	Region string
-	// Machines, Audience and Adopt are copied to the request without a question.
-	Machines []string
-	Audience string
-	Adopt    bool
+	// Env is the variable for the role's ARN; empty for AWS_ROLE_ARN.
+	Env string
+	// Machines, Audience, Adopt and Prune are copied to the request without a question.
+	Machines     []string
+	Audience     string
+	Adopt, Prune bool
 }
 
 // A Result is the request that follows from the draft and the answers.
@@ -78,9 +82,10 @@ type Result struct {
 	Asked bool
 	// Profile is the AWS profile to use; empty for AWS's default credential chain.
 	Profile string
-	// Args are the arguments of "fly-aws setup" that make the same request without
-	// questions.
-	Args []string
+	// Commands are the arguments of the "fly-aws setup" commands that together make the
+	// same request without questions: one for the apps with the same permissions. They
+	// can run in any order.
+	Commands [][]string
 }
 
 // ErrAborted says that the user ended the wizard with Ctrl-C. errors.Is reports it as
@@ -112,17 +117,48 @@ func (e *InputError) Error() string {
 	return "the answer " + strconv.Quote(e.Answer) + " for the " + e.Question + " cannot be used: " + e.Reason
 }
 
-// Run asks for what the draft lacks and returns the request. It changes nothing.
+// ErrBack says that the user wants to go back: from a question to the one before it, or
+// from Confirm to the answers.
+var ErrBack = errors.New("back to the previous question")
+
+// New makes an interview that asks for what the draft lacks.
+func New(o Options, s Sources, d Draft) *Interview {
+	return &Interview{options: o, sources: newCache(s), draft: d, undone: map[string][]string{}}
+}
+
+// Ask asks the questions and returns the request. It changes nothing. Another call begins
+// at the last question, with the answers so far.
 //
-// The error is ErrAborted, the error of ctx, an *InputError, a *preset.Error or
+// The error is ErrAborted, the error of ctx, an *InputError, a *preset.AnswerError or
 // *setup.InvalidError about the draft, or, if there is no other profile to choose, the
 // error of the sign-in to AWS.
-func Run(ctx context.Context, o Options, s Sources, d Draft) (Result, error) {
-	iv := &interview{options: o, sources: newCache(s), draft: d}
-	if o.Accessible {
-		return iv.run(ctx, &plain{options: o})
+func (iv *Interview) Ask(ctx context.Context) (Result, error) {
+	if n := len(iv.history); n > 0 {
+		iv.history = iv.history[:n-1]
 	}
-	return onScreen(ctx, o, iv.run)
+	if iv.options.Accessible {
+		return iv.run(ctx, &plain{options: iv.options})
+	}
+	return onScreen(ctx, iv.options, iv.run)
+}
+
+// Confirmation is the Question of an *InputError of Confirm.
+const Confirmation = "confirmation"
+
+// Confirm asks whether to go on; the default is no. With back, the user can go back to the
+// answers instead, and the error is ErrBack. Other errors are as with Ask.
+func Confirm(ctx context.Context, o Options, title string, back bool) (bool, error) {
+	if o.Accessible {
+		return (&plain{options: o}).confirm(ctx, title, back && !o.Strict)
+	}
+	return onScreen(ctx, o, func(ctx context.Context, ui frontEnd) (bool, error) {
+		answer, err := ui.ask(ctx, question{name: Confirmation, title: title, kind: decide, initial: []string{no}, first: !back})
+		if err != nil {
+			return false, err
+		}
+		ui.show([]string{title + " " + answer[0]})
+		return answer[0] == yes, nil
+	})
 }
 
 // list joins names for a sentence.

@@ -24,6 +24,8 @@ type world struct {
 	configs     []setup.AppConfig
 	elsewhere   []setup.AppConfig // found only by ConfigAt
 	files       map[string]string
+	roles       map[string]Access
+	rolesErr    error
 
 	mu    sync.Mutex
 	calls map[string]int
@@ -59,6 +61,17 @@ func (w *world) Policies(context.Context, string) ([]setup.ManagedPolicy, error)
 func (w *world) DescribePolicy(_ context.Context, _, arn string) (string, error) {
 	w.count("describe " + arn)
 	return "What " + arn[strings.LastIndex(arn, "/")+1:] + " allows, as AWS \x1b[31mputs it.", nil
+}
+
+func (w *world) Roles(_ context.Context, _, org string, names []string) (map[string]Access, error) {
+	w.count("roles " + org + " " + strings.Join(names, " "))
+	found := map[string]Access{}
+	for _, name := range names {
+		if access, ok := w.roles[name]; ok {
+			found[name] = access
+		}
+	}
+	return found, w.rolesErr
 }
 
 func (w *world) Organizations(context.Context) ([]setup.Organization, error) {
@@ -137,4 +150,17 @@ func asJSON(t interface{ Fatal(...any) }, v any) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+// ask asks the questions once.
+func ask(ctx context.Context, o Options, s Sources, d Draft) (Result, error) {
+	return New(o, s, d).Ask(ctx)
+}
+
+// command returns the arguments of the only command.
+func (r Result) command() string {
+	if len(r.Commands) != 1 {
+		return fmt.Sprint(r.Commands)
+	}
+	return strings.Join(r.Commands[0], " ")
 }
