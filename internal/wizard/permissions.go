@@ -34,10 +34,18 @@ func (iv *Interview) permissions(ctx context.Context, a *answers) error {
 	if len(a.Role.Policies)+len(a.Role.Inline)+len(a.given) > 0 {
 		return nil
 	}
-	roles := a.roles()
-	held, err := iv.held(ctx, a, roles)
+	req := a.request(a.Role)
+	roles := req.Roles
+	var names []string
+	for _, role := range roles {
+		names = append(names, req.RoleName(role))
+	}
+	iv.ui.wait("looking up what the apps may do already")
+	found, err := iv.sources.Roles(ctx, a.Profile, a.Org, names)
 	if err != nil {
-		return err
+		if err := iv.warn(ctx, "what the apps may do already could not be looked up", err); err != nil {
+			return err
+		}
 	}
 	iv.ui.wait("listing the managed policies")
 	policies, err := iv.sources.Policies(ctx, a.Profile)
@@ -53,58 +61,49 @@ func (iv *Interview) permissions(ctx context.Context, a *answers) error {
 			r.who = iv.options.clean(roles[i].Apps[0].Name)
 			r.of = " of " + r.who
 		}
-		a.chosen[i] = held[i]
+		access := found[names[i]]
+		a.chosen[i] = access.permissions()
+		if a.chosen[i].any {
+			iv.line("%s can already: %s", iv.options.clean(names[i]), iv.options.clean(access.String()))
+		}
 		model, err := r.ask(ctx)
 		if err != nil {
 			return err
 		}
 		for ; model >= 0 && i < len(roles)-1; i++ {
-			a.chosen[i+1] = held[i+1].with(a.chosen[model])
+			a.chosen[i+1] = found[names[i+1]].permissions().with(a.chosen[model])
 		}
 	}
 	return nil
 }
 
-// held looks up what the roles may do already, and shows it.
-func (iv *Interview) held(ctx context.Context, a *answers, roles []setup.RoleRequest) ([]permissions, error) {
-	req := a.request(a.Role)
-	var names []string
-	for _, role := range roles {
-		names = append(names, req.RoleName(role))
+// permissions returns what a request can ask for of what the role may do already.
+func (access Access) permissions() permissions {
+	p := permissions{policies: access.Policies, any: access.String() != ""}
+	for _, held := range access.Presets {
+		known, ok := preset.Find(held.Name)
+		if !ok {
+			continue
+		}
+		c := presetAnswer{preset: known, answer: held.Answer}
+		if known.NeedsRegion(held.Answer) {
+			c.region = access.Region
+		}
+		p.presets = append(p.presets, c)
 	}
-	iv.ui.wait("looking up what the apps may do already")
-	found, err := iv.sources.Roles(ctx, a.Profile, a.Org, names)
-	if err != nil {
-		if err := iv.warn(ctx, "what the apps may do already could not be looked up", err); err != nil {
-			return nil, err
-		}
+	return p
+}
+
+// String lists what the role may do already; "" for nothing.
+func (access Access) String() string {
+	words := slices.Clone(access.Policies)
+	for _, p := range access.Presets {
+		words = append(words, p.Name+" "+p.Answer+" (inline)")
 	}
-	held := make([]permissions, len(roles))
-	for i, name := range names {
-		access := found[name]
-		words := slices.Clone(access.Policies)
-		held[i].policies = access.Policies
-		for _, p := range access.Presets {
-			words = append(words, p.Name+" "+p.Answer+" (inline)")
-			known, ok := preset.Find(p.Name)
-			if !ok {
-				continue
-			}
-			kept := presetAnswer{preset: known, answer: p.Answer}
-			if known.NeedsRegion(p.Answer) {
-				kept.region = access.Region
-			}
-			held[i].presets = append(held[i].presets, kept)
-		}
-		for _, policy := range access.Inline {
-			words = append(words, policy+" (inline)")
-		}
-		if len(words) > 0 {
-			iv.line("%s can already: %s", iv.options.clean(name), iv.options.clean(list(words)))
-			held[i].any = true
-		}
+	for _, name := range access.Inline {
+		words = append(words, name+" (inline)")
 	}
-	return held, nil
+	return list(words)
 }
 
 // roleQuestions are the questions about the permissions of one role.

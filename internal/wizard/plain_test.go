@@ -110,12 +110,13 @@ var dialogs = []dialog{
 		draft: Draft{
 			Args: []string{"--preset", "sqs-send=jobs", "--permissions-boundary", "Bound"},
 			Apps: []setup.App{{Name: "web"}},
-			Role: setup.RoleRequest{Boundary: "Bound", Presets: []setup.Preset{{Name: "sqs-send", Answer: "jobs"}}}, Machines: []string{"m1"}, Audience: "aud", Adopt: true,
+			Role: setup.RoleRequest{Boundary: "Bound", Presets: []setup.Preset{{Name: "sqs-send", Answer: "jobs"}}}, Machines: []string{"m1"}, Audience: "aud", Adopt: true, Prune: true, Env: "WEB_ROLE_ARN",
 		},
 		answers: []string{"eu-west-2"},
 		args:    "--preset sqs-send=jobs --permissions-boundary Bound --org acme --app web --aws-region eu-west-2",
 		request: func(r *setup.Request) {
-			r.Audience, r.Adopt = "aud", true
+			r.Audience, r.Adopt, r.Prune = "aud", true, true
+			r.Roles[0].Apps[0].Env = "WEB_ROLE_ARN"
 			r.Roles[0].Apps[0].Machines, r.Roles[0].Apps[0].Region = []string{"m1"}, "eu-west-2"
 			r.Roles[0].Boundary, r.Roles[0].Presets = "Bound", []setup.Preset{{Name: "sqs-send", Answer: "jobs"}}
 		},

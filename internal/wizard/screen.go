@@ -382,6 +382,9 @@ func (m *model) View() tea.View {
 
 // above draws the lines so far.
 func (m *model) above() string {
+	if len(m.lines) == 0 {
+		return ""
+	}
 	return lipgloss.NewStyle().Width(m.columns()).Render(strings.Join(m.lines, "\n"))
 }
 
