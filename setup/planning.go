@@ -205,7 +205,9 @@ func (w World) askFly(ctx context.Context, org string, apps []App) (flyAnswer, s
 	}
 	var names []string
 	for _, app := range apps {
-		names = append(names, app.Name)
+		if !app.IsPattern() {
+			names = append(names, app.Name)
+		}
 	}
 	found, err := w.Fly.Apps(ctx, names)
 	if ctx.Err() != nil {
