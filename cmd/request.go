@@ -89,7 +89,12 @@ func (f *requestFlags) request(ctx context.Context, sys System, folder *workdir.
 // fill makes a request from its apps and the flags that apply to all of them.
 func (f *requestFlags) fill(apps []setup.App, role setup.RoleRequest) setup.Request {
 	for i := range apps {
-		apps[i].Machines, apps[i].Region, apps[i].Env = commaList(f.machines), f.awsRegion, f.envName
+		apps[i].Machines = commaList(f.machines)
+		if apps[i].IsPattern() { // each of its apps has a region and a variable of its own
+			role.Region = f.awsRegion
+			continue
+		}
+		apps[i].Region, apps[i].Env = f.awsRegion, f.envName
 	}
 	return setup.Request{Org: f.org, Audience: f.audience, Adopt: f.adopt, Prune: f.prune, Roles: setup.RolesFor(apps, role)}
 }
@@ -205,8 +210,10 @@ func wholeSeconds(flag, value string) (int32, error) {
 // files, as in flyctl. Each app gets its config file, if one is known for it, unless
 // --no-patch is given.
 func (f *requestFlags) configApps(folder *workdir.Folder, names []string) ([]setup.App, error) {
-	if len(f.configs) == 0 && f.noPatch && len(names) > 0 {
-		return plainApps(names), nil
+	apps := plainApps(names)
+	onlyPatterns := !slices.ContainsFunc(apps, func(app setup.App) bool { return !app.IsPattern() })
+	if len(f.configs) == 0 && len(names) > 0 && (f.noPatch || onlyPatterns) {
+		return apps, nil
 	}
 	paths := f.configs
 	if len(paths) == 0 {
