@@ -602,6 +602,14 @@ func sorted(values []string) []string {
 	return slices.Compact(out)
 }
 
+// checkAccount refuses another account than the wanted one; "" is any.
+func (f Facts) checkAccount(want string) error {
+	if want == "" || want == f.Account {
+		return nil
+	}
+	return &InvalidError{Field: FieldAccount, Value: want, Reason: "the credentials are for the account " + f.Account}
+}
+
 // AccountProblem says why id is not an AWS account ID, or "".
 func AccountProblem(id string) string {
 	if len(id) != 12 || strings.Trim(id, "0123456789") != "" {

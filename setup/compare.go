@@ -242,7 +242,7 @@ func trustReasons(org string, have, want *trustpolicy.Policy) []Reason {
 	}
 	for i, s := range have.Statements {
 		if s.Sid != sid && !slices.ContainsFunc(want.Statements, s.Equal) {
-			out = append(out, Reason{Code: ReasonStatementUnwanted, Have: statementName(i, s)})
+			out = append(out, Reason{Code: ReasonStatementUnwanted, Have: statementName(i, s.Sid)})
 		}
 	}
 	return out
@@ -258,9 +258,6 @@ func statementReasons(org string, before, after trustpolicy.Statement) []Reason 
 		return []Reason{{Code: ReasonStatementEdited, Want: after.Sid}}
 	}
 	var out []Reason
-	if before.Effect != after.Effect {
-		out = append(out, Reason{Code: ReasonEffect, Have: string(before.Effect), Want: string(after.Effect)})
-	}
 	differ := func(have, want []string, unwanted, absent ReasonCode) {
 		for _, v := range missing(want, have) {
 			out = append(out, Reason{Code: unwanted, Have: v})
@@ -268,6 +265,11 @@ func statementReasons(org string, before, after trustpolicy.Statement) []Reason 
 		for _, v := range missing(have, want) {
 			out = append(out, Reason{Code: absent, Want: v})
 		}
+	}
+	if before.Effect != after.Effect { // whom it denied says nothing about who loses access
+		out = append(out, Reason{Code: ReasonEffect, Have: string(before.Effect), Want: string(after.Effect)})
+		differ(nil, b.subjects(), ReasonSubjectUnwanted, ReasonSubjectMissing)
+		return out
 	}
 	differ(principals(*before.Principal), principals(*after.Principal), ReasonPrincipalUnwanted, ReasonPrincipalMissing)
 	differ(before.Action, after.Action, ReasonActionUnwanted, ReasonActionMissing)

@@ -20,7 +20,8 @@ import (
 // If it was adopted, if another of its statements allows access, or if it is in an
 // instance profile, only our statement and tags are removed; only our tags if adopting it
 // added nothing else. If apps outside the scope still use it, only the subjects of the
-// others are removed. The provider is deleted if it is ours and no remaining role trusts
+// others are removed. A statement of ours that someone turned into a Deny goes only with
+// its role. The provider is deleted if it is ours and no remaining role trusts
 // it. AWS_REGION stays in fly.toml.
 //
 // The errors are those of Plan.
@@ -51,8 +52,8 @@ func (w World) PlanDestroy(ctx context.Context, scope Scope) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if scope.Account != "" && scope.Account != facts.Account {
-		return nil, &OtherAccountError{Account: scope.Account, Have: facts}
+	if err := facts.checkAccount(scope.Account); err != nil {
+		return nil, err
 	}
 	var found []Resource
 	var state State
@@ -155,6 +156,7 @@ func resolveDestroy(scope Scope, facts Facts, state State) *Plan {
 		}
 	}
 	p.Changes = slices.Concat(p.Changes, policies, roles)
+	p.Warnings = p.stillAllowed(roles)
 	if !trusted {
 		p.Changes = append(p.Changes, providers...)
 	}
@@ -165,6 +167,33 @@ func resolveDestroy(scope Scope, facts Facts, state State) *Plan {
 	}
 	p.found()
 	return p
+}
+
+// stillAllowed warns of apps that lose our grant of a role and that the role allows
+// nevertheless, or might, by what someone else added to it.
+func (p *Plan) stillAllowed(roles []Change) []Warning {
+	after := State{}
+	for _, c := range roles {
+		if c.Action != ActionDelete {
+			after[c.After.ID()] = *c.After
+		}
+	}
+	var out []Warning
+	for _, check := range p.checks(after) {
+		if !check.Want.Denied() || check.Passed() || !slices.ContainsFunc(p.Grants, func(g Grant) bool {
+			return g.Removed && g.App == check.App && g.Role == check.Role
+		}) {
+			continue
+		}
+		w := Warning{Code: WarningStillAllowed, Apps: []string{check.App}, Role: check.Role}
+		for _, s := range check.Evaluation.Statements {
+			if s.Effect == trustpolicy.Allow && s.Match != trustpolicy.DoesNotMatch {
+				w.Names = append(w.Names, statementName(s.Index, s.Sid))
+			}
+		}
+		out = append(out, w)
+	}
+	return out
 }
 
 // lose returns the change of a role whose apps in scope lose access, and its grants; nil
@@ -210,13 +239,21 @@ func (s Scope) lose(role Role) (*Change, []Grant) {
 		})
 	}
 	grants := slices.Concat(removed, kept)
-	if len(s.Apps) > 0 && len(left) > 0 {
+	denies := statement.Effect == trustpolicy.Deny
+	switch partial := len(s.Apps) > 0 && len(left) > 0; {
+	case partial && denies: // what it denies is not given back
+		return nil, nil
+	case partial:
 		statement.Conditions = slices.Clone(statement.Conditions)
 		statement.Conditions[a.subject].Values = left
 		after.Trust = role.Trust.Merge(statement)
 		return &Change{Action: ActionUpdate, Before: before, After: &Resource{Role: &after}}, grants
+	case denies: // nobody loses access by it, and it stays if the role does
+		grants = nil
+	default:
+		after.Trust = role.Trust.Without(sid)
 	}
-	after.Trust, after.Tags = role.Trust.Without(sid), withoutOurTags(role.Tags)
+	after.Tags = withoutOurTags(role.Tags)
 	others := slices.ContainsFunc(after.Trust.Statements, func(s trustpolicy.Statement) bool { return s.Effect == trustpolicy.Allow })
 	switch {
 	case role.Tags[TagAdopted] == "" && !others && len(role.InstanceProfiles) == 0:

@@ -115,6 +115,19 @@ func TestDestroyLeavesWhatIsNotOurs(t *testing.T) {
 			},
 			[]string{"update " + role + " statement-unwanted tag tag tag", "delete " + provider},
 		},
+		"a Deny instead of ours": {
+			func(m *memory) {
+				m.editOurs(role, func(s *trustpolicy.Statement) { s.Effect = trustpolicy.Deny })
+			},
+			[]string{"delete attachment:fly-acme-web:arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess", "delete " + role, "delete " + provider},
+		},
+		"a Deny instead of ours, and another Allow statement": {
+			func(m *memory) {
+				m.editOurs(role, func(s *trustpolicy.Statement) { s.Effect = trustpolicy.Deny })
+				m.addStatement(role, everyApp)
+			},
+			[]string{"update " + role + " tag tag"},
+		},
 		"tags alone": {
 			func(m *memory) { m.edit(role, func(r *setup.Resource) { r.Role.Trust = foreign }) },
 			[]string{"update " + role + " tag tag", "delete " + provider},
@@ -185,6 +198,56 @@ func TestDestroyOneAppOfASharedRole(t *testing.T) {
 	apply(t, m, planDestroy(t, m, setup.Scope{Org: org, Apps: []string{"api"}, Entries: entries("api")}))
 	if len(m.things) > 0 {
 		t.Errorf("left is %v", sortedKeys(m.things))
+	}
+}
+
+// A Deny of ours keeps what it denies when an app goes, unless the role goes with it.
+func TestDestroyOneAppOfADeny(t *testing.T) {
+	t.Parallel()
+	m := made(t, shared(request("web", "api"), "fly"))
+	m.editOurs("role:fly", func(s *trustpolicy.Statement) { s.Effect = trustpolicy.Deny })
+	want(t, planDestroy(t, m, setup.Scope{Org: org, Apps: []string{"web"}}))
+	p := planDestroy(t, m, setup.Scope{Org: org, Apps: []string{"web", "api"}})
+	if len(p.Pending()) != 3 || len(p.Grants) > 0 {
+		t.Errorf("plan %v, grants %+v", actions(p), p.Grants)
+	}
+}
+
+// An app that something else still allows is said to keep its access.
+func TestDestroyWarnsOfWhatStillAllows(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		edit func(*memory)
+		want string
+	}{
+		"a statement": {func(m *memory) { m.addStatement("role:fly", everyApp) }, "#2"},
+		"a pattern added": {func(m *memory) {
+			m.editOurs("role:fly", func(s *trustpolicy.Statement) { s.Conditions[1].Values = append(s.Conditions[1].Values, "acme:*") })
+		}, "FlyAwsAcme"},
+		"something undecided": {func(m *memory) {
+			m.addStatement("role:fly", strings.Replace(everyApp, `"StringLike"`, `"IpAddress":{"aws:SourceIp":"192.0.2.0/24"},"StringLike"`, 1))
+		}, "#2"},
+		"nothing": {func(*memory) {}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := made(t, shared(request("web", "api"), "fly"))
+			test.edit(m)
+			p := planDestroy(t, m, setup.Scope{Org: org, Apps: []string{"web"}})
+			var got []string
+			for _, w := range p.Warnings {
+				if w.Code != setup.WarningStillAllowed || w.Role != "fly" || !slices.Equal(w.Apps, []string{"web"}) {
+					t.Errorf("warning %+v", w)
+				}
+				got = append(got, w.Names...)
+			}
+			if strings.Join(got, " ") != test.want {
+				t.Errorf("still allowed by %q, not %q", got, test.want)
+			}
+			if again := reread(t, p); len(again.Warnings) != len(p.Warnings) {
+				t.Errorf("read back, the warnings are %+v", again.Warnings)
+			}
+		})
 	}
 }
 
@@ -286,9 +349,9 @@ func TestDestroyAnAdoptedRole(t *testing.T) {
 func TestDestroyInAnotherAccount(t *testing.T) {
 	t.Parallel()
 	m := made(t, request("web"))
-	var other *setup.OtherAccountError
+	var invalid *setup.InvalidError
 	_, err := m.world().PlanDestroy(context.Background(), setup.Scope{Org: org, Account: "999999999999"})
-	if !errors.As(err, &other) || other.Account != "999999999999" || other.Have.Account != account {
+	if !errors.As(err, &invalid) || invalid.Field != setup.FieldAccount || !strings.Contains(err.Error(), account) {
 		t.Errorf("error is %v", err)
 	}
 }

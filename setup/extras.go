@@ -140,8 +140,8 @@ func statementMeanings(org string, s trustpolicy.Statement) []Meaning {
 }
 
 // statementName names a statement for people and for Keep.
-func statementName(i int, s trustpolicy.Statement) string {
-	return cmp.Or(s.Sid, "#"+strconv.Itoa(i+1))
+func statementName(i int, sid string) string {
+	return cmp.Or(sid, "#"+strconv.Itoa(i+1))
 }
 
 // otherStatements returns the statements of a trust policy, other than those with the
@@ -153,7 +153,7 @@ func otherStatements(org string, trust *trustpolicy.Policy, ours ...int) []Extra
 	var out []Extra
 	for i, s := range trust.Statements {
 		if s.Effect == trustpolicy.Allow && !slices.Contains(ours, i) {
-			out = append(out, Extra{Kind: ExtraStatement, Name: statementName(i, s), Means: statementMeanings(org, s)})
+			out = append(out, Extra{Kind: ExtraStatement, Name: statementName(i, s.Sid), Means: statementMeanings(org, s)})
 		}
 	}
 	return out

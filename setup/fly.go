@@ -228,7 +228,7 @@ type Warning struct {
 	Apps []string `json:"apps,omitempty"`
 	// Config is the fly.toml that sets Names; empty for secrets.
 	Config string `json:"config,omitempty"`
-	// Names are variables or secrets, sorted.
+	// Names are variables or secrets, sorted, or statements.
 	Names []string `json:"names,omitempty"`
 	// Value is the value of the variable in Names, if it has only one.
 	Value string `json:"value,omitempty"`
@@ -272,6 +272,9 @@ const (
 	WarningBroad WarningCode = "broad"
 	// WarningNoPermissions: Role can be assumed and allows nothing yet.
 	WarningNoPermissions WarningCode = "no-permissions"
+	// WarningStillAllowed: Apps lose our grant of Role and can assume it nevertheless, or
+	// might, by the statements Names of its trust policy; they are as in Extra.Name.
+	WarningStillAllowed WarningCode = "still-allowed"
 	// WarningWatched: the unmanaged Role is not as declared; Reasons says why.
 	WarningWatched WarningCode = "watched"
 	// WarningTokenFile: fly.toml sets AWS_WEB_IDENTITY_TOKEN_FILE or, to a value that STS

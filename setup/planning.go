@@ -13,7 +13,7 @@ import (
 // Plan reads the current state and makes the plan for a request.
 //
 // The errors are those of Request.Check, also for an organization that was not given and
-// that Fly does not report; *OtherAccountError; *OtherOrgError, *SeveralOrgsError; a
+// that Fly does not report and another account than the request's; *OtherOrgError, *SeveralOrgsError; a
 // *FlyProblem for each app that does not exist or that the token has no access to;
 // *TokenMismatchError; those of Resolve; and the targets' own.
 func (w World) Plan(ctx context.Context, req Request) (*Plan, error) {
@@ -24,8 +24,8 @@ func (w World) Plan(ctx context.Context, req Request) (*Plan, error) {
 	if err != nil {
 		return nil, cmp.Or(ctx.Err(), err)
 	}
-	if req.Account != "" && req.Account != s.facts.Account {
-		return nil, &OtherAccountError{Account: req.Account, Have: s.facts}
+	if err := s.facts.checkAccount(req.Account); err != nil {
+		return nil, err
 	}
 	want, err := desire(req, s.facts, s.files)
 	if err != nil {

@@ -370,7 +370,7 @@ func (d *desired) outcome(state State, want desiredRole, on []RolePolicy) (outco
 	have := *found.Role
 	statement, held := ourStatement(d.req.Org, have)
 	ours := held && have.Tags[TagOrg] == d.req.Org
-	a := takeApart(d.req.Org, statement)
+	a := allowedBy(d.req.Org, statement)
 	o.asked = want.grants(d.req, a)
 	if d.req.File == "" && held && (ours && have.Tags[TagApp] == "" || d.req.Adopt) {
 		o.kept = want.keptGrants(d.req, a)
@@ -520,7 +520,7 @@ func withoutStatements(p *trustpolicy.Policy, names []string) *trustpolicy.Polic
 	q := p.Clone()
 	q.Statements = nil
 	for i, s := range p.Statements {
-		if !slices.Contains(names, statementName(i, s)) {
+		if !slices.Contains(names, statementName(i, s.Sid)) {
 			q.Statements = append(q.Statements, s)
 		}
 	}
@@ -545,7 +545,7 @@ func (d *desired) leftRoles(p *Plan, on map[string][]RolePolicy) []Change {
 		}
 		e := Extra{Kind: ExtraRole, Role: role.Name, Watched: role.Tags[TagAdopted] != ""}
 		statement, _ := ourStatement(d.req.Org, *role)
-		for _, pattern := range takeApart(d.req.Org, statement).subjects() {
+		for _, pattern := range allowedBy(d.req.Org, statement).subjects() {
 			e.Means = append(e.Means, subjectMeaning(d.req.Org, pattern))
 		}
 		e.Stays, e.Pruned = d.req.prunes(*role, e.Watched, "")
@@ -785,7 +785,7 @@ func (d *desired) roleConflict(have Role, want desiredRole, ours, held, sharedWi
 // audienceOf returns the audience in our statement, "" if it has none or several.
 func audienceOf(org string, role Role) string {
 	statement, _ := ourStatement(org, role)
-	if a := takeApart(org, statement).audiences(); len(a) == 1 {
+	if a := allowedBy(org, statement).audiences(); len(a) == 1 {
 		return a[0]
 	}
 	return ""

@@ -229,13 +229,12 @@ func TestAccountOfARequest(t *testing.T) {
 	req.Account = account
 	plan(t, newMemory(), req)
 	req.Account = "999999999999"
-	var other *setup.OtherAccountError
-	if _, err := tryPlan(newMemory(), req); !errors.As(err, &other) || other.Account != req.Account || other.Have.Account != account {
+	var invalid *setup.InvalidError
+	if _, err := tryPlan(newMemory(), req); !errors.As(err, &invalid) || invalid.Field != setup.FieldAccount || !strings.Contains(err.Error(), account) {
 		t.Errorf("error is %v", err)
 	}
 	for _, bad := range []string{"12345", "acme", "12345678901x"} {
 		req.Account = bad
-		var invalid *setup.InvalidError
 		if err := req.Check(); !errors.As(err, &invalid) || invalid.Field != setup.FieldAccount {
 			t.Errorf("%s: %v", bad, err)
 		}

@@ -41,6 +41,14 @@ type access struct {
 	others []int
 }
 
+// allowedBy is what our statement for an organization allows: nothing if it is a Deny.
+func allowedBy(org string, s trustpolicy.Statement) access {
+	if s.Effect == trustpolicy.Deny {
+		return access{statement: s, audience: -1, subject: -1}
+	}
+	return takeApart(org, s)
+}
+
 // takeApart takes our statement for an organization apart.
 func takeApart(org string, s trustpolicy.Statement) access {
 	a := access{statement: s, known: s.Principal != nil && len(s.Action) > 0, audience: -1, subject: -1}
@@ -147,9 +155,10 @@ func (w wish) merge(have trustpolicy.Statement) (after trustpolicy.Statement, na
 		return w.built, nil
 	case have.Effect == trustpolicy.Deny && narrow(Narrowing{Kind: NarrowedDeny}):
 		return have, narrowed
+	case have.Effect == trustpolicy.Deny: // whom it denied is not to be allowed
+		return w.built, nil
 	}
 	after = have
-	after.Effect = trustpolicy.Allow
 	after.Principal = w.principal(*have.Principal)
 	after.Action = w.actions(have.Action, narrow)
 	after.Conditions = slices.Clone(have.Conditions)

@@ -64,7 +64,7 @@ func TestNarrowingsStayUntilAdopted(t *testing.T) {
 			request("web"),
 			func(s *trustpolicy.Statement) { s.Effect = trustpolicy.Deny },
 			"deny",
-			[]string{"effect Deny -> Allow"},
+			[]string{"effect Deny -> Allow", "subject-missing  -> acme:web:*"},
 		},
 		"no action of ours": {
 			request("web"),
@@ -133,6 +133,34 @@ func TestNarrowingsStayUntilAdopted(t *testing.T) {
 				t.Errorf("a second plan is %v, narrowed by %v", actions(again), narrowings(again))
 			}
 		})
+	}
+}
+
+// Adopting over a statement that someone turned into a Deny lets in whom the request
+// names, not whom it denied.
+func TestAdoptedDenyAllowsOnlyTheRequest(t *testing.T) {
+	t.Parallel()
+	m := made(t, shared(request("web", "api"), "fly"))
+	const role = "role:fly"
+	m.editOurs(role, func(s *trustpolicy.Statement) {
+		*s = trustpolicy.Statement{
+			Sid: s.Sid, Effect: trustpolicy.Deny, Principal: &trustpolicy.Principal{Any: true},
+			Action: []string{"sts:*"}, Conditions: []trustpolicy.Condition{{Operator: "StringLike", Key: "oidc.fly.io/acme:sub", Values: []string{"acme:web:m1", "acme:api:*", "acme:db:*"}}},
+		}
+	})
+	req := shared(request("web"), "fly")
+	req.Adopt = true
+	p := plan(t, m, req)
+	if len(p.Grants) != 1 || len(p.Grants[0].Machines) > 0 {
+		t.Errorf("grants are %+v", p.Grants)
+	}
+	for _, check := range apply(t, m, reread(t, p)).Checks {
+		if !check.Passed() {
+			t.Errorf("%s: wanted %s, got %s", check.Subject, check.Want, check.Got)
+		}
+	}
+	if now := m.things[role].Role.Trust; !now.Equal(ours("web")) {
+		t.Errorf("the trust policy became %s", now)
 	}
 }
 

@@ -300,8 +300,12 @@ func checkDestroyed(t *testing.T, seed uint64, scope setup.Scope, before, after 
 				t.Fatalf("seed %d: %s is gone", seed, id)
 			}
 		default:
-			_, held := now.Role.Trust.Statement("FlyAwsAcme")
-			if ours := now.Role.Tags[setup.TagOrg] == org; len(scope.Apps) == 0 && (held || ours) {
+			left, held := now.Role.Trust.Statement("FlyAwsAcme")
+			denies := held && left.Effect == trustpolicy.Deny
+			if was, _ := was.Role.Trust.Statement("FlyAwsAcme"); denies && !left.Equal(was) {
+				t.Fatalf("seed %d: the Deny of %s became %s", seed, id, now.Role.Trust)
+			}
+			if ours := now.Role.Tags[setup.TagOrg] == org; len(scope.Apps) == 0 && (held && !denies || ours) {
 				t.Fatalf("seed %d: left is %s with %v", seed, now.Role.Trust, now.Role.Tags)
 			}
 			role := *now.Role

@@ -2,6 +2,7 @@ package render
 
 import (
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,34 @@ func Extras(w io.Writer, plan *setup.Plan, style Style) {
 		p.line("Not asked for, on roles that fly-aws adopted or only watches:")
 		p.extras(watched)
 	}
+	p.kept(plan)
+}
+
+// kept shows the apps that keep a role although the run does not name them.
+func (p printer) kept(plan *setup.Plan) {
+	apps, names := byRole(plan, func(g setup.Grant) bool { return g.Kept })
+	if len(names) > 0 {
+		p.line("")
+	}
+	for _, name := range names {
+		p.line("%s %s role %s, though this run does not name %s", shortList(apps[name]), verb(len(apps[name]), "keeps", "keep"), text.Name(name),
+			verb(len(apps[name]), "it", "them"))
+	}
+}
+
+// byRole returns the apps of some grants of a plan by role, and the roles in order.
+func byRole(plan *setup.Plan, some func(setup.Grant) bool) (apps map[string][]string, roles []string) {
+	apps = map[string][]string{}
+	for _, g := range plan.Grants {
+		if !some(g) {
+			continue
+		}
+		if len(apps[g.Role]) == 0 {
+			roles = append(roles, g.Role)
+		}
+		apps[g.Role] = append(apps[g.Role], g.App)
+	}
+	return apps, roles
 }
 
 func (p printer) extras(extras []setup.Extra) {
@@ -169,19 +198,15 @@ const recently = 24 * time.Hour
 // used within a day of now.
 func Losses(w io.Writer, plan *setup.Plan, now time.Time, style Style) {
 	p := printer{w, style}
-	roles := map[string][]string{}
-	var names []string
-	for _, g := range plan.Grants {
-		if !g.Removed {
-			continue
+	still := map[string][]string{}
+	for _, w := range plan.Warnings {
+		if w.Code == setup.WarningStillAllowed {
+			still[w.Role] = append(still[w.Role], w.Apps...)
 		}
-		if len(roles[g.Role]) == 0 {
-			names = append(names, g.Role)
-		}
-		roles[g.Role] = append(roles[g.Role], g.App)
 	}
+	apps, names := byRole(plan, func(g setup.Grant) bool { return g.Removed && !slices.Contains(still[g.Role], g.App) })
 	for _, name := range names {
-		p.line("%s %s %s access through role %s at once", p.paint(yellow, "!"), shortList(roles[name]), verb(len(roles[name]), "loses", "lose"), text.Name(name))
+		p.line("%s %s %s access through role %s at once", p.paint(yellow, "!"), shortList(apps[name]), verb(len(apps[name]), "loses", "lose"), text.Name(name))
 	}
 	for _, c := range plan.Changes {
 		role := c.Before

@@ -125,6 +125,12 @@ func warningText(plan *setup.Plan, w setup.Warning) WarningText {
 			Message: "role " + text.Name(w.Role) + " can be assumed, and can do nothing yet: it has no permissions",
 			Fix:     "name them with --preset, --policy or --inline-policy",
 		}
+	case setup.WarningStillAllowed:
+		return WarningText{
+			Message: fmt.Sprintf("%s can still assume role %s, or might, by %s %s of its trust policy",
+				shortList(w.Apps), text.Name(w.Role), verb(len(w.Names), "statement", "statements"), list(w.Names)),
+			Fix: "fly-aws did not write that and leaves it; remove it by hand if it is not intended",
+		}
 	case setup.WarningWatched:
 		t := WarningText{Message: "role " + text.Name(w.Role) + ", which is only watched, is not as declared"}
 		for _, r := range w.Reasons {
