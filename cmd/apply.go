@@ -107,7 +107,7 @@ func runApplyFile(ctx context.Context, sys System, o applyOptions) error {
 	}
 	plan, err := c.plan(ctx, world, req, true)
 	if err != nil {
-		return err
+		return file.locate(err)
 	}
 	if err := checkDigest(plan, o.digest); err != nil {
 		return err

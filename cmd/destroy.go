@@ -82,7 +82,7 @@ func runDestroy(ctx context.Context, sys System, o destroyOptions) error {
 	}
 	c := newConsole(sys, o.output)
 	folder := &workdir.Folder{Dir: sys.Dir}
-	scope, err := o.scope(sys, folder)
+	scope, file, err := o.scope(sys, folder)
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func runDestroy(ctx context.Context, sys System, o destroyOptions) error {
 	plan, err := world.PlanDestroy(ctx, scope)
 	stop()
 	if err != nil {
-		return err
+		return file.locate(err)
 	}
 	c.introduce(plan, plan.Org != scope.Org)
 	if !c.json {
@@ -103,8 +103,8 @@ func runDestroy(ctx context.Context, sys System, o destroyOptions) error {
 	return c.carryOut(ctx, world, plan, nil, false, c.confirmUnless(o.yes), o.aws.verbose)
 }
 
-// scope is what the flags say to remove.
-func (o destroyOptions) scope(sys System, folder *workdir.Folder) (setup.Scope, error) {
+// scope is what the flags say to remove, with the request file if they name one.
+func (o destroyOptions) scope(sys System, folder *workdir.Folder) (setup.Scope, *requestFile, error) {
 	if o.file != "" {
 		return o.fileScope(sys)
 	}
@@ -119,7 +119,7 @@ func (o destroyOptions) scope(sys System, folder *workdir.Folder) (setup.Scope, 
 		case err != nil && path == "": // there may be none
 			continue
 		case err != nil:
-			return scope, err
+			return scope, nil, err
 		case path == "" && len(scope.Apps) > 0 && config.App == "":
 			config.App = scope.Apps[0]
 		case path == "" && !scope.Includes(config.App):
@@ -127,18 +127,18 @@ func (o destroyOptions) scope(sys System, folder *workdir.Folder) (setup.Scope, 
 		}
 		scope.Entries = append(scope.Entries, setup.Env{Config: config.Path, App: config.App, Key: setup.EnvRoleARN})
 	}
-	return scope, nil
+	return scope, nil, nil
 }
 
 // fileScope is what a request file made, or the part of it that is for --app.
-func (o destroyOptions) fileScope(sys System) (setup.Scope, error) {
+func (o destroyOptions) fileScope(sys System) (setup.Scope, *requestFile, error) {
 	file, err := openRequestFile(sys, o.file)
 	if err != nil {
-		return setup.Scope{}, err
+		return setup.Scope{}, nil, err
 	}
 	req := file.Request()
 	if o.org != "" && o.org != req.Org {
-		return setup.Scope{}, usagef("drop --org", "%s is for the organization %s, not %s", file.path, req.Org, o.org)
+		return setup.Scope{}, nil, usagef("drop --org", "%s is for the organization %s, not %s", file.path, req.Org, o.org)
 	}
 	scope := setup.Scope{Org: req.Org, Account: req.Account, File: req.File, Apps: commaList(o.apps)}
 	for _, role := range req.Roles {
@@ -148,5 +148,5 @@ func (o destroyOptions) fileScope(sys System) (setup.Scope, error) {
 			}
 		}
 	}
-	return scope, nil
+	return scope, file, nil
 }

@@ -63,6 +63,13 @@ type patchDocument struct {
 	Changes []patchEntry `json:"changes"`
 }
 
+// A variablesDocument is what patch --print --json prints.
+type variablesDocument struct {
+	Schema string            `json:"schema"`
+	App    string            `json:"app"`
+	Env    map[string]string `json:"env"`
+}
+
 type patchEntry struct {
 	Key    string       `json:"key"`
 	Action setup.Action `json:"action"`
@@ -83,12 +90,12 @@ func runPrint(sys System, o patchOptions) error {
 	case o.roleARN != "" || o.config != "" || o.region != "":
 		return usagef("drop them", "--print takes only --app and --file")
 	}
-	req, err := file.Narrow([]string{o.app})
+	part, err := file.Narrow([]string{o.app})
 	if err != nil {
 		return err
 	}
 	lines := map[string]string{}
-	for _, role := range req.Roles {
+	for _, role := range part.Request().Roles {
 		for _, app := range role.Apps {
 			if app.Name == o.app && !role.Unmanaged {
 				lines[app.Variable()] = file.RoleARN(role)
@@ -96,7 +103,7 @@ func runPrint(sys System, o patchOptions) error {
 		}
 	}
 	if o.output.json {
-		return render.JSON(sys.Stdout, lines)
+		return render.JSON(sys.Stdout, variablesDocument{render.VariablesSchema, o.app, lines})
 	}
 	for _, name := range slices.Sorted(maps.Keys(lines)) {
 		fmt.Fprintf(sys.Stdout, "%s=%s\n", name, lines[name])

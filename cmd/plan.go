@@ -61,7 +61,10 @@ changes are pending, or when something on your roles was not asked for. With
 
 func runPlan(cmd *cobra.Command, sys System, o planOptions) error {
 	ctx := cmd.Context()
-	if o.out == "-" {
+	switch {
+	case o.markdown && o.output.json:
+		return usagef("drop one", "--json and --markdown are two forms of the plan")
+	case o.out == "-":
 		return usagef("use --json, which prints the plan", "--out takes a file, not standard output")
 	}
 	c := newConsole(sys, o.output)
@@ -71,7 +74,7 @@ func runPlan(cmd *cobra.Command, sys System, o planOptions) error {
 		}
 	}
 	folder := &workdir.Folder{Dir: sys.Dir}
-	req, err := c.wanted(ctx, cmd, o.request, o.file, folder)
+	req, file, err := c.wanted(ctx, cmd, o.request, o.file, folder)
 	if err != nil {
 		return err
 	}
@@ -82,7 +85,7 @@ func runPlan(cmd *cobra.Command, sys System, o planOptions) error {
 	req.Prove = o.fly.prove
 	plan, err := c.plan(ctx, world, req, true)
 	if err != nil {
-		return err
+		return file.locate(err)
 	}
 	plan.CallRegion = o.aws.region
 	if o.out != "" && len(plan.Conflicts()) == 0 && strictly(plan, o.fly.strict, true) == nil {

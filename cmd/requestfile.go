@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/fly-aws/fly-aws/internal/awsapi"
 	"github.com/fly-aws/fly-aws/internal/render"
 	"github.com/fly-aws/fly-aws/internal/requestfile"
 	"github.com/fly-aws/fly-aws/internal/text"
@@ -82,22 +83,23 @@ func readBounded(path string, limit int64) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-// request returns the request of the file, of some apps only if there are any, with paths
-// relative to the command's folder. It checks that each config file is that of its app.
+// request returns the request of the file, with paths relative to the command's folder. It
+// narrows the file to some apps if there are any, and checks that each config file is that
+// of its app.
 func (f *requestFile) request(sys System, folder *workdir.Folder, apps []string) (setup.Request, error) {
-	req := f.Request()
 	if len(apps) > 0 {
-		var err error
-		if req, err = f.Narrow(apps); err != nil {
-			return req, err
+		part, err := f.Narrow(apps)
+		if err != nil {
+			return setup.Request{}, err
 		}
+		f.File = part
 	}
+	req := f.Request()
 	if org := flyOrg(sys); org != "" && org != req.Org {
 		return req, usagef("unset FLY_ORG, or use the file of that organization", "FLY_ORG is %s, and %s is for the organization %s", org, f.path, req.Org)
 	}
 	var errs []error
 	for i, role := range req.Roles {
-		req.Roles[i].Apps = append([]setup.App{}, role.Apps...)
 		for j, app := range role.Apps {
 			if app.Config == "" {
 				continue
@@ -107,26 +109,39 @@ func (f *requestFile) request(sys System, folder *workdir.Folder, apps []string)
 				err = fmt.Errorf("it is the file of the app %q", config.App)
 			}
 			if err != nil {
-				errs = append(errs, f.Locate(&setup.InvalidError{
-					Field: setup.FieldConfig, Role: f.place(role), App: app.Name, Value: app.Config, Reason: cause(err).Error(), Err: err,
-				}))
+				errs = append(errs, &setup.InvalidError{
+					Field: setup.FieldConfig, Role: i + 1, App: app.Name, Value: app.Config, Reason: cause(err).Error(), Err: err,
+				})
 				continue
 			}
 			req.Roles[i].Apps[j].Config = config.Path
 		}
 	}
-	return req, errors.Join(errs...)
+	return req, f.locate(errors.Join(errs...))
 }
 
-// place returns the place of a role in the file's request, from 1.
-func (f *requestFile) place(role setup.RoleRequest) int {
-	whole := f.Request()
-	for i, r := range whole.Roles {
-		if whole.RoleName(r) == whole.RoleName(role) {
-			return i + 1
-		}
+// locate gives errors about the request their places in the file. Without a file the error
+// stays as it is.
+func (f *requestFile) locate(err error) error {
+	if f == nil {
+		return err
 	}
-	return 0
+	var out []error
+	for _, err := range flatten(f.Locate(err)) {
+		var unknown *awsapi.UnknownPolicyError
+		var ambiguous *awsapi.AmbiguousPolicyError
+		place := ""
+		if errors.As(err, &unknown) {
+			place = f.Place(unknown.Ref)
+		} else if errors.As(err, &ambiguous) {
+			place = f.Place(ambiguous.Ref)
+		}
+		if place != "" {
+			err = fmt.Errorf("%s: %w", place, err)
+		}
+		out = append(out, err)
+	}
+	return errors.Join(out...)
 }
 
 // fileFlags say which request file to use, and how.
@@ -159,27 +174,31 @@ func refuseWishes(flags *pflag.FlagSet, file string) error {
 		"%s says what is wanted, so %s cannot be given too", file, strings.Join(given, ", "))
 }
 
-// wanted is the request of the request file, if there is one, or else of the flags.
-func (c console) wanted(ctx context.Context, cmd *cobra.Command, f requestFlags, file fileFlags, folder *workdir.Folder) (setup.Request, error) {
+// wanted is the request of the request file, if there is one, or else of the flags; then
+// the file is nil.
+func (c console) wanted(ctx context.Context, cmd *cobra.Command, f requestFlags, file fileFlags, folder *workdir.Folder) (setup.Request, *requestFile, error) {
 	found, err := openRequestFile(c.System, file.file)
 	if err != nil {
-		return setup.Request{}, err
+		return setup.Request{}, nil, err
 	}
 	if found == nil {
-		return f.request(ctx, c.System, folder)
+		req, err := f.request(ctx, c.System, folder)
+		return req, nil, err
 	}
 	if err := refuseWishes(cmd.Flags(), found.path); err != nil {
-		return setup.Request{}, err
+		return setup.Request{}, nil, err
 	}
 	req, err := found.request(c.System, folder, commaList(f.apps))
 	req.Adopt, req.Prune = f.adopt, f.prune
-	return req, err
+	return req, found, err
 }
 
 // A savedFile is a request file that setup writes.
 type savedFile struct {
 	path          string
 	before, after []byte
+	// file is the file as it will be; nil if it does not exist.
+	file *requestFile
 	// make makes the text for the plan's request, of a file that does not exist.
 	make func(setup.Request) []byte
 }
@@ -226,8 +245,9 @@ func (c console) addTo(file *requestFile, req *setup.Request) (*savedFile, error
 	saved := &savedFile{path: file.path, before: file.Bytes(), after: after}
 	added := &requestFile{path: file.path, dir: file.dir}
 	if added.File, err = added.parse(c.System, after); err != nil {
-		return nil, err
+		return nil, ofFlags(err)
 	}
+	saved.file = added
 	var names []string
 	for _, app := range appsOf(*req) {
 		names = append(names, app.Name)
@@ -238,6 +258,28 @@ func (c console) addTo(file *requestFile, req *setup.Request) (*savedFile, error
 	}
 	req.Adopt, req.Prune = adopt, prune
 	return saved, nil
+}
+
+// ofFlags takes problems of an edited file as those of the flags, which made them.
+func ofFlags(err error) error {
+	var out []error
+	for _, err := range flatten(err) {
+		var invalid *setup.InvalidError
+		if errors.As(err, &invalid) {
+			err = invalid
+		}
+		out = append(out, err)
+	}
+	return errors.Join(out...)
+}
+
+// locate gives an error about what an existing file says of all apps its place there.
+func (s *savedFile) locate(err error) error {
+	var invalid *setup.InvalidError
+	if s == nil || s.file == nil || !errors.As(err, &invalid) || invalid.Role > 0 {
+		return err
+	}
+	return s.file.Locate(err)
 }
 
 // appsOf returns the apps of a request's roles.

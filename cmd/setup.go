@@ -161,7 +161,7 @@ func (c console) setUp(ctx context.Context, world setup.World, req setup.Request
 	req.Prove = o.fly.prove
 	plan, err := c.plan(ctx, world, req, introduce)
 	if err != nil {
-		return err
+		return saved.locate(err)
 	}
 	plan.CallRegion = o.aws.region
 	if saved != nil {

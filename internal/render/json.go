@@ -20,6 +20,7 @@ const (
 	reportSchema      = "fly-aws.report/2"
 	PatchSchema       = "fly-aws.patch/1"
 	TrustPolicySchema = "fly-aws.trust-policy/1"
+	VariablesSchema   = "fly-aws.variables/1"
 	ImportSchema      = "fly-aws.import/1"
 	ErrorSchema       = "fly-aws.error/1"
 )

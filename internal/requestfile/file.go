@@ -67,15 +67,23 @@ func (f *File) parse() error {
 // Bytes returns the text of the file, which must not be changed.
 func (f *File) Bytes() []byte { return f.src }
 
-// Request returns the whole request. Paths of config files are as in the file.
-func (f *File) Request() setup.Request { return f.req }
-
-// Narrow returns the part of the request that is about some apps: every role that one of
-// them may assume, with all its apps. An app that the file does not name belongs to the
-// roles with a pattern that matches it. The error is an *UnknownAppError.
-func (f *File) Narrow(apps []string) (setup.Request, error) {
+// Request returns the request, whose roles and apps the caller may change. Paths of config
+// files are as in the file.
+func (f *File) Request() setup.Request {
 	req := f.req
-	req.Partial, req.Roles = true, nil
+	req.Roles = slices.Clone(req.Roles)
+	for i, role := range req.Roles {
+		req.Roles[i].Apps = slices.Clone(role.Apps)
+	}
+	return req
+}
+
+// Narrow returns the file with the part of its request that is about some apps: every role
+// that one of them may assume, with all its apps. An app that the file does not name
+// belongs to the roles with a pattern that matches it. The error is an *UnknownAppError.
+func (f *File) Narrow(apps []string) (*File, error) {
+	part := *f
+	part.req.Partial, part.req.Roles, part.sources = true, nil, nil
 	var known []string
 	for _, role := range f.req.Roles {
 		for _, app := range role.Apps {
@@ -100,15 +108,15 @@ func (f *File) Narrow(apps []string) (setup.Request, error) {
 			}
 		}
 		if !found {
-			return req, &UnknownAppError{File: f.name, App: name, Near: nearest(name, known)}
+			return nil, &UnknownAppError{File: f.name, App: name, Near: nearest(name, known)}
 		}
 	}
 	for i, role := range f.req.Roles {
 		if wanted[i] {
-			req.Roles = append(req.Roles, role)
+			part.req.Roles, part.sources = append(part.req.Roles, role), append(part.sources, f.sources[i])
 		}
 	}
-	return req, nil
+	return &part, nil
 }
 
 // RoleARN returns the ARN of a role of the file's request.
@@ -121,7 +129,7 @@ func (f *File) RoleARN(role setup.RoleRequest) string {
 }
 
 // Locate gives each *setup.InvalidError in a joined error the place in the file that it is
-// about, as a *Problem. InvalidError.Role must be a place in the file's whole request.
+// about, as a *Problem. It must be about the file's request.
 func (f *File) Locate(err error) error {
 	problems, others := f.located(err)
 	return errors.Join(append([]error{joined(problems)}, others...)...)

@@ -150,10 +150,23 @@ func TestNarrow(t *testing.T) {
 		"tenant-*": "fly-acme-tenants",
 		"web api":  "acme-backend fly-acme-backups fly-acme-web theirs",
 	} {
-		req, err := f.Narrow(strings.Fields(apps))
+		part, err := f.Narrow(strings.Fields(apps))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req := part.Request()
 		if got := strings.Join(req.RoleNames(), " "); err != nil || got != want || !req.Partial {
 			t.Errorf("%s: %s, %v, want %s", apps, got, err, want)
 		}
+	}
+	// Errors about the part have their places in the file.
+	part, err := f.Narrow([]string{"tenant-7"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	invalid := &setup.InvalidError{Field: setup.FieldRoleName, Role: 1, Value: "fly-acme-tenants", Reason: "bad"}
+	if got := part.Locate(invalid).Error(); !strings.HasPrefix(got, "fly-aws.toml:38:8: ") { // [roles.tenants]
+		t.Error(got)
 	}
 	for app, near := range map[string]string{"wep": "web", "tenant-42": "tenant-*", "unlike": ""} {
 		_, err := f.Narrow([]string{app})

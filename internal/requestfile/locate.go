@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/fly-aws/fly-aws/internal/text"
@@ -39,6 +40,8 @@ func (f *File) invalid(e *setup.InvalidError) *Problem {
 	p := f.problem(f.place(e), reason)
 	p.Err = e
 	switch {
+	case e.Field == setup.FieldAccount && setup.AccountProblem(e.Value) == "":
+		p.Suggestion = "sign in to that account, or use the file of the other"
 	case e.NoRegion:
 		p.Suggestion = "set region under [defaults]"
 	case e.Field == setup.FieldRoleName && e.Role > 0 && f.sources[e.Role-1].isOwn:
@@ -47,6 +50,22 @@ func (f *File) invalid(e *setup.InvalidError) *Problem {
 		p.Suggestion = "give it another name with name"
 	}
 	return p
+}
+
+// Place returns where the file first names a managed policy, as "fly-aws.toml:7:13"; "" if
+// it does not. ref is as in the request.
+func (f *File) Place(ref string) string {
+	for i, role := range f.req.Roles {
+		e := &setup.InvalidError{Field: setup.FieldPolicy, Role: i + 1, Value: ref}
+		if role.Boundary == ref {
+			e.Field = setup.FieldBoundary
+		} else if !slices.Contains(role.Policies, ref) {
+			continue
+		}
+		p := f.problem(f.place(e), "")
+		return fmt.Sprintf("%s:%d:%d", text.Name(p.File), p.Line, p.Column)
+	}
+	return ""
 }
 
 // words are what the file calls some fields of a request.
