@@ -92,8 +92,8 @@ func runImport(ctx context.Context, sys System, o importOptions) error {
 	}
 	folder := &workdir.Folder{Dir: sys.Dir}
 	c.attachConfigs(ctx, folder, &req, filepath.Dir(o.file), facts.Partition)
-	files, trust := policyFiles(&req)
-	body := requestfile.New(req, trust)
+	files := policyFiles(&req)
+	body := requestfile.New(req)
 	if exists {
 		if body, err = c.merged(o, req, files); err != nil {
 			return err
@@ -148,22 +148,20 @@ func (c console) attachConfigs(ctx context.Context, folder *workdir.Folder, req 
 }
 
 // policyFiles returns the files for the inline policies, whose Source it sets, and for the
-// trust policies of unmanaged roles, whose paths it returns by role.
-func policyFiles(req *setup.Request) (files map[string][]byte, trust map[string]string) {
-	files, trust = map[string][]byte{}, map[string]string{}
+// trust policies of unmanaged roles, by path.
+func policyFiles(req *setup.Request) map[string][]byte {
+	files := map[string][]byte{}
 	for i, role := range req.Roles {
-		dir := "policies/" + role.Name + "/"
 		for j, p := range role.Inline {
-			path := dir + p.Name + ".json"
+			path := requestfile.PolicyPath(role.Name, p.Name)
 			req.Roles[i].Inline[j].Source = path
 			files[path] = indentJSON(p.Document.String())
 		}
 		if role.Trust != nil {
-			trust[role.Name] = dir + "trust.json"
-			files[trust[role.Name]] = append([]byte(role.Trust.Indent()), '\n')
+			files[requestfile.TrustPath(role.Name)] = append([]byte(role.Trust.Indent()), '\n')
 		}
 	}
-	return files, trust
+	return files
 }
 
 func indentJSON(document string) []byte {
@@ -191,7 +189,7 @@ func (c console) merged(o importOptions, req setup.Request, files map[string][]b
 			for _, p := range role.Inline {
 				delete(files, p.Source)
 			}
-			delete(files, "policies/"+role.Name+"/trust.json")
+			delete(files, requestfile.TrustPath(role.Name))
 			continue
 		}
 		add = append(add, role)

@@ -158,9 +158,10 @@ func (c console) plan(ctx context.Context, world setup.World, req setup.Request,
 // introduce shows the account that a plan is for and, if it was looked up, the
 // organization.
 func (c console) introduce(plan *setup.Plan, withOrg bool) {
-	c.note("AWS account %s, as %s", text.Name(plan.Account), text.Clean(plan.Caller))
 	if note := c.sandboxNote(plan.Account); note != "" {
 		c.note("%s", text.Clean(note))
+	} else {
+		c.note("AWS account %s, as %s", text.Name(plan.Account), text.Clean(plan.Caller))
 	}
 	if withOrg {
 		org := plan.Org

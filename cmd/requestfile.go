@@ -225,7 +225,7 @@ func (c console) saving(ctx context.Context, world setup.World, req *setup.Reque
 	path := cmp.Or(o.file.file, requestFileName)
 	dir := filepath.Dir(path)
 	return &savedFile{path: path, make: func(r setup.Request) []byte {
-		return requestfile.New(relativeTo(dir, r), nil)
+		return requestfile.New(relativeTo(dir, r))
 	}}, nil
 }
 

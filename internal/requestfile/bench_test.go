@@ -18,7 +18,7 @@ func BenchmarkParse(b *testing.B) {
 			Presets: []setup.Preset{{Name: "s3-write", Answer: "b-" + app}},
 		})
 	}
-	text := requestfile.New(req, nil)
+	text := requestfile.New(req)
 	for b.Loop() {
 		if _, err := requestfile.Parse("fly-aws.toml", text, files); err != nil {
 			b.Fatal(err)

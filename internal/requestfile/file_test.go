@@ -177,6 +177,21 @@ func TestNarrow(t *testing.T) {
 	}
 }
 
+// IAM allows roles named "." and "..": their policies are still kept below the file's folder,
+// and apart from those of others.
+func TestPolicyPath(t *testing.T) {
+	t.Parallel()
+	seen := map[string]string{}
+	for _, role := range []string{"web", ".", "..", "...", "_."} {
+		for _, path := range []string{requestfile.PolicyPath(role, ".."), requestfile.TrustPath(role)} {
+			if path != filepath.ToSlash(filepath.Clean(path)) || !filepath.IsLocal(path) || seen[path] != "" {
+				t.Errorf("the path for role %q is %s, as for %q", role, path, seen[path])
+			}
+			seen[path] = role
+		}
+	}
+}
+
 func TestLocate(t *testing.T) {
 	t.Parallel()
 	f := parse(t, strings.Replace(example, "${x}-", "b-", 1))
@@ -229,7 +244,7 @@ func TestNewRoundTrip(t *testing.T) {
 			continue
 		}
 		written++
-		text := requestfile.New(req, nil)
+		text := requestfile.New(req)
 		f, err := requestfile.Parse("fly-aws.toml", text, documents)
 		if err != nil {
 			t.Fatalf("seed %d: %v\n%s", seed, err, text)
@@ -329,7 +344,7 @@ func randomRequest(rnd *rand.Rand) (setup.Request, func(string) ([]byte, error))
 		}
 		if role.Unmanaged && rnd.IntN(2) == 0 {
 			role.Trust = trustpolicy.New(trustpolicy.Statement{Effect: trustpolicy.Allow, Principal: &trustpolicy.Principal{AWS: []string{"123456789012"}}, Action: []string{"sts:AssumeRole"}})
-			documents["policies/"+req.RoleName(role)+"/trust.json"] = []byte(role.Trust.Indent())
+			documents[requestfile.TrustPath(req.RoleName(role))] = []byte(role.Trust.Indent())
 		}
 		req.Roles = append(req.Roles, role)
 	}
@@ -417,7 +432,7 @@ func TestAddRandom(t *testing.T) {
 			}
 			return others(path)
 		}
-		file, err := requestfile.Parse("f", requestfile.New(req, nil), read)
+		file, err := requestfile.Parse("f", requestfile.New(req), read)
 		if err != nil {
 			t.Fatal(err)
 		}

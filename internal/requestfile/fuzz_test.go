@@ -63,7 +63,7 @@ func FuzzParse(f *testing.F) {
 				}
 			}
 		}
-		written := requestfile.New(req, nil)
+		written := requestfile.New(req)
 		again, err := requestfile.Parse("f", written, files)
 		if err != nil {
 			t.Fatalf("%v\n%s\n%s", err, text, written)

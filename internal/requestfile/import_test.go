@@ -71,18 +71,17 @@ func TestImport(t *testing.T) {
 			continue
 		}
 		imported++
-		files, trust := map[string]string{}, map[string]string{}
+		files := map[string]string{}
 		for i, role := range want.Roles {
 			for j, p := range role.Inline {
-				path := "policies/" + role.Name + "/" + p.Name + ".json"
+				path := requestfile.PolicyPath(role.Name, p.Name)
 				want.Roles[i].Inline[j].Source, files[path] = path, p.Document.String()
 			}
 			if role.Trust != nil {
-				trust[role.Name] = "trust/" + role.Name + ".json"
-				files[trust[role.Name]] = role.Trust.Indent()
+				files[requestfile.TrustPath(role.Name)] = role.Trust.Indent()
 			}
 		}
-		text := requestfile.New(want, trust)
+		text := requestfile.New(want)
 		f, err := requestfile.Parse("fly-aws.toml", text, func(path string) ([]byte, error) {
 			if doc, ok := files[path]; ok {
 				return []byte(doc), nil

@@ -15,7 +15,7 @@ import (
 func files(path string) ([]byte, error) {
 	policy := `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:{partition}:s3:::reports-{account}/${aws:username}/*"}}`
 	switch {
-	case strings.HasSuffix(path, "trust.json"):
+	case strings.HasPrefix(path, "trust/"), strings.HasSuffix(path, "trust.json"):
 		return []byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"{account}"},"Action":"sts:AssumeRole"}]}`), nil
 	case strings.HasSuffix(path, "region.json"):
 		return []byte(strings.ReplaceAll(policy, "{account}", "{region}-{app}")), nil

@@ -17,11 +17,10 @@ import (
 const schemaURL = "https://raw.githubusercontent.com/fly-aws/fly-aws/main/docs/fly-aws.schema.json"
 
 // New writes a file for a request that passes setup.Request.Check, which Parse reads back.
-// An inline policy is written as the path in its Source, or else
-// policies/<role>/<policy>.json. trust holds the paths of the trust policies of unmanaged
-// roles, by the role's name; without an entry it is policies/<role>/trust.json.
-func New(req setup.Request, trust map[string]string) []byte {
-	w := &writer{req: req, trust: trust, common: common(req.Roles)}
+// An inline policy is written as the path in its Source, or else as PolicyPath; the trust
+// policy of an unmanaged role as TrustPath.
+func New(req setup.Request) []byte {
+	w := &writer{req: req, common: common(req.Roles)}
 	w.line("#:schema %s", schemaURL)
 	w.line("version = %d", Version)
 	w.text("name", req.File)
@@ -75,8 +74,7 @@ func common(roles []setup.RoleRequest) setup.RoleRequest {
 // A writer writes the tables of a file.
 type writer struct {
 	strings.Builder
-	req   setup.Request
-	trust map[string]string
+	req setup.Request
 	// common are the settings that [defaults] has.
 	common setup.RoleRequest
 	// keys and apps are the tables that are there.
@@ -148,7 +146,7 @@ func (w *writer) role(role setup.RoleRequest) {
 	w.text("env", env)
 	w.text("region", role.Region)
 	if role.Trust != nil {
-		w.text("trust", cmp.Or(w.trust[name], policyPath(name, "trust")))
+		w.text("trust", TrustPath(name))
 	}
 	w.permissions(role)
 	for _, app := range role.Apps {
@@ -290,8 +288,16 @@ func (w *writer) appOf(app setup.App, key string) {
 	}
 }
 
-// policyPath is where a policy of a role is kept.
-func policyPath(role, name string) string { return "policies/" + role + "/" + name + ".json" }
+// PolicyPath is where an inline policy of a role is kept, relative to the file.
+func PolicyPath(role, policy string) string {
+	if role == "." || role == ".." { // IAM allows these names
+		role = "~" + role
+	}
+	return "policies/" + role + "/" + policy + ".json"
+}
+
+// TrustPath is where the trust policy of an unmanaged role is kept, relative to the file.
+func TrustPath(role string) string { return "trust/" + role + ".json" }
 
 // permissions writes what a role may do, and its settings.
 func (w *writer) permissions(role setup.RoleRequest) {
@@ -324,7 +330,7 @@ func (w *writer) permissions(role setup.RoleRequest) {
 func (w *writer) inline(role setup.RoleRequest) []string {
 	var out []string
 	for _, p := range role.Inline {
-		file := cmp.Or(p.Source, policyPath(w.req.RoleName(role), p.Name))
+		file := cmp.Or(p.Source, PolicyPath(w.req.RoleName(role), p.Name))
 		if policyName(file) == p.Name {
 			out = append(out, quote(file))
 		} else {
