@@ -66,7 +66,7 @@ func (c console) confirm(ctx context.Context) (bool, error) {
 	if !c.StderrTTY && c.StdoutTTY { // standard error is redirected
 		out = c.Stdout
 	}
-	return wizard.Confirm(ctx, wizard.Options{In: c.Stdin, Out: out, Accessible: true, Strict: !c.StdinTTY}, confirmQuestion, false)
+	return wizard.Confirm(ctx, wizard.Options{In: c.Stdin, Out: out, Accessible: true, Strict: !c.StdinTTY}, confirmQuestion, wizard.Instead{})
 }
 
 // confirmUnless is confirm, or nil if the answer is yes already.

@@ -86,14 +86,24 @@ func (iv *interview) ask(ctx context.Context) (wizard.Result, setup.World, error
 	return result, iv.console.newWorld(iv.folder, account, iv.session), nil
 }
 
-// confirm asks whether to apply the plan that follows from the answers.
-func (iv *interview) confirm(asked bool) func(context.Context) (bool, error) {
+// confirm asks whether to apply the plan that follows from the answers. file is the
+// request file to offer, if any.
+func (iv *interview) confirm(asked bool, file string) func(context.Context) (bool, error) {
 	return func(ctx context.Context) (bool, error) {
 		if !asked {
 			return iv.console.confirm(ctx)
 		}
-		return wizard.Confirm(ctx, iv.console.wizardOptions(iv.options), confirmQuestion, true)
+		return wizard.Confirm(ctx, iv.console.wizardOptions(iv.options), confirmQuestion, wizard.Instead{Back: true, File: file})
 	}
+}
+
+// offered is the request file that the wizard offers to write; "" if there is one or the
+// flags ask for it.
+func (c console) offered(o setupOptions) string {
+	if file, err := openRequestFile(c.System, o.file.file); o.save || file != nil || err != nil {
+		return ""
+	}
+	return requestFileName
 }
 
 // interviewAndSetUp first asks for what the flags don't say. From the plan, the user can
@@ -103,17 +113,27 @@ func (c console) interviewAndSetUp(ctx context.Context, o setupOptions) error {
 	if err != nil {
 		return err
 	}
+	offered := c.offered(o)
 	var answers wizard.Result // those of the last plan
+	var saves []string
 	for {
 		var result wizard.Result
 		var world setup.World
-		if result, world, err = iv.ask(ctx); err == nil {
-			answers = result
-			if err = c.setUp(ctx, world, result.Request, o, !result.Asked, iv.confirm(result.Asked)); errors.Is(err, wizard.ErrBack) {
-				continue
-			}
+		if result, world, err = iv.ask(ctx); err != nil {
+			break
 		}
-		break
+		answers = result
+		setUp := func() error {
+			return c.setUp(ctx, world, result.Request, o, !result.Asked, iv.confirm(result.Asked, offered))
+		}
+		if err = setUp(); errors.Is(err, wizard.ErrSave) {
+			o.save, offered, saves = true, "", []string{"--save"}
+			c.note("")
+			err = setUp()
+		}
+		if !errors.Is(err, wizard.ErrBack) {
+			break
+		}
 	}
 	aborted := errors.Is(err, wizard.ErrAborted) // with a key, not a signal that ends ctx
 	if aborted {
@@ -123,9 +143,9 @@ func (c console) interviewAndSetUp(ctx context.Context, o setupOptions) error {
 	switch {
 	case !answers.Asked:
 	case !aborted && (err == nil || errors.As(err, new(exitCode))): // done, or declined
-		c.showCommands("The same without questions:", answers.Commands, "--yes")
+		c.showCommands("The same without questions:", answers.Commands, append(saves, "--yes")...)
 	default: // keep the answers after a failure
-		c.showCommands("Your answers as a command line:", answers.Commands)
+		c.showCommands("Your answers as a command line:", answers.Commands, saves...)
 	}
 	return err
 }

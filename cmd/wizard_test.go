@@ -469,7 +469,7 @@ func TestWizardBackFromThePlan(t *testing.T) {
 				return s
 			},
 			func(s *sitting) {
-				s.press("y or n, enter next, esc back to the answers", "\x1b")
+				s.press("y or n, esc back, s keep", "\x1b")
 				s.see("> eu-central-1") // it is still there
 				s.write("Which AWS region?", "eu-west-1")
 				s.press("Search: eu-west-1_", enter)
@@ -487,7 +487,7 @@ func TestWizardBackFromThePlan(t *testing.T) {
 				return s
 			},
 			func(s *sitting) {
-				s.press("Apply this plan? [y/N] (b to go back to the answers)", "b"+enter)
+				s.press("Apply this plan? [y/N] (b to go back, s", "b"+enter)
 				s.press("name [eu-central-1: Europe (Frankfurt)] (< to go back)", "eu-west-1"+enter)
 			},
 		},
@@ -526,6 +526,38 @@ func TestWizardBackFromThePlan(t *testing.T) {
 				has(t, unwrapped(s.end(130)), "Your answers as a command line: fly-aws setup --org acme")
 				s.untouched(before)
 			})
+		})
+	}
+}
+
+// TestWizardOffersAFile: at the plan, a key keeps the answers in fly-aws.toml too. The plan
+// is then shown again, with the file.
+func TestWizardOffersAFile(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, offer, again string }{
+		{"form", "y or n, esc back, s keep it in fly-aws.toml", "y or n, enter next, esc back to the answers"},
+		{"plain", "(b to go back, s to keep it in fly-aws.toml)", "(b to go back to the answers)"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			p := oneApp(t)
+			args, end := []string{"setup", "--policy", "ReadOnlyAccess", "--aws-region", "eu-central-1"}, ""
+			if tt.name == "plain" {
+				p.env, end = append(p.env, "ACCESSIBLE=1"), enter
+			}
+			s := p.sit(t, 80, 60, args...)
+			s.press("Which Fly apps", enter)
+			s.press(tt.offer, "s"+end)
+			s.see("[apps.web]")
+			s.press(tt.again, "y"+end)
+			out := s.end(0)
+			if n := strings.Count(out, tt.offer); n > 1 {
+				t.Errorf("the file is offered %d times", n)
+			}
+			has(t, p.read(t, "fly-aws.toml"), "[apps.web]", `policies = ["ReadOnlyAccess"]`)
+			if got := s.again(); !strings.HasSuffix(got, " --save --yes") {
+				t.Errorf("the command is\n%s", got)
+			}
 		})
 	}
 }

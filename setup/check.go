@@ -358,7 +358,11 @@ func conditionProblem(c trustpolicy.Condition) string {
 		Effect: trustpolicy.Allow, Principal: &trustpolicy.Principal{Any: true},
 		Action: []string{trustpolicy.AssumeAction}, Conditions: []trustpolicy.Condition{c},
 	}
-	if _, err := trustpolicy.New(statement).MarshalJSON(); err != nil {
+	var syntax *trustpolicy.SyntaxError
+	switch _, err := trustpolicy.New(statement).MarshalJSON(); {
+	case errors.As(err, &syntax):
+		return syntax.Reason // its position is in a document that nobody wrote
+	case err != nil:
 		return err.Error()
 	}
 	return ""

@@ -214,8 +214,8 @@ func TestDeclaredConditions(t *testing.T) {
 	} {
 		bad := request("web")
 		bad.Roles[0].Conditions = []trustpolicy.Condition{c}
-		if err := bad.Check(); err == nil {
-			t.Errorf("%s: %+v is accepted", name, c)
+		if err := bad.Check(); err == nil || strings.Contains(err.Error(), "column") {
+			t.Errorf("%s: %+v: %v", name, c, err)
 		}
 	}
 }

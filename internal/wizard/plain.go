@@ -86,9 +86,12 @@ func (p *plain) ask(ctx context.Context, q question) ([]string, error) {
 }
 
 // confirm asks whether to go on. Anything but y and yes means no.
-func (p *plain) confirm(ctx context.Context, title string, back bool) (bool, error) {
+func (p *plain) confirm(ctx context.Context, title string, instead Instead) (bool, error) {
 	prompt := title + " [y/N] "
-	if back {
+	switch {
+	case instead.File != "":
+		prompt += "(b to go back, s to keep it in " + instead.File + ") "
+	case instead.Back:
 		prompt += "(b to go back to the answers) "
 	}
 	fmt.Fprint(p.options.Out, prompt)
@@ -108,9 +111,14 @@ func (p *plain) confirm(ctx context.Context, title string, back bool) (bool, err
 	case "y", yes:
 		return true, nil
 	case "b", "back", "<":
-		if back {
+		if instead.Back {
 			p.print("")
 			return false, ErrBack
+		}
+	case "s", "save":
+		if instead.File != "" {
+			p.print("")
+			return false, ErrSave
 		}
 	}
 	return false, nil

@@ -298,32 +298,36 @@ func TestAskAgain(t *testing.T) {
 	}
 }
 
-// TestConfirm: only y and yes mean yes. At a terminal, b goes back.
+// TestConfirm: only y and yes mean yes. At a terminal, b goes back and s keeps a file.
 func TestConfirm(t *testing.T) {
 	t.Parallel()
+	back, both := Instead{Back: true}, Instead{Back: true, File: "fly-aws.toml"}
 	for _, tt := range []struct {
-		line         string
-		back, strict bool
-		want         bool
-		err          error
+		line    string
+		instead Instead
+		strict  bool
+		want    bool
+		err     error
 	}{
-		{"y\n", true, false, true, nil},
-		{" YES\n", false, true, true, nil},
-		{"yes", false, true, true, nil}, // the end of the input
-		{"\n", true, false, false, nil},
-		{"yess\n", true, false, false, nil},
-		{"b\n", true, false, false, ErrBack},
-		{"<\n", true, false, false, ErrBack},
-		{"b\n", false, false, false, nil},
-		{"b\n", true, true, false, nil}, // the next line of a pipe is not for a question
+		{"y\n", back, false, true, nil},
+		{" YES\n", Instead{}, true, true, nil},
+		{"yes", Instead{}, true, true, nil}, // the end of the input
+		{"\n", both, false, false, nil},
+		{"yess\n", back, false, false, nil},
+		{"b\n", back, false, false, ErrBack},
+		{"<\n", both, false, false, ErrBack},
+		{"s\n", both, false, false, ErrSave},
+		{"s\n", back, false, false, nil},
+		{"b\n", Instead{}, false, false, nil},
+		{"s\n", both, true, false, nil}, // the next line of a pipe is not for a question
 	} {
 		var out bytes.Buffer
-		got, err := Confirm(t.Context(), Options{In: strings.NewReader(tt.line), Out: &out, Accessible: true, Strict: tt.strict}, "Go on?", tt.back)
-		if got != tt.want || !errors.Is(err, tt.err) || strings.Contains(out.String(), "go back") != (tt.back && !tt.strict) {
+		got, err := Confirm(t.Context(), Options{In: strings.NewReader(tt.line), Out: &out, Accessible: true, Strict: tt.strict}, "Go on?", tt.instead)
+		if got != tt.want || !errors.Is(err, tt.err) || strings.Contains(out.String(), "go back") != (tt.instead.Back && !tt.strict) {
 			t.Errorf("%q: %v, %v after %q", tt.line, got, err, &out)
 		}
 	}
-	_, err := Confirm(t.Context(), Options{In: strings.NewReader(""), Out: io.Discard, Accessible: true}, "Go on?", false)
+	_, err := Confirm(t.Context(), Options{In: strings.NewReader(""), Out: io.Discard, Accessible: true}, "Go on?", Instead{})
 	var input *InputError
 	if !errors.As(err, &input) || input.Question != Confirmation {
 		t.Errorf("at the end of the input: %v", err)

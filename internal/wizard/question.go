@@ -31,6 +31,8 @@ type question struct {
 	open bool
 	// check, if not nil, says what is wrong with an answer that is right for the kind.
 	check func(answer []string) error
+	// file is the name of a file that the request can be kept in, for Confirmation.
+	file string
 	// first says that there is no previous question to go back to.
 	first bool
 }

@@ -200,6 +200,10 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 			}
 			return m, nil
 		}
+		if m.form != nil && m.q.file != "" && msg.String() == "s" {
+			m.answer(reply{err: ErrSave})
+			return m, nil
+		}
 	}
 	if m.form == nil { // no question is open
 		return m, nil
@@ -412,6 +416,8 @@ func (m *model) keys() string {
 		keys = "y or n, enter next"
 	}
 	switch {
+	case m.q.file != "":
+		keys = "y or n, esc back, s keep it in " + m.q.file
 	case m.q.first:
 	case m.q.name == Confirmation:
 		keys += ", esc back to the answers"

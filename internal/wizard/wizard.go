@@ -145,14 +145,28 @@ func (iv *Interview) Ask(ctx context.Context) (Result, error) {
 // Confirmation is the Question of an *InputError of Confirm.
 const Confirmation = "confirmation"
 
-// Confirm asks whether to go on; the default is no. With back, the user can go back to the
-// answers instead, and the error is ErrBack. Other errors are as with Ask.
-func Confirm(ctx context.Context, o Options, title string, back bool) (bool, error) {
+// ErrSave says that the user wants the request to be kept in a file too.
+var ErrSave = errors.New("keep the request in a file")
+
+// An Instead is what the user can choose in Confirm instead of yes and no.
+type Instead struct {
+	// Back goes back to the answers: the error is ErrBack.
+	Back bool
+	// File, if not empty, is the name of a file to keep the request in: the error is ErrSave.
+	File string
+}
+
+// Confirm asks whether to go on; the default is no. Errors other than those of instead are
+// as with Ask.
+func Confirm(ctx context.Context, o Options, title string, instead Instead) (bool, error) {
 	if o.Accessible {
-		return (&plain{options: o}).confirm(ctx, title, back && !o.Strict)
+		if o.Strict {
+			instead = Instead{}
+		}
+		return (&plain{options: o}).confirm(ctx, title, instead)
 	}
 	return onScreen(ctx, o, func(ctx context.Context, ui frontEnd) (bool, error) {
-		answer, err := ui.ask(ctx, question{name: Confirmation, title: title, kind: decide, initial: []string{no}, first: !back})
+		answer, err := ui.ask(ctx, question{name: Confirmation, title: title, kind: decide, initial: []string{no}, first: !instead.Back, file: instead.File})
 		if err != nil {
 			return false, err
 		}
