@@ -79,8 +79,14 @@ tools: ## build the linters and the release tool into the cache
 	$(GORELEASER) --version
 
 .PHONY: release-check
-release-check: ## check the release configuration and build every archive, publishing nothing
+release-check: ## check the release configuration, and build for each operating system
 	$(GORELEASER) check -f goreleaser.yaml
+	$(GORELEASER) build -f goreleaser.yaml --snapshot --clean --single-target
+	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 go build $(RELEASE) -o dist/darwin ./cmd/fly-aws
+	GOOS=windows GOARCH=amd64 CGO_ENABLED=0 go build $(RELEASE) -o dist/windows.exe ./cmd/fly-aws
+
+.PHONY: release-snapshot
+release-snapshot: ## build every archive of a release, publishing nothing
 	$(GORELEASER) release -f goreleaser.yaml --snapshot --clean --skip=sign$(if $(shell command -v syft),,$(comma)sbom)
 
 comma := ,

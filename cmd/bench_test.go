@@ -95,11 +95,16 @@ func benchToken(b *testing.B) string {
 }
 
 // BenchmarkUnchanged times a run that finds nothing to do, with 100 ms added to
-// each call of AWS and of Fly: the whole program, from its start to its exit.
+// each call of AWS and of Fly: the whole program, from its start to its exit. With a file,
+// the run is one of plan.
 func BenchmarkUnchanged(b *testing.B) {
 	binary := build(b, "github.com/fly-aws/fly-aws/cmd/fly-aws", "fly-aws", release...)
-	for _, apps := range []int{1, 300} {
-		b.Run(fmt.Sprintf("%d-apps", apps), func(b *testing.B) {
+	for _, test := range []struct {
+		name string
+		apps int
+		file bool
+	}{{"1-apps", 1, false}, {"300-apps", 300, false}, {"300-apps-in-a-file", 300, true}} {
+		b.Run(test.name, func(b *testing.B) {
 			slow := false
 			latency := func() sandbox.Fault {
 				if slow {
@@ -117,19 +122,31 @@ func BenchmarkUnchanged(b *testing.B) {
 			}
 			defer server.Close()
 			args := []string{"setup", "--org", "acme", "--no-patch", "--policy", "AmazonS3ReadOnlyAccess", "--yes"}
-			for i := range apps {
+			file := "version = 1\nname = \"bench\"\norg = \"acme\"\naccount = \"123456789012\"\n"
+			for i := range test.apps {
 				app := fmt.Sprintf("app-%03d", i)
 				world.AddApp("acme", app)
 				args = append(args, "--app", app)
+				file += "[apps." + app + "]\npolicies = [\"AmazonS3ReadOnlyAccess\"]\n"
+			}
+			dir := b.TempDir()
+			if test.file {
+				if err := os.WriteFile(filepath.Join(dir, "fly-aws.toml"), []byte(file), 0o600); err != nil {
+					b.Fatal(err)
+				}
+				args = []string{"apply", "--yes"}
 			}
 			run := func() {
 				c := exec.Command(binary, args...)
-				c.Env = append(os.Environ(), server.Env()...)
+				c.Dir, c.Env = dir, append(os.Environ(), server.Env()...)
 				if text, err := c.CombinedOutput(); err != nil {
 					b.Fatalf("%v\n%s", err, text)
 				}
 			}
 			run()
+			if test.file {
+				args = []string{"plan", "--exit-code"}
+			}
 			slow = true
 			before, flyBefore := len(world.Calls()), len(world.FlyCalls())
 			n := 0

@@ -49,7 +49,12 @@ func newProgram(t *testing.T, fault func(sandbox.Call) sandbox.Fault) *program {
 
 func (p *program) write(t *testing.T, text string) {
 	t.Helper()
-	if err := os.WriteFile(filepath.Join(p.dir, "fly.toml"), []byte(text), 0o600); err != nil {
+	p.file(t, "fly.toml", text)
+}
+
+func (p *program) file(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(p.dir, name), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -84,63 +89,149 @@ func succeeded(w *sandbox.World) map[string]int {
 }
 
 // TestKilledAnywhere kills the program at each of its AWS calls, before and after the
-// call's effect, and runs it again: it converges, creates nothing twice and loses
-// nothing.
+// call's effect, and runs it again: it converges, does nothing twice and loses nothing.
 func TestKilledAnywhere(t *testing.T) {
 	t.Parallel()
-	for _, after := range []bool{false, true} {
-		for n := 1; ; n++ {
-			var victim atomic.Pointer[os.Process]
-			killed := false
-			p := newProgram(t, func(c sandbox.Call) sandbox.Fault {
-				if c.N != n {
-					return sandbox.Fault{}
-				}
-				kill := func() { killed = true; _ = victim.Load().Kill() }
-				if after {
-					return sandbox.Fault{After: kill}
-				}
-				return sandbox.Fault{Before: kill}.And(sandbox.DropBefore())
-			})
-			c, out := p.command(setupArgs...)
-			if err := c.Start(); err != nil {
-				t.Fatal(err)
-			}
-			victim.Store(c.Process)
-			_ = c.Wait()
-			if !killed {
-				if n < 10 {
-					t.Fatalf("the program made only %d calls:\n%s", n-1, out)
-				}
-				break
-			}
+	const patched = flyTOML + "  AWS_ROLE_ARN = \"arn:aws:iam::123456789012:role/fly-acme-web\"\n"
+	for _, tt := range []struct {
+		name        string
+		first, args []string // first is run before, without being killed
+		calls       int      // the program makes at least as many
+		roles       int
+		flyTOML     string
+	}{
+		{"setup", nil, setupArgs, 10, 1, patched},
+		{"destroy", setupArgs, []string{"destroy", "--org", "acme", "--app", "web", "--yes"}, 10, 0, flyTOML},
+	} {
+		for _, after := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/after=%v", tt.name, after), func(t *testing.T) {
+				t.Parallel()
+				for n := 1; ; n++ {
+					var victim atomic.Pointer[os.Process]
+					killed, from := false, 0
+					p := newProgram(t, func(c sandbox.Call) sandbox.Fault {
+						if victim.Load() == nil || c.N != from+n {
+							return sandbox.Fault{}
+						}
+						kill := func() { killed = true; _ = victim.Load().Kill() }
+						if after {
+							return sandbox.Fault{After: kill}
+						}
+						return sandbox.Fault{Before: kill}.And(sandbox.DropBefore())
+					})
+					if tt.first != nil {
+						if out, exit := p.run(t, tt.first...); exit != 0 {
+							t.Fatalf("%v exits %d:\n%s", tt.first, exit, out)
+						}
+						from = len(p.world.Calls())
+					}
+					c, out := p.command(tt.args...)
+					if err := c.Start(); err != nil {
+						t.Fatal(err)
+					}
+					victim.Store(c.Process)
+					_ = c.Wait()
+					if !killed {
+						if n < tt.calls {
+							t.Fatalf("the program made only %d calls:\n%s", n-1, out)
+						}
+						break
+					}
 
-			name := fmt.Sprintf("killed at call %d (after: %v)", n, after)
-			if out, exit := p.run(t, setupArgs...); exit != 0 {
-				t.Fatalf("%s: the next run exits %d:\n%s", name, exit, out)
-			}
-			if text, err := os.ReadFile(filepath.Join(p.dir, "fly.toml")); err != nil || string(text) != flyTOML+"  AWS_ROLE_ARN = \"arn:aws:iam::123456789012:role/fly-acme-web\"\n" {
-				t.Errorf("%s: fly.toml is %q, %v", name, text, err)
-			}
-			if entries, err := os.ReadDir(p.dir); err != nil || len(entries) != 1 {
-				t.Errorf("%s: the folder holds %v, %v", name, entries, err)
-			}
-			before := len(p.world.Calls())
-			out2, exit := p.run(t, setupArgs...)
-			if exit != 0 || !strings.Contains(out2, "nothing to do") {
-				t.Errorf("%s: the third run exits %d:\n%s", name, exit, out2)
-			}
-			for _, c := range p.world.Calls()[before:] {
-				if c.Write {
-					t.Errorf("%s: the third run calls %s", name, c.Action)
+					name := fmt.Sprintf("killed at call %d", n)
+					if out, exit := p.run(t, tt.args...); exit != 0 {
+						t.Fatalf("%s: the next run exits %d:\n%s", name, exit, out)
+					}
+					if text := p.read(t, "fly.toml"); text != tt.flyTOML {
+						t.Errorf("%s: fly.toml is %q", name, text)
+					}
+					if roles := p.roles(t); len(roles) != tt.roles {
+						t.Errorf("%s: the roles are %v", name, roles)
+					}
+					if entries, err := os.ReadDir(p.dir); err != nil || len(entries) != 1 {
+						t.Errorf("%s: the folder holds %v, %v", name, entries, err)
+					}
+					before := len(p.world.Calls())
+					if out, exit := p.run(t, tt.args...); exit != 0 || !strings.Contains(out, "nothing to do") {
+						t.Errorf("%s: the third run exits %d:\n%s", name, exit, out)
+					}
+					if wrote := p.wrote(before); len(wrote) > 0 {
+						t.Errorf("%s: the third run calls %v", name, wrote)
+					}
+					for action, n := range succeeded(p.world) {
+						if n > 1 {
+							t.Errorf("%s: %s succeeded %d times", name, action, n)
+						}
+					}
 				}
+			})
+		}
+	}
+}
+
+// ended is what a run printed, and its exit code.
+type ended struct {
+	out  string
+	exit int
+}
+
+// meanwhile makes a program that runs another command from beginning to end the first time
+// that AWS is asked for an action, before the answer. result holds what came of it.
+func meanwhile(t *testing.T, action string, args ...string) (p *program, result *ended) {
+	t.Helper()
+	var met atomic.Bool
+	result = &ended{"it did not run", -1}
+	p = newProgram(t, func(c sandbox.Call) sandbox.Fault {
+		if c.Action != action || met.Swap(true) {
+			return sandbox.Fault{}
+		}
+		return sandbox.Fault{Before: func() { result.out, result.exit = p.run(t, args...) }}
+	})
+	p.world.AddApp("acme", "api")
+	p.file(t, "fly-aws.toml", "version = 1\nname = \"p\"\norg = \"acme\"\naccount = \"123456789012\"\n\n[apps.web]\nconfig = \"fly.toml\"\npolicies = [\"ReadOnlyAccess\"]\nallow.s3-write = [\"files\"]\n")
+	return p, result
+}
+
+// TestTwoRunsAtOnce: while one run is in the middle of its writes, another of the same file
+// runs from beginning to end. Both converge, and nothing is created twice.
+func TestTwoRunsAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, action := range []string{"CreateOpenIDConnectProvider", "CreateRole", "AttachRolePolicy", "PutRolePolicy"} {
+		t.Run(action, func(t *testing.T) {
+			t.Parallel()
+			p, other := meanwhile(t, action, "apply", "--yes")
+			if out, exit := p.run(t, "apply", "--yes"); exit != 0 || other.exit != 0 {
+				t.Errorf("exit codes are %d and %d:\n%s\n%s", exit, other.exit, out, other.out)
 			}
 			for action, n := range succeeded(p.world) {
-				if n > 1 {
-					t.Errorf("%s: %s succeeded %d times", name, action, n)
+				if n > 1 && strings.HasPrefix(action, "Create") { // the others have the same effect again
+					t.Errorf("%s succeeded %d times", action, n)
 				}
 			}
-		}
+			before := len(p.world.Calls())
+			if out, exit := p.run(t, "apply", "--yes"); exit != 0 || len(p.wrote(before)) > 0 {
+				t.Errorf("another run exits %d:\n%s", exit, out)
+			}
+		})
+	}
+}
+
+// TestTwoSetupsOfOneFile: of two runs that add to the same file at once, one is refused.
+func TestTwoSetupsOfOneFile(t *testing.T) {
+	t.Parallel()
+	p, other := meanwhile(t, "GetOpenIDConnectProvider", "setup", "--app", "api", "--policy", "ReadOnlyAccess", "--no-patch", "--yes")
+	out, exit := p.run(t, "setup", "--app", "web", "--policy", "SecurityAudit", "--yes")
+	if other.exit != 0 {
+		t.Errorf("the other run exits %d:\n%s", other.exit, other.out)
+	}
+	if exit != 1 || !strings.Contains(out, "fly-aws.toml changed after it was read; nothing was written") {
+		t.Errorf("it exits %d:\n%s", exit, out)
+	}
+	if text := p.read(t, "fly-aws.toml"); !strings.Contains(text, "[apps.api]") || strings.Contains(text, "SecurityAudit") {
+		t.Errorf("the file is\n%s", text)
+	}
+	if roles := p.roles(t); len(roles) != 1 || roles["fly-acme-api"] == "" {
+		t.Errorf("the roles are %v", roles)
 	}
 }
 

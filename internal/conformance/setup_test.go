@@ -173,6 +173,37 @@ func TestForeignRoleNeedsAdopt(t *testing.T) {
 	})
 }
 
+// What narrows our statement stays until --adopt, also with --prune; and tags alone make no
+// role ours.
+func TestWhatNarrowsStays(t *testing.T) {
+	worlds(t, "narrow", func(t *testing.T, w *world) {
+		w.setup(0, "setup", "--yes")
+		trust := w.trust()
+		ours := trust["Statement"].([]any)[0].(map[string]any)
+		ours["Condition"].(map[string]any)["IpAddress"] = map[string]any{"aws:SourceIp": "192.0.2.0/24"}
+		document, err := json.Marshal(trust)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.setTrust(string(document))
+		for _, flags := range [][]string{{"--yes"}, {"--yes", "--prune"}} {
+			r := w.setup(0, "setup", flags...)
+			if writes := w.calls.writes(t); len(writes) > 0 || !strings.Contains(r.stdout, "narrower than asked") {
+				t.Errorf("it made the calls %q: %s", writes, r)
+			}
+		}
+		w.setup(1, "setup", "--yes", "--strict")
+		w.setup(0, "setup", "--yes", "--adopt")
+		w.wantFederated()
+
+		w.setTrust(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`)
+		r := w.setup(1, "setup", "--yes", "--prune")
+		if writes := w.calls.writes(t); len(writes) > 0 || !strings.Contains(r.stdout, "has the tags of fly-aws, but not its statement") {
+			t.Errorf("with tags alone it made the calls %q: %s", writes, r)
+		}
+	})
+}
+
 // A saved plan is applied as saved, or refused if the account has changed.
 func TestSavedPlan(t *testing.T) {
 	worlds(t, "saved", func(t *testing.T, w *world) {
