@@ -155,7 +155,7 @@ func TestNarrow(t *testing.T) {
 			t.Fatal(err)
 		}
 		req := part.Request()
-		if got := strings.Join(req.RoleNames(), " "); err != nil || got != want || !req.Partial {
+		if got := strings.Join(req.RoleNames(), " "); got != want || !req.Partial {
 			t.Errorf("%s: %s, %v, want %s", apps, got, err, want)
 		}
 	}
