@@ -209,7 +209,7 @@ func (c console) apply(ctx context.Context, world setup.World, plan *setup.Plan,
 		render.Done(c.Stdout, "nothing to do: everything is already done", c.out)
 	}
 	render.Mismatches(c.Stdout, report.Mismatches, c.out)
-	render.TrustChecks(c.Stdout, report.Checks, c.out)
+	render.TrustChecks(c.Stdout, report, c.out)
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,8 @@ The plan is shown before anything is written. Setup keeps what is already right,
 repairs what differs, and has nothing to do when you run it again. What is on a
 role and was not asked for is shown and left alone; --prune removes it. At the
 end it reads everything back and checks the live trust policies: each must allow
-a machine of the app and deny one of another app.`,
+a machine of the app and deny those of other apps, and whom else it lets in is
+computed from its statements and shown.`,
 		Example: `  fly-aws setup
   fly-aws setup -o acme -a web --policy AmazonS3ReadOnlyAccess
   fly-aws setup -a web --preset s3-write=my-bucket --aws-region eu-west-1 -y

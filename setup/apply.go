@@ -56,6 +56,8 @@ type Report struct {
 	Mismatches []Mismatch
 	// Checks are what the live trust policies decide; nil if Apply ended earlier.
 	Checks []Check
+	// Openness is whom the live trust policies let in beyond the plan's grants; nil as Checks.
+	Openness []Openness
 }
 
 // A Result is one line of a Report.
@@ -147,7 +149,7 @@ func (w World) Apply(ctx context.Context, plan *Plan, notify func(Event)) (*Repo
 		return report, &ConflictError{Conflicts: conflicts}
 	}
 	if !pending && plan.state != nil {
-		report.Checks = plan.checks(plan.state)
+		report.Checks, report.Openness = plan.checks(plan.state), plan.openness(plan.state)
 		return report, nil
 	}
 	if plan.needsAWS() && plan.Caller == "" {
@@ -169,7 +171,7 @@ func (w World) Apply(ctx context.Context, plan *Plan, notify func(Event)) (*Repo
 	if err != nil {
 		return report, err
 	}
-	report.Checks = plan.checks(state)
+	report.Checks, report.Openness = plan.checks(state), plan.openness(state)
 	return report, nil
 }
 

@@ -1,6 +1,7 @@
 package setup_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -153,7 +154,7 @@ func TestNeighborsOfChecks(t *testing.T) {
 			}
 		}
 	}
-	if denied != len(apps) {
+	if denied != 2*len(apps) { // a longer and a shorter name, each
 		t.Errorf("%d other apps were tried", denied)
 	}
 }
@@ -179,7 +180,7 @@ func TestFailedChecksAreReported(t *testing.T) {
 			failed = append(failed, check.Subject)
 		}
 	}
-	if !slices.Equal(failed, []string{"acme:app-19-neighbor:any-machine"}) {
+	if !slices.Equal(failed, []string{"acme:app-19-neighbor:any-machine", "acme:app-1:any-machine"}) {
 		t.Errorf("failed: %v", failed)
 	}
 }
@@ -226,5 +227,47 @@ func TestPlanEntries(t *testing.T) {
 	}
 	if got := m.things["env:web/fly.toml:AWS_ROLE_ARN"].Env.Value; got != "arn:aws:iam::123456789012:role/x" {
 		t.Errorf("it became %q", got)
+	}
+}
+
+// Whoever else a role lets in is an extra of the plan and in the report, computed from the
+// patterns: these let somebody in whom no neighbor with a made-up name would show.
+func TestWhoElseIsLetIn(t *testing.T) {
+	t.Parallel()
+	const neighborDenied = `{"Effect":"Deny","Principal":{"Federated":"arn:aws:iam::` + account + `:oidc-provider/oidc.fly.io/acme"},"Action":"sts:*","Condition":{"StringLike":{"oidc.fly.io/acme:sub":["acme:web-neighbor:*","acme:we:*"]}}}`
+	like := func(subject string) string { return strings.Replace(everyApp, "acme:*", subject, 1) }
+	for name, test := range map[string]struct {
+		statements []string
+		want       string // example or name
+	}{
+		"another app":                  {[]string{like("acme:api:*")}, "acme:api:any-machine"},
+		"a letter":                     {[]string{like("acme:a*")}, "acme:ax:any-machine"},
+		"an ending":                    {[]string{like("acme:*-prod:*")}, "acme:x-prod:any-machine"},
+		"a question mark":              {[]string{like("acme:we?:*")}, "acme:wex:any-machine"},
+		"one machine of another app":   {[]string{like("acme:api:m1")}, "acme:api:m1"},
+		"StringNotLike":                {[]string{strings.Replace(like("acme:web-neighbor:*"), "StringLike", "StringNotLike", 1)}, "acme:another-app:any-machine"},
+		"ForAnyValue":                  {[]string{strings.Replace(like("acme:api:*"), "StringLike", "ForAnyValue:StringLike", 1)}, "acme:api:any-machine"},
+		"every app with neighbors out": {[]string{everyApp, neighborDenied}, "acme:another-app:any-machine"},
+		"another organization":         {[]string{strings.ReplaceAll(everyApp, "acme", "other")}, "other:another-app:any-machine"},
+		"no subject":                   {[]string{strings.Replace(everyApp, `"oidc.fly.io/acme:sub":"acme:*"`, `"oidc.fly.io/acme:aud":"sts.amazonaws.com"`, 1)}, "acme:another-app:any-machine"},
+		"an AWS principal":             {[]string{breakGlass}, "AWS arn:aws:iam::" + account + ":root"},
+		"anyone in AWS":                {[]string{strings.Replace(breakGlass, "arn:aws:iam::"+account+":root", "*", 1)}, ""},
+		"a service":                    {[]string{`{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}`}, "Service ec2.amazonaws.com"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := made(t, request("web"))
+			for _, s := range test.statements {
+				m.addStatement(webRole, s)
+			}
+			p := plan(t, m, request("web"))
+			if len(p.Extras) != 1 || len(p.Extras[0].Means) != 1 || p.Extras[0].Watched {
+				t.Fatalf("extras are %v", extras(p))
+			}
+			beyond := apply(t, m, reread(t, p)).Openness[0].Beyond
+			if len(beyond) != 1 || cmp.Or(beyond[0].Example, beyond[0].Name) != test.want {
+				t.Errorf("beyond the grants: %+v", beyond)
+			}
+		})
 	}
 }

@@ -184,7 +184,7 @@ func TestDestroyOneAppOfASharedRole(t *testing.T) {
 		"update role:fly subject-unwanted",
 	)
 	report := apply(t, m, reread(t, p))
-	if len(report.Checks) != 3 {
+	if len(report.Checks) != 4 {
 		t.Errorf("checks %v", report.Checks)
 	}
 	for _, check := range report.Checks {

@@ -83,6 +83,8 @@ type Meaning struct {
 	Code MeaningCode `json:"code"`
 	// Value is what the code is about; see there.
 	Value string `json:"value,omitempty"`
+	// Example is a subject that matches the pattern Value.
+	Example string `json:"example,omitempty"`
 	// Conditional says that it has conditions, which may narrow it.
 	Conditional bool `json:"conditional,omitempty"`
 }
@@ -111,32 +113,19 @@ func subjectMeaning(org, pattern string) Meaning {
 	return Meaning{Code: MeansSubject, Value: pattern}
 }
 
-// statementMeanings says what another statement of a trust policy lets assume the role.
-func statementMeanings(org string, s trustpolicy.Statement) []Meaning {
-	a := takeApart(org, s)
-	conditional := len(a.others) > 0 || s.NotPrincipal != nil || len(s.NotAction) > 0
-	if s.Principal == nil {
-		return []Meaning{{Code: MeansAnyone, Conditional: conditional}}
+// admissionMeaning says what an admission allows.
+func admissionMeaning(a trustpolicy.Admission) Meaning {
+	m := Meaning{Code: MeansAnyone}
+	switch a.Kind {
+	case trustpolicy.AdmitsPrincipal:
+		m = Meaning{Code: MeansPrincipal, Value: a.Name}
+	case trustpolicy.AdmitsSubject:
+		_, org, _ := strings.Cut(a.Issuer, "/")
+		m = subjectMeaning(org, a.Name)
+		m.Example = a.Example
 	}
-	var out []Meaning
-	for _, p := range principals(*s.Principal) {
-		_, arn, _ := strings.Cut(p, " ")
-		switch {
-		case p == "*" || p == "AWS *":
-			out = append(out, Meaning{Code: MeansAnyone, Conditional: conditional || len(s.Conditions) > 0})
-		case !strings.HasSuffix(arn, "/"+flyname.IssuerPath(org)):
-			out = append(out, Meaning{Code: MeansPrincipal, Value: p, Conditional: conditional || len(s.Conditions) > 0})
-		case a.subject < 0:
-			out = append(out, Meaning{Code: MeansEveryApp, Value: org, Conditional: conditional || !a.known})
-		default:
-			for _, pattern := range a.subjects() {
-				m := subjectMeaning(org, pattern)
-				m.Conditional = conditional || !a.known
-				out = append(out, m)
-			}
-		}
-	}
-	return out
+	m.Conditional = a.Conditional
+	return m
 }
 
 // statementName names a statement for people and for Keep.
@@ -146,15 +135,23 @@ func statementName(i int, sid string) string {
 
 // otherStatements returns the statements of a trust policy, other than those with the
 // places in ours, that allow access.
-func otherStatements(org string, trust *trustpolicy.Policy, ours ...int) []Extra {
+func otherStatements(trust *trustpolicy.Policy, ours ...int) []Extra {
 	if trust == nil {
 		return nil
 	}
 	var out []Extra
+	admissions := trust.Admissions(nil)
 	for i, s := range trust.Statements {
-		if s.Effect == trustpolicy.Allow && !slices.Contains(ours, i) {
-			out = append(out, Extra{Kind: ExtraStatement, Name: statementName(i, s.Sid), Means: statementMeanings(org, s)})
+		if s.Effect != trustpolicy.Allow || slices.Contains(ours, i) {
+			continue
 		}
+		e := Extra{Kind: ExtraStatement, Name: statementName(i, s.Sid)}
+		for _, a := range admissions {
+			if a.Statement == i {
+				e.Means = append(e.Means, admissionMeaning(a))
+			}
+		}
+		out = append(out, e)
 	}
 	return out
 }

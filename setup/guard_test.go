@@ -57,7 +57,7 @@ func TestPinnedMachinesStayPinned(t *testing.T) {
 		t.Errorf("plan is %v, grants %v", actions(p), p.Grants)
 	}
 	checks := apply(t, m, p).Checks
-	if len(checks) != 3 {
+	if len(checks) != 4 {
 		t.Fatalf("checks %v", checks)
 	}
 	for _, check := range checks {
@@ -114,7 +114,7 @@ func TestKeptAppsAreChecked(t *testing.T) {
 	if len(p.Extras) > 0 {
 		t.Errorf("extras are %+v", p.Extras)
 	}
-	if checks := apply(t, m, p).Checks; len(checks) != 6 {
+	if checks := apply(t, m, p).Checks; len(checks) != 9 {
 		t.Errorf("checks %v", checks)
 	}
 }

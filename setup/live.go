@@ -45,7 +45,8 @@ type Check struct {
 func (c Check) Passed() bool { return c.Want == c.Got || c.Want.Denied() && c.Got.Denied() }
 
 // Names of a machine and another app in checks. The other app's name begins with the
-// app's, to catch a wildcard without a colon before it, such as acme:web*.
+// app's, to catch a wildcard without a colon before it, such as acme:web*; the app's begins
+// with that of a third.
 const (
 	someMachine = "any-machine"
 	neighbor    = "-neighbor"
@@ -73,15 +74,16 @@ func (p *Plan) checks(state State) []Check {
 		if live == nil || live.Role.Trust == nil {
 			continue
 		}
-		try := func(app, machine string, want trustpolicy.Decision) {
-			subject := flyname.Subject{Org: p.Org, App: app, Machine: machine}.String()
+		tryIn := func(org, app, machine string, want trustpolicy.Decision) {
+			subject := flyname.Subject{Org: org, App: app, Machine: machine}.String()
 			evaluation := live.Role.Trust.Evaluate(trustpolicy.AssumeRequest{
 				Action:    trustpolicy.AssumeAction,
-				Federated: trustpolicy.ProviderARN(p.Partition, p.Account, p.Org),
-				Context:   trustpolicy.WebIdentityContext(flyname.IssuerPath(p.Org), p.Audience, subject),
+				Federated: trustpolicy.ProviderARN(p.Partition, p.Account, org),
+				Context:   trustpolicy.WebIdentityContext(flyname.IssuerPath(org), p.Audience, subject),
 			})
 			out = append(out, Check{App: g.App, Role: g.Role, Subject: subject, Want: want, Got: evaluation.Decision, Evaluation: evaluation})
 		}
+		try := func(app, machine string, want trustpolicy.Decision) { tryIn(p.Org, app, machine, want) }
 		app, machine := g.App, someMachine
 		other := app + neighbor
 		if g.isPattern() {
@@ -107,8 +109,62 @@ func (p *Plan) checks(state State) []Check {
 			other += neighbor
 		}
 		try(other, machine, trustpolicy.ImplicitlyDenied)
+		if shorter := app[:len(app)-1]; !g.isPattern() && flyname.CheckApp(shorter) == nil && !granted[shorter] {
+			try(shorter, machine, trustpolicy.ImplicitlyDenied)
+		}
+		for _, org := range otherOrgs(p.Org, live.Role.Trust) {
+			tryIn(org, app, machine, trustpolicy.ImplicitlyDenied)
+		}
 		for _, app := range excepted[g.Role] {
 			try(app, machine, trustpolicy.ImplicitlyDenied)
+		}
+	}
+	return out
+}
+
+// otherOrgs returns the other Fly organizations whose providers a trust policy names.
+func otherOrgs(org string, trust *trustpolicy.Policy) []string {
+	var out []string
+	for _, s := range trust.Statements {
+		if s.Principal == nil {
+			continue
+		}
+		for _, arn := range s.Principal.Federated {
+			_, path, _ := strings.Cut(arn, ":oidc-provider/")
+			if other, ok := flyname.IssuerOrg("https://" + path); ok && other != org {
+				out = append(out, other)
+			}
+		}
+	}
+	return sorted(out)
+}
+
+// An Openness is whom a role's live trust policy lets in beyond the grants of the plan.
+type Openness struct {
+	// Role is the role's name.
+	Role string
+	// Beyond is empty if the role lets nobody else in.
+	Beyond []trustpolicy.Admission
+}
+
+// openness returns whom the roles with grants let in beyond these. Roles that are not in
+// state are skipped.
+func (p *Plan) openness(state State) []Openness {
+	granted := map[string][]string{}
+	var roles []string
+	for _, g := range p.Grants {
+		if g.Removed {
+			continue
+		}
+		if granted[g.Role] == nil {
+			roles = append(roles, g.Role)
+		}
+		granted[g.Role] = append(granted[g.Role], g.subjects(p.Org)...)
+	}
+	out := []Openness{}
+	for _, name := range roles {
+		if live := state.find(Resource{Role: &Role{Name: name}}); live != nil && live.Role.Trust != nil {
+			out = append(out, Openness{name, live.Role.Trust.Admissions(map[string][]string{flyname.IssuerPath(p.Org): granted[name]})})
 		}
 	}
 	return out

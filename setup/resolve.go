@@ -418,7 +418,7 @@ func (d *desired) outcome(state State, want desiredRole, on []RolePolicy) (outco
 		}
 	}
 	var removed []string
-	for _, e := range otherStatements(d.req.Org, have.Trust, at) {
+	for _, e := range otherStatements(have.Trust, at) {
 		if prune(e) {
 			removed = append(removed, e.Name)
 		}
@@ -593,7 +593,7 @@ func (d *desired) watch(found *Resource, want desiredRole, on []RolePolicy) outc
 	case have.Trust == nil:
 		differs(Reason{Code: ReasonUnreadTrust})
 	case want.request.Trust == nil:
-		for _, e := range otherStatements(d.req.Org, have.Trust) {
+		for _, e := range otherStatements(have.Trust) {
 			add(e)
 		}
 	case !have.Trust.Equal(want.request.Trust):

@@ -101,7 +101,7 @@ func TestFirstSetup(t *testing.T) {
 		t.Errorf("a second plan is %v", actions(again))
 	}
 	for _, report := range []*setup.Report{report, apply(t, m, again), apply(t, m, reread(t, again))} {
-		if len(report.Mismatches) != 0 || len(report.Checks) != 2 {
+		if len(report.Mismatches) != 0 || len(report.Checks) != 3 || len(report.Openness) != 1 || len(report.Openness[0].Beyond) > 0 {
 			t.Errorf("mismatches %v, checks %v", report.Mismatches, report.Checks)
 		}
 		for _, check := range report.Checks {

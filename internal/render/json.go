@@ -72,6 +72,8 @@ type ReportDocument struct {
 	// Findings are the resources that do not read back as planned.
 	Findings []findingDocument    `json:"findings"`
 	Checks   []trustCheckDocument `json:"checks"`
+	// Openness is whom the roles let in beyond the apps of the plan.
+	Openness []opennessDocument `json:"openness"`
 	// Warnings do not change the status.
 	Warnings []WarningDocument `json:"warnings"`
 	// Error is the failure that ended the run, as in an ErrorDocument.
@@ -106,6 +108,33 @@ type trustCheckDocument struct {
 	Want    trustpolicy.Decision `json:"want"`
 	Got     trustpolicy.Decision `json:"got"`
 	Passed  bool                 `json:"passed"`
+}
+
+// An opennessDocument is whom a role's live trust policy lets in beyond the plan's grants.
+type opennessDocument struct {
+	Role   string              `json:"role"`
+	Beyond []AdmissionDocument `json:"beyond"`
+}
+
+// An AdmissionDocument is whom one statement of a trust policy lets assume the role.
+type AdmissionDocument struct {
+	// Statement counts from 1.
+	Statement   int                       `json:"statement"`
+	Sid         string                    `json:"sid,omitempty"`
+	Kind        trustpolicy.AdmissionKind `json:"kind"`
+	Issuer      string                    `json:"issuer,omitempty"`
+	Name        string                    `json:"name,omitempty"`
+	Example     string                    `json:"example,omitempty"`
+	Conditional bool                      `json:"conditional,omitempty"`
+}
+
+// NewAdmissions makes the documents of admissions.
+func NewAdmissions(list []trustpolicy.Admission) []AdmissionDocument {
+	out := []AdmissionDocument{}
+	for _, a := range list {
+		out = append(out, AdmissionDocument{a.Statement + 1, a.Sid, a.Kind, a.Issuer, a.Name, a.Example, a.Conditional})
+	}
+	return out
 }
 
 // A Problem is a failure: what kind, what happened, what to do next.
@@ -152,6 +181,7 @@ func NewReport(plan *setup.Plan, report *setup.Report, now time.Time, version st
 		Changes:   []resultDocument{},
 		Findings:  []findingDocument{},
 		Checks:    []trustCheckDocument{},
+		Openness:  []opennessDocument{},
 		Warnings:  WarningDocuments(plan),
 	}
 	if report.Count(setup.StatusKept) == len(report.Results) {
@@ -166,6 +196,9 @@ func NewReport(plan *setup.Plan, report *setup.Report, now time.Time, version st
 	}
 	for _, m := range report.Mismatches {
 		doc.Findings = append(doc.Findings, findingDocument{ID: m.Resource.ID(), Absent: m.Absent, Remains: m.Remains})
+	}
+	for _, o := range report.Openness {
+		doc.Openness = append(doc.Openness, opennessDocument{o.Role, NewAdmissions(o.Beyond)})
 	}
 	for _, c := range report.Checks {
 		doc.Checks = append(doc.Checks, trustCheckDocument{c.App, c.Role, c.Subject, c.Want, c.Got, c.Passed()})

@@ -32,21 +32,67 @@ func Report(w io.Writer, report *setup.Report, style Style) {
 const maxChecks = 10
 
 // TrustChecks shows what the roles' live trust policies decide for a machine of each app
-// and for a machine of another app.
-func TrustChecks(w io.Writer, checks []setup.Check, style Style) {
+// and for a machine of other apps, and whom they let in besides.
+func TrustChecks(w io.Writer, report *setup.Report, style Style) {
 	p := printer{w, style}
 	passed := 0
-	for _, c := range checks {
-		if c.Passed() {
+	show := func(ok bool, line func()) {
+		if ok {
 			passed++
 		}
-		if !c.Passed() || passed <= maxChecks {
-			p.check(c)
+		if !ok || passed <= maxChecks {
+			line()
 		}
+	}
+	for _, c := range report.Checks {
+		show(c.Passed(), func() { p.check(c) })
+	}
+	for _, o := range report.Openness {
+		show(len(o.Beyond) == 0, func() { p.openness(o) })
 	}
 	if more := passed - maxChecks; more > 0 {
 		p.line("%s checked: %d more, all as intended", p.ok(), more)
 	}
+}
+
+func (p printer) openness(o setup.Openness) {
+	role := text.Name(o.Role)
+	if len(o.Beyond) == 0 {
+		p.line("%s checked: role %s lets nobody else in", p.ok(), role)
+		return
+	}
+	p.line("%s role %s lets in more than these apps:", p.paint(yellow, "!"), role)
+	for _, a := range o.Beyond {
+		p.line("    %s: %s", statementName(a.Statement, a.Sid), Admission(a))
+	}
+}
+
+// Admission says whom a statement lets assume a role, with an example where a pattern has
+// one.
+func Admission(a trustpolicy.Admission) string {
+	var who string
+	switch a.Kind {
+	case trustpolicy.AdmitsAnyone:
+		who = "anyone"
+	case trustpolicy.AdmitsPrincipal:
+		_, name, _ := strings.Cut(a.Name, " ") // without its kind
+		who = text.Name(name)
+	default:
+		who = text.Name(a.Name)
+		if a.Name == "*" {
+			who = "every machine with a token of " + text.Name(a.Issuer)
+		}
+		switch {
+		case a.Example == "":
+			who += " (too many cases to find an example)"
+		case a.Example != a.Name:
+			who += ", such as " + text.Name(a.Example)
+		}
+	}
+	if a.Conditional {
+		who += ", under conditions"
+	}
+	return who
 }
 
 func (p printer) check(c setup.Check) {

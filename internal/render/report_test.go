@@ -28,13 +28,28 @@ func TestTrustChecks(t *testing.T) {
 		setup.Check{Role: "unclear", Subject: "acme:web:any-machine", Want: trustpolicy.Allowed, Got: trustpolicy.Undecided},
 	)
 	var out bytes.Buffer
-	TrustChecks(&out, checks, Style{})
+	TrustChecks(&out, &setup.Report{Checks: checks, Openness: []setup.Openness{
+		{Role: "closed"},
+		{Role: "open", Beyond: []trustpolicy.Admission{
+			{Sid: "Wide", Kind: trustpolicy.AdmitsSubject, Issuer: "oidc.fly.io/acme", Name: "acme:w*", Example: "acme:wx:any-machine", Conditional: true},
+			{Statement: 1, Kind: trustpolicy.AdmitsSubject, Issuer: "oidc.fly.io/acme", Name: "acme:api:m1", Example: "acme:api:m1"},
+			{Statement: 1, Kind: trustpolicy.AdmitsSubject, Issuer: "oidc.fly.io/acme", Name: "*"},
+			{Statement: 2, Kind: trustpolicy.AdmitsPrincipal, Name: "AWS arn:aws:iam::123456789012:root"},
+			{Statement: 3, Kind: trustpolicy.AdmitsAnyone},
+		}},
+	}}, Style{})
 	for _, want := range []string{
 		"✓ checked: role role-09 allows acme:web:any-machine\n",
 		"✗ role denies does not allow acme:web:any-machine\n",
 		"! role open also allows acme:other:any-machine\n",
 		"! undecided: whether role unclear allows acme:web:any-machine\n",
-		"✓ checked: 3 more, all as intended\n",
+		"! role open lets in more than these apps:\n" +
+			"    Statement 1 (Wide): acme:w*, such as acme:wx:any-machine, under conditions\n" +
+			"    Statement 2: acme:api:m1\n" +
+			"    Statement 2: every machine with a token of oidc.fly.io/acme (too many cases to find an example)\n" +
+			"    Statement 3: arn:aws:iam::123456789012:root\n" +
+			"    Statement 4: anyone\n",
+		"✓ checked: 4 more, all as intended\n",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("there is no %q in:\n%s", want, &out)
