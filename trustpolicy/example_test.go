@@ -152,7 +152,7 @@ func ExamplePolicy_Lint() {
 		fmt.Println(err)
 		return
 	}
-	for _, f := range policy.Lint(trustpolicy.AppAccess{}) {
+	for _, f := range policy.Lint(trustpolicy.Expected{}) {
 		fmt.Printf("%s %s: %q, want %q\n", f.Severity, f.Code, f.Have, f.Want)
 	}
 	// Output:

@@ -1,6 +1,8 @@
 package trustpolicy
 
 import (
+	"cmp"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -100,8 +102,37 @@ const (
 	FindingAppMissing FindingCode = "app-missing"
 )
 
+// Errors that were added later.
+const (
+	// FindingProviderHost: the host of the provider Have is misspelled; the conditions are
+	// about Fly's issuer. Want is the provider's ARN.
+	FindingProviderHost FindingCode = "provider-host"
+	// FindingSubjectUnderAudience: the value Have of a condition on aud is a subject; Want
+	// is the key for subjects.
+	FindingSubjectUnderAudience FindingCode = "subject-under-aud"
+	// FindingMachineID: the last part of the subject Have looks like a machine's ID; it
+	// holds the machine's name.
+	FindingMachineID FindingCode = "machine-id"
+	// FindingAudienceUnregistered: the audience Have is none of the provider's, Want, so
+	// STS refuses its tokens before it looks at the policy.
+	FindingAudienceUnregistered FindingCode = "audience-unregistered"
+)
+
 // Warnings.
 const (
+	// FindingPrincipalAnyIf: the statement lets anyone assume the role who meets its
+	// conditions.
+	FindingPrincipalAnyIf FindingCode = "principal-any-conditions"
+	// FindingProcessGroup: the last part of the subject Have looks like a process group or
+	// a command such as release_command; it holds the machine's name.
+	FindingProcessGroup FindingCode = "process-group"
+	// FindingTagSessionMissing: the condition on the key Have needs a token with session
+	// tags, and no statement allows Want, which such a token needs.
+	FindingTagSessionMissing FindingCode = "tag-session-missing"
+	// FindingTagSessionUnused: the statement allows sts:TagSession to the provider Have, and
+	// no statement lets tokens of it assume the role.
+	FindingTagSessionUnused FindingCode = "tag-session-unused"
+
 	// FindingAudienceCustom: the audience Have is not the expected Want.
 	FindingAudienceCustom FindingCode = "audience-custom"
 	// FindingOrgWide: the subject Have matches every app of the organization.
@@ -122,6 +153,16 @@ const (
 	FindingSize FindingCode = "size"
 )
 
+// Expected is what is known about the role of a policy. Only nonzero fields count.
+type Expected struct {
+	AppAccess
+	// Registered are the audiences of the organization's provider; empty but not nil for a
+	// provider without any.
+	Registered []string
+	// Quota is the account's quota for the size of a trust policy; 0 is DefaultSizeQuota.
+	Quota int
+}
+
 // A Finding is a violation of a rule of Lint, as data.
 type Finding struct {
 	Code     FindingCode
@@ -138,11 +179,11 @@ type Finding struct {
 
 // Lint returns the findings about the statements that trust Fly, in order, and then those
 // about the policy as a whole. A statement trusts Fly if one of its principals or
-// condition keys contains "oidc.fly.io", or if it lets anyone exchange a token; other
-// statements are ignored.
+// condition keys contains "oidc.fly.io", or if it lets anyone exchange a token. Of other
+// statements only those are reported that let anyone assume the role.
 //
 // Lint compares the policy with the nonzero fields of expected, except Machines.
-func (p *Policy) Lint(expected AppAccess) []Finding {
+func (p *Policy) Lint(expected Expected) []Finding {
 	l := &linter{expected: expected, audience: expected.Audience}
 	if l.audience == "" {
 		l.audience = flyname.AudienceAWS
@@ -151,9 +192,11 @@ func (p *Policy) Lint(expected AppAccess) []Finding {
 		return nil
 	}
 	for i, s := range p.Statements {
-		if s.trustsFly() {
-			l.index, l.statement = i, s
+		switch l.index, l.statement = i, s; {
+		case s.trustsFly():
 			l.lint()
+		case s.Effect == Allow && s.isOpen():
+			l.openPrincipal()
 		}
 	}
 	l.index, l.statement = -1, Statement{}
@@ -171,8 +214,13 @@ func (s Statement) trustsFly() bool {
 	if slices.ContainsFunc(s.Conditions, func(c Condition) bool { return mentionsFly(c.Key) }) {
 		return true
 	}
+	return s.Effect == Allow && s.isOpen() && s.Covers(AssumeAction)
+}
+
+// isOpen says whether the statement is about anyone, and about assuming the role.
+func (s Statement) isOpen() bool {
 	anyone := s.NotPrincipal != nil || s.Principal != nil && slices.Contains(s.Principal.names(), "*")
-	return s.Effect == Allow && anyone && s.Covers(AssumeAction)
+	return anyone && (s.assumes("AWS") || s.assumes("Federated"))
 }
 
 // Covers says whether the statement's actions include the given one.
@@ -185,7 +233,7 @@ func mentionsFly(s string) bool { return strings.Contains(lower(s), flyname.Issu
 
 // A linter lints one policy.
 type linter struct {
-	expected  AppAccess
+	expected  Expected
 	audience  string // expected in tokens
 	index     int
 	statement Statement
@@ -194,15 +242,15 @@ type linter struct {
 	findings  []Finding
 }
 
-func (l *linter) add(code FindingCode, severity Severity, c Condition, have, want string) {
+func (l *linter) add(code FindingCode, c Condition, have, want string) {
 	l.findings = append(l.findings, Finding{
-		Code: code, Severity: severity, Statement: l.index, Sid: l.statement.Sid,
+		Code: code, Severity: code.rule().Severity, Statement: l.index, Sid: l.statement.Sid,
 		Operator: c.Operator, Key: c.Key, Have: have, Want: want,
 	})
 }
 
-func (l *linter) wrong(code FindingCode, have, want string) {
-	l.add(code, SeverityError, Condition{}, have, want)
+func (l *linter) report(code FindingCode, have, want string) {
+	l.add(code, Condition{}, have, want)
 }
 
 func (l *linter) lint() {
@@ -215,7 +263,7 @@ func (l *linter) lint() {
 				l.orgs = append(l.orgs, org)
 			}
 			if want := l.expected.Org; want != "" && org != want {
-				l.add(FindingOrgUnexpected, SeverityWarning, Condition{}, org, want)
+				l.add(FindingOrgUnexpected, Condition{}, org, want)
 			}
 		}
 	}
@@ -228,10 +276,10 @@ func (l *linter) lint() {
 		return
 	}
 	if !claims["aud"] {
-		l.wrong(FindingAudienceMissing, "", l.audience)
+		l.report(FindingAudienceMissing, "", l.audience)
 	}
 	if !claims["sub"] {
-		l.wrong(FindingSubjectMissing, "", l.subject("", "*"))
+		l.report(FindingSubjectMissing, "", l.subject("", "*"))
 	}
 }
 
@@ -297,23 +345,37 @@ func splitKey(key string) (prefix, name string) {
 	return key[:i], key[i+1:]
 }
 
+// openPrincipal lints a principal of an Allow statement that is anyone.
+func (l *linter) openPrincipal() {
+	s := l.statement
+	switch {
+	case s.NotPrincipal != nil:
+		l.report(FindingNotPrincipal, "", l.providerARN(""))
+	case !slices.Contains(s.Principal.names(), "*"):
+	case len(s.Conditions) > 0 && !s.Covers(AssumeAction): // with that action the conditions have findings
+		l.report(FindingPrincipalAnyIf, "*", "")
+	default:
+		l.report(FindingPrincipalAny, "*", l.providerARN(""))
+	}
+}
+
 func (l *linter) principals() {
 	s := l.statement
-	if s.NotPrincipal != nil && s.Effect == Allow {
-		l.wrong(FindingNotPrincipal, "", l.providerARN(""))
+	if s.Effect == Allow && (s.Principal != nil || s.NotPrincipal != nil) {
+		l.openPrincipal()
 	}
 	if s.Principal == nil {
 		return
 	}
-	if slices.Contains(s.Principal.names(), "*") && s.Effect == Allow {
-		l.wrong(FindingPrincipalAny, "*", l.providerARN(""))
-	}
 	for _, e := range s.Principal.entries() {
 		for _, name := range *e.list {
 			switch {
+			case l.isMisspelled(name):
+				partition, account, _ := splitProvider(name)
+				l.report(FindingProviderHost, name, ProviderARN(partition, account, l.org))
 			case !mentionsFly(name):
 			case e.key != "Federated":
-				l.wrong(FindingProviderKind, name, "")
+				l.report(FindingProviderKind, name, "")
 			default:
 				l.provider(name)
 			}
@@ -325,31 +387,46 @@ func (l *linter) provider(name string) {
 	partition, account, org, ok := splitProviderARN(name)
 	switch {
 	case !ok:
-		l.wrong(FindingProviderForm, name, l.providerARN(name))
+		l.report(FindingProviderForm, name, l.providerARN(name))
 	case org == flyname.Personal:
 		want := ""
 		if raw := l.rawSlug(); raw != "" {
 			want = ProviderARN(partition, account, raw)
 		}
-		l.wrong(FindingAliasPersonal, name, want)
+		l.report(FindingAliasPersonal, name, want)
 	case l.expected.Account != "" && account != l.expected.Account,
 		l.expected.Partition != "" && partition != l.expected.Partition:
-		l.wrong(FindingProviderAccount, name, ProviderARN(
+		l.report(FindingProviderAccount, name, ProviderARN(
 			orElse(l.expected.Partition, partition), orElse(l.expected.Account, account), org))
 	}
 }
 
+// isMisspelled says whether a provider's host is one that was meant as Fly's: the conditions
+// are about Fly's issuer, and the slug is the same.
+func (l *linter) isMisspelled(name string) bool {
+	_, _, path := splitProvider(name)
+	host, slug, _ := strings.Cut(path, "/")
+	return !mentionsFly(name) && slug != "" && slug == l.org && flyname.CheckOrg(slug) == nil && strings.Contains(lower(host), "fly")
+}
+
+// splitProvider splits the ARN of a provider; the parts are empty if it is none.
+func splitProvider(arn string) (partition, account, path string) {
+	head, path, found := strings.Cut(arn, providerResource)
+	partition, account, ok := strings.Cut(strings.TrimPrefix(head, "arn:"), ":iam::")
+	if !found || !ok || !strings.HasPrefix(head, "arn:") || !partitionForm.MatchString(partition) || len(account) != 12 || !isNumber(account) {
+		return "", "", ""
+	}
+	return partition, account, path
+}
+
 // splitProviderARN splits the ARN of an organization's provider.
 func splitProviderARN(arn string) (partition, account, org string, ok bool) {
-	head, path, found := strings.Cut(arn, providerResource)
+	partition, account, path := splitProvider(arn)
 	org, isFly := strings.CutPrefix(path, flyname.IssuerHost+"/")
-	if !found || !isFly || org != flyname.Personal && flyname.CheckOrg(org) != nil {
+	if !isFly || org != flyname.Personal && flyname.CheckOrg(org) != nil {
 		return "", "", "", false
 	}
-	partition, account, found = strings.Cut(strings.TrimPrefix(head, "arn:"), ":iam::")
-	ok = found && strings.HasPrefix(head, "arn:") && partitionForm.MatchString(partition) &&
-		len(account) == 12 && isNumber(account)
-	return partition, account, org, ok
+	return partition, account, org, true
 }
 
 // providerARN returns the ARN that the principal should be, from what is expected and from
@@ -378,7 +455,7 @@ func orElse(s, other string) string {
 func (l *linter) actions() {
 	s := l.statement
 	if s.NotAction != nil {
-		l.wrong(FindingNotAction, strings.Join(s.NotAction, ", "), AssumeAction)
+		l.report(FindingNotAction, strings.Join(s.NotAction, ", "), AssumeAction)
 		return
 	}
 	// These may accompany the action that exchanges a token or have their own statement.
@@ -391,14 +468,14 @@ func (l *linter) actions() {
 		default:
 			only = false
 			if strings.ContainsAny(a, "*?") {
-				l.wrong(FindingActionWildcard, a, AssumeAction)
+				l.report(FindingActionWildcard, a, AssumeAction)
 			} else {
-				l.wrong(FindingActionOther, a, AssumeAction)
+				l.report(FindingActionOther, a, AssumeAction)
 			}
 		}
 	}
 	if !only && !s.Covers(AssumeAction) {
-		l.wrong(FindingActionMissing, strings.Join(s.Action, ", "), AssumeAction)
+		l.report(FindingActionMissing, strings.Join(s.Action, ", "), AssumeAction)
 	}
 }
 
@@ -414,24 +491,24 @@ func (l *linter) condition(c Condition) string {
 		defer func(first string) { l.org = first }(l.org)
 		l.org = org
 	}
-	report := func(code FindingCode, want string) { l.add(code, SeverityError, c, c.Key, want) }
+	wrongKey := func(code FindingCode, want string) { l.add(code, c, c.Key, want) }
 	switch {
 	case l.prefixDiffers(prefix):
 		want := ""
 		if l.org != "" && l.org != flyname.Personal && (claim == "aud" || claim == "sub") {
 			want = flyname.IssuerPath(l.org) + ":" + claim
 		}
-		report(FindingKeyPrefix, want)
+		wrongKey(FindingKeyPrefix, want)
 	case orgIn(prefix) == flyname.Personal:
 		want := ""
 		if raw := l.rawSlug(); raw != "" && (claim == "aud" || claim == "sub") {
 			want = flyname.IssuerPath(raw) + ":" + claim
 		}
-		report(FindingAliasPersonal, want)
+		wrongKey(FindingAliasPersonal, want)
 	}
 	if claim != "aud" && claim != "sub" {
 		if mentionsFly(prefix) {
-			report(FindingClaimUnseen, "")
+			wrongKey(FindingClaimUnseen, "")
 		}
 		return claim
 	}
@@ -441,15 +518,21 @@ func (l *linter) condition(c Condition) string {
 		return "" // it requires no value
 	case familyString, familyStringIgnoreCase, familyStringLike:
 	default:
-		l.add(FindingOperatorType, SeverityError, c, c.Operator, "StringLike")
+		l.add(FindingOperatorType, c, c.Operator, "StringLike")
 		return claim
 	}
 	optional := op.negated || op.ifExists || op.quantifier == allValues
 	if optional && l.statement.Effect == Allow {
-		l.add(FindingConditionOptional, SeverityError, c, c.Operator, map[string]string{"aud": "StringEquals", "sub": "StringLike"}[claim])
+		l.add(FindingConditionOptional, c, c.Operator, map[string]string{"aud": "StringEquals", "sub": "StringLike"}[claim])
 	}
 	if op.negated {
 		return claim // its values are the ones that are kept out
+	}
+	if claim == "aud" && slices.ContainsFunc(c.Values, l.isSubject) {
+		for _, v := range c.Values {
+			l.add(FindingSubjectUnderAudience, c, v, prefix+":sub")
+		}
+		return "sub"
 	}
 	for _, v := range c.Values {
 		switch {
@@ -458,7 +541,7 @@ func (l *linter) condition(c Condition) string {
 			if claim == "sub" {
 				want = "StringLike"
 			}
-			l.add(FindingWildcardLiteral, SeverityError, c, v, want)
+			l.add(FindingWildcardLiteral, c, v, want)
 		case claim == "aud" && l.statement.Effect == Allow:
 			l.audienceValue(c, v)
 		}
@@ -487,7 +570,7 @@ func (l *linter) prefixDiffers(prefix string) bool {
 			}
 			path = flyname.IssuerPath(org) // a URL has its own finding
 		}
-		if path == "*" || lower(path) == lower(prefix) {
+		if path == "*" || lower(path) == lower(prefix) || l.isMisspelled(name) {
 			return false
 		}
 		paths++
@@ -497,14 +580,21 @@ func (l *linter) prefixDiffers(prefix string) bool {
 
 func (l *linter) audienceValue(c Condition, v string) {
 	switch {
+	case l.expected.Registered != nil && !slices.Contains(l.expected.Registered, v) && !strings.ContainsAny(v, "*?"):
+		l.add(FindingAudienceUnregistered, c, v, strings.Join(l.expected.Registered, ", "))
 	case v == l.audience:
 	case strings.ContainsAny(v, "*?"):
-		l.add(FindingAudienceWildcard, SeverityError, c, v, l.audience)
+		l.add(FindingAudienceWildcard, c, v, l.audience)
 	case v == l.org, strings.HasPrefix(v, "https://fly.io/"), strings.HasPrefix(v, "urn:fly:"):
-		l.add(FindingAudienceWrong, SeverityError, c, v, l.audience)
+		l.add(FindingAudienceWrong, c, v, l.audience)
 	default:
-		l.add(FindingAudienceCustom, SeverityWarning, c, v, l.audience)
+		l.add(FindingAudienceCustom, c, v, l.audience)
 	}
+}
+
+// isSubject says whether an audience is a subject of the statement's organization.
+func (l *linter) isSubject(v string) bool {
+	return l.org != "" && strings.HasPrefix(v, l.org+":")
 }
 
 // subjectValue lints a sub pattern. It ignores one with "${", since the value of a
@@ -514,10 +604,10 @@ func (l *linter) subjectValue(c Condition, v string) {
 		return
 	}
 	parts := strings.Split(v, ":")
-	add := func(code FindingCode, want string) { l.add(code, SeverityError, c, v, want) }
+	add := func(code FindingCode, want string) { l.add(code, c, v, want) }
 	warn := func(code FindingCode) {
 		if l.statement.Effect == Allow {
-			l.add(code, SeverityWarning, c, v, "")
+			l.add(code, c, v, "")
 		}
 	}
 	last := parts[len(parts)-1]
@@ -545,8 +635,10 @@ func (l *linter) subjectValue(c Condition, v string) {
 		add(FindingSubjectParts, l.guess(parts))
 	case parts[1] == "*":
 		warn(FindingOrgWide)
+		l.machine(c, v, last)
 	case wild(parts[1]):
 		warn(FindingAppWildcard)
+		l.machine(c, v, last)
 	case flyname.CheckApp(parts[1]) != nil:
 		want := ""
 		if flyname.CheckApp(lower(parts[1])) == nil {
@@ -557,11 +649,29 @@ func (l *linter) subjectValue(c Condition, v string) {
 		if apps := l.expected.Apps; len(apps) > 0 && !slices.Contains(apps, parts[1]) {
 			warn(FindingAppUnexpected)
 		}
-		if last != "*" {
-			warn(FindingMachinePinned)
-		}
+		l.machine(c, v, last)
 	}
 }
+
+// machine lints the last part of a subject, which holds the machine's name.
+func (l *linter) machine(c Condition, v, name string) {
+	switch {
+	case l.statement.Effect != Allow || name == flyname.AnyMachine:
+	case machineID.MatchString(name):
+		l.add(FindingMachineID, c, v, "")
+	case processGroup.MatchString(name):
+		l.add(FindingProcessGroup, c, v, "")
+	case !strings.ContainsAny(name, "*?"):
+		l.add(FindingMachinePinned, c, v, "")
+	}
+}
+
+// machineID matches IDs such as 148e21ea7e46e8. processGroup matches names without a digit,
+// which Fly's own names for machines have: cold-shape-2007.
+var (
+	machineID    = regexp.MustCompile(`^[0-9a-f]{14}$`)
+	processGroup = regexp.MustCompile(`^[a-z]+([-_][a-z]+)*[-_]?\*?$`)
+)
 
 // subject returns a subject for a finding's Want; "APP" stands for an unknown name.
 func (l *linter) subject(app, machine string) string {
@@ -602,11 +712,13 @@ func (l *linter) guess(parts []string) string {
 // whole lints the policy as a whole.
 func (l *linter) whole(p *Policy) {
 	if len(l.orgs) > 1 {
-		l.add(FindingSeveralOrgs, SeverityWarning, Condition{}, strings.Join(l.orgs, ", "), "")
+		l.add(FindingSeveralOrgs, Condition{}, strings.Join(l.orgs, ", "), "")
 	}
-	if size := p.Size(); size*5 > DefaultSizeQuota*4 {
-		l.add(FindingSize, SeverityWarning, Condition{}, strconv.Itoa(size), strconv.Itoa(DefaultSizeQuota))
+	quota := cmp.Or(l.expected.Quota, DefaultSizeQuota)
+	if size := p.Size(); size*5 > quota*4 {
+		l.add(FindingSize, Condition{}, strconv.Itoa(size), strconv.Itoa(quota))
 	}
+	l.sessionTags(p)
 	g := l.expected
 	if g.Org == "" || g.Account == "" {
 		return
@@ -619,7 +731,37 @@ func (l *linter) whole(p *Policy) {
 			Context: WebIdentityContext(path, l.audience, flyname.Subject{Org: g.Org, App: app, Machine: "any-machine-of-it"}.String()),
 		})
 		if d.Decision.Denied() {
-			l.wrong(FindingAppMissing, "", flyname.Subject{Org: g.Org, App: app, Machine: "*"}.String())
+			l.report(FindingAppMissing, "", flyname.Subject{Org: g.Org, App: app, Machine: "*"}.String())
 		}
 	}
+}
+
+// sessionTags lints who may use a token with session tags, which needs sts:TagSession as well
+// (id_session-tags.html).
+func (l *linter) sessionTags(p *Policy) {
+	allows := func(action, provider string) bool {
+		return slices.ContainsFunc(p.Statements, func(s Statement) bool {
+			return s.Effect == Allow && s.Covers(action) && s.Principal != nil && slices.Contains(s.Principal.Federated, provider)
+		})
+	}
+	for i, s := range p.Statements {
+		if s.Effect != Allow || s.Principal == nil {
+			continue
+		}
+		l.index, l.statement = i, s
+		for _, provider := range s.Principal.Federated {
+			if !mentionsFly(provider) {
+				continue
+			}
+			if s.Covers(TagSessionAction) && !allows(AssumeAction, provider) {
+				l.report(FindingTagSessionUnused, provider, AssumeAction)
+			}
+			for _, c := range s.Conditions {
+				if strings.HasPrefix(lower(c.Key), "aws:requesttag/") && s.Covers(AssumeAction) && !allows(TagSessionAction, provider) {
+					l.add(FindingTagSessionMissing, c, c.Key, TagSessionAction)
+				}
+			}
+		}
+	}
+	l.index, l.statement = -1, Statement{}
 }

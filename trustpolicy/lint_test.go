@@ -45,7 +45,11 @@ var lintCases = []struct {
 	{"as it should be", lintAllow(lintAud + "," + lintSub), AppAccess{}, ""},
 	{"as it is expected", lintAllow(lintAud + "," + lintSub), AppAccess{Partition: "aws", Account: "111122223333", Org: "acme", Apps: []string{"web"}}, ""},
 	{"a service", `{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:*"}`, AppAccess{}, ""},
-	{"any account, for its own action", `{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}`, AppAccess{}, ""},
+	{"any account", lintAllow(lintAud+","+lintSub) + `,{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}`, AppAccess{}, "error principal-any * -> "},
+	{"any account under a condition", `{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-1234567890"}}}`, AppAccess{}, "warning principal-any-conditions * -> "},
+	{"all but some accounts", `{"Effect":"Allow","NotPrincipal":{"AWS":"111122223333"},"Action":"sts:AssumeRole"}`, AppAccess{}, "error not-principal  -> "},
+	{"anyone, for another action", `{"Effect":"Allow","Principal":"*","Action":"sts:TagSession"}`, AppAccess{}, ""},
+	{"nobody may", `{"Effect":"Deny","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}`, AppAccess{}, ""},
 	{"another issuer", strings.NewReplacer("oidc.fly.io/acme", "token.actions.githubusercontent.com").Replace(lintAllow(lintAud)), AppAccess{}, ""},
 
 	{"a URL", lintPrincipal(`"Principal":{"Federated":"https://oidc.fly.io/acme"}`), AppAccess{}, "error provider-form https://oidc.fly.io/acme -> "},
@@ -54,6 +58,8 @@ var lintCases = []struct {
 	{"no slug", lintPrincipal(`"Principal":{"Federated":"arn:aws:iam::111122223333:oidc-provider/oidc.fly.io"}`), AppAccess{}, "error provider-form arn:aws:iam::111122223333:oidc-provider/oidc.fly.io -> " + provider},
 	{"a wildcard for a slug", lintPrincipal(`"Principal":{"Federated":"arn:aws:iam::111122223333:oidc-provider/oidc.fly.io/*"}`), AppAccess{}, "error provider-form arn:aws:iam::111122223333:oidc-provider/oidc.fly.io/* -> " + provider},
 	{"a wildcard for an account", lintPrincipal(`"Principal":{"Federated":"arn:aws:iam::*:oidc-provider/oidc.fly.io/acme"}`), AppAccess{}, "error provider-form arn:aws:iam::*:oidc-provider/oidc.fly.io/acme -> "},
+	{"a misspelled host", lintPrincipal(`"Principal":{"Federated":"arn:aws:iam::111122223333:oidc-provider/fly.oidc.io/acme"}`), AppAccess{}, "error provider-host arn:aws:iam::111122223333:oidc-provider/fly.oidc.io/acme -> " + provider},
+	{"another issuer for the keys", lintPrincipal(`"Principal":{"Federated":"arn:aws:iam::111122223333:oidc-provider/gitlab.com/acme"}`), AppAccess{}, "error key-prefix oidc.fly.io/acme:aud -> oidc.fly.io/acme:aud\nerror key-prefix oidc.fly.io/acme:sub -> oidc.fly.io/acme:sub"},
 	{"as an AWS principal", lintPrincipal(`"Principal":{"AWS":"` + provider + `"}`), AppAccess{}, "error provider-kind " + provider + " -> "},
 	{"another account", lintAllow(lintAud + "," + lintSub), AppAccess{Account: "444455556666"}, "error provider-account " + provider + " -> arn:aws:iam::444455556666:oidc-provider/oidc.fly.io/acme"},
 	{"another partition", lintAllow(lintAud + "," + lintSub), AppAccess{Partition: "aws-cn"}, "error provider-account " + provider + " -> arn:aws-cn:iam::111122223333:oidc-provider/oidc.fly.io/acme"},
@@ -65,6 +71,9 @@ var lintCases = []struct {
 	{"the action of AWS principals", lintAction(`"Action":"sts:AssumeRole"`), AppAccess{}, "error action-other sts:AssumeRole -> sts:AssumeRoleWithWebIdentity\nerror action-missing sts:AssumeRole -> sts:AssumeRoleWithWebIdentity"},
 	{"all actions of STS", lintAction(`"Action":"sts:*"`), AppAccess{}, "error action-wildcard sts:* -> sts:AssumeRoleWithWebIdentity"},
 	{"tags too", lintAction(`"Action":["sts:assumerolewithwebidentity","sts:TagSession"]`), AppAccess{}, ""},
+	{"tags for nobody", `{"Effect":"Allow",` + ours + `,"Action":"sts:TagSession"}`, AppAccess{}, "warning tag-session-unused " + provider + " -> sts:AssumeRoleWithWebIdentity"},
+	{"tags required", lintAllow(lintAud + "," + lintSub + `,"StringEqualsIgnoreCase":{"aws:RequestTag/team":"x"}`), AppAccess{}, "warning tag-session-missing aws:RequestTag/team -> sts:TagSession"},
+	{"tags required and allowed", lintStatement("Allow", ours, `"Action":["sts:AssumeRoleWithWebIdentity","sts:TagSession"]`, lintAud+`,"StringLike":{"oidc.fly.io/acme:sub":"acme:web:*","aws:RequestTag/team":"*"}`), AppAccess{}, ""},
 	{"tags alone", lintAllow(lintAud+","+lintSub) + `,{"Effect":"Allow",` + ours + `,"Action":"sts:TagSession"}`, AppAccess{}, ""},
 	{"no actions", lintAction(`"Action":[]`), AppAccess{}, "error action-missing  -> sts:AssumeRoleWithWebIdentity"},
 	{"all but an action", lintAction(`"NotAction":"sts:AssumeRole"`), AppAccess{}, "error not-action sts:AssumeRole -> sts:AssumeRoleWithWebIdentity"},
@@ -88,6 +97,8 @@ var lintCases = []struct {
 	{"an audience of one's own", lintAllow(`"StringEquals":{"oidc.fly.io/acme:aud":"vault"},` + lintSub), AppAccess{}, "warning audience-custom vault -> sts.amazonaws.com"},
 	{"an expected audience of one's own", lintAllow(`"StringEquals":{"oidc.fly.io/acme:aud":"vault"},` + lintSub), AppAccess{Audience: "vault"}, ""},
 
+	{"a subject under aud", lintAllow(`"StringLike":{"oidc.fly.io/acme:aud":"acme:web:*"}`), AppAccess{}, "error subject-under-aud acme:web:* -> oidc.fly.io/acme:sub\nerror audience-missing  -> sts.amazonaws.com"},
+
 	{"no subject", lintAllow(lintAud), AppAccess{}, "error subject-missing  -> acme:APP:*"},
 	{"no subject, one app expected", lintAllow(lintAud), AppAccess{Apps: []string{"web"}}, "error subject-missing  -> acme:web:*"},
 	{"any subject", lintSubject("*"), AppAccess{}, "error subject-any * -> acme:APP:*"},
@@ -108,6 +119,11 @@ var lintCases = []struct {
 	{"the whole organization", lintSubject("acme:*"), AppAccess{}, "warning org-wide acme:* -> "},
 	{"the whole organization in three parts", lintSubject("acme:*:*"), AppAccess{}, "warning org-wide acme:*:* -> "},
 	{"some apps", lintSubject("acme:web-*:*"), AppAccess{}, "warning app-wildcard acme:web-*:* -> "},
+	{"a machine's ID", lintSubject("acme:web:148e21ea7e46e8"), AppAccess{}, "error machine-id acme:web:148e21ea7e46e8 -> "},
+	{"a process group", lintSubject("acme:web:worker"), AppAccess{}, "warning process-group acme:web:worker -> "},
+	{"machines of a process group", lintSubject("acme:*:worker-*"), AppAccess{}, "warning org-wide acme:*:worker-* -> \nwarning process-group acme:*:worker-* -> "},
+	{"a release command", lintSubject("acme:web:release_command"), AppAccess{}, "warning process-group acme:web:release_command -> "},
+	{"some machines", lintSubject("acme:web:cold-shape-20??"), AppAccess{}, ""},
 	{"a machine", lintSubject("acme:web:cold-shape-2007"), AppAccess{}, "warning machine-pinned acme:web:cold-shape-2007 -> "},
 
 	{"optional", lintAllow(`"StringEqualsIfExists":{"oidc.fly.io/acme:aud":"sts.amazonaws.com"},` + lintSub), AppAccess{}, "error condition-optional StringEqualsIfExists -> StringEquals"},
@@ -137,13 +153,53 @@ func TestLint(t *testing.T) {
 			t.Parallel()
 			p := mustParse(t, `{"Version":"2012-10-17","Statement":[`+tt.statements+`]}`)
 			var got []string
-			for _, f := range p.Lint(tt.expected) {
+			for _, f := range p.Lint(Expected{AppAccess: tt.expected}) {
 				got = append(got, fmt.Sprintf("%s %s %s -> %s", f.Severity, f.Code, f.Have, f.Want))
 			}
 			if s := strings.Join(got, "\n"); s != tt.want {
 				t.Errorf("got\n%s\nwant\n%s", s, tt.want)
 			}
 		})
+	}
+}
+
+// TestLintOfALiveRole: what is known about the account makes more findings.
+func TestLintOfALiveRole(t *testing.T) {
+	t.Parallel()
+	p := mustParse(t, `{"Version":"2012-10-17","Statement":[`+lintAllow(lintAud+","+lintSub)+`]}`)
+	for _, tt := range []struct {
+		expected Expected
+		want     string
+	}{
+		{Expected{Registered: []string{"sts.amazonaws.com"}, Quota: 2048}, ""},
+		{Expected{Registered: []string{"vault", "x"}}, "audience-unregistered sts.amazonaws.com -> vault, x"},
+		{Expected{Registered: []string{}}, "audience-unregistered sts.amazonaws.com -> "},
+		{Expected{Quota: 300}, "size 308 -> 300"},
+	} {
+		var got []string
+		for _, f := range p.Lint(tt.expected) {
+			got = append(got, fmt.Sprintf("%s %s -> %s", f.Code, f.Have, f.Want))
+		}
+		if s := strings.Join(got, "\n"); s != tt.want {
+			t.Errorf("%+v: %q, want %q", tt.expected, s, tt.want)
+		}
+	}
+}
+
+// TestRules: IDs are unique and in order, and each rule fires in a case of these tests.
+func TestRules(t *testing.T) {
+	t.Parallel()
+	fires := "audience-unregistered "
+	for _, tt := range lintCases {
+		fires += tt.want + "\n"
+	}
+	for i, r := range Rules() {
+		if want := fmt.Sprintf("FLY%03d", i+1); r.ID != want {
+			t.Errorf("the ID of %s is %s, not %s", r.Code, r.ID, want)
+		}
+		if !strings.Contains(fires, string(r.Code)+" ") {
+			t.Errorf("no case fires %s, %s", r.ID, r.Code)
+		}
 	}
 }
 
@@ -157,10 +213,10 @@ func TestLintPlaces(t *testing.T) {
 		Code: FindingSubjectParts, Severity: SeverityError, Statement: 1, Sid: "Ours",
 		Operator: "StringLike", Key: "oidc.fly.io/acme:sub", Have: "acme:web", Want: "acme:web:*",
 	}}
-	if got := p.Lint(AppAccess{}); !slices.Equal(got, want) {
+	if got := p.Lint(Expected{}); !slices.Equal(got, want) {
 		t.Errorf("%+v", got)
 	}
-	if got := (*Policy)(nil).Lint(AppAccess{Org: "acme", Account: "111122223333", Apps: []string{"web"}}); got != nil {
+	if got := (*Policy)(nil).Lint(Expected{AppAccess: AppAccess{Org: "acme", Account: "111122223333", Apps: []string{"web"}}}); got != nil {
 		t.Errorf("findings about no policy: %+v", got)
 	}
 }
@@ -197,7 +253,7 @@ func TestBuiltPoliciesAreClean(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := New(s).Lint(g); got != nil {
+	if got := New(s).Lint(Expected{AppAccess: g}); got != nil {
 		t.Errorf("%+v", got)
 	}
 }

@@ -31,7 +31,7 @@ func (p *Policy) Repair(f Finding, expected AppAccess) (*Policy, bool) {
 // repair repairs the statement in place.
 func (s *Statement) repair(f Finding, expected AppAccess) bool {
 	switch f.Code {
-	case FindingProviderForm, FindingProviderAccount:
+	case FindingProviderForm, FindingProviderAccount, FindingProviderHost:
 		return s.replaceProvider(f.Have, f.Want)
 	case FindingProviderKind:
 		return s.moveToFederated(f.Have)
@@ -53,6 +53,8 @@ func (s *Statement) repair(f Finding, expected AppAccess) bool {
 		return s.replaceSubject(i, f.Have, f.Want)
 	case FindingKeyPrefix:
 		return s.renameKey(i, f.Want)
+	case FindingSubjectUnderAudience:
+		return s.moveToSubject(i, f.Want)
 	case FindingClaimUnseen:
 		return s.dropImplied(i)
 	case FindingConditionOptional:
@@ -136,6 +138,21 @@ func (s *Statement) renameKey(i int, key string) bool {
 	}
 	s.Conditions[i].Key = key
 	return true
+}
+
+// moveToSubject makes a condition on aud whose values are all subjects one on sub.
+func (s *Statement) moveToSubject(i int, key string) bool {
+	for _, v := range s.Conditions[i].Values {
+		if subject, ok := flyname.ParseSubject(v); !ok || subject.Org != s.org() {
+			return false
+		}
+	}
+	if !s.renameKey(i, key) {
+		return false
+	}
+	wild := slices.ContainsFunc(s.Conditions[i].Values, func(v string) bool { return strings.ContainsAny(v, "*?") })
+	op, _ := parseOperator(s.Conditions[i].Operator)
+	return !wild || op.family == familyStringLike || s.compareLike(i)
 }
 
 // has says whether there is a condition on a key under an operator. A second one would be

@@ -13,7 +13,7 @@ func repairAll(t *testing.T, p *Policy, expected AppAccess) *Policy {
 	t.Helper()
 	for range 100 {
 		repaired := false
-		for _, f := range p.Lint(expected) {
+		for _, f := range p.Lint(Expected{AppAccess: expected}) {
 			if q, ok := p.Repair(f, expected); ok {
 				p, repaired = q, true
 				break
@@ -136,7 +136,7 @@ func FuzzRepair(f *testing.F) {
 			expected = AppAccess{Partition: "aws", Account: "111122223333", Org: "acme", Apps: []string{"web"}}
 		}
 		printed := p.String()
-		for _, finding := range p.Lint(expected) {
+		for _, finding := range p.Lint(Expected{AppAccess: expected}) {
 			q, ok := p.Repair(finding, expected)
 			if !ok {
 				continue
@@ -152,7 +152,7 @@ func FuzzRepair(f *testing.F) {
 					t.Errorf("%s: statement %d changed too:\n%s", finding.Code, i, q.Indent())
 				}
 			}
-			if slices.Contains(q.Lint(expected), finding) {
+			if slices.Contains(q.Lint(Expected{AppAccess: expected}), finding) {
 				t.Errorf("%s is still there:\n%s", finding.Code, q.Indent())
 			}
 			if finding.Code != FindingAudienceWrong && finding.Code != FindingConditionOptional {

@@ -96,7 +96,7 @@ func (e *explainer) isForeignAudience(audience string) bool {
 
 // errorsIn returns Lint's errors about one statement of a policy.
 func (e *explainer) errorsIn(p *trustpolicy.Policy, statement int) []trustpolicy.Finding {
-	return slices.DeleteFunc(p.Lint(e.expected()), func(f trustpolicy.Finding) bool {
+	return slices.DeleteFunc(p.Lint(trustpolicy.Expected{AppAccess: e.expected()}), func(f trustpolicy.Finding) bool {
 		return f.Statement != statement || f.Severity != trustpolicy.SeverityError
 	})
 }
@@ -105,7 +105,7 @@ func (e *explainer) errorsIn(p *trustpolicy.Policy, statement int) []trustpolicy
 func (e *explainer) lintWarnings() (out []RefusalReason) {
 	assume, _ := e.decide(e.Policy, e.audience)
 	alike := map[trustpolicy.FindingCode]int{}
-	for _, f := range e.Policy.Lint(e.expected()) {
+	for _, f := range e.Policy.Lint(trustpolicy.Expected{AppAccess: e.expected()}) {
 		if f.Severity != trustpolicy.SeverityError || f.Statement < 0 || alike[f.Code] == maxAlike {
 			continue
 		}

@@ -262,20 +262,15 @@ func TestMeaning(t *testing.T) {
 	golden(t, "meaning.json", doc.Bytes())
 }
 
-// TestWarningsHaveWords: no finding that can be a warning is shown as its bare code.
-func TestWarningsHaveWords(t *testing.T) {
+// TestRulesHaveWords: every rule has a title, a reason, a source and words for its findings.
+func TestRulesHaveWords(t *testing.T) {
 	t.Parallel()
-	for _, code := range []trustpolicy.FindingCode{
-		trustpolicy.FindingProviderForm, trustpolicy.FindingProviderKind, trustpolicy.FindingProviderAccount, trustpolicy.FindingPrincipalAny,
-		trustpolicy.FindingNotPrincipal, trustpolicy.FindingActionMissing, trustpolicy.FindingActionWildcard, trustpolicy.FindingActionOther,
-		trustpolicy.FindingNotAction, trustpolicy.FindingAliasPersonal, trustpolicy.FindingKeyPrefix, trustpolicy.FindingClaimUnseen,
-		trustpolicy.FindingConditionOptional, trustpolicy.FindingOperatorType, trustpolicy.FindingWildcardLiteral,
-		trustpolicy.FindingAudienceMissing, trustpolicy.FindingAudienceWildcard, trustpolicy.FindingAudienceWrong,
-		trustpolicy.FindingSubjectMissing, trustpolicy.FindingSubjectAny, trustpolicy.FindingSubjectOrg, trustpolicy.FindingSubjectParts,
-		trustpolicy.FindingSubjectPrefix, trustpolicy.FindingSubjectApp,
-	} {
-		if got := reasonWords(explain.RefusalReason{Code: explain.ReasonCode(code), Statement: -1}); got == string(code) {
-			t.Errorf("%s has no words", code)
+	for _, r := range Rules() {
+		if r.Title == "" || r.Why == "" || !strings.HasPrefix(r.Source, "https://") {
+			t.Errorf("%s, %s: %+v", r.ID, r.Code, r)
+		}
+		if got := reasonWords(explain.RefusalReason{Code: explain.ReasonCode(r.Code), Statement: -1}); got == string(r.Code) {
+			t.Errorf("%s, %s, has no words", r.ID, r.Code)
 		}
 	}
 }

@@ -102,7 +102,7 @@ func placeWords(index int, sid string) string {
 
 // sentence says what is wrong; have and want are quoted.
 func sentence(r explain.RefusalReason, have, want string) string {
-	if s := findingWords(trustpolicy.FindingCode(r.Code), r, have, want); s != "" {
+	if s := findingWords(trustpolicy.Finding{Code: trustpolicy.FindingCode(r.Code), Have: r.Have, Want: r.Want}); s != "" {
 		return s
 	}
 	switch r.Code {
@@ -174,68 +174,6 @@ func sentence(r explain.RefusalReason, have, want string) string {
 		return comparisonWords(trustpolicy.Comparison{Reason: r.Have, Match: trustpolicy.MatchUndecided})
 	}
 	return text.Name(string(r.Code))
-}
-
-// findingWords puts a finding about a policy into a sentence; "" for an unknown code.
-func findingWords(code trustpolicy.FindingCode, r explain.RefusalReason, have, want string) string {
-	instead := ""
-	if r.Want != "" {
-		instead = "; it should be " + want
-	}
-	switch code {
-	case trustpolicy.FindingProviderForm:
-		return have + " is not the ARN of a Fly provider" + instead
-	case trustpolicy.FindingProviderKind:
-		return have + " is an identity provider and belongs under Federated"
-	case trustpolicy.FindingProviderAccount:
-		return "the provider " + have + " is of another account or partition" + instead
-	case trustpolicy.FindingPrincipalAny:
-		return "the principal * is anyone; name the provider"
-	case trustpolicy.FindingNotPrincipal:
-		return "NotPrincipal with Allow lets in everyone except those it names"
-	case trustpolicy.FindingActionMissing:
-		return "it allows " + have + "; a token needs " + text.Line(r.Want)
-	case trustpolicy.FindingNotAction:
-		return "NotAction allows everything but " + have + "; name " + text.Line(r.Want)
-	case trustpolicy.FindingActionWildcard:
-		return have + " allows more than " + text.Line(r.Want) + ", which is all that a token needs"
-	case trustpolicy.FindingActionOther:
-		return have + " does not take a token" + instead
-	case trustpolicy.FindingConditionOptional:
-		return "this operator also matches without the claim, or with other values" + instead
-	case trustpolicy.FindingAudienceMissing:
-		return "it has no condition on aud, so it also accepts tokens made for other services; require " + want
-	case trustpolicy.FindingAudienceWildcard:
-		return "it accepts any audience that matches " + have + instead
-	case trustpolicy.FindingSubjectMissing:
-		return "it has no condition on sub, so it accepts every machine of the organization; require " + want
-	case trustpolicy.FindingSubjectAny:
-		if strings.Trim(r.Have, "*:") == "" {
-			return "it accepts every machine of the organization: the subject is " + have + instead
-		}
-		return "the organization in " + have + " is a pattern" + instead
-	case trustpolicy.FindingSubjectPrefix:
-		return "it also accepts other apps whose names begin so: " + have + instead
-	case trustpolicy.FindingAliasPersonal:
-		return have + " uses \"personal\", an alias in Fly's tools; tokens carry the organization's raw slug" + instead
-	case trustpolicy.FindingKeyPrefix:
-		return "the key is not one of this statement's provider, so the request does not have it" + instead
-	case trustpolicy.FindingClaimUnseen:
-		return "IAM has no condition key for this claim; of Fly's tokens, a trust policy can test aud and sub"
-	case trustpolicy.FindingOperatorType:
-		return have + " does not compare strings" + instead
-	case trustpolicy.FindingWildcardLiteral:
-		return "* and ? are not wildcards under this operator, so " + have + " matches no token; use StringLike"
-	case trustpolicy.FindingAudienceWrong:
-		return have + " is not the audience of a token for AWS" + instead
-	case trustpolicy.FindingSubjectOrg:
-		return have + " does not begin with the organization's slug, as subjects do" + instead
-	case trustpolicy.FindingSubjectParts:
-		return have + " does not have the form <org>:<app>:<machine>, so it matches no token" + instead
-	case trustpolicy.FindingSubjectApp:
-		return have + " has an app name that Fly does not allow: names are lower-case letters, digits and dashes" + instead
-	}
-	return ""
 }
 
 // fixWords says what to do.
