@@ -116,9 +116,12 @@ type Explanation struct {
 	Complete bool
 	// Obstacle says why there is no Fix for the policy, if that is known.
 	Obstacle Obstacle
-	// Warnings are Lint's errors about the statements that allow the token, and claims
+	// Warnings are Lint's findings about the statements that allow the token, and claims
 	// that disagree but are accepted.
 	Warnings []RefusalReason
+	// Beyond is whom the policy lets in besides machines of the token's app; nil unless the
+	// request is accepted.
+	Beyond []trustpolicy.Admission
 	// Intended are the subjects that the policy names if it refuses the token because it
 	// is not one of them. The refusal may be intended.
 	Intended []string

@@ -14,6 +14,7 @@ func (e *explainer) explainFix() {
 	if e.out.Verdict == Accepted {
 		// What would explain a refusal is only a warning here.
 		e.out.Warnings, e.out.Reasons = slices.Concat(e.out.Reasons, e.lintWarnings()), nil
+		e.out.Beyond = e.beyond()
 		return
 	}
 	e.out.Fix = e.fix()
@@ -30,6 +31,12 @@ func (e *explainer) explainFix() {
 	if e.Policy != nil && e.allows(e.Policy, e.audience) {
 		e.out.Warnings = e.lintWarnings()
 	}
+}
+
+// beyond returns whom the policy lets in besides machines of the token's app.
+func (e *explainer) beyond() []trustpolicy.Admission {
+	app := flyname.Subject{Org: e.subject.Org, App: e.subject.App, Machine: flyname.AnyMachine}
+	return e.Policy.Admissions(map[string][]string{flyname.IssuerPath(e.org): {app.String()}})
 }
 
 // fix returns the fix for the first step that failed. A token that its issuer did not

@@ -209,6 +209,8 @@ func TestWarnings(t *testing.T) {
 		{"as it should be", statement("Allow", aud+","+sub), Present, ""},
 		{"no conditions", strings.Replace(statement("Allow", ""), `,"Condition":{}`, "", 1), Present, "audience-missing sts.amazonaws.com, subject-missing acme:web:*"},
 		{"any subject", statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":"*"}`), Present, "subject-any acme:web:*"},
+		{"every app", statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":"acme:*"}`), Present, "org-wide "},
+		{"another app too", statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":["acme:web:*","acme:db:*"]}`), Present, ""},
 		{"the statement that holds", statement("Allow", aud+","+sub) + "," + statement("Allow", db), Present, ""},
 		{"no provider", statement("Allow", sub), Absent, "audience-missing sts.amazonaws.com"},
 	} {
@@ -218,6 +220,27 @@ func TestWarnings(t *testing.T) {
 		}
 		if got := warnings(Explain(c).Warnings); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestBeyond: an accepted token does not hide whom else the policy lets in.
+func TestBeyond(t *testing.T) {
+	t.Parallel()
+	right := statement("Allow", aud+","+sub)
+	anyone := `,{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}`
+	for statements, want := range map[string]string{
+		right:          "",
+		right + anyone: "anyone ",
+		statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":"acme:*"}`): "subject acme:another-app:any-machine",
+	} {
+		var got []string
+		e := Explain(machine(policyOf(t, "2012-10-17", statements)))
+		for _, a := range e.Beyond {
+			got = append(got, string(a.Kind)+" "+a.Example)
+		}
+		if e.Verdict != Accepted || strings.Join(got, ", ") != want {
+			t.Errorf("%s: %s, %q, not %q", statements, e.Verdict, got, want)
 		}
 	}
 }

@@ -101,12 +101,13 @@ func (e *explainer) errorsIn(p *trustpolicy.Policy, statement int) []trustpolicy
 	})
 }
 
-// lintWarnings returns Lint's errors about the statements that allow the token.
+// lintWarnings returns Lint's findings about the statements that allow the token, without
+// those about other apps, which are in Beyond.
 func (e *explainer) lintWarnings() (out []RefusalReason) {
 	assume, _ := e.decide(e.Policy, e.audience)
 	alike := map[trustpolicy.FindingCode]int{}
 	for _, f := range e.Policy.Lint(trustpolicy.Expected{AppAccess: e.expected()}) {
-		if f.Severity != trustpolicy.SeverityError || f.Statement < 0 || alike[f.Code] == maxAlike {
+		if f.Statement < 0 || f.Code == trustpolicy.FindingAppUnexpected || alike[f.Code] == maxAlike {
 			continue
 		}
 		if s := assume.Statements[f.Statement]; s.Effect == trustpolicy.Allow && s.Match == trustpolicy.Matches {

@@ -20,6 +20,9 @@ func Explanation(w io.Writer, e explain.Explanation, style Style) {
 	p.verdict(e)
 	if e.Verdict == explain.Accepted {
 		p.warnings(e.Warnings)
+		for _, a := range e.Beyond {
+			p.prose("  ! ", placeWords(a.Statement, a.Sid)+" lets in others too: "+Admission(a))
+		}
 	}
 	p.steps(e.Steps)
 	for _, s := range e.Statements {

@@ -34,8 +34,11 @@ type ExplainDocument struct {
 	// known.
 	Complete bool             `json:"complete"`
 	Obstacle explain.Obstacle `json:"obstacle,omitempty"`
-	// Warnings are mistakes in the current statements that allow the token.
+	// Warnings are findings about the statements that allow the token.
 	Warnings []reasonDocument `json:"warnings"`
+	// Beyond is whom the policy lets in besides machines of the token's app, if the token is
+	// accepted.
+	Beyond []AdmissionDocument `json:"beyond"`
 }
 
 // An explainError is the error that AWS returns.
@@ -132,7 +135,7 @@ func NewExplain(e explain.Explanation) ExplainDocument {
 		Schema: explainSchema, Verdict: e.Verdict, Complete: e.Complete, Obstacle: e.Obstacle,
 		Intended: e.Intended, Note: intendedWords(e), Fix: newFix(e.Fix),
 		Steps: []explainStep{}, Statements: []statementDocument{},
-		Reasons: newReasons(e.Reasons), Warnings: newReasons(e.Warnings),
+		Reasons: newReasons(e.Reasons), Warnings: newReasons(e.Warnings), Beyond: NewAdmissions(e.Beyond),
 	}
 	if e.Error != nil {
 		doc.Error = &explainError{Code: e.Error.Code, Message: e.Error.Message}

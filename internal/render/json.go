@@ -118,7 +118,7 @@ type opennessDocument struct {
 
 // An AdmissionDocument is whom one statement of a trust policy lets assume the role.
 type AdmissionDocument struct {
-	// Statement counts from 1.
+	// Statement counts from 0.
 	Statement   int                       `json:"statement"`
 	Sid         string                    `json:"sid,omitempty"`
 	Kind        trustpolicy.AdmissionKind `json:"kind"`
@@ -132,7 +132,7 @@ type AdmissionDocument struct {
 func NewAdmissions(list []trustpolicy.Admission) []AdmissionDocument {
 	out := []AdmissionDocument{}
 	for _, a := range list {
-		out = append(out, AdmissionDocument{a.Statement + 1, a.Sid, a.Kind, a.Issuer, a.Name, a.Example, a.Conditional})
+		out = append(out, AdmissionDocument{a.Statement, a.Sid, a.Kind, a.Issuer, a.Name, a.Example, a.Conditional})
 	}
 	return out
 }
