@@ -25,6 +25,8 @@ type Extra struct {
 	Name string `json:"name,omitempty"`
 	// Means says what it allows, as far as that can be told.
 	Means []Meaning `json:"means,omitempty"`
+	// Rules are the IDs of the lint rules that the statement breaks, such as "FLY027".
+	Rules []string `json:"rules,omitempty"`
 	// Watched says that the role is adopted or unmanaged, so that this is a warning.
 	Watched bool `json:"watched,omitempty"`
 	// Pruned says that the plan removes it.
@@ -135,12 +137,13 @@ func statementName(i int, sid string) string {
 
 // otherStatements returns the statements of a trust policy, other than those with the
 // places in ours, that allow access.
-func otherStatements(trust *trustpolicy.Policy, ours ...int) []Extra {
+func otherStatements(facts Facts, org string, trust *trustpolicy.Policy, ours ...int) []Extra {
 	if trust == nil {
 		return nil
 	}
 	var out []Extra
 	admissions := trust.Admissions(nil)
+	findings := trust.Lint(trustpolicy.Expected{AppAccess: trustpolicy.AppAccess{Partition: facts.Partition, Account: facts.Account, Org: org}})
 	for i, s := range trust.Statements {
 		if s.Effect != trustpolicy.Allow || slices.Contains(ours, i) {
 			continue
@@ -151,6 +154,12 @@ func otherStatements(trust *trustpolicy.Policy, ours ...int) []Extra {
 				e.Means = append(e.Means, admissionMeaning(a))
 			}
 		}
+		for _, f := range findings {
+			if f.Statement == i {
+				e.Rules = append(e.Rules, f.Rule().ID)
+			}
+		}
+		e.Rules = sorted(e.Rules)
 		out = append(out, e)
 	}
 	return out

@@ -579,3 +579,32 @@ type noDocuments struct{ *memory }
 func (noDocuments) PolicyDocument(_ context.Context, arn string) (setup.Document, error) {
 	return setup.Document{}, fmt.Errorf("%s: %w", arn, errBroken)
 }
+
+// A statement that nobody asked for carries the lint rules that it breaks, and a trust policy
+// near its quota is a warning.
+func TestLintInPlans(t *testing.T) {
+	t.Parallel()
+	m := made(t, request("web"))
+	m.addStatement(webRole, everyApp)
+	if p := plan(t, m, request("web")); len(p.Extras) != 1 || !slices.Equal(p.Extras[0].Rules, []string{"FLY016", "FLY027"}) { // no aud, every app
+		t.Errorf("extras are %+v", p.Extras)
+	}
+	var apps []string
+	for i := range 90 {
+		apps = append(apps, fmt.Sprintf("app-%02d", i))
+	}
+	sizes := func(p *setup.Plan) (out []string) {
+		for _, w := range p.Warnings {
+			if w.Code == setup.WarningSize {
+				out = append(out, w.Role+" "+w.Value)
+			}
+		}
+		return out
+	}
+	if got := sizes(plan(t, newMemory(), shared(request(apps...), "fly"))); len(got) != 1 || !strings.HasSuffix(got[0], " of 2048") {
+		t.Errorf("warnings of the size: %q", got)
+	}
+	if got := sizes(plan(t, newMemory(), shared(request(apps[:40]...), "fly"))); len(got) > 0 {
+		t.Errorf("warnings of the size: %q", got)
+	}
+}

@@ -230,7 +230,7 @@ type Warning struct {
 	Config string `json:"config,omitempty"`
 	// Names are variables or secrets, sorted, or statements.
 	Names []string `json:"names,omitempty"`
-	// Value is the value of the variable in Names, if it has only one.
+	// Value is the value of the variable in Names, if it has only one; or as the code says.
 	Value string `json:"value,omitempty"`
 	// Role is the affected role.
 	Role string `json:"role,omitempty"`
@@ -275,6 +275,9 @@ const (
 	// WarningStillAllowed: Apps lose our grant of Role and can assume it nevertheless, or
 	// might, by the statements Names of its trust policy; they are as in Extra.Name.
 	WarningStillAllowed WarningCode = "still-allowed"
+	// WarningSize: the trust policy of Role is near its quota; Value is "1740 of 2048", in
+	// characters.
+	WarningSize WarningCode = "trust-policy-size"
 	// WarningWatched: the unmanaged Role is not as declared; Reasons says why.
 	WarningWatched WarningCode = "watched"
 	// WarningTokenFile: fly.toml sets AWS_WEB_IDENTITY_TOKEN_FILE or, to a value that STS

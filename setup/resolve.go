@@ -418,7 +418,7 @@ func (d *desired) outcome(state State, want desiredRole, on []RolePolicy) (outco
 		}
 	}
 	var removed []string
-	for _, e := range otherStatements(have.Trust, at) {
+	for _, e := range otherStatements(d.facts, d.req.Org, have.Trust, at) {
 		if prune(e) {
 			removed = append(removed, e.Name)
 		}
@@ -437,6 +437,7 @@ func (d *desired) outcome(state State, want desiredRole, on []RolePolicy) (outco
 			o.pruned = append(o.pruned, Change{Action: ActionDelete, Before: &Resource{Policy: &p}})
 		}
 	}
+	o.warnings = append(o.warnings, d.sizeWarning(after)...)
 	return o, d.checkLimits(c, len(o.asked)+len(o.kept))
 }
 
@@ -460,6 +461,7 @@ func (d *desired) create(o *outcome, want desiredRole) error {
 	c := Change{Action: ActionCreate, After: &Resource{Role: &role}}
 	o.role = &c
 	o.policies = d.policyChanges(State{}, want, false)
+	o.warnings = append(o.warnings, d.sizeWarning(role)...)
 	return d.checkLimits(c, len(o.asked))
 }
 
@@ -593,7 +595,7 @@ func (d *desired) watch(found *Resource, want desiredRole, on []RolePolicy) outc
 	case have.Trust == nil:
 		differs(Reason{Code: ReasonUnreadTrust})
 	case want.request.Trust == nil:
-		for _, e := range otherStatements(have.Trust) {
+		for _, e := range otherStatements(d.facts, d.req.Org, have.Trust) {
 			add(e)
 		}
 	case !have.Trust.Equal(want.request.Trust):
@@ -734,6 +736,16 @@ func (d *desired) statement(want desiredRole, grants []Grant) (trustpolicy.State
 	}
 	s.Conditions = append(s.Conditions, want.request.Conditions...)
 	return s, nil
+}
+
+// sizeWarning warns of a trust policy near its quota, as Lint does.
+func (d *desired) sizeWarning(role Role) []Warning {
+	for _, f := range role.Trust.Lint(trustpolicy.Expected{Quota: d.facts.TrustPolicyQuota}) {
+		if f.Code == trustpolicy.FindingSize {
+			return []Warning{{Code: WarningSize, Role: role.Name, Value: f.Have + " of " + f.Want}}
+		}
+	}
+	return nil
 }
 
 // checkLimits checks what IAM limits on a role that is created or changed.

@@ -62,6 +62,9 @@ func (p printer) extras(extras []setup.Extra) {
 		if means := meanings(e.Means); means != "" {
 			line += ": " + means
 		}
+		if len(e.Rules) > 0 {
+			line += " (" + text.Clean(strings.Join(e.Rules, ", ")) + ")"
+		}
 		p.line("  %s %s", p.paint(yellow, "!"), line)
 		if why := stays(e.Stays); why != "" {
 			p.line("      --prune leaves it: %s", why)

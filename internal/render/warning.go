@@ -131,6 +131,11 @@ func warningText(plan *setup.Plan, w setup.Warning) WarningText {
 				shortList(w.Apps), text.Name(w.Role), verb(len(w.Names), "statement", "statements"), list(w.Names)),
 			Fix: "fly-aws did not write that and leaves it; remove it by hand if it is not intended",
 		}
+	case setup.WarningSize:
+		return WarningText{
+			Message: "the trust policy of role " + text.Name(w.Role) + " has " + text.Clean(w.Value) + " characters; IAM refuses more",
+			Fix:     "give some of its apps a role of their own",
+		}
 	case setup.WarningWatched:
 		t := WarningText{Message: "role " + text.Name(w.Role) + ", which is only watched, is not as declared"}
 		for _, r := range w.Reasons {
