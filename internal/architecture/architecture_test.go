@@ -23,14 +23,14 @@ var owners = map[string][]string{
 	"github.com/coreos/go-oidc/":      {"internal/flyoidc", "internal/sandbox"},
 	"github.com/creack/pty":           {"internal/terminal"},
 	"github.com/go-jose/":             {"internal/flyoidc", "internal/sandbox"},
-	"github.com/go-json-experiment/":  {"internal/flyoidc", "internal/permission", "internal/workdir", "setup", "trustpolicy"},
+	"github.com/go-json-experiment/":  {"internal/flyoidc", "internal/permission", "internal/trustfile", "internal/workdir", "setup", "trustpolicy"},
 	"github.com/google/renameio/":     {"internal/workdir"},
 	"github.com/natefinch/atomic":     {"cmd", "internal/workdir"},
 	"github.com/pelletier/go-toml/":   {"flytoml", "internal/requestfile"},
 	"github.com/rogpeppe/":            nil,
 	"github.com/spf13/":               {"cmd"},
 	"github.com/vektah/gqlparser/":    {"internal/sandbox"},
-	"go.yaml.in/yaml/":                {"internal/flyapi", "internal/workdir"}, // flyctl's configuration, fly.yaml
+	"go.yaml.in/yaml/":                {"internal/flyapi", "internal/trustfile", "internal/workdir"}, // flyctl's configuration, templates, fly.yaml
 	"net/http/httptest":               nil,
 	"testing":                         nil,
 	module + "/internal/architecture": nil,
