@@ -69,7 +69,12 @@ func (l *lines) at(offset int64) (line, column int) {
 }
 
 func (l *lines) inside(value []byte, _ int64, line, column int) func(int) (int, int) {
-	return func(offset int) (int, int) { return after(line, column, value[:offset]) }
+	return func(offset int) (int, int) {
+		for offset < len(value) && !utf8.RuneStart(value[offset]) {
+			offset--
+		}
+		return after(line, column, value[:offset])
+	}
 }
 
 func (l *lines) document() []byte { return l.whole }

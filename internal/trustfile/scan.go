@@ -251,25 +251,25 @@ func (s *scanner) policy(in place) (*Found, error) {
 
 // decode returns the JSON text of a policy in a JSON string, or why there is none.
 func decode(raw jsontext.Value) (document []byte, undecided string) {
-	document, err := jsontext.AppendUnquote(nil, raw)
-	if plain, ok := decodeURL(document); ok {
-		document = plain
-	}
-	document = bytes.Trim(document, whiteSpace)
-	if err == nil {
-		err = json.Unmarshal(document, new(jsontext.Value))
+	document = unquote(raw)
+	if len(document) == 0 {
+		return nil, "it is an empty string"
 	}
 	var syntax *jsontext.SyntacticError
-	switch {
-	case err == nil:
-		return document, ""
-	case len(document) == 0:
-		return nil, "it is an empty string"
-	case errors.As(err, &syntax):
+	if errors.As(json.Unmarshal(document, new(jsontext.Value)), &syntax) {
 		reason, _ := explain(syntax, document, int(syntax.ByteOffset))
 		return nil, "it is a string that is not JSON: " + reason
 	}
-	return nil, "it is a string that is not JSON"
+	return document, ""
+}
+
+// unquote returns the text of a JSON string, decoded if it is in URL encoding.
+func unquote(raw jsontext.Value) []byte {
+	document, _ := jsontext.AppendUnquote(nil, raw) // the decoder has checked the string
+	if plain, ok := decodeURL(document); ok {
+		document = plain
+	}
+	return bytes.Trim(document, whiteSpace)
 }
 
 // partners says whether any of the statements of a policy has a principal, and a resource.
@@ -338,10 +338,7 @@ func (s *scanner) string(in place) (string, error) {
 		return "", s.value(in)
 	}
 	t, err := s.token()
-	if err != nil {
-		return "", err
-	}
-	return t.String(), nil
+	return t.String(), err
 }
 
 func (s *scanner) token() (jsontext.Token, error) {

@@ -15,7 +15,7 @@ import (
 	"io"
 	"net/url"
 	"regexp"
-	"unicode/utf8"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -127,14 +127,13 @@ func Read(r io.Reader, opts Options, each func(Found) error) (Holds, error) {
 	}
 	whole := len(head) <= maxWhole
 	head = bytes.TrimPrefix(head, []byte("\ufeff"))
-	if err := checkEncoding(head, whole); err != nil {
+	if err := checkText(head); err != nil {
 		return "", err
 	}
 	if whole {
 		return readWhole(head, opts, each)
 	}
-	first := bytes.TrimLeft(head, whiteSpace)
-	if len(first) == 0 || first[0] != '{' && first[0] != '[' {
+	if first := bytes.TrimLeft(head, whiteSpace)[0]; first != '{' && first != '[' {
 		return "", &NoPolicyError{Holds: "a file of more than 1 MiB that is not JSON"}
 	}
 	return scan(&lines{r: io.MultiReader(bytes.NewReader(head), r)}, each)
@@ -142,26 +141,16 @@ func Read(r io.Reader, opts Options, each func(Found) error) (Holds, error) {
 
 const whiteSpace = " \t\r\n"
 
-// checkEncoding refuses what is not text in UTF-8. If head is not the whole file, it may
-// end within a character, and the decoder of JSON checks them.
-func checkEncoding(head []byte, whole bool) error {
-	isText := func(r rune) bool { return r >= ' ' || r == '\t' || r == '\r' || r == '\n' || r == '\f' }
+// checkText refuses what is not text. Bytes that are not UTF-8 are left to the decoders.
+func checkText(head []byte) error {
+	isControl := func(r rune) bool { return r < ' ' && r != '\t' && r != '\r' && r != '\n' && r != '\f' }
 	switch {
 	case len(bytes.TrimLeft(head, whiteSpace)) == 0:
 		return &NoPolicyError{Holds: "an empty file"}
-	case bytes.HasPrefix(head, []byte("\xff\xfe")), bytes.HasPrefix(head, []byte("\xfe\xff")),
-		len(head) > 1 && (head[0] == 0) != (head[1] == 0):
+	case slices.Contains([]string{"\xff\xfe", "\xfe\xff", "{\x00", "\x00{"}, string(head[:min(2, len(head))])):
 		return &SyntaxError{1, 1, "the file is UTF-16, as PowerShell writes it; save it as UTF-8"}
-	case bytes.ContainsFunc(head, func(r rune) bool { return !isText(r) }):
+	case bytes.ContainsFunc(head, isControl):
 		return &NoPolicyError{Holds: "binary data"}
-	}
-	for at := 0; whole && at < len(head); {
-		r, size := utf8.DecodeRune(head[at:])
-		if r == utf8.RuneError && size == 1 {
-			line, column := after(1, 1, head[:at])
-			return &SyntaxError{line, column, fmt.Sprintf("the byte 0x%02x is not UTF-8", head[at])}
-		}
-		at += size
 	}
 	return nil
 }
@@ -180,14 +169,7 @@ func readWhole(data []byte, opts Options, each func(Found) error) (Holds, error)
 	}
 	switch {
 	case trimmed[0] == '"' && jsontext.Value(trimmed).IsValid():
-		plain, err := jsontext.AppendUnquote(nil, trimmed)
-		if err != nil {
-			return "", err
-		}
-		if decoded, ok := decodeURL(plain); ok {
-			plain = decoded
-		}
-		return scanString(data, plain, each)
+		return scanString(data, unquote(trimmed), each)
 	case trimmed[0] == '{', trimmed[0] == '[', bytes.HasPrefix(trimmed, []byte("//")) && !hcl.Match(data),
 		bytes.HasPrefix(trimmed, []byte("/*")) && !hcl.Match(data):
 		relaxed := false
@@ -213,7 +195,6 @@ func readWhole(data []byte, opts Options, each func(Found) error) (Holds, error)
 // scanString scans the text of a file that is one encoded string.
 func scanString(data, plain []byte, each func(Found) error) (Holds, error) {
 	line, column := after(1, 1, data[:len(data)-len(bytes.TrimLeft(data, whiteSpace))])
-	plain = bytes.Trim(plain, whiteSpace)
 	if len(plain) == 0 || plain[0] != '{' {
 		return "", &NoPolicyError{Holds: "a string"}
 	}

@@ -165,6 +165,8 @@ func TestDocuments(t *testing.T) {
 		"role":         {file: `{"AssumeRolePolicyDocument":` + compact + `}`, want: `1:29 $.AssumeRolePolicyDocument ""`},
 		"role, string": {file: `{"AssumeRolePolicyDocument": "` + encoded + `"}`, want: `1:30 $.AssumeRolePolicyDocument ""`},
 		"sorted":       {file: `{"AssumeRolePolicyDocument":` + compact + `,"RoleName":"web"}`, want: `1:29 $.AssumeRolePolicyDocument "web"`},
+		"no name":      {file: `{"RoleName":[5],"AssumeRolePolicyDocument":` + compact + `}`, want: `1:44 $.AssumeRolePolicyDocument ""`},
+		"not a policy": {file: `{"AssumeRolePolicyDocument":[true]}`, want: `1:29 $.AssumeRolePolicyDocument ""`},
 		"list":         {file: "[\n" + `{"RoleName":"wéb","AssumeRolePolicyDocument":` + compact + `}]`, want: `2:46 $[0].AssumeRolePolicyDocument "wéb"`},
 		"odd name":     {file: `{"Resources":{"a-b":{"Properties":{"AssumeRolePolicyDocument":{}}}}}`, want: `1:63 $.Resources["a-b"].Properties.AssumeRolePolicyDocument "a-b"`},
 		"broken string": {
@@ -233,6 +235,7 @@ func TestYAML(t *testing.T) {
 		"!Join [':', [a, !Ref B]]":         `{"Fn::Join":[":",["a",{"Ref":"B"}]]}`,
 		"!If [C, {a: 1}, !Ref D]":          `{"Fn::If":["C",{"a":1},{"Ref":"D"}]}`,
 		"{a: &x [1], b: *x, <<: {c: 1}}":   `{"a":[1],"b":[1],"<<":{"c":1}}`,
+		"{a: &x b, *x : c}":                `{"a":"b","b":"c"}`,
 	} {
 		_, err := trustfile.Read(strings.NewReader("AssumeRolePolicyDocument: "+in), trustfile.Options{}, func(f trustfile.Found) error {
 			if string(f.Text) != want {
@@ -304,7 +307,9 @@ func TestErrors(t *testing.T) {
 		"NUL":               {file: "{\"Statement\":[\x00]}", want: nothing("binary data")},
 		"UTF-16":            {file: "\xff\xfe{\x00}\x00", want: syntax(1, 1, "the file is UTF-16, as PowerShell writes it; save it as UTF-8")},
 		"UTF-16, bare":      {file: "{\x00}\x00", want: syntax(1, 1, "the file is UTF-16, as PowerShell writes it; save it as UTF-8")},
-		"not UTF-8":         {file: "{\n\"é\xe9\"", want: syntax(2, 3, "the byte 0xe9 is not UTF-8")},
+		"not UTF-8":         {file: "{\n\"é\xe9\"", want: syntax(2, 3, "invalid UTF-8")},
+		"YAML, not UTF-8":   {file: "a: \xe9\n", want: syntax(1, 1, "it is neither JSON nor YAML: incomplete UTF-8 octet sequence")},
+		"binary, NUL first": {file: "\x00\x01\x02", want: nothing("binary data")},
 		"permissions":       {file: permissions, want: nothing(permissionsPolicy)},
 		"permissions, URL":  {file: url.PathEscape(permissions), want: nothing(permissionsPolicy)},
 		"permissions, text": {file: strconv.Quote(permissions), want: nothing(permissionsPolicy)},
@@ -344,6 +349,11 @@ func TestErrors(t *testing.T) {
 		"duplicate, other":   {file: `{"a":{"b":1,"b":2}}`, want: syntax(1, 13, `"b" appears twice`)},
 		"duplicate, YAML":    {file: "a: 1\nb: 2\na: 3\n", want: syntax(3, 1, `"a" appears twice`)},
 		"end":                {file: "{\"Statement\":\n[", want: syntax(2, 2, "the text ends in the middle of the JSON document")},
+		"end, string":        {file: `{"RoleName":"we`, want: syntax(1, 16, "the text ends in the middle of the JSON document")},
+		"more, wrong":        {file: "{}\n}", want: syntax(2, 1, "there is more after the end of the JSON document")},
+		"policy, comma":      {file: "{\"AssumeRolePolicyDocument\":{\n\"a\":1 ,\n}}", want: syntax(2, 7, "there is a comma before the closing '}'")},
+		"string, comma":      {file: ` "{\"Statement\":[],}"`, want: syntax(1, 2, "there is a comma before the closing '}'")},
+		"lenient, string":    {file: `{"a":"b`, opts: lenient, want: syntax(1, 8, "the text ends in the middle of the JSON document")},
 		"more":               {file: "{}\n {}", want: syntax(2, 2, "there is more after the end of the JSON document")},
 		"lenient, commas":    {file: `{"a":[1,,]}`, opts: lenient, want: syntax(1, 9, "there is a comma before the closing ']'")},
 		"lenient, no value":  {file: `{"a":[,]}`, opts: lenient, want: syntax(1, 7, "there is a comma before the closing ']'")},
@@ -351,6 +361,7 @@ func TestErrors(t *testing.T) {
 		"lenient, unclosed":  {file: `{"a":1} /* b`, opts: lenient, want: nothing("JSON of an unknown kind")},
 		"bad YAML":           {file: "a: b\nc: d: e\n", want: syntax(2, 1, "it is neither JSON nor YAML: mapping values are not allowed in this context")},
 		"two YAML documents": {file: "a: b\n---\nc: d\n", want: syntax(2, 1, "there is a second YAML document")},
+		"bad second":         {file: "a: b\n---\nc: d: e\n", want: syntax(3, 1, "it is neither JSON nor YAML: mapping values are not allowed in this context")},
 		"key":                {file: "? [a]\n: b\n", want: syntax(1, 3, "a key is not a string")},
 		"laughs":             {file: laughs(12), want: syntax(3, 15, "the YAML's aliases stand for too much text")},
 		"cycle":              {file: "a: &a [*a]\n", want: syntax(1, 4, "the YAML is nested too deeply")},
@@ -371,6 +382,22 @@ func TestErrors(t *testing.T) {
 				t.Errorf("the error is %v, want %v; found %s", err, test.want, found)
 			}
 		})
+	}
+}
+
+// TestPositionInCharacter checks that each byte of a character is at its place.
+func TestPositionInCharacter(t *testing.T) {
+	t.Parallel()
+	_, err := trustfile.Read(strings.NewReader(`{"Statement":"é!"}`), trustfile.Options{}, func(f trustfile.Found) error {
+		for i, want := range []int{15, 15, 16, 17} {
+			if _, column := f.Position(14 + i); column != want {
+				t.Errorf("byte %d is in column %d, want %d", 14+i, column, want)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 
