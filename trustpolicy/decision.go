@@ -13,6 +13,9 @@ type AssumeRequest struct {
 	// and a condition on it is undecided. Any other such key is absent, since a request
 	// for a role has only AWS's keys and those of the token's provider
 	// (reference_policies_iam-condition-keys.html).
+	//
+	// Of keys that end in a tag, as in "aws:RequestTag/team", those that are not in
+	// Context are absent if it has "aws:RequestTag/".
 	Context map[string][]string
 }
 

@@ -13,29 +13,35 @@ import (
 func (p *Policy) Evaluate(r AssumeRequest) Evaluation {
 	e := newEvaluation(p, r)
 	var d Evaluation
-	denied, allowed := no, no
 	if p != nil {
 		for i, s := range p.Statements {
-			result := e.statement(i, s)
-			d.Statements = append(d.Statements, result)
-			if s.Effect == Allow {
-				allowed = max(allowed, result.Match.truth())
-			} else {
-				denied = max(denied, result.Match.truth())
-			}
+			d.Statements = append(d.Statements, e.statement(i, s))
+		}
+	}
+	d.Decision = Decide(d.Statements)
+	return d
+}
+
+// Decide returns the decision on a request from the results of all statements that apply
+// to its principal, whatever policies they are from; it looks at Effect and Match.
+func Decide(results []StatementResult) Decision {
+	denied, allowed := no, no
+	for _, r := range results {
+		if r.Effect == Allow {
+			allowed = max(allowed, r.Match.truth())
+		} else {
+			denied = max(denied, r.Match.truth())
 		}
 	}
 	switch {
 	case denied == yes:
-		d.Decision = ExplicitlyDenied
+		return ExplicitlyDenied
 	case allowed == no: // even if a Deny is undecided
-		d.Decision = ImplicitlyDenied
+		return ImplicitlyDenied
 	case allowed == yes && denied == no:
-		d.Decision = Allowed
-	default:
-		d.Decision = Undecided
+		return Allowed
 	}
-	return d
+	return Undecided
 }
 
 // An evaluation is the request as conditions see it.
@@ -44,6 +50,7 @@ type evaluation struct {
 	context   map[string][]string // by key in lower case
 	path      string              // the provider's, in lower case; "" if Federated is not an OIDC provider
 	variables bool                // the policy's version has policy variables
+	open      bool                // the request may have any key that is not in context
 }
 
 func newEvaluation(p *Policy, r AssumeRequest) *evaluation {
@@ -74,11 +81,15 @@ const (
 func (e *evaluation) lookup(key string) ([]string, presence) {
 	key = lower(key)
 	values, stated := e.context[key]
+	family, _, tag := strings.Cut(key, "/")
+	_, none := e.context[family+"/"]
 	switch {
 	case len(values) > 0:
 		return values, present
-	case stated:
+	case stated, tag && none:
 		return nil, absent
+	case e.open:
+		return nil, uncertain
 	}
 	switch prefix, _, _ := strings.Cut(key, ":"); prefix {
 	case "aws", "sts", "iam":
@@ -93,14 +104,20 @@ func (e *evaluation) statement(i int, s Statement) StatementResult {
 		Principal: e.principal(s),
 		Action:    e.action(s),
 	}
-	holds := min(result.Principal.Match.truth(), result.Action.Match.truth())
+	holds := min(result.Principal.Match.truth(), result.Action.Match.truth(), e.conditions(s, &result))
+	result.Match = holds.match()
+	return result
+}
+
+// conditions evaluates the conditions of a statement, which must all hold.
+func (e *evaluation) conditions(s Statement, result *StatementResult) truth {
+	holds := yes
 	for _, c := range s.Conditions {
 		check := e.condition(c)
 		result.Conditions = append(result.Conditions, check)
 		holds = min(holds, check.Match.truth())
 	}
-	result.Match = holds.match()
-	return result
+	return holds
 }
 
 // principal compares the token's provider. A policy must name its exact ARN, since

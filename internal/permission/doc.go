@@ -1,5 +1,6 @@
 // Package permission reads permissions policies (IAM's identity-based policies): what a
-// policy allows, whether it denies anything, and whether it grants far too much.
+// policy allows, whether it denies anything, whether it grants far too much, and what
+// several policies together say about one request.
 //
 // It reads what IAM returns, which may be looser than what
 // [trustpolicy.CheckIdentityPolicy] accepts. Only text that is not JSON is an error.

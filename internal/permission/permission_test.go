@@ -237,6 +237,9 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(policy(tt.statements)))
 		f.Add([]byte(`{"Statement":` + tt.statements + `}`))
 	}
+	for _, tt := range evaluateCases {
+		f.Add([]byte(policy(tt.statements)))
+	}
 	for _, document := range []string{
 		`{"Id":1e999}`, `[[`, `{"Statement":[[{"Effect":"Deny"}]]}`, `{"Statement":{"Effect":"Allow","Action":{"*":"*"},"Resource":[["*"]],"Condition":[]}}`,
 	} {
@@ -255,8 +258,13 @@ func FuzzParse(f *testing.F) {
 			t.Fatal(err)
 		}
 		for _, other := range []string{string(compact), reversed(t, compact)} {
-			if q := mustParse(t, other); !reflect.DeepEqual(p, q) {
-				t.Errorf("%s\nis %+v\nas %s\n%+v", document, p, other, q)
+			q := mustParse(t, other)
+			if !reflect.DeepEqual(p.statements, q.statements) {
+				t.Errorf("%s\nis %+v\nas %s\n%+v", document, p.statements, other, q.statements)
+			}
+			was, is := Evaluate([]Policy{p}, tagRequest()), Evaluate([]Policy{q}, tagRequest())
+			if was != is {
+				t.Errorf("%s\nis %s, as %s\n%s", document, was, other, is)
 			}
 		}
 		for _, s := range p.statements {

@@ -13,6 +13,8 @@ import (
 // not be read: it allows nothing that is known, and HasDeny is true.
 type Policy struct {
 	statements []statement
+	// strict is the policy with its conditions, nil if IAM would not accept it.
+	strict *trustpolicy.IdentityPolicy
 }
 
 type statement struct {
@@ -49,6 +51,9 @@ func Parse(document []byte) (Policy, error) {
 		}
 	} else {
 		p.statements = []statement{readStatement(policy["Statement"])}
+	}
+	if strict, err := trustpolicy.ParseIdentityPolicy(document); err == nil {
+		p.strict = strict
 	}
 	return p, nil
 }
