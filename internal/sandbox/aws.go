@@ -197,14 +197,14 @@ func (r *request) do(body []byte, fault Fault) ([]element, *apiError) {
 	if fault.refuse != nil {
 		return nil, fault.refuse(r)
 	}
-	if r.service == "sts" {
+	if r.service == "sts" { // GetCallerIdentity needs no permission, the other action no caller
 		return handle(r)
-	}
-	if r.caller.session != nil {
-		return nil, r.denied()
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if refusal := r.authorize(); refusal != nil {
+		return nil, refusal
+	}
 	return handle(r)
 }
 

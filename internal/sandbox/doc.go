@@ -21,9 +21,12 @@
 //
 // # What it does not do
 //
-// It does not evaluate the callers' permissions: the sandbox's user may do
-// everything, the session of an assumed role may only call GetCallerIdentity. It
-// ignores the time of signatures, since a World can have its own clock. It has the
+// Users are not on the wire: there is one who may do everything, and AddUser adds those
+// who may do what their policies allow. The session of a role may do what the role's
+// policies and its boundary allow. There are no policies of an organization, and of the
+// global condition keys only a few: what depends on another key is refused.
+//
+// It ignores the time of signatures, since a World can have its own clock. It has the
 // well-known AWS-managed policies, and the documents of the short ones. It lacks
 // IAM's special rules for shared issuers such as GitHub's. There is a single
 // account.

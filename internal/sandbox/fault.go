@@ -73,7 +73,11 @@ func ServerError() Fault {
 // Deny refuses the call with AccessDenied, as IAM does if the caller's policies do
 // not allow the action.
 func Deny() Fault {
-	return Fault{refuse: func(r *request) *apiError { return r.denied() }}
+	return Fault{refuse: func(r *request) *apiError {
+		r.world.mu.Lock()
+		defer r.world.mu.Unlock()
+		return r.denied()
+	}}
 }
 
 // DropBefore breaks the connection before the call takes effect.

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/xml"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -65,6 +66,48 @@ func FuzzUnsignedRequest(f *testing.F) {
 			if !strings.HasPrefix(ro.name, "AWSServiceRoleFor") {
 				t.Errorf("a role was created: %s", ro.name)
 			}
+		}
+	})
+}
+
+// Whatever a user sends who may only read, the answer is well-formed XML and the account
+// stays as it is.
+func FuzzReader(f *testing.F) {
+	for _, body := range []string{
+		"Action=CreateRole&Version=2010-05-08&RoleName=r&AssumeRolePolicyDocument={}&Tags.member.1.Key=a&Tags.member.1.Value=b",
+		"Action=CreateOpenIDConnectProvider&Version=2010-05-08&Url=https://oidc.fly.io/acme",
+		"Action=CreatePolicy&Version=2010-05-08&PolicyName=p&PolicyDocument=" + `{"Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}`,
+		"Action=CreateInstanceProfile&Version=2010-05-08&InstanceProfileName=p&Path=/a/",
+		"Action=AddRoleToInstanceProfile&Version=2010-05-08&InstanceProfileName=p&RoleName=r",
+		"Action=UntagRole&Version=2010-05-08&RoleName=awsserviceroleforsupport&TagKeys.member.1=a",
+		"Action=DeletePolicy&Version=2010-05-08&PolicyArn=arn:aws:iam::aws:policy/ReadOnlyAccess",
+		"Action=ListRoles&Version=2010-05-08&PathPrefix=/x&MaxItems=1", "Action=GetRole&Version=2010-05-08&RoleName=%00",
+	} {
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		var w World
+		id, secret, err := w.AddUser("reader", `{"Statement":{"Effect":"Allow","Action":["iam:Get*","iam:List*"],"Resource":"*"}}`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		roles := maps.Clone(w.roles)
+		rw := httptest.NewRecorder()
+		hr := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(body))
+		const stamp = "20260820T120000Z"
+		sig := signature{date: stamp[:8], region: "us-east-1", service: "iam", headers: []string{"host"}}
+		hr.Header.Set("X-Amz-Date", stamp)
+		hr.Header.Set("Authorization", signatureAlgorithm+" Credential="+id+"/20260820/us-east-1/iam/aws4_request, SignedHeaders=host, Signature="+sig.sum(hr, []byte(body), stamp, secret))
+		(&Server{world: &w}).serveAWS(rw, hr)
+		var answer struct{ Error struct{ Code string } }
+		if err := xml.Unmarshal(rw.Body.Bytes(), &answer); err != nil || (rw.Code == http.StatusOK) != (answer.Error.Code == "") {
+			t.Errorf("got %d %s (%v)", rw.Code, rw.Body, err)
+		}
+		if call := w.Calls()[0]; call.Write && call.Code == "" {
+			t.Errorf("%s was allowed", call.Action)
+		}
+		if !maps.Equal(w.roles, roles) || len(w.providers)+len(w.policies)+len(w.profiles) > 0 {
+			t.Errorf("the account was changed by %q", body)
 		}
 	})
 }

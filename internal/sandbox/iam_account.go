@@ -35,7 +35,7 @@ func getAccountSummary(r *request) ([]element, *apiError) {
 		{"RolePolicySizeQuota", maxInlineSize},
 		{"Roles", len(w.roles)},
 		{"RolesQuota", maxRoles},
-		{"Users", 1},
+		{"Users", len(w.users)},
 		{"UsersQuota", 5000},
 		{"VersionsPerPolicyQuota", 5},
 	}

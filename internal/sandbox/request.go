@@ -64,10 +64,11 @@ type request struct {
 	charset  *apiError // reported after the problems
 }
 
-// caller is the principal that signed a request.
+// caller is the principal that signed a request: a user or a session.
 type caller struct {
 	arn, userID string
-	session     *session // nil for the sandbox's user
+	user        *user
+	session     *session
 }
 
 // member is the name of a parameter in AWS's messages: RoleName → roleName.
@@ -258,44 +259,4 @@ func (r *request) policyDocument(name string) string {
 		}
 	}
 	return value
-}
-
-// denied is IAM's error for a caller whose policies do not allow the action.
-func (r *request) denied() *apiError {
-	if r.action == "AssumeRoleWithWebIdentity" {
-		return notAuthorized()
-	}
-	action := r.service + ":" + r.action
-	return refuse(http.StatusForbidden, "AccessDenied",
-		"User: %s is not authorized to perform: %s on resource: %s because no identity-based policy allows the %s action",
-		r.caller.arn, action, r.resource(), action)
-}
-
-// resource is the resource of the action, as AccessDenied names it.
-func (r *request) resource() string {
-	w := r.world
-	switch {
-	case r.form.Has("RoleName"):
-		path := "/"
-		w.mu.Lock()
-		if role := w.roles[strings.ToLower(r.form.Get("RoleName"))]; role != nil {
-			path = role.path
-		}
-		w.mu.Unlock()
-		if r.action == "CreateRole" && r.form.Has("Path") {
-			path = r.form.Get("Path")
-		}
-		return w.arn("role" + path + r.form.Get("RoleName"))
-	case r.form.Has("OpenIDConnectProviderArn"):
-		return r.form.Get("OpenIDConnectProviderArn")
-	case r.form.Has("Url"):
-		return w.arn("oidc-provider/" + strings.TrimPrefix(r.form.Get("Url"), "https://"))
-	case r.form.Has("PolicyArn"):
-		return r.form.Get("PolicyArn")
-	case r.form.Has("PolicyName"):
-		return "policy " + r.form.Get("PolicyName")
-	case r.action == "ListRoles":
-		return w.arn("role/")
-	}
-	return "*"
 }

@@ -14,6 +14,7 @@ import (
 type session struct {
 	secret, token string
 	arn, userID   string
+	role          *role
 	expires       int64 // Unix seconds
 }
 
@@ -76,17 +77,20 @@ func (w *World) authenticate(r *http.Request, body []byte, service string) (call
 		return caller{}, signatureMismatch("Credential should be scoped to correct service: '" + service + "'.")
 	}
 
-	who := caller{arn: w.arn("user/" + userName), userID: userID}
-	secret, token := SecretAccessKey, ""
-	if sig.accessKeyID != AccessKeyID {
-		w.mu.Lock()
-		who.session = w.sessions[sig.accessKeyID]
-		w.mu.Unlock()
-		if who.session == nil {
-			return caller{}, invalidToken()
-		}
-		who.arn, who.userID = who.session.arn, who.session.userID
-		secret, token = who.session.secret, who.session.token
+	var who caller
+	var secret, token string
+	w.mu.Lock()
+	u, ses := w.users[sig.accessKeyID], w.sessions[sig.accessKeyID]
+	w.mu.Unlock()
+	switch {
+	case u != nil:
+		who = caller{arn: u.arn, userID: u.id, user: u}
+		secret = u.secret
+	case ses != nil:
+		who = caller{arn: ses.arn, userID: ses.userID, session: ses}
+		secret, token = ses.secret, ses.token
+	default:
+		return caller{}, invalidToken()
 	}
 	if r.Header.Get("X-Amz-Security-Token") != token {
 		return caller{}, invalidToken()
@@ -101,7 +105,7 @@ func (w *World) authenticate(r *http.Request, body []byte, service string) (call
 	if !hmac.Equal([]byte(sig.sum(r, body, stamp, secret)), []byte(sig.hex)) {
 		return caller{}, signatureMismatch("The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.")
 	}
-	if who.session != nil && w.now().Unix() >= who.session.expires {
+	if ses != nil && w.now().Unix() >= ses.expires {
 		return caller{}, refuse(http.StatusForbidden, "ExpiredToken", "The security token included in the request is expired")
 	}
 	return who, nil

@@ -75,6 +75,7 @@ func assumeRoleWithWebIdentity(r *request) ([]element, *apiError) {
 		token:   "IQoJ" + digest("token of "+keyID) + digest("more of "+keyID),
 		arn:     "arn:" + w.partition() + ":sts::" + w.account() + ":assumed-role/" + ro.name + "/" + sessionName,
 		userID:  ro.id + ":" + sessionName,
+		role:    ro,
 		expires: expires.Unix(),
 	}
 	w.sessions[keyID] = ses
@@ -108,16 +109,11 @@ func (w *World) trusts(ro *role, t *webIdentity, sessionName string, r *request)
 	if ro.trust == nil || r.now.Before(ro.trustChanged.Add(w.Propagation)) {
 		return false
 	}
-	host, _, _ := strings.Cut(r.http.RemoteAddr, ":")
-	keys := map[string][]string{
-		t.path + ":aud":         {t.audience},
-		t.path + ":sub":         {t.subject},
-		"aws:FederatedProvider": {t.provider},
-		"aws:SecureTransport":   {"true"}, // AWS's endpoints use TLS
-		"aws:SourceIp":          {host},
-		"aws:CurrentTime":       {r.now.Format(time.RFC3339)},
-		"sts:RoleSessionName":   {sessionName},
-	}
+	keys := r.globalKeys()
+	keys[t.path+":aud"] = []string{t.audience}
+	keys[t.path+":sub"] = []string{t.subject}
+	keys["aws:FederatedProvider"] = []string{t.provider}
+	keys["sts:RoleSessionName"] = []string{sessionName}
 	for key, values := range t.tags {
 		keys["aws:RequestTag/"+key] = values
 		keys["aws:TagKeys"] = append(keys["aws:TagKeys"], key)

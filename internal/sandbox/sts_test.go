@@ -88,7 +88,7 @@ func TestAssumeRole(t *testing.T) {
 
 	// The session may do nothing else, and ends.
 	_, err = iam.NewFromConfig(session).GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String("fly-web")})
-	refused(t, err, "AccessDenied", "User: "+assumed+" is not authorized to perform: iam:GetRole on resource: "+roleWeb+" because no identity-based policy allows the iam:GetRole action")
+	refused(t, err, "AccessDenied", "User: "+assumed+" is not authorized to perform: iam:GetRole on resource: role fly-web because no identity-based policy allows the iam:GetRole action")
 	now.Add(15 * 60)
 	_, err = sts.NewFromConfig(session).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	refused(t, err, "ExpiredToken", "The security token included in the request is expired")

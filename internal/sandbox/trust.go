@@ -195,7 +195,7 @@ func (w *World) isAWSPrincipal(name string) bool {
 	case "sts:assumed-role", "sts:federated-user":
 		return entity != ""
 	case "iam:user":
-		return entity != "" && (fields[4] != w.account() || entity == userName)
+		return entity != "" && (fields[4] != w.account() || w.user(entity) != nil)
 	case "iam:role":
 		if fields[4] != w.account() {
 			return entity != ""

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// The credentials of the sandbox's IAM user, who may do everything. They are the
+// The credentials of the default user, who may do everything. They are the
 // examples of AWS's documentation, which secret scanners know.
 const (
 	AccessKeyID     = "AKIAIOSFODNN7EXAMPLE"                     //nolint:gosec // the documentation's example
@@ -66,6 +66,7 @@ type World struct {
 	roles     map[string]*role            // by lower-case name
 	policies  map[string]*policy          // customer-managed, by ARN
 	profiles  map[string]*instanceProfile // by lower-case name
+	users     map[string]*user            // by access key ID
 	sessions  map[string]*session         // by access key ID
 	flyCalls  []FlyCall
 	flyOrgs   map[string]string  // names by raw slug
@@ -152,18 +153,20 @@ func (w *World) prepare() {
 	w.roles = make(map[string]*role)
 	w.policies = make(map[string]*policy)
 	w.profiles = make(map[string]*instanceProfile)
+	w.users = make(map[string]*user)
 	w.sessions = make(map[string]*session)
+	w.addDefaultUser()
 	w.addServiceLinkedRoles()
 }
 
 // newID returns the next unique ID with the four-letter prefix of its kind
-// ("AROA", "ANPA", "ASIA"), 21 characters, or 20 for an access key, as in
+// ("AROA", "ANPA", "AKIA"), 21 characters, or 20 for an access key, as in
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html.
 // The caller holds w.mu.
 func (w *World) newID(prefix string) string {
 	w.seq++
 	n := 21
-	if prefix == "ASIA" {
+	if prefix == "AKIA" || prefix == "ASIA" {
 		n = 20
 	}
 	return prefix + digest(fmt.Sprint(prefix, w.seq))[:n-len(prefix)]
