@@ -81,12 +81,12 @@ const (
 func (e *evaluation) lookup(key string) ([]string, presence) {
 	key = lower(key)
 	values, stated := e.context[key]
-	family, _, tag := strings.Cut(key, "/")
-	_, none := e.context[family+"/"]
+	tags, _, isTag := strings.Cut(key, "/")
+	_, allStated := e.context[tags+"/"]
 	switch {
 	case len(values) > 0:
 		return values, present
-	case stated, tag && none:
+	case stated, isTag && allStated:
 		return nil, absent
 	case e.open:
 		return nil, uncertain

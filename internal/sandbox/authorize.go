@@ -21,28 +21,25 @@ type target struct {
 // nil if they do. The caller holds w.mu.
 func (r *request) authorize() *apiError {
 	on := r.target()
-	if err := r.require(r.action, on, nil); err != nil {
+	if err := r.require(r.action, on); err != nil {
 		return err
 	}
 	kind, create := strings.CutPrefix(r.action, "Create")
-	if create && len(r.requestTags()) > 0 {
+	switch {
+	case create && len(r.requestTags()) > 0:
 		// Tags given at creation need the permission to tag as well, for roles and
 		// providers (id_tags_roles.html, id_tags_idps_oidc.html) as for the rest.
-		return r.require("Tag"+kind, on, nil)
-	}
-	if r.action == "AddRoleToInstanceProfile" {
-		return r.require("PassRole", r.roleTarget(), map[string][]string{"iam:PassedToService": {"ec2.amazonaws.com"}})
+		return r.require("Tag"+kind, on)
+	case r.action == "AddRoleToInstanceProfile":
+		return r.require("PassRole", r.roleTarget())
 	}
 	return nil
 }
 
 // require returns the refusal of one action of IAM, nil if it is allowed. Undecided counts
-// as denied. more are condition keys besides those of the call.
-func (r *request) require(action string, on target, more map[string][]string) *apiError {
+// as denied.
+func (r *request) require(action string, on target) *apiError {
 	keys := r.conditionKeys(action, on)
-	for key, values := range more {
-		keys[key] = values
-	}
 	action = "iam:" + action
 	decision, by := r.world.decide(r.caller, permission.Request{Action: action, Resource: on.arn, Context: keys})
 	if decision == trustpolicy.Allowed {
@@ -203,6 +200,8 @@ func (r *request) conditionKeys(action string, on target) map[string][]string {
 	switch action {
 	case "AttachRolePolicy", "DetachRolePolicy":
 		keys["iam:PolicyARN"] = []string{r.form.Get("PolicyArn")}
+	case "PassRole":
+		keys["iam:PassedToService"] = []string{"ec2.amazonaws.com"}
 	}
 	if boundary := r.boundaryOf(action, on.role); boundary != "" {
 		keys["iam:PermissionsBoundary"] = []string{boundary}

@@ -34,8 +34,12 @@ func statement(effect, actions, resource, condition string) string {
 	if condition != "" {
 		condition = `,"Condition":` + condition
 	}
-	return fmt.Sprintf(`{"Effect":%q,"Action":["%s"],"Resource":%q%s}`,
-		effect, strings.Join(strings.Fields(actions), `","`), resource, condition)
+	return fmt.Sprintf(`{"Effect":%q,"Action":%s,"Resource":%q%s}`, effect, quoted(actions), resource, condition)
+}
+
+// quoted returns the words as a list in JSON.
+func quoted(words string) string {
+	return strings.ReplaceAll(fmt.Sprintf("%q", strings.Fields(words)), " ", ",")
 }
 
 func permissions(statements ...string) string {
