@@ -169,6 +169,7 @@ var commands = [...]struct {
 	{"exec", newExec},
 	{"doctor", newDoctor},
 	{"explain", newExplain},
+	{"lint", newLint},
 	{"demo", newDemo},
 	{"sandbox", newSandbox},
 }

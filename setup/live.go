@@ -112,31 +112,16 @@ func (p *Plan) checks(state State) []Check {
 		if shorter := app[:len(app)-1]; !g.isPattern() && flyname.CheckApp(shorter) == nil && !granted[shorter] {
 			try(shorter, machine, trustpolicy.ImplicitlyDenied)
 		}
-		for _, org := range otherOrgs(p.Org, live.Role.Trust) {
-			tryIn(org, app, machine, trustpolicy.ImplicitlyDenied)
+		for _, org := range live.Role.Trust.Orgs() {
+			if org != p.Org {
+				tryIn(org, app, machine, trustpolicy.ImplicitlyDenied)
+			}
 		}
 		for _, app := range excepted[g.Role] {
 			try(app, machine, trustpolicy.ImplicitlyDenied)
 		}
 	}
 	return out
-}
-
-// otherOrgs returns the other Fly organizations whose providers a trust policy names.
-func otherOrgs(org string, trust *trustpolicy.Policy) []string {
-	var out []string
-	for _, s := range trust.Statements {
-		if s.Principal == nil {
-			continue
-		}
-		for _, arn := range s.Principal.Federated {
-			_, path, _ := strings.Cut(arn, ":oidc-provider/")
-			if other, ok := flyname.IssuerOrg("https://" + path); ok && other != org {
-				out = append(out, other)
-			}
-		}
-	}
-	return sorted(out)
 }
 
 // An Openness is whom a role's live trust policy lets in beyond the grants of the plan.

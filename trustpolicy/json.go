@@ -20,6 +20,8 @@ const maxDocument = 131072
 type SyntaxError struct {
 	// Line and Column count from 1; Column counts characters.
 	Line, Column int
+	// Offset is the same place in bytes from the beginning.
+	Offset int
 	// Reason is a clause without the position, safe to show on a terminal.
 	Reason string
 }
@@ -55,6 +57,7 @@ func (p *parser) errorf(at int, format string, args ...any) error {
 	return &SyntaxError{
 		Line:   bytes.Count(before, []byte{'\n'}) + 1,
 		Column: utf8.RuneCount(before[lineStart:]) + 1,
+		Offset: at,
 		Reason: fmt.Sprintf(format, args...),
 	}
 }

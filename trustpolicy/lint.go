@@ -113,6 +113,9 @@ const (
 	// FindingMachineID: the last part of the subject Have looks like a machine's ID; it
 	// holds the machine's name.
 	FindingMachineID FindingCode = "machine-id"
+	// FindingMalformed: IAM refuses the document because of Have. Lint, which takes a parsed
+	// policy, does not report it.
+	FindingMalformed FindingCode = "malformed"
 	// FindingAudienceUnregistered: the audience Have is none of the provider's, Want, so
 	// STS refuses its tokens before it looks at the policy.
 	FindingAudienceUnregistered FindingCode = "audience-unregistered"
@@ -300,6 +303,26 @@ func (s Statement) org() string {
 		}
 	}
 	return ""
+}
+
+// Orgs returns the slugs of the Fly organizations that Allow statements trust, in order. A
+// slug may be the alias "personal".
+func (p *Policy) Orgs() []string {
+	var out []string
+	if p == nil {
+		return nil
+	}
+	for _, s := range p.Statements {
+		if s.Effect != Allow {
+			continue
+		}
+		for _, org := range s.trusted() {
+			if !slices.Contains(out, org) {
+				out = append(out, org)
+			}
+		}
+	}
+	return out
 }
 
 // trusted returns the organizations in the statement's principals or, failing that, in
@@ -542,6 +565,7 @@ func (l *linter) condition(c Condition) string {
 				want = "StringLike"
 			}
 			l.add(FindingWildcardLiteral, c, v, want)
+			continue // as a pattern it is not in effect
 		case claim == "aud" && l.statement.Effect == Allow:
 			l.audienceValue(c, v)
 		}
@@ -629,7 +653,11 @@ func (l *linter) subjectValue(c Condition, v string) {
 		warn(FindingOrgWide)
 	case len(parts) == 2 && strings.HasSuffix(last, "*"):
 		if l.statement.Effect == Allow {
-			add(FindingSubjectPrefix, l.subject(strings.TrimRight(last, "*?"), "*"))
+			app := strings.TrimRight(last, "*?")
+			if strings.HasSuffix(app, "-") { // meant are all apps whose names begin so
+				app += "*"
+			}
+			add(FindingSubjectPrefix, l.subject(app, "*"))
 		}
 	case len(parts) != 3 || parts[1] == "" || parts[2] == "":
 		add(FindingSubjectParts, l.guess(parts))

@@ -113,6 +113,8 @@ var lintCases = []struct {
 	{"an empty app", lintSubject("acme::*"), AppAccess{}, "error subject-parts acme::* -> acme:APP:*"},
 	{"nothing", lintSubject(""), AppAccess{}, "error subject-org  -> acme:APP:*"},
 	{"a prefix", lintSubject("acme:web*"), AppAccess{}, "error subject-prefix acme:web* -> acme:web:*"},
+	{"a prefix with a dash", lintSubject("acme:web-*"), AppAccess{}, "error subject-prefix acme:web-* -> acme:web-*:*"},
+	{"a prefix under StringEquals", lintAllow(`"StringEquals":{"oidc.fly.io/acme:aud":"sts.amazonaws.com","oidc.fly.io/acme:sub":"acme:web-*"}`), AppAccess{}, "error wildcard-literal acme:web-* -> StringLike"},
 	{"capitals in the app", lintSubject("acme:Web:*"), AppAccess{}, "error subject-app acme:Web:* -> acme:web:*"},
 	{"a wildcard under StringEquals", lintAllow(`"StringEquals":{"oidc.fly.io/acme:aud":"sts.amazonaws.com","oidc.fly.io/acme:sub":"acme:web:*"}`), AppAccess{}, "error wildcard-literal acme:web:* -> StringLike"},
 	{"a variable", lintSubject("acme:${aws:PrincipalTag/team}:*"), AppAccess{}, ""},
@@ -189,7 +191,7 @@ func TestLintOfALiveRole(t *testing.T) {
 // TestRules: IDs are unique and in order, and each rule fires in a case of these tests.
 func TestRules(t *testing.T) {
 	t.Parallel()
-	fires := "audience-unregistered "
+	fires := "audience-unregistered malformed "
 	for _, tt := range lintCases {
 		fires += tt.want + "\n"
 	}

@@ -54,6 +54,7 @@ var rules = []Rule{
 	{"FLY039", FindingAudienceUnregistered, SeverityError},
 	{"FLY040", FindingTagSessionMissing, SeverityWarning},
 	{"FLY041", FindingTagSessionUnused, SeverityWarning},
+	{"FLY042", FindingMalformed, SeverityError},
 }
 
 // Rules returns all the rules, in the order of their IDs.

@@ -1,6 +1,7 @@
 package trustpolicy
 
 import (
+	"encoding/binary"
 	"slices"
 	"strings"
 
@@ -224,7 +225,7 @@ func (s *subjectSearch) search(name string, required int) (example string, found
 	alphabet := s.alphabet()
 	type node struct {
 		subject string
-		part    int // 0 before the app, 1 in it, 2 before the machine, 3 in it
+		part    byte // 0 before the app, 1 in it, 2 before the machine, 3 in it
 		states  []positions
 	}
 	start := node{subject: s.org + ":"}
@@ -255,7 +256,7 @@ func (s *subjectSearch) search(name string, required int) (example string, found
 			case r == ':', n.part < 2 && flyname.CheckApp(string(r)) != nil:
 				continue
 			}
-			id := []byte{byte(next.part)}
+			id := []byte{next.part}
 			for i, a := range s.automata {
 				state := a.step(n.states[i], r)
 				next.states = append(next.states, state)
@@ -378,9 +379,7 @@ func (p positions) empty() bool {
 // appendTo appends the set to a key.
 func (p positions) appendTo(id []byte) []byte {
 	for _, w := range p {
-		for i := range 8 {
-			id = append(id, byte(w>>(8*i)))
-		}
+		id = binary.LittleEndian.AppendUint64(id, w)
 	}
 	return id
 }

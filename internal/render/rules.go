@@ -89,6 +89,7 @@ var ruleWords = map[trustpolicy.FindingCode][3]string{
 	trustpolicy.FindingMachineID:            {"A machine's ID stands in the subject", "A subject has the machine's name, such as cold-shape-2007.", pageFly},
 	trustpolicy.FindingProcessGroup:         {"A process group or command stands in the subject", "A subject has the machine's name; tokens say nothing of process groups and commands.", pageFly},
 	trustpolicy.FindingAudienceUnregistered: {"The provider does not have the audience", "STS first compares a token's audience with those of the provider.", pageProviders},
+	trustpolicy.FindingMalformed:            {"IAM refuses the document", "The document does not follow the grammar of policies.", iamGuide + "reference_policies_grammar.html"},
 	trustpolicy.FindingTagSessionMissing:    {"Session tags are required and not allowed", "A token with session tags needs sts:TagSession as well.", pageTags},
 	trustpolicy.FindingTagSessionUnused:     {"Session tags are allowed to nobody", "sts:TagSession lets nobody in; it belongs beside sts:AssumeRoleWithWebIdentity.", pageTags},
 }
@@ -184,6 +185,8 @@ func findingWords(f trustpolicy.Finding) string {
 			return "the provider has no audience, so STS refuses tokens for " + have
 		}
 		return "the provider does not have the audience " + have + ", only " + text.Line(f.Want) + ", so STS refuses its tokens"
+	case trustpolicy.FindingMalformed:
+		return "IAM refuses this policy: " + text.Line(f.Have)
 	case trustpolicy.FindingTagSessionMissing:
 		return "the condition on " + have + " needs a token with session tags, and no statement allows it " + text.Line(f.Want)
 	case trustpolicy.FindingTagSessionUnused:
