@@ -125,3 +125,15 @@ func (p *Policy) subjects(statement int, provider, org string, granted []string)
 func includes(wide, narrow string) bool {
 	return Like(wide, narrow) && !(strings.Contains(wide, "?") && strings.Contains(narrow, "*")) && !strings.Contains(narrow, "${")
 }
+
+// Audiences returns the audiences that the statement requires of a provider's tokens, as
+// patterns; nil if it requires none.
+func (s Statement) Audiences(provider string) []string {
+	_, _, path := splitProvider(provider)
+	for _, c := range s.Conditions {
+		if op, ok := parseOperator(c.Operator); ok && lower(c.Key) == lower(path)+":aud" && op.isString() && !op.negated {
+			return slices.Clone(c.Values)
+		}
+	}
+	return nil
+}
