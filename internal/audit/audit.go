@@ -189,7 +189,7 @@ func reportOf(in Input, role Role) RoleReport {
 	}
 	rr := RoleReport{Role: role, Trust: lint.Live(role.Name, role.Role.Trust, expected)}
 	for _, a := range rr.Trust.Admissions {
-		if org, every := everyApp(a); every {
+		if org, every := EveryApp(a); every {
 			rr.EveryApp = append(rr.EveryApp, org)
 		}
 	}
@@ -240,8 +240,8 @@ func (rr RoleReport) power() Power {
 	return PowerRead
 }
 
-// everyApp says whether an admission is of every app of an organization.
-func everyApp(a trustpolicy.Admission) (org string, every bool) {
+// EveryApp says whether an admission is of every app of an organization.
+func EveryApp(a trustpolicy.Admission) (org string, every bool) {
 	_, org, _ = strings.Cut(a.Issuer, "/")
 	s, ok := flyname.ParseSubject(a.Name)
 	return org, a.Kind == trustpolicy.AdmitsSubject && (a.Name == "*" || a.Name == org+":*" || ok && s.App == "*")
