@@ -72,8 +72,6 @@ func (o lintOptions) check() error {
 	switch {
 	case len(o.files)+len(o.roles) == 0:
 		return usagef("pass a file, - for standard input, or --role with the name of a live role", "nothing says what to check")
-	case !slices.Contains([]string{"warning", "error", "never"}, o.failOn):
-		return usagef("use warning, error or never", "--fail-on %s is no severity", text.Quote(o.failOn))
 	case o.sarif && o.output.json:
 		return usagef("drop one", "--json and --sarif are two forms of the findings")
 	case o.fix && (o.sarif || o.output.json):
@@ -81,7 +79,7 @@ func (o lintOptions) check() error {
 	case o.fix && (len(o.roles) > 0 || slices.Contains(o.files, "-")):
 		return usagef("pass files only", "--fix changes files, not live roles and standard input")
 	}
-	return nil
+	return checkFailOn(o.failOn)
 }
 
 func runLint(ctx context.Context, sys System, o lintOptions) error {
@@ -122,9 +120,7 @@ func runLint(ctx context.Context, sys System, o lintOptions) error {
 // fails says whether a finding is at least as severe as failOn.
 func fails(policies []lint.Policy, failOn string) bool {
 	return slices.ContainsFunc(policies, func(p lint.Policy) bool {
-		return slices.ContainsFunc(p.Findings, func(f lint.Finding) bool {
-			return failOn == "warning" || failOn == string(f.Severity)
-		})
+		return slices.ContainsFunc(p.Findings, func(f lint.Finding) bool { return isAtLeast(f.Severity, failOn) })
 	})
 }
 

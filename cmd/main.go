@@ -170,6 +170,7 @@ var commands = [...]struct {
 	{"doctor", newDoctor},
 	{"explain", newExplain},
 	{"lint", newLint},
+	{"audit", newAudit},
 	{"demo", newDemo},
 	{"sandbox", newSandbox},
 }

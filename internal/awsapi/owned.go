@@ -126,18 +126,11 @@ func (a *Account) detailedRoles(ctx context.Context, org string, asked needs) (v
 // listedRoles reads the roles without GetAccountAuthorizationDetails.
 func (a *Account) listedRoles(ctx context.Context, org string, asked needs) (views, error) {
 	found := needs{}
-	err := pages("ListRoles", func(marker *string) (bool, *string, error) {
-		page, err := call(ctx, a, a.iam.ListRoles, &iam.ListRolesInput{MaxItems: aws.Int32(pageSize), Marker: marker})
-		if err != nil {
-			return false, nil, err
+	err := a.eachRole(ctx, func(r *iamtypes.Role) {
+		name := aws.ToString(r.RoleName)
+		if asked[keyOf(name)] != nil || mentions(r, org) {
+			*found.of(name) = need{name: name, role: true, attached: true, inlines: true, profiles: true}
 		}
-		for _, r := range page.Roles {
-			name := aws.ToString(r.RoleName)
-			if asked[keyOf(name)] != nil || mentions(&r, org) {
-				*found.of(name) = need{name: name, role: true, attached: true, inlines: true, profiles: true}
-			}
-		}
-		return page.IsTruncated, page.Marker, nil
 	})
 	if err != nil {
 		return nil, err
@@ -146,8 +139,22 @@ func (a *Account) listedRoles(ctx context.Context, org string, asked needs) (vie
 	return known, a.loadEach(ctx, found, known)
 }
 
-// mentions reports whether the trust policy names the organization's provider, or
-// may do so because it cannot be parsed.
+// eachRole calls do with every role of the account, as ListRoles returns it.
+func (a *Account) eachRole(ctx context.Context, do func(*iamtypes.Role)) error {
+	return pages("ListRoles", func(marker *string) (bool, *string, error) {
+		page, err := call(ctx, a, a.iam.ListRoles, &iam.ListRolesInput{MaxItems: aws.Int32(pageSize), Marker: marker})
+		if err != nil {
+			return false, nil, err
+		}
+		for i := range page.Roles {
+			do(&page.Roles[i])
+		}
+		return page.IsTruncated, page.Marker, nil
+	})
+}
+
+// mentions reports whether the trust policy names the organization's provider, or any of
+// Fly's if org is "", or may do so because it cannot be parsed.
 func mentions(r *iamtypes.Role, org string) bool {
 	if role, err := roleFrom(r); err == nil {
 		return strings.Contains(role.Trust.String(), flyname.IssuerPath(org))

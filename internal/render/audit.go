@@ -65,7 +65,7 @@ func sawAll(r audit.Report) string {
 func (p printer) auditRole(r audit.Report, role audit.RoleReport) {
 	p.line("  %s: %s", p.paint(bold, text.Name(role.Name)), powerWords(role.Power))
 	if can := AbilityWords(role); can != "" {
-		p.prose("      may ", can)
+		p.prose("      may: ", can)
 	}
 	if role.Boundary != "" {
 		p.line("      within the boundary %s", text.Clean(policyName(role.Boundary)))

@@ -76,7 +76,7 @@ func Admission(a trustpolicy.Admission) string {
 		who = "anyone"
 	case trustpolicy.AdmitsPrincipal:
 		_, name, _ := strings.Cut(a.Name, " ") // without its kind
-		who = text.Name(name)
+		who = "principal " + text.Name(name)
 	default:
 		who = text.Name(a.Name)
 		if a.Name == "*" {

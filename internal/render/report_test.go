@@ -47,7 +47,7 @@ func TestTrustChecks(t *testing.T) {
 			"    Statement 1 (Wide): acme:w*, such as acme:wx:any-machine, under conditions\n" +
 			"    Statement 2: acme:api:m1\n" +
 			"    Statement 2: every machine with a token of oidc.fly.io/acme (too many cases to find an example)\n" +
-			"    Statement 3: arn:aws:iam::123456789012:root\n" +
+			"    Statement 3: principal arn:aws:iam::123456789012:root\n" +
 			"    Statement 4: anyone\n",
 		"✓ checked: 4 more, all as intended\n",
 	} {
