@@ -143,7 +143,8 @@ func (c console) inventory(ctx context.Context, o auditOptions, file *requestFil
 	}
 	stop := c.waiting("Fly")
 	defer stop()
-	return in, c.askFly(ctx, session, &in)
+	err = c.askFly(ctx, session, &in)
+	return in, err
 }
 
 // readDetails reads the account from a file.
@@ -183,7 +184,7 @@ func (c console) askFly(ctx context.Context, session flySession, in *audit.Input
 		}
 	}
 	for _, role := range in.Roles {
-		for _, org := range role.Role.Trust.Orgs() {
+		for _, org := range role.Trust.Orgs() {
 			add(org)
 		}
 	}

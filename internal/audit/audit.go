@@ -182,12 +182,12 @@ func Audit(in Input) Report {
 // reportOf looks at a role by itself.
 func reportOf(in Input, role Role) RoleReport {
 	expected := trustpolicy.Expected{AppAccess: trustpolicy.AppAccess{Partition: in.Partition, Account: in.Account}}
-	if orgs := role.Role.Trust.Orgs(); len(orgs) == 1 {
+	if orgs := role.Trust.Orgs(); len(orgs) == 1 {
 		if p := in.provider(orgs[0]); p != nil {
 			expected.Registered = append([]string{}, p.Audiences...)
 		}
 	}
-	rr := RoleReport{Role: role, Trust: lint.Live(role.Name, role.Role.Trust, expected)}
+	rr := RoleReport{Role: role, Trust: lint.Live(role.Name, role.Trust, expected)}
 	for _, a := range rr.Trust.Admissions {
 		if org, every := EveryApp(a); every {
 			rr.EveryApp = append(rr.EveryApp, org)
@@ -297,7 +297,7 @@ func (in Input) apps() []App {
 		name(app.Org, app.Name)
 	}
 	for _, role := range in.Roles {
-		for _, a := range role.Role.Trust.Admissions(nil) {
+		for _, a := range role.Trust.Admissions(nil) {
 			if s, ok := flyname.ParseSubject(a.Name); ok && a.Kind == trustpolicy.AdmitsSubject {
 				name(s.Org, s.App)
 			}
@@ -313,7 +313,7 @@ func (in Input) apps() []App {
 
 // cell evaluates the role's trust policy for machines of the app.
 func (in Input) cell(role Role, app App) (Cell, bool) {
-	if role.Role.Trust == nil || app.Absent {
+	if role.Trust == nil || app.Absent {
 		return Cell{}, false
 	}
 	provider := in.provider(app.Org)
@@ -327,7 +327,7 @@ func (in Input) cell(role Role, app App) (Cell, bool) {
 	c := Cell{App: app, Role: role.Name}
 	for _, audience := range audiences {
 		decide := func(machine string) trustpolicy.Decision {
-			return role.Role.Trust.Evaluate(trustpolicy.AssumeRequest{
+			return role.Trust.Evaluate(trustpolicy.AssumeRequest{
 				Action: trustpolicy.AssumeAction, Federated: trustpolicy.ProviderARN(in.Partition, in.Account, app.Org),
 				Context: trustpolicy.WebIdentityContext(flyname.IssuerPath(app.Org), audience, flyname.Subject{Org: app.Org, App: app.Name, Machine: machine}.String()),
 			}).Decision
@@ -358,7 +358,7 @@ const anyMachine = "any-machine"
 // each pattern.
 func machinesOf(role Role, app App) []string {
 	var out []string
-	for _, s := range role.Role.Trust.Statements {
+	for _, s := range role.Trust.Statements {
 		for _, c := range s.Conditions {
 			for _, v := range c.Values {
 				if subject, ok := flyname.ParseSubject(v); ok && subject.Machine != flyname.AnyMachine && trustpolicy.Like(subject.App, app.Name) {

@@ -128,7 +128,7 @@ func TestFindings(t *testing.T) {
 	old.LastUsed = now.Add(-100 * 24 * time.Hour)
 	anyone := audit.Role{Role: setup.Role{Name: "anyone"}}
 	var err error
-	if anyone.Role.Trust, err = trustpolicy.Parse([]byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}`)); err != nil {
+	if anyone.Trust, err = trustpolicy.Parse([]byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}`)); err != nil {
 		t.Fatal(err)
 	}
 	in := input(role(t, "web", reads, "acme:web:*"), role(t, "admin", anything, "acme:*"), old, anyone)

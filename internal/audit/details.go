@@ -152,7 +152,7 @@ func (inv *Inventory) addRole(d roleDetail) {
 	if !bytes.Contains(trust, []byte(flyname.IssuerHost)) && !bytes.ContainsRune(trust, '\\') && role.Tags[setup.TagOrg] == "" {
 		return
 	}
-	role.Role.Trust, _ = trustpolicy.Parse(trust) // nil is reported as one that cannot be read
+	role.Trust, _ = trustpolicy.Parse(trust) // nil is reported as one that cannot be read
 	if used, err := time.Parse(time.RFC3339, d.RoleLastUsed.LastUsedDate); err == nil {
 		role.LastUsed = used
 	}

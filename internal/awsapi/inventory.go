@@ -48,7 +48,8 @@ func (a *Account) Inventory(ctx context.Context) (audit.Inventory, error) {
 	if inv.Providers, inv.ProvidersKnown = providers, providersErr == nil; providersErr != nil {
 		inv.Gaps = append(inv.Gaps, audit.Gap{Code: audit.GapProviders, Reason: text.Line(providersErr.Error())})
 	}
-	return inv, a.readDocuments(ctx, &inv)
+	err := a.readDocuments(ctx, &inv)
+	return inv, err
 }
 
 // flyProviders reads the providers of Fly's issuers.

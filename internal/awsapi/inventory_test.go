@@ -49,7 +49,7 @@ func TestInventory(t *testing.T) {
 		t.Errorf("%+v", inv)
 	}
 	for _, r := range inv.Roles {
-		if len(r.Policies) != 2 || r.Role.Trust == nil {
+		if len(r.Policies) != 2 || r.Trust == nil {
 			t.Errorf("%+v", r)
 		}
 	}
