@@ -156,7 +156,7 @@ func resolveDestroy(scope Scope, facts Facts, state State) *Plan {
 		}
 	}
 	p.Changes = slices.Concat(p.Changes, policies, roles)
-	p.Warnings = p.stillAllowed(roles)
+	p.Warnings = append(p.stillAllowed(roles), scope.notOurs(state)...)
 	if !trusted {
 		p.Changes = append(p.Changes, providers...)
 	}
@@ -192,6 +192,32 @@ func (p *Plan) stillAllowed(roles []Change) []Warning {
 			}
 		}
 		out = append(out, w)
+	}
+	return out
+}
+
+// notOurs warns of roles that let apps of the scope in and are not fly-aws's, or another
+// file's, so that they stay.
+func (s Scope) notOurs(state State) []Warning {
+	var out []Warning
+	for _, id := range slices.Sorted(maps.Keys(state)) {
+		role := state[id].Role
+		if role == nil || role.Trust == nil || isOurs(s.Org, *role) && (s.File == "" || role.Tags[TagFile] == s.File) || s.File != "" && len(s.Apps) == 0 {
+			continue
+		}
+		w := Warning{Code: WarningNotOurs, Role: role.Name}
+		for _, a := range role.Trust.Admissions(nil) {
+			subject, ok := ourSubject(s.Org, a.Name)
+			if ok && s.Includes(subject.App) && !slices.Contains(w.Apps, subject.App) {
+				w.Apps = append(w.Apps, subject.App)
+			}
+		}
+		for _, key := range slices.Sorted(maps.Keys(role.Tags)) {
+			w.Names = append(w.Names, key+"="+role.Tags[key])
+		}
+		if len(w.Apps) > 0 {
+			out = append(out, w)
+		}
 	}
 	return out
 }

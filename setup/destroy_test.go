@@ -3,6 +3,7 @@ package setup_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -248,6 +249,38 @@ func TestDestroyWarnsOfWhatStillAllows(t *testing.T) {
 				t.Errorf("read back, the warnings are %+v", again.Warnings)
 			}
 		})
+	}
+}
+
+// What lets an app of the scope in and is not ours, or another file's, stays with a warning.
+func TestDestroySaysWhatIsNotOurs(t *testing.T) {
+	t.Parallel()
+	theirs := foreignRole("theirs")
+	theirs.Role.Tags = map[string]string{"team": "payments"}
+	m := made(t, fromFile(request("web"), "prod"))
+	live := m.things[webRole]
+	theirs.Role.Trust = live.Role.Trust
+	m.things[theirs.ID()] = theirs
+	for name, test := range map[string]struct {
+		scope setup.Scope
+		want  string
+	}{
+		"an app":              {setup.Scope{Apps: []string{"web"}}, "theirs [web] [team=payments]"},
+		"everything":          {setup.Scope{}, "theirs [web] [team=payments]"},
+		"another app":         {setup.Scope{Apps: []string{"api"}}, ""},
+		"a file":              {setup.Scope{File: "prod"}, ""},
+		"an app of no file's": {setup.Scope{File: "dev", Apps: []string{"web"}}, "fly-acme-web [web] [fly-aws:app=web fly-aws:file=prod fly-aws:org=acme] theirs [web] [team=payments]"},
+	} {
+		test.scope.Org = org
+		var got []string
+		for _, w := range planDestroy(t, m, test.scope).Warnings {
+			if w.Code == setup.WarningNotOurs {
+				got = append(got, fmt.Sprintf("%s %v %v", w.Role, w.Apps, w.Names))
+			}
+		}
+		if s := strings.Join(got, " "); s != test.want {
+			t.Errorf("%s: %q, not %q", name, s, test.want)
+		}
 	}
 }
 

@@ -228,7 +228,7 @@ type Warning struct {
 	Apps []string `json:"apps,omitempty"`
 	// Config is the fly.toml that sets Names; empty for secrets.
 	Config string `json:"config,omitempty"`
-	// Names are variables or secrets, sorted, or statements.
+	// Names are variables or secrets, sorted, or statements or tags.
 	Names []string `json:"names,omitempty"`
 	// Value is the value of the variable in Names, if it has only one; or as the code says.
 	Value string `json:"value,omitempty"`
@@ -275,6 +275,9 @@ const (
 	// WarningStillAllowed: Apps lose our grant of Role and can assume it nevertheless, or
 	// might, by the statements Names of its trust policy; they are as in Extra.Name.
 	WarningStillAllowed WarningCode = "still-allowed"
+	// WarningNotOurs: a destroy leaves Role alone, which lets Apps in: fly-aws did not make
+	// it, or another request file did. Names are its tags, which may say whose it is.
+	WarningNotOurs WarningCode = "not-ours"
 	// WarningSize: the trust policy of Role is near its quota; Value is "1740 of 2048", in
 	// characters.
 	WarningSize WarningCode = "trust-policy-size"

@@ -131,6 +131,15 @@ func warningText(plan *setup.Plan, w setup.Warning) WarningText {
 				shortList(w.Apps), text.Name(w.Role), verb(len(w.Names), "statement", "statements"), list(w.Names)),
 			Fix: "fly-aws did not write that and leaves it; remove it by hand if it is not intended",
 		}
+	case setup.WarningNotOurs:
+		t := WarningText{
+			Message: "role " + text.Name(w.Role) + " lets " + shortList(w.Apps) + " in and stays: fly-aws did not make it, or not for this",
+			Fix:     "it has no tags that say whose it is",
+		}
+		if len(w.Names) > 0 {
+			t.Fix = "its tags say whose it is: " + text.Clean(strings.Join(w.Names, ", "))
+		}
+		return t
 	case setup.WarningSize:
 		return WarningText{
 			Message: "the trust policy of role " + text.Name(w.Role) + " has " + text.Clean(w.Value) + " characters; IAM refuses more",
