@@ -64,7 +64,7 @@ The exit code is 0 for accepted, 3 for refused, 1 for undecided.`,
 	c.Flags().StringVar(&o.subject, "subject", "", "subject of the token: `org:app:machine`")
 	c.Flags().StringVar(&o.audience, "audience", "", "audience of the token, with --subject (default "+flyname.AudienceAWS+")")
 	c.Flags().StringVar(&o.claims, "claims", "", "`file` with the token's claims, a JSON object, or -")
-	c.Flags().StringVar(&o.errText, "error", "", "AWS error `message` to explain, or - for standard input")
+	c.Flags().StringVar(&o.errText, "error", "", "error `message` of AWS, an SDK or a tool to explain; - or nothing for standard input")
 	registerSocket(sys, c, &o.socket)
 	return c
 }
@@ -149,15 +149,15 @@ func explainError(ctx context.Context, sys System, o outputFlags, message string
 		}
 		message = string(data)
 	}
-	meaning := explain.ErrorText(message)
+	diagnosis := explain.Diagnose(message)
 	if o.json {
-		if err := render.JSON(sys.Stdout, render.NewExplainError(meaning)); err != nil {
+		if err := render.JSON(sys.Stdout, render.NewExplainError(diagnosis)); err != nil {
 			return err
 		}
 	} else {
-		render.Meaning(sys.Stdout, meaning, sys.style(sys.StdoutTTY, o.noColor))
+		render.Diagnosis(sys.Stdout, diagnosis, sys.style(sys.StdoutTTY, o.noColor))
 	}
-	if meaning.Code == explain.MeaningUnknown {
+	if diagnosis.Layer == explain.LayerUnknown {
 		return exitCode(exitFailed)
 	}
 	return nil

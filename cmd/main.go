@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -66,6 +67,9 @@ func (o *output) Write(p []byte) (int, error) {
 }
 
 func run(ctx context.Context, sys System, args []string) int {
+	if n := len(args); n > 1 && args[0] == "explain" && args[n-1] == "--error" && !sys.StdinTTY {
+		args = append(slices.Clip(args), "-") // the text is on standard input
+	}
 	root := newRoot(sys, args)
 	root.SetArgs(args)
 	root.SetIn(sys.Stdin)

@@ -187,7 +187,7 @@ func (m *Meaning) extract(rest string) {
 		m.Claim = firstWord(rest, ": ")
 	case MeaningExpired:
 		now, rest, _ := strings.Cut(strings.TrimSpace(rest), " ")
-		_, expiry, _ := strings.Cut(rest, "expiration date/time ")
+		_, expiry, _ := strings.Cut(rest, "expiration date/time") // at times without a space behind it
 		m.Now, m.Expiry = seconds(now), seconds(firstWord(expiry, ""))
 	}
 }

@@ -46,17 +46,6 @@ func (p printer) warnings(warnings []explain.RefusalReason) {
 	}
 }
 
-// Meaning shows what an AWS error message means.
-func Meaning(w io.Writer, m explain.Meaning, style Style) {
-	p := printer{w, style}
-	if m.AWSCode != "" {
-		p.line("%s", p.paint(bold, text.Name(m.AWSCode)))
-	}
-	for _, sentence := range meaningText(m) {
-		p.prose("", sentence)
-	}
-}
-
 // prose writes words wrapped at 80 columns; a longer word gets a line of its own. Later
 // lines are indented to the text of the first.
 func (p printer) prose(lead, words string) {

@@ -117,16 +117,26 @@ type statementFix struct {
 
 // An ExplainErrorDocument is what explain prints for an AWS error message.
 type ExplainErrorDocument struct {
-	Schema  string              `json:"schema"`
+	Schema string `json:"schema"`
+	// Layer is at fault, most likely; Layers are all that may be, in order of likelihood.
+	Layer   explain.Layer       `json:"layer"`
+	Layers  []explain.Layer     `json:"layers"`
 	Code    explain.MeaningCode `json:"code"`
 	AWSCode string              `json:"aws_code,omitempty"`
-	Issuer  string              `json:"issuer,omitempty"`
-	Action  string              `json:"action,omitempty"`
-	Claim   string              `json:"claim,omitempty"`
-	Now     *time.Time          `json:"now,omitempty"`
-	Expiry  *time.Time          `json:"expiry,omitempty"`
-	// Text has one sentence per item, for people.
+	// These are read from the text.
+	Caller   string     `json:"caller,omitempty"`
+	Resource string     `json:"resource,omitempty"`
+	File     string     `json:"file,omitempty"`
+	Region   string     `json:"region,omitempty"`
+	Profile  string     `json:"profile,omitempty"`
+	Issuer   string     `json:"issuer,omitempty"`
+	Action   string     `json:"action,omitempty"`
+	Claim    string     `json:"claim,omitempty"`
+	Now      *time.Time `json:"now,omitempty"`
+	Expiry   *time.Time `json:"expiry,omitempty"`
+	// Text has one sentence per item, for people; Next is what to do.
 	Text []string `json:"text"`
+	Next string   `json:"next"`
 }
 
 // NewExplain makes the document of an explanation.
@@ -195,16 +205,17 @@ func newComparison(c trustpolicy.Comparison) comparisonDocument {
 }
 
 // NewExplainError makes the document of an error's meaning.
-func NewExplainError(m explain.Meaning) ExplainErrorDocument {
+func NewExplainError(d explain.Diagnosis) ExplainErrorDocument {
 	doc := ExplainErrorDocument{
-		Schema: explainErrorSchema, Code: m.Code, AWSCode: m.AWSCode,
-		Issuer: m.Issuer, Action: m.Action, Claim: m.Claim, Text: meaningText(m),
+		Schema: explainErrorSchema, Layer: d.Layer, Layers: append([]explain.Layer{d.Layer}, d.Others...), Code: d.Code, AWSCode: d.AWSCode,
+		Caller: d.Caller, Resource: d.Resource, File: d.File, Region: d.Region, Profile: d.Profile,
+		Issuer: d.Issuer, Action: d.Action, Claim: d.Claim, Text: diagnosisText(d), Next: layerNext(d),
 	}
-	if !m.Now.IsZero() {
-		doc.Now = &m.Now
+	if !d.Now.IsZero() {
+		doc.Now = &d.Now
 	}
-	if !m.Expiry.IsZero() {
-		doc.Expiry = &m.Expiry
+	if !d.Expiry.IsZero() {
+		doc.Expiry = &d.Expiry
 	}
 	return doc
 }

@@ -249,14 +249,13 @@ func TestMeaning(t *testing.T) {
 		"upload failed: Access Denied", "The provided token has expired.",
 		"Cannot exceed quota for ACLSizePerRole: 2048", "Rate exceeded", "connection reset by peer",
 	} {
-		m := explain.ErrorText(text)
-		Meaning(&b, m, Style{})
+		Diagnosis(&b, explain.Diagnose(text), Style{})
 		b.WriteByte('\n')
 	}
 	golden(t, "meaning.txt", b.Bytes())
 
 	var doc bytes.Buffer
-	if err := JSON(&doc, NewExplainError(explain.ErrorText("Token expired: current date/time 1755777600 must be before the expiration date/time 1755774000"))); err != nil {
+	if err := JSON(&doc, NewExplainError(explain.Diagnose("Token expired: current date/time 1755777600 must be before the expiration date/time 1755774000"))); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "meaning.json", doc.Bytes())
@@ -283,7 +282,7 @@ func TestUnknownMeaning(t *testing.T) {
 	if words := MeaningWords(m); words != nil {
 		t.Errorf("%q", words)
 	}
-	if doc := NewExplainError(m); len(doc.Text) != 1 {
+	if doc := NewExplainError(explain.Diagnose("connection reset by peer")); len(doc.Text) != 1 || doc.Layer != explain.LayerUnknown || doc.Next == "" {
 		t.Errorf("%q", doc.Text)
 	}
 }
@@ -340,5 +339,37 @@ func TestObstacleWords(t *testing.T) {
 			t.Errorf("%q and %q have the same words", o, other)
 		}
 		seen[words] = o
+	}
+}
+
+// TestLayersHaveWords: every layer has a title, a meaning and a next step of its own.
+func TestLayersHaveWords(t *testing.T) {
+	t.Parallel()
+	seen := map[string]explain.Layer{}
+	unknown := explain.Diagnosis{Layer: explain.LayerUnknown}
+	for _, l := range []explain.Layer{
+		explain.LayerStaticKeys, explain.LayerNoCredentials, explain.LayerProfile, explain.LayerRegion, explain.LayerRoleARN, explain.LayerSessionName,
+		explain.LayerSessionDuration, explain.LayerTokenFile, explain.LayerSocket, explain.LayerToken, explain.LayerTokenExpired, explain.LayerIssuer,
+		explain.LayerProvider, explain.LayerTrustPolicy, explain.LayerRoleChain, explain.LayerPermissions, explain.LayerBoundary, explain.LayerSessionPolicy,
+		explain.LayerResourcePolicy, explain.LayerOrganizationPolicy, explain.LayerOperator, explain.LayerPolicyDocument, explain.LayerCredentialsExpired,
+		explain.LayerThrottled,
+	} {
+		d := explain.Diagnosis{Layer: l}
+		for _, words := range []string{layerTitle(l), layerMeaning(d), layerNext(d)} {
+			if other, ok := seen[words]; ok || words == layerTitle(unknown.Layer) || words == layerMeaning(unknown) || words == layerNext(unknown) {
+				t.Errorf("%s has the words of %s: %s", l, other, words)
+			}
+			seen[words] = l
+		}
+		// Where another policy decides, attaching one to the role does not help.
+		switch l {
+		case explain.LayerBoundary, explain.LayerSessionPolicy, explain.LayerResourcePolicy, explain.LayerOrganizationPolicy, explain.LayerStaticKeys, explain.LayerRoleChain:
+			if strings.Contains(layerNext(d), "--policy") {
+				t.Errorf("%s is answered with a policy", l)
+			}
+		}
+	}
+	if next := layerNext(explain.Diagnosis{Layer: explain.LayerPermissions, Explicit: true}); strings.Contains(next, "--policy") {
+		t.Errorf("an explicit deny is answered with %s", next)
 	}
 }

@@ -270,14 +270,6 @@ func obstacleWords(o explain.Obstacle) string {
 	return "No change is suggested."
 }
 
-// meaningText returns a meaning in words, or says that the message is unknown.
-func meaningText(m explain.Meaning) []string {
-	if words := MeaningWords(m); words != nil {
-		return words
-	}
-	return []string{"Not an AWS error that fly-aws knows."}
-}
-
 // MeaningWords says what an AWS error means, one sentence per item; none for an unknown
 // error.
 func MeaningWords(m explain.Meaning) []string {
