@@ -93,7 +93,7 @@ func Diagnose(text string) Diagnosis {
 // Parts of AWS's messages about access that was denied
 // (https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html).
 var (
-	caller   = regexp.MustCompile(`(?i)user:? (arn:[a-z-]+:(?:iam|sts)::[0-9]*:[^\s"',]+)`)
+	caller   = regexp.MustCompile(`(?i)user:? (arn:[a-z-]+:(?:iam|sts)::\d*:[^\s"',]+)`)
 	resource = regexp.MustCompile(`(?i)on resource:? "?(arn:[^\s"',]+|[a-z]+ [^\s"',]+)`)
 	because  = regexp.MustCompile(`(?i)(because no|with an explicit deny in an?) ([a-z -]+?) ?(?:policy|boundary)`)
 )
