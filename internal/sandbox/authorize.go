@@ -28,7 +28,10 @@ func (r *request) authorize() *apiError {
 	switch {
 	case create && len(r.requestTags()) > 0:
 		// Tags given at creation need the permission to tag as well, for roles and
-		// providers (id_tags_roles.html, id_tags_idps_oidc.html) as for the rest.
+		// providers (id_tags_roles.html, id_tags_idps_oidc.html) as for the rest. For it
+		// the resource has them already: aws:ResourceTag is there "in requests that create
+		// a resource with an attached tag" (reference_policies_condition-keys.html).
+		on.tags = r.requestTags()
 		return r.require("Tag"+kind, on)
 	case r.action == "AddRoleToInstanceProfile":
 		return r.require("PassRole", r.roleTarget())

@@ -232,6 +232,9 @@ func TestUserPermissions(t *testing.T) {
 		{"the boundary that may be set", []string{allow("iam:PutRolePermissionsBoundary", "*", `{"ArnEquals":{"iam:PermissionsBoundary":"`+boundaryARN+`"}}`)}, putBoundary(boundaryARN), ""},
 		{"the boundary that may not be set", []string{allow("iam:PutRolePermissionsBoundary", "*", `{"ArnEquals":{"iam:PermissionsBoundary":"`+boundaryARN+`"}}`)}, putBoundary(readBucketARN), no("PutRolePermissionsBoundary", "role fly-web")},
 
+		{"a new role that gets the tag", []string{allow("iam:CreateRole", "*", ""), allow("iam:TagRole", "*", `{"StringEquals":{"aws:ResourceTag/team":"a"}}`)}, create("fly-13", withTags), ""},
+		{"a new role that gets another tag", []string{allow("iam:CreateRole", "*", ""), allow("iam:TagRole", "*", `{"StringEquals":{"aws:ResourceTag/team":"b"}}`)}, create("fly-14", withTags), no("TagRole", roles+"fly-14")},
+		{"a tag that the role does not have yet", []string{allow("iam:TagRole", "*", `{"StringEquals":{"aws:ResourceTag/x":"5"}}`)}, tagRole("x", "5"), no("TagRole", "role fly-web")},
 		{"a role with the tag", []string{allow("iam:TagRole", "*", `{"StringEquals":{"aws:ResourceTag/app":"web"}}`)}, tagRole("x", "1"), ""},
 		{"a role with the tag, by IAM's key", []string{allow("iam:TagRole", "*", `{"StringEquals":{"iam:ResourceTag/app":"web"}}`)}, tagRole("x", "2"), ""},
 		{"a role with another tag", []string{allow("iam:TagRole", "*", `{"StringEquals":{"aws:ResourceTag/app":"api"}}`)}, tagRole("x", "3"), no("TagRole", "role fly-web")},
