@@ -233,6 +233,24 @@ type Facts struct {
 	TrustPolicyQuota int `json:"trust_policy_quota,omitempty"`
 }
 
+// managedPaths are the paths of the AWS managed policies that can be attached. The
+// policies of service-linked roles have another path and cannot be attached.
+// https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html
+var managedPaths = [...]string{"/", "/service-role/", "/job-function/"}
+
+// PolicyARNs returns the ARNs that the managed policy ref can have: ref if it is an ARN; for
+// a name those of AWS's policies and of the account's with the root path.
+func (f Facts) PolicyARNs(ref string) []string {
+	if strings.HasPrefix(ref, "arn:") {
+		return []string{ref}
+	}
+	var arns []string
+	for _, path := range managedPaths {
+		arns = append(arns, "arn:"+f.Partition+":iam::aws:policy"+path+ref)
+	}
+	return append(arns, "arn:"+f.Partition+":iam::"+f.Account+":policy/"+ref)
+}
+
 // A ManagedPolicy is a managed policy of AWS or of the account.
 type ManagedPolicy struct {
 	Name, ARN string

@@ -85,7 +85,10 @@ func (p prefetch) covering(org string, asked needs) views {
 func (a *Account) orgRoles(ctx context.Context, org string, asked needs) (views, error) {
 	known, err := a.detailedRoles(ctx, org, asked)
 	if isDenied(err) {
-		known, err = a.listedRoles(ctx, org, asked)
+		listed, listErr := a.listedRoles(ctx, org, asked)
+		if !isDenied(listErr) { // else the first denial says what is enough
+			known, err = listed, listErr
+		}
 	}
 	if err != nil {
 		return nil, err

@@ -76,6 +76,16 @@ func TestRoles(t *testing.T) {
 			x.faults(func(sandbox.Call) sandbox.Fault { return sandbox.Deny() })
 			_, err = x.open().Roles(context.Background(), facts, "acme", nil)
 			isError[*awsapi.DeniedError](t, err)
+			x.faults(func(c sandbox.Call) sandbox.Fault {
+				if c.Action == "GetAccountAuthorizationDetails" || c.Action == "ListRoles" {
+					return sandbox.Deny()
+				}
+				return sandbox.Fault{}
+			})
+			_, err = x.open().Roles(context.Background(), facts, "acme", nil)
+			if e := errorAs[*awsapi.DeniedError](t, err); e.Action != "iam:GetAccountAuthorizationDetails" { // which is enough
+				t.Errorf("denied is %q", e.Action)
+			}
 		})
 	}
 }

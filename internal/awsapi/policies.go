@@ -28,11 +28,6 @@ const maxPolicyName = 128
 // parts are in too many names.
 const partOfName = 5
 
-// managedPaths are the paths of the AWS managed policies that can be attached. The
-// policies of service-linked roles have another path and cannot be attached.
-// https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html
-var managedPaths = [...]string{"/", "/service-role/", "/job-function/"}
-
 // resolvePolicies returns the ARN of each ref, or everything that is wrong, joined.
 // present are the ARNs of policies that roles of the request have, so they exist.
 //
@@ -59,11 +54,14 @@ func (a *Account) resolvePolicies(ctx context.Context, who setup.Facts, refs, pr
 	if len(wrong) > 0 {
 		return nil, errors.Join(wrong...)
 	}
-	exist := make([][]string, len(open))
+	exist, denied := make([][]string, len(open)), make([]error, len(open))
 	g, gctx := errgroup.WithContext(ctx)
 	for i, ref := range open {
 		g.Go(func() (err error) {
 			exist[i], err = a.lookUp(gctx, ref, who, matching(ref, present))
+			if isDenied(err) { // left to search
+				denied[i], err = err, nil
+			}
 			return err
 		})
 	}
@@ -82,7 +80,11 @@ func (a *Account) resolvePolicies(ctx context.Context, who setup.Facts, refs, pr
 		}
 	}
 	if len(lost) > 0 {
-		wrong = append(wrong, a.search(ctx, lost, found))
+		err := a.search(ctx, lost, found)
+		if isDenied(err) { // GetPolicy would have been enough
+			err = cmp.Or(append(denied, err)...)
+		}
+		wrong = append(wrong, err)
 	}
 	return found, errors.Join(wrong...)
 }
@@ -101,22 +103,19 @@ func checkPolicy(ref string, who setup.Facts) error {
 // lookUp returns the existing ARNs that ref may mean, sorted. Those in present are
 // known to exist.
 func (a *Account) lookUp(ctx context.Context, ref string, who setup.Facts, present []string) ([]string, error) {
-	candidates := []string{ref}
-	if !isARN(ref) {
-		candidates = candidateARNs(ref, who)
-	}
+	candidates := who.PolicyARNs(ref)
 	exist, err := a.existing(ctx, without(candidates, present))
-	if !isDenied(err) {
-		exist = append(exist, present...)
-		slices.Sort(exist)
-		return exist, err
-	}
-	if isARN(ref) {
+	if isDenied(err) && isARN(ref) {
 		// It is well-formed and in this account; attaching it will fail if it does
 		// not exist.
 		return candidates, nil
 	}
-	return nil, nil // left to search
+	if err != nil {
+		return nil, err
+	}
+	exist = append(exist, present...)
+	slices.Sort(exist)
+	return exist, nil
 }
 
 // search lists every managed policy to find those that lookUp cannot: the account's
@@ -144,16 +143,6 @@ func (a *Account) search(ctx context.Context, lost []string, found map[string]st
 		}
 	}
 	return errors.Join(wrong...)
-}
-
-// candidateARNs are the possible ARNs of a policy of that name, if it is AWS's or
-// has the root path.
-func candidateARNs(name string, who setup.Facts) []string {
-	var arns []string
-	for _, path := range managedPaths {
-		arns = append(arns, "arn:"+who.Partition+":iam::aws:policy"+path+name)
-	}
-	return append(arns, "arn:"+who.Partition+":iam::"+who.Account+":policy/"+name)
 }
 
 // existing returns the ARNs that exist.
