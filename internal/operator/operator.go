@@ -34,8 +34,8 @@ func Jobs() []Job { return []Job{JobSetup, JobPlan, JobAudit, JobDestroy} }
 // may get any policy. Adopt allows to take over the request's roles that nobody has tagged.
 //
 // If the policy is too large with the name of each role, it has a pattern for the default
-// names, unless that would take a boundary from a role that must have one. The error is a
-// *SizeError.
+// names, and a role may get the policies of others; which boundary a role must have stays.
+// The error is a *SizeError.
 func New(job Job, facts setup.Facts, req setup.Request) (*Policy, error) {
 	g := generator{facts: facts, req: req, provider: List{trustpolicy.ProviderARN(facts.Partition, facts.Account, req.Org)}}
 	g.needsQuota = slices.ContainsFunc(req.Roles, g.isLarge)
@@ -43,12 +43,11 @@ func New(job Job, facts setup.Facts, req setup.Request) (*Policy, error) {
 		g.req.Roles = []setup.RoleRequest{g.pattern("")}
 	}
 	p := g.policy(job)
-	size := p.Size()
-	if size > MaxSize && g.isBoundAlike() {
-		g.req.Roles = g.widen(g.req.Roles)
+	if p.Size() > MaxSize {
+		g.compact = true
 		p = g.policy(job)
 	}
-	if p.Size() > MaxSize {
+	if size := p.Size(); size > MaxSize {
 		return nil, &SizeError{Size: size}
 	}
 	return p, nil
@@ -60,6 +59,7 @@ type generator struct {
 	req        setup.Request
 	provider   List
 	needsQuota bool
+	compact    bool // patterns, and fewer statements
 	statements []Statement
 }
 
@@ -70,8 +70,10 @@ func (g *generator) policy(job Job) *Policy {
 	of := g.req.Roles // the roles that the job may be about
 	if job == JobAudit || everything && job != JobPlan {
 		of = g.widen(append([]setup.RoleRequest{g.pattern("")}, of...))
+	} else if g.compact {
+		of = g.widen(of)
 	}
-	g.allow("ReadProvider", g.provider, nil, "iam:GetOpenIDConnectProvider")
+	g.allow("Provider", g.provider, nil, "iam:GetOpenIDConnectProvider")
 	g.allow("ReadRoles", g.readable(of), nil, "iam:GetRole", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "iam:GetRolePolicy")
 	if job != JobDestroy {
 		iam := "arn:" + g.facts.Partition + ":iam::"
@@ -106,14 +108,24 @@ func (g *generator) change() {
 	// (reference_policies_condition-keys.html). iam:ResourceTag need not be.
 	oursOrNew := equals("aws:ResourceTag/"+setup.TagOrg, org)
 	roles := managed(g.req.Roles)
-	all, byBoundary := g.arns(roles), by(roles, func(r setup.RoleRequest) string { return r.Boundary })
+	boundary := func(r setup.RoleRequest) string { return r.Boundary }
+	wide, policies := roles, func(r setup.RoleRequest) string {
+		return strings.Join(append([]string{r.Boundary}, r.Policies...), "\n")
+	}
+	if g.compact {
+		wide, policies = g.widen(roles), boundary
+		if len(by(roles, boundary)) == 1 { // else a pattern would need several
+			roles = wide
+		}
+	}
+	all, byBoundary := g.arns(wide), by(roles, boundary)
 
 	g.allow("CreateProvider", g.provider, requested, "iam:CreateOpenIDConnectProvider")
 	g.allow("ChangeProvider", g.provider, oursOrNew, "iam:TagOpenIDConnectProvider")
-	if !g.req.Adopt {
-		g.allow("ChangeProvider", g.provider, oursOrNew, "iam:AddClientIDToOpenIDConnectProvider")
+	if g.req.Adopt {
+		g.allow("Provider", g.provider, nil, "iam:AddClientIDToOpenIDConnectProvider")
 	} else {
-		g.allow("AdoptProvider", g.provider, nil, "iam:AddClientIDToOpenIDConnectProvider")
+		g.allow("ChangeProvider", g.provider, oursOrNew, "iam:AddClientIDToOpenIDConnectProvider")
 	}
 	for _, of := range byBoundary {
 		g.allow("CreateRoles", g.arns(of), g.bounded(of[0], requested), "iam:CreateRole")
@@ -123,10 +135,10 @@ func (g *generator) change() {
 		g.allow("AdoptRoles", all, requested.and("Null", "aws:ResourceTag/"+setup.TagOrg, "true"), "iam:TagRole")
 	}
 	g.allow("ChangeRoles", all, ours, "iam:UpdateAssumeRolePolicy")
-	if !g.req.Partial { // of which nothing is pruned
+	if !fromFile { // else only roles that the file made are pruned: see remove
 		g.allow("ChangeRoles", all, ours, "iam:DetachRolePolicy", "iam:DeleteRolePolicy")
 	}
-	g.allow("ChangeSessions", g.arns(those(roles, func(r setup.RoleRequest) bool { return !fromFile || r.MaxSession != 0 })), ours, "iam:UpdateRole")
+	g.allow("ChangeSessions", g.arns(those(wide, func(r setup.RoleRequest) bool { return !fromFile || r.MaxSession != 0 })), ours, "iam:UpdateRole")
 	for _, of := range byBoundary {
 		when := g.bounded(of[0], ours)
 		if of[0].Boundary != "" {
@@ -139,16 +151,14 @@ func (g *generator) change() {
 		g.allow("AttachPolicies", all, ours, "iam:AttachRolePolicy")
 		return
 	}
-	for _, of := range by(roles, func(r setup.RoleRequest) string {
-		return strings.Join(append([]string{r.Boundary}, r.Policies...), "\n")
-	}) {
-		var policies List
-		for _, ref := range of[0].Policies {
-			policies = append(policies, g.facts.PolicyARNs(ref)...)
+	for _, of := range by(those(roles, func(r setup.RoleRequest) bool { return len(r.Policies) > 0 }), policies) {
+		var arns List
+		for _, r := range of {
+			for _, ref := range r.Policies {
+				arns = append(arns, g.facts.PolicyARNs(ref)...)
+			}
 		}
-		if len(policies) > 0 {
-			g.allow("AttachPolicies", g.arns(of), g.bounded(of[0], ours).and("ArnEquals", "iam:PolicyARN", distinct(policies)...), "iam:AttachRolePolicy")
-		}
+		g.allow("AttachPolicies", g.arns(of), g.bounded(of[0], ours).and("ArnEquals", "iam:PolicyARN", distinct(arns)...), "iam:AttachRolePolicy")
 	}
 }
 
@@ -261,12 +271,6 @@ func (g *generator) widen(roles []setup.RoleRequest) []setup.RoleRequest {
 		wide = append(wide, others...)
 	}
 	return wide
-}
-
-// isBoundAlike says whether all roles that are not only watched have the same boundary, or
-// none.
-func (g *generator) isBoundAlike() bool {
-	return len(by(managed(g.req.Roles), func(r setup.RoleRequest) string { return r.Boundary })) == 1
 }
 
 // bounded adds that the role has its boundary, if it is to have one.
