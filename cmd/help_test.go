@@ -28,7 +28,7 @@ func TestHelpFits(t *testing.T) {
 	if !found {
 		t.Fatal("the help lists no commands")
 	}
-	commands := [][]string{{}, {"token", "verify"}, {"token", "inspect"}, {"token", "exchange"}}
+	commands := [][]string{{}, {"token", "verify"}, {"token", "inspect"}, {"token", "exchange"}, {"policy", "trust"}, {"policy", "operator"}}
 	for line := range strings.Lines(list) {
 		name, _, ok := strings.Cut(strings.TrimPrefix(line, "  "), " ")
 		if !ok || !strings.HasPrefix(line, "  ") {

@@ -167,6 +167,7 @@ var commands = [...]struct {
 	{"destroy", newDestroy},
 	{"import", newImport},
 	{"patch", newPatch},
+	{"policy", newPolicy},
 	{"trust-policy", newTrustPolicy},
 	{"token", newToken},
 	{"credentials", newCredentials},
@@ -270,7 +271,7 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	cmd.SuggestionsMinimumDistance = 2
-	hint := "see fly-aws --help"
+	hint := "see " + cmd.CommandPath() + " --help"
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		hint = "did you mean " + strings.Join(near, " or ") + "?"
 	}

@@ -30,7 +30,7 @@ func TestFullDisk(t *testing.T) {
 		{"help", "plan"},
 		{"plan", "-o", "acme"},
 		{"plan", "-o", "acme", "--json"},
-		{"trust-policy", "--account", "123456789012", "-o", "acme", "-a", "web"},
+		{"policy", "trust", "--account", "123456789012", "-o", "acme", "-a", "web"},
 		{"demo"},
 	} {
 		c, _ := p.command(args...)

@@ -161,17 +161,23 @@ var wishes = []string{
 
 // refuseWishes refuses flags that say what is wanted beside a request file.
 func refuseWishes(flags *pflag.FlagSet, file string) error {
-	var given []string
-	for _, name := range wishes {
-		if f := flags.Lookup(name); f != nil && f.Changed {
-			given = append(given, "--"+name)
-		}
-	}
+	given := given(flags, wishes...)
 	if len(given) == 0 {
 		return nil
 	}
 	return usagef("change the file, or add to it with fly-aws setup "+strings.Join(given, " …")+" …",
 		"%s says what is wanted, so %s cannot be given too", file, strings.Join(given, ", "))
+}
+
+// given returns those of the flags that were given, as "--name".
+func given(flags *pflag.FlagSet, names ...string) []string {
+	var out []string
+	for _, name := range names {
+		if f := flags.Lookup(name); f != nil && f.Changed {
+			out = append(out, "--"+name)
+		}
+	}
+	return out
 }
 
 // wanted is the request of the request file, if there is one, or else of the flags; then

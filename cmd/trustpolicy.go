@@ -22,14 +22,21 @@ type trustPolicyOptions struct {
 	audience  string
 }
 
+// newTrustPolicy is policy trust under its former name.
 func newTrustPolicy(sys System) *cobra.Command {
+	c := newPolicyTrust(sys)
+	c.Use, c.Hidden = "trust-policy", true
+	return c
+}
+
+func newPolicyTrust(sys System) *cobra.Command {
 	var o trustPolicyOptions
 	c := &cobra.Command{
-		Use:   "trust-policy",
+		Use:   "trust",
 		Short: "Print a trust policy for Fly apps, and change nothing",
 		Long: `Print the trust policy that setup would give a role, for a role that is created
 elsewhere. Nothing is read or written, here or in AWS.`,
-		Example: `  fly-aws trust-policy --account 123456789012 -o acme -a web > trust.json
+		Example: `  fly-aws policy trust --account 123456789012 -o acme -a web > trust.json
   aws iam create-role --role-name web \
     --assume-role-policy-document file://trust.json`,
 		Args: noArguments,
@@ -48,7 +55,7 @@ elsewhere. Nothing is read or written, here or in AWS.`,
 	return c
 }
 
-// A trustPolicyDocument is what trust-policy --json prints.
+// A trustPolicyDocument is what policy trust --json prints.
 type trustPolicyDocument struct {
 	Schema      string              `json:"schema"`
 	ProviderARN string              `json:"provider_arn"`
@@ -98,14 +105,20 @@ func (o trustPolicyOptions) check() error {
 	}
 	req := setup.Request{Org: o.org, Audience: o.audience, Roles: []setup.RoleRequest{role}}
 	err := setup.World{}.Check(req)
+	return errors.Join(checkAccount(o.account, o.partition), err)
+}
+
+// checkAccount reports what is wrong with the account and the partition of a policy.
+func checkAccount(account, partition string) error {
+	var err error
 	switch {
-	case o.account == "":
-		err = errors.Join(usagef("pass --account with the 12 digits that aws sts get-caller-identity shows", "--account is missing"), err)
-	case setup.AccountProblem(o.account) != "":
-		err = errors.Join(usagef("aws sts get-caller-identity shows it", "--account %q: %s", o.account, setup.AccountProblem(o.account)), err)
+	case account == "":
+		err = usagef("pass --account with the 12 digits that aws sts get-caller-identity shows", "--account is missing")
+	case setup.AccountProblem(account) != "":
+		err = usagef("aws sts get-caller-identity shows it", "--account %q: %s", account, setup.AccountProblem(account))
 	}
-	if !trustpolicy.IsPartition(o.partition) {
-		err = errors.Join(usagef("the partitions of AWS are aws, aws-cn, aws-us-gov and aws-eusc", "--partition %q: unknown partition", o.partition), err)
+	if !trustpolicy.IsPartition(partition) {
+		err = errors.Join(usagef("the partitions of AWS are aws, aws-cn, aws-us-gov and aws-eusc", "--partition %q: unknown partition", partition), err)
 	}
 	return err
 }

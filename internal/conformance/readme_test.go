@@ -18,14 +18,14 @@ func TestReadmeNamesCommandsAndFlags(t *testing.T) {
 	readme := readme(t)
 	flag := regexp.MustCompile(`--[a-z][a-z-]*[a-z]`)
 
-	_, list, _ := strings.Cut(w.flyAWS(0, "--help").stdout, "Available Commands:\n")
-	list, _, _ = strings.Cut(list, "\n\n")
 	flags := []string{"--version"}
 	var commands []string
-	for line := range strings.Lines(list) {
-		name := strings.Fields(line)[0]
+	for _, name := range w.commands() {
 		commands = append(commands, name)
-		flags = append(flags, flag.FindAllString(w.flyAWS(0, name, "--help").stdout, -1)...)
+		for _, sub := range append([]string{""}, w.commands(name)...) {
+			help := append(strings.Fields(name+" "+sub), "--help")
+			flags = append(flags, flag.FindAllString(w.flyAWS(0, help...).stdout, -1)...)
+		}
 		if name != "help" && name != "completion" && !strings.Contains(readme, "| `fly-aws "+name) {
 			t.Errorf("README.md has no row for the command %s", name)
 		}
@@ -49,14 +49,25 @@ func TestReadmeNamesCommandsAndFlags(t *testing.T) {
 	}
 }
 
+// commands lists the commands below one.
+func (w *world) commands(below ...string) []string {
+	_, list, _ := strings.Cut(w.flyAWS(0, append(below, "--help")...).stdout, "Available Commands:\n")
+	list, _, _ = strings.Cut(list, "\n\n")
+	var names []string
+	for line := range strings.Lines(list) {
+		names = append(names, strings.Fields(line)[0])
+	}
+	return names
+}
+
 // The README shows the trust policy that the program makes.
 func TestReadmeShowsTheTrustPolicy(t *testing.T) {
 	t.Parallel()
 	need(t, "git")
 	w := newWorld(t, "acme", "http://127.0.0.1:1", nil)
-	policy := w.flyAWS(0, "trust-policy", "--account", account, "--org", "acme", "--app", "web").stdout
+	policy := w.flyAWS(0, "policy", "trust", "--account", account, "--org", "acme", "--app", "web").stdout
 	if !strings.Contains(readme(t), "```json\n"+policy+"```\n") {
-		t.Errorf("README.md does not show what fly-aws trust-policy prints:\n%s", policy)
+		t.Errorf("README.md does not show what fly-aws policy trust prints:\n%s", policy)
 	}
 }
 

@@ -17,12 +17,13 @@ import (
 // Schemas of the documents that --json prints, besides setup.PlanSchema. The number
 // increases with each incompatible change.
 const (
-	reportSchema      = "fly-aws.report/2"
-	PatchSchema       = "fly-aws.patch/1"
-	TrustPolicySchema = "fly-aws.trust-policy/1"
-	VariablesSchema   = "fly-aws.variables/1"
-	ImportSchema      = "fly-aws.import/1"
-	ErrorSchema       = "fly-aws.error/1"
+	reportSchema         = "fly-aws.report/2"
+	PatchSchema          = "fly-aws.patch/1"
+	TrustPolicySchema    = "fly-aws.trust-policy/1"
+	OperatorPolicySchema = "fly-aws.operator-policy/1"
+	VariablesSchema      = "fly-aws.variables/1"
+	ImportSchema         = "fly-aws.import/1"
+	ErrorSchema          = "fly-aws.error/1"
 )
 
 // JSON writes v as one indented document with a final newline. Control characters and

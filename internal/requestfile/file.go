@@ -119,13 +119,27 @@ func (f *File) Narrow(apps []string) (*File, error) {
 	return &part, nil
 }
 
+// Partition returns the AWS partition of the regions in the file, "aws" if it has none.
+func (f *File) Partition() string {
+	where := f.req.Region
+	for _, role := range f.req.Roles {
+		where = cmp.Or(where, f.region(role))
+	}
+	return partitionOf(where)
+}
+
 // RoleARN returns the ARN of a role of the file's request.
 func (f *File) RoleARN(role setup.RoleRequest) string {
+	return setup.RoleARN(partitionOf(f.region(role)), f.req.Account, role.Path, f.req.RoleName(role))
+}
+
+// region returns the first region that the file gives a role, or "".
+func (f *File) region(role setup.RoleRequest) string {
 	where := cmp.Or(role.Region, f.req.Region)
 	for _, app := range role.Apps {
 		where = cmp.Or(where, app.Region)
 	}
-	return setup.RoleARN(partitionOf(where), f.req.Account, role.Path, f.req.RoleName(role))
+	return where
 }
 
 // Locate gives each *setup.InvalidError in a joined error the place in the file that it is
