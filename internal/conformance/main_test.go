@@ -78,17 +78,21 @@ var binary = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
-var (
-	motoStdin  io.WriteCloser
-	motoServer *exec.Cmd
-)
+// motos are the standard inputs of moto's servers.
+var motos struct {
+	sync.Mutex
+	stdin []io.Closer
+}
 
-// moto starts moto's server, once, and returns its URL.
-var moto = sync.OnceValues(func() (string, error) {
+// moto starts a server of moto's, once, and returns its URL.
+var moto = sync.OnceValues(func() (string, error) { return startMoto() })
+
+// startMoto starts a server of moto's with more environment, and returns its URL.
+func startMoto(env ...string) (string, error) {
 	// The shell ends the server when its own standard input is closed, which the
 	// system does even if the tests are killed.
 	server := exec.CommandContext(context.Background(), "sh", "-c", `moto_server -H 127.0.0.1 -p 0 & cat >/dev/null; kill $!; wait`)
-	server.Env = append(os.Environ(), "MOTO_IAM_LOAD_MANAGED_POLICIES=true")
+	server.Env = append(append(os.Environ(), "MOTO_IAM_LOAD_MANAGED_POLICIES=true"), env...)
 	stdin, err := server.StdinPipe()
 	if err != nil {
 		return "", err
@@ -98,7 +102,9 @@ var moto = sync.OnceValues(func() (string, error) {
 	if err := server.Start(); err != nil {
 		return "", err
 	}
-	motoStdin, motoServer = stdin, server
+	motos.Lock()
+	motos.stdin = append(motos.stdin, stdin)
+	motos.Unlock()
 	go func() { in.CloseWithError(server.Wait()) }()
 	// It logs its address once it listens.
 	address := regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
@@ -110,10 +116,12 @@ var moto = sync.OnceValues(func() (string, error) {
 		}
 	}
 	return "", errors.Join(errors.New("moto_server ended without naming its address"), lines.Err())
-})
+}
 
 func stopMoto() {
-	if motoServer != nil {
-		_ = motoStdin.Close()
+	motos.Lock()
+	defer motos.Unlock()
+	for _, stdin := range motos.stdin {
+		_ = stdin.Close()
 	}
 }

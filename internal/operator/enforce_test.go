@@ -176,8 +176,8 @@ var jobs = []job{
 		do:     func(b *bench) error { return b.apply(part(team, "api")) },
 	},
 	{
-		name: "apply with a large trust policy", job: operator.JobSetup, request: file(fleet(40)), quota: 8192,
-		do: func(b *bench) error { return b.apply(file(fleet(40))) },
+		name: "apply with a large trust policy", job: operator.JobSetup, request: file(fleet(150)), quota: 8192,
+		do: func(b *bench) error { return b.apply(file(fleet(150))) },
 	},
 	{
 		name: "apply of many roles", job: operator.JobSetup, request: file(many(60)),
@@ -211,8 +211,8 @@ var jobs = []job{
 		},
 	},
 	{
-		name: "plan with a large trust policy", job: operator.JobPlan, request: file(fleet(40)), quota: 8192,
-		do: func(b *bench) error { return errors.Join(b.plan(file(fleet(40))), b.plan(part(fleet(40), "app-1"))) },
+		name: "plan with a large trust policy", job: operator.JobPlan, request: file(fleet(150)), quota: 8192,
+		do: func(b *bench) error { return errors.Join(b.plan(file(fleet(150))), b.plan(part(fleet(150), "app-1"))) },
 	},
 	{
 		name: "audit", job: operator.JobAudit, request: file(team),
