@@ -63,6 +63,7 @@ func TestScripts(t *testing.T) {
 			"forge":   forge,
 			"fly":     flyCommand,
 			"exits":   exits,
+			"user":    user,
 		},
 	})
 }
@@ -315,6 +316,17 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	if strconv.Itoa(code) != args[0] {
 		ts.Fatalf("exit code %d, not %s", code, args[0])
 	}
+}
+
+// user NAME FILE: from now on the program runs as a user with the policy in the file.
+func user(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: user NAME FILE")
+	}
+	id, secret, err := world(ts).AddUser(args[0], ts.ReadFile(args[1]))
+	ts.Check(err)
+	ts.Setenv("AWS_ACCESS_KEY_ID", id)
+	ts.Setenv("AWS_SECRET_ACCESS_KEY", secret)
 }
 
 // machine ORG APP NAME: the machine that the token socket belongs to.

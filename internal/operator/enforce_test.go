@@ -25,6 +25,7 @@ import (
 const (
 	account = "123456789012"
 	audit   = "arn:aws:iam::aws:policy/SecurityAudit"
+	surplus = "surplus" // the name of an inline policy
 )
 
 var facts = setup.Facts{Partition: "aws", Account: account}
@@ -108,8 +109,8 @@ var jobs = []job{
 			earlier := b.with(flags("web"))
 			earlier.Audience = "other"
 			b.admin(earlier)
-			b.attach("fly-acme-web", audit)
-			b.inline("fly-acme-web", "surplus")
+			b.attach("fly-acme-web")
+			b.inline("fly-acme-web")
 			b.untag("fly-acme-web", setup.TagApp)
 		},
 		do: func(b *bench) error {
@@ -142,8 +143,8 @@ var jobs = []job{
 			earlier := file(teamBefore)
 			earlier.Audience = "other"
 			b.admin(earlier)
-			b.attach("fly-acme-web", audit)
-			b.inline("fly-acme-web", "surplus")
+			b.attach("fly-acme-web")
+			b.inline("fly-acme-web")
 			b.letIn("fly-acme-older")
 			b.untag("fly-acme-plain", setup.TagFile) // as if made without a file
 		},
@@ -159,8 +160,8 @@ var jobs = []job{
 			earlier := file(team)
 			earlier.File = "staging"
 			b.admin(earlier)
-			b.attach("fly-acme-web", audit)
-			b.inline("fly-acme-web", "surplus")
+			b.attach("fly-acme-web")
+			b.inline("fly-acme-web")
 			b.untagged("fly-acme-plain")
 			b.provider()
 		},
@@ -176,8 +177,8 @@ var jobs = []job{
 		do:     func(b *bench) error { return b.apply(part(team, "api")) },
 	},
 	{
-		name: "apply with a large trust policy", job: operator.JobSetup, request: file(fleet(150)), quota: 8192,
-		do: func(b *bench) error { return b.apply(file(fleet(150))) },
+		name: "apply with a large trust policy", job: operator.JobSetup, request: file(fleet), quota: 8192,
+		do: func(b *bench) error { return b.apply(file(fleet)) },
 	},
 	{
 		name: "apply of many roles", job: operator.JobSetup, request: file(many(60)),
@@ -189,12 +190,12 @@ var jobs = []job{
 	},
 	{
 		name: "plan of an app", job: operator.JobPlan, request: flags("web"),
-		before: func(b *bench) { b.inline(b.foreign("fly-acme-web"), "surplus") },
+		before: func(b *bench) { b.inline(b.foreign("fly-acme-web")) },
 		do:     func(b *bench) error { return b.plan(b.with(flags("web"))) },
 	},
 	{
 		name: "plan of an app with prune", job: operator.JobPlan, request: flags("web"),
-		before: func(b *bench) { b.admin(b.with(flags("web"))); b.attach("fly-acme-web", audit) },
+		before: func(b *bench) { b.admin(b.with(flags("web"))); b.attach("fly-acme-web") },
 		do: func(b *bench) error {
 			req := b.with(flags("web"))
 			req.Prune = true
@@ -203,7 +204,7 @@ var jobs = []job{
 	},
 	{
 		name: "plan of a file", job: operator.JobPlan, request: file(team),
-		before: func(b *bench) { b.admin(file(teamBefore)); b.attach("fly-acme-web", audit) },
+		before: func(b *bench) { b.admin(file(teamBefore)); b.attach("fly-acme-web") },
 		do: func(b *bench) error {
 			req := file(team)
 			req.Prune = true
@@ -211,12 +212,12 @@ var jobs = []job{
 		},
 	},
 	{
-		name: "plan with a large trust policy", job: operator.JobPlan, request: file(fleet(150)), quota: 8192,
-		do: func(b *bench) error { return errors.Join(b.plan(file(fleet(150))), b.plan(part(fleet(150), "app-1"))) },
+		name: "plan with a large trust policy", job: operator.JobPlan, request: file(fleet), quota: 8192,
+		do: func(b *bench) error { return errors.Join(b.plan(file(fleet)), b.plan(part(fleet, "app-1"))) },
 	},
 	{
 		name: "audit", job: operator.JobAudit, request: file(team),
-		before: func(b *bench) { b.admin(file(teamBefore)); b.attach("fly-acme-old", audit) },
+		before: func(b *bench) { b.admin(file(teamBefore)); b.attach("fly-acme-old") },
 		do: func(b *bench) error {
 			ctx := context.Background()
 			_, err := b.user.Roles(ctx, facts, "acme", nil) // as import
@@ -230,7 +231,7 @@ var jobs = []job{
 		name: "destroy", job: operator.JobDestroy, request: setup.Request{Org: "acme"},
 		before: func(b *bench) {
 			b.admin(b.with(flags("web")), b.with(flags("api")))
-			b.inline("fly-acme-api", "surplus")
+			b.inline("fly-acme-api")
 			b.letIn("fly-acme-api")
 		},
 		do: func(b *bench) error { return b.destroy(setup.Scope{Org: "acme"}) },
@@ -248,6 +249,16 @@ var jobs = []job{
 		},
 	},
 }
+
+// fleet is a file with a role that many apps share.
+var fleet = func() string {
+	var apps []string
+	for i := range 150 {
+		apps = append(apps, strconv.Quote(fmt.Sprintf("app-%d", i)))
+	}
+	return production + "[roles.fleet]\napps = [" + strings.Join(apps, ", ") + "]\n" +
+		"allow.s3-read = [\"uploads\"]\npolicies = [\"SecurityAudit\"]\n"
+}()
 
 // many is a file with a role for each app.
 func many(n int) string {
@@ -424,16 +435,6 @@ func parse(text string) *requestfile.File {
 	return f
 }
 
-// fleet is a file with a role that many apps share.
-func fleet(n int) string {
-	var apps []string
-	for i := range n {
-		apps = append(apps, strconv.Quote(fmt.Sprintf("app-%d", i)))
-	}
-	return production + "[roles.fleet]\napps = [" + strings.Join(apps, ", ") + "]\n" +
-		"allow.s3-read = [\"uploads\"]\npolicies = [\"SecurityAudit\"]\n"
-}
-
 // plan makes a plan. The error also says what could not be read for it.
 func (b *bench) plan(req setup.Request) error {
 	_, err := b.planned(b.user, req)
@@ -503,14 +504,14 @@ func (b *bench) ok(err error) {
 }
 
 // attach, inline and the following change the account without fly-aws.
-func (b *bench) attach(role, arn string) {
-	_, err := b.iam.AttachRolePolicy(context.Background(), &iam.AttachRolePolicyInput{RoleName: &role, PolicyArn: &arn})
+func (b *bench) attach(role string) {
+	_, err := b.iam.AttachRolePolicy(context.Background(), &iam.AttachRolePolicyInput{RoleName: &role, PolicyArn: aws.String(audit)})
 	b.ok(err)
 }
 
-func (b *bench) inline(role, name string) {
+func (b *bench) inline(role string) {
 	_, err := b.iam.PutRolePolicy(context.Background(), &iam.PutRolePolicyInput{
-		RoleName: &role, PolicyName: &name,
+		RoleName: &role, PolicyName: aws.String(surplus),
 		PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:ListAllMyBuckets","Resource":"*"}}`),
 	})
 	b.ok(err)

@@ -85,13 +85,13 @@ func (g *generator) policy(job Job) *Policy {
 	if g.needsQuota && (job == JobSetup || job == JobPlan) {
 		g.allow("ReadAccount", List{"*"}, nil, "iam:GetAccountSummary")
 	}
-	switch {
-	case job == JobSetup:
+	switch job {
+	case JobSetup:
 		g.change()
 		if everything { // it may have made roles that it no longer names
 			g.remove(of)
 		}
-	case job == JobDestroy:
+	case JobDestroy:
 		g.remove(of)
 		g.allow("DeleteProvider", g.provider, equals("aws:ResourceTag/"+setup.TagOrg, g.req.Org), "iam:DeleteOpenIDConnectProvider")
 	}
@@ -181,7 +181,7 @@ func (g *generator) allow(sid string, resources List, when Condition, actions ..
 	names := 0
 	for i, s := range g.statements {
 		if slices.Equal(s.Resource, resources) && reflect.DeepEqual(s.Condition, when) {
-			g.statements[i].Action = append(s.Action, actions...)
+			g.statements[i].Action = slices.Concat(s.Action, actions)
 			return
 		}
 		if strings.TrimRight(s.Sid, "0123456789") == sid {

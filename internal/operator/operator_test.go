@@ -53,10 +53,8 @@ func TestResources(t *testing.T) {
 		"many":            {operator.JobSetup, file(many(60)), "CreateRoles", []string{"/fly-acme-*"}},
 		"many, destroyed": {operator.JobDestroy, file(many(60)), "RemoveRoles", []string{"/fly-acme-*"}},
 		"many, one bound": {operator.JobSetup, file(mixed), "CreateRoles2", []string{"/fly-acme-bound"}},
-		"no variable": {
-			operator.JobPlan, setup.Request{Org: "acme", Roles: []setup.RoleRequest{{Name: "r", Path: "/${aws:username}/"}}},
-			"ReadRoles", []string{"/${$}{aws:username}/r", "/r"},
-		},
+		"many, planned":   {operator.JobPlan, file(many(130)), "ReadRoles", []string{"/fly-acme-*"}},
+		"no variable":     {operator.JobPlan, inPath("/${aws:username}/"), "ReadRoles", []string{"/${$}{aws:username}/r", "/r"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -74,6 +72,10 @@ func TestResources(t *testing.T) {
 			}
 		})
 	}
+}
+
+func inPath(path string) setup.Request {
+	return setup.Request{Org: "acme", Roles: []setup.RoleRequest{{Name: "r", Path: path}}}
 }
 
 // TestTooLarge: roles with different boundaries cannot share a pattern.

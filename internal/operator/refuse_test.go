@@ -99,7 +99,7 @@ func onRole(name string) map[string]write {
 			return err
 		},
 		"delete policy": func(ctx context.Context, c *iam.Client) error {
-			_, err := c.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: &name, PolicyName: aws.String("surplus")})
+			_, err := c.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: &name, PolicyName: aws.String(surplus)})
 			return err
 		},
 		"untag": func(ctx context.Context, c *iam.Client) error {
@@ -165,8 +165,8 @@ func TestOthersAreRefused(t *testing.T) {
 			b.foreign("fly-acme-staging-web", append(ours("acme-staging"), tags("team", "y", setup.TagFile, "production")...)...)
 			b.foreign("fly-acme-theirs", tags("team", "y")...)
 			for _, role := range []string{"fly-acme-staging-web", "fly-acme-theirs"} {
-				b.attach(role, audit)
-				b.inline(role, "surplus")
+				b.attach(role)
+				b.inline(role)
 				for what, call := range onRole(role) {
 					if j.adopts && what == "make ours" && role == "fly-acme-theirs" {
 						continue

@@ -179,6 +179,25 @@ func TestNarrow(t *testing.T) {
 
 // IAM allows roles named "." and "..": their policies are still kept below the file's folder,
 // and apart from those of others.
+// TestPartition: the regions say in which partition the roles are.
+func TestPartition(t *testing.T) {
+	t.Parallel()
+	for region, want := range map[string]string{
+		"":                                       "aws",
+		"[defaults]\nregion = \"eu-west-1\"":     "aws",
+		"[defaults]\nregion = \"cn-north-1\"":    "aws-cn",
+		"[apps.api]\nregion = \"us-gov-west-1\"": "aws-us-gov",
+	} {
+		file, err := requestfile.Parse("f", []byte("version = 1\nname = \"p\"\norg = \"acme\"\naccount = \"123456789012\"\n"+region+"\n[apps.web]\n"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := file.Partition(); got != want {
+			t.Errorf("with %q it is %s, want %s", region, got, want)
+		}
+	}
+}
+
 func TestPolicyPath(t *testing.T) {
 	t.Parallel()
 	seen := map[string]string{}
