@@ -386,6 +386,9 @@ func awsFailure(err error, has func(string) bool) *failure {
 		if denied.Action != "" {
 			c.Hints = append(c.Hints, "allow the caller "+denied.Action+", or use other credentials")
 		}
+		if strings.HasPrefix(denied.Action, "iam:") {
+			c.Hints = append(c.Hints, "fly-aws policy operator prints all that it needs")
+		}
 		return c
 	case errors.As(err, &throttled):
 		return newFailure("throttled", exitFailed, "", "run the same command again later; it picks up where it stopped")

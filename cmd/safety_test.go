@@ -228,7 +228,7 @@ func TestSeveralFailures(t *testing.T) {
 		t.Fatalf("%v\n%s", err, data)
 	}
 	for _, cause := range doc.Error.Causes {
-		if cause.Code != "access-denied" || len(cause.Hints) != 1 {
+		if cause.Code != "access-denied" || len(cause.Hints) != 2 {
 			t.Errorf("cause %+v", cause)
 		}
 	}

@@ -238,6 +238,22 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// TestFilesAreApart: what one file made is not another's to remove.
+func TestFilesAreApart(t *testing.T) {
+	t.Parallel()
+	for _, of := range []operator.Job{operator.JobSetup, operator.JobDestroy} {
+		b := newBench(t, 0, (job{job: of, request: file(production + "[apps.web]\n")}).policy(t))
+		b.foreign("fly-acme-api", append(ours("acme"), tags("team", "y", setup.TagFile, "staging")...)...)
+		b.attach("fly-acme-api")
+		b.inline("fly-acme-api")
+		for what, call := range onRole("fly-acme-api") {
+			if err := call(t.Context(), b.client); !isDenied(err) {
+				t.Errorf("%s: %s: %v", of, what, err)
+			}
+		}
+	}
+}
+
 // TestNoWildcards: a resource is "*" only where IAM knows none.
 func TestNoWildcards(t *testing.T) {
 	t.Parallel()
