@@ -319,6 +319,18 @@ func TestNothingTooMuch(t *testing.T) {
 	}
 }
 
+// TestPoliciesByARN: for managed policies that are given by ARN it is enough without the
+// statement that lets read policies, as docs/permissions.md says.
+func TestPoliciesByARN(t *testing.T) {
+	t.Parallel()
+	req := file(production + "[apps.web]\npermissions_boundary = \"arn:aws:iam::aws:policy/ReadOnlyAccess\"\npolicies = [\"" + audit + "\"]\n")
+	j := job{job: operator.JobSetup, request: req, do: func(b *bench) error { return b.apply(req) }}
+	less := without(without(j.policy(t), "ReadPolicies", "iam:GetPolicy"), "ReadPolicies", "iam:GetPolicyVersion")
+	if err := j.run(t, less); err != nil {
+		t.Error(err)
+	}
+}
+
 // without removes an action from a statement.
 func without(p *operator.Policy, sid, action string) *operator.Policy {
 	for i, s := range p.Statement {
