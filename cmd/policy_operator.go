@@ -33,7 +33,7 @@ func newPolicyOperator(sys System) *cobra.Command {
 		Use:   "operator",
 		Short: "Print the smallest IAM policy for whoever runs fly-aws",
 		Long: `Print the smallest IAM policy for the person or the CI role that runs fly-aws.
---for says what for: setup (and apply, with --prune), plan, audit (import,
+--for says what for: setup (and apply, with --prune), plan, audit (also import,
 explain, and any plan of the organization) or destroy. The last one alone may
 delete the OIDC provider.
 

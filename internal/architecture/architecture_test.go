@@ -23,7 +23,7 @@ var owners = map[string][]string{
 	"github.com/coreos/go-oidc/":      {"internal/flyoidc", "internal/sandbox"},
 	"github.com/creack/pty":           {"internal/terminal"},
 	"github.com/go-jose/":             {"internal/flyoidc", "internal/sandbox"},
-	"github.com/go-json-experiment/":  {"internal/flyoidc", "internal/permission", "internal/trustfile", "internal/workdir", "setup", "trustpolicy"},
+	"github.com/go-json-experiment/":  {"internal/audit", "internal/flyoidc", "internal/permission", "internal/trustfile", "internal/workdir", "setup", "trustpolicy"},
 	"github.com/google/renameio/":     {"internal/workdir"},
 	"github.com/natefinch/atomic":     {"cmd", "internal/workdir"},
 	"github.com/pelletier/go-toml/":   {"flytoml", "internal/requestfile"},

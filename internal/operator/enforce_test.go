@@ -224,7 +224,11 @@ var jobs = []job{
 			_, other := b.user.Role(ctx, "fly-acme-old")    // as explain
 			req := b.with(flags("old"))
 			req.Prune = true
-			return errors.Join(err, other, b.plan(req))
+			inv, unread := b.user.Inventory(ctx)
+			for _, gap := range inv.Gaps {
+				unread = errors.Join(unread, errors.New(gap.Reason))
+			}
+			return errors.Join(err, other, b.plan(req), unread)
 		},
 	},
 	{

@@ -18,7 +18,7 @@ type Job string
 const (
 	JobSetup   Job = "setup"   // setup and apply, with --prune
 	JobPlan    Job = "plan"    // plan; it only reads
-	JobAudit   Job = "audit"   // import, explain and any plan of the organization; it only reads
+	JobAudit   Job = "audit"   // audit, import, explain and any plan of the organization; it only reads
 	JobDestroy Job = "destroy" // destroy
 )
 
@@ -73,7 +73,12 @@ func (g *generator) policy(job Job) *Policy {
 	} else if g.compact {
 		of = g.widen(of)
 	}
-	g.allow("Provider", g.provider, nil, "iam:GetOpenIDConnectProvider")
+	if job == JobAudit { // of every organization's provider
+		g.allow("ReadAccount", List{"*"}, nil, "iam:ListOpenIDConnectProviders")
+		g.allow("Provider", List{strings.TrimSuffix(g.provider[0], g.req.Org) + "*"}, nil, "iam:GetOpenIDConnectProvider")
+	} else {
+		g.allow("Provider", g.provider, nil, "iam:GetOpenIDConnectProvider")
+	}
 	g.allow("ReadRoles", g.readable(of), nil, "iam:GetRole", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "iam:GetRolePolicy")
 	if job != JobDestroy {
 		iam := "arn:" + g.facts.Partition + ":iam::"
