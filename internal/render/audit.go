@@ -46,12 +46,20 @@ func Audit(w io.Writer, r audit.Report, style Style) {
 		p.auditRole(r, role)
 	}
 	p.line("")
-	errors, warnings := auditCounts(r)
-	if errors+warnings == 0 {
-		p.line("%s nothing found%s", p.ok(), sawAll(r))
+	if len(r.Findings) == 0 {
+		p.line("%s %s", p.ok(), auditSummary(r))
 		return
 	}
-	p.line("%s, %s%s", Count(errors, "error"), Count(warnings, "warning"), sawAll(r))
+	p.line("%s", auditSummary(r))
+}
+
+// auditSummary counts the findings.
+func auditSummary(r audit.Report) string {
+	errors, warnings := auditCounts(r)
+	if errors+warnings == 0 {
+		return "nothing found" + sawAll(r)
+	}
+	return Count(errors, "error") + ", " + Count(warnings, "warning") + sawAll(r)
 }
 
 // sawAll limits a summary to what was seen.
@@ -77,6 +85,9 @@ func (p printer) auditRole(r audit.Report, role audit.RoleReport) {
 
 // WhoCan lists who may assume a role: apps, organizations and other principals.
 func WhoCan(r audit.Report, role audit.RoleReport) []string {
+	if role.Trust.Undecided != "" {
+		return []string{"unknown: " + text.Line(role.Trust.Undecided)}
+	}
 	var out []string
 	for _, org := range role.EveryApp {
 		out = append(out, "every app of "+text.Name(org))
@@ -147,6 +158,18 @@ func powerWords(p audit.Power) string {
 // AbilityWords says what a role may do, by service: "write s3 (files/*), read sqs"; "" if
 // nothing is known.
 func AbilityWords(role audit.RoleReport) string {
+	words := strings.Join(abilityParts(role, 2), ", ")
+	if role.Denies && words != "" {
+		words += "; " + deniesWords
+	}
+	return words
+}
+
+// deniesWords say of a role's abilities that they are not all of the truth.
+const deniesWords = "something of it is denied"
+
+// abilityParts says what a role may do, each service with at most so many resources.
+func abilityParts(role audit.RoleReport, most int) []string {
 	var parts []string
 	for _, b := range role.Breadths {
 		if words := breadth(b.Breadth); !slices.Contains(parts, words) {
@@ -157,21 +180,16 @@ func AbilityWords(role audit.RoleReport) string {
 		if a.Service == "*" {
 			continue // it is one of the breadths, or as wide
 		}
-		parts = append(parts, abilityWords(a))
+		parts = append(parts, abilityWords(a, most))
 	}
 	for _, p := range role.Unread {
 		parts = append(parts, "what "+text.Clean(policyName(cmp.Or(p.ARN, p.Name)))+" allows")
 	}
-	words := strings.Join(parts, ", ")
-	if role.Denies && words != "" {
-		words += "; something of it is denied"
-	}
-	return words
+	return parts
 }
 
-func abilityWords(a permission.Ability) string {
+func abilityWords(a permission.Ability, most int) string {
 	words := map[permission.Level]string{permission.Read: "read ", permission.Write: "read and write ", permission.All: "everything of "}[a.Level] + text.Name(a.Service)
-	const most = 2
 	var resources []string
 	for _, r := range a.Resources {
 		parts := strings.SplitN(r, ":", 6)
@@ -214,8 +232,30 @@ func policyNames(arns []string) []string {
 	return out
 }
 
-// AuditWords says what is wrong, and what to do where that is one thing.
+// AuditWords says what is wrong, and what to do where that is one thing, with the rule's ID.
 func AuditWords(f audit.Finding) string {
+	if rule := auditRule(f); rule != "" {
+		return auditWords(f) + " (" + rule + ")"
+	}
+	return auditWords(f)
+}
+
+// auditRule is the ID of the rule for trust policies that a finding is of, "" for none.
+func auditRule(f audit.Finding) string {
+	var of trustpolicy.Finding
+	switch {
+	case f.Lint != nil:
+		of = f.Lint.Finding
+	case f.Code == audit.FindingAnyone:
+		of.Code = trustpolicy.FindingPrincipalAny
+	case f.Code == audit.FindingEveryApp:
+		of.Code = trustpolicy.FindingOrgWide
+	}
+	return of.Rule().ID
+}
+
+// auditWords is AuditWords without the rule.
+func auditWords(f audit.Finding) string {
 	role, app := "role "+text.Name(f.Role), text.Name(f.App.Org+":"+f.App.Name)
 	provider := text.Name(f.Provider[strings.LastIndexByte(f.Provider, ':')+1:])
 	switch f.Code {
@@ -223,13 +263,13 @@ func AuditWords(f audit.Finding) string {
 		if f.Lint == nil {
 			break
 		}
-		return role + ": " + findingWords(f.Lint.Finding) + " (" + f.Lint.Rule().ID + ")"
+		return role + ": " + findingWords(f.Lint.Finding)
 	case audit.FindingAnyone:
-		return role + ": anyone in AWS may assume it (FLY004)"
+		return role + ": anyone in AWS may assume it"
 	case audit.FindingAdministrator:
-		return role + ": machines of Fly may assume it, and it has " + breadths(f.Names)
+		return role + ": machines of Fly may assume it, and it may do too much: " + breadths(f.Names)
 	case audit.FindingEveryApp:
-		return role + ": every app of " + text.Name(f.App.Org) + " may assume it (FLY027)"
+		return role + ": every app of " + text.Name(f.App.Org) + " may assume it"
 	case audit.FindingStaticKeys:
 		return app + " still has AWS keys as secrets (" + list(f.Names) + "), which take precedence over a role"
 	case audit.FindingAppAbsent:

@@ -31,6 +31,9 @@ func ruleDoc(r trustpolicy.Rule) RuleDoc {
 	return RuleDoc{r, words[0], words[1], words[2]}
 }
 
+// pageLint describes the rules.
+const pageLint = "https://github.com/fly-aws/fly-aws/blob/main/docs/lint.md"
+
 // Pages that the rules rest on.
 const (
 	iamGuide       = "https://docs.aws.amazon.com/IAM/latest/UserGuide/"

@@ -89,7 +89,7 @@ type (
 func NewSARIF(policies []lint.Policy, version string) any {
 	run := sarifRun{
 		Tool: sarifTool{sarifDriver{
-			Name: "fly-aws", Version: version, InformationURI: "https://github.com/fly-aws/fly-aws/blob/main/docs/lint.md",
+			Name: "fly-aws", Version: version, InformationURI: pageLint,
 		}},
 		Invocations: []sarifInvocation{{Successful: true}}, Results: []sarifResult{}, ColumnKind: "unicodeCodePoints",
 	}
