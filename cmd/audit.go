@@ -1,10 +1,14 @@
 package cmd
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 
+	"github.com/natefinch/atomic"
 	"github.com/spf13/cobra"
 
 	"github.com/fly-aws/fly-aws/internal/audit"
@@ -22,6 +26,7 @@ type auditOptions struct {
 	fly    flyFlags
 	file   fileFlags
 	input  string
+	html   string
 	failOn string
 }
 
@@ -42,7 +47,7 @@ aws iam get-account-authorization-details is read and AWS is not called. The
 exit code is 3 for findings of at least --fail-on, and 1 when not every role
 could be seen.`,
 		Example: `  fly-aws audit
-  fly-aws audit --fail-on error
+  fly-aws audit --html audit.html --fail-on error
   aws iam get-account-authorization-details > account.json
   fly-aws audit --input account.json --json`,
 		Args: noArguments,
@@ -51,6 +56,7 @@ could be seen.`,
 	flags := c.Flags()
 	o.file.register(flags)
 	flags.StringVar(&o.input, "input", "", "audit this `file` from aws iam get-account-authorization-details (- for standard input) instead of the account")
+	flags.StringVar(&o.html, "html", "", "also write the audit as a page to this `file`")
 	flags.StringVar(&o.failOn, "fail-on", "warning", "exit with 3 for findings of at least this `severity`: warning, error or never")
 	o.output.register(flags)
 	o.aws.register(flags)
@@ -72,6 +78,11 @@ func runAudit(ctx context.Context, sys System, o auditOptions) error {
 		return err
 	}
 	report := audit.Audit(in)
+	if o.html != "" {
+		if err := c.writePage(o.html, report); err != nil {
+			return err
+		}
+	}
 	if c.json {
 		err = render.JSON(sys.Stdout, render.NewAudit(report))
 	} else {
@@ -239,4 +250,21 @@ func flyApps(ctx context.Context, session flySession, org string) ([]audit.App, 
 		out = append(out, app)
 	}
 	return out, nil
+}
+
+// writePage writes the audit as a page.
+func (c console) writePage(file string, report audit.Report) error {
+	var page bytes.Buffer
+	if err := render.AuditHTML(&page, report, c.Build.String()); err != nil {
+		return err
+	}
+	path := c.path(file)
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	if err := atomic.WriteFile(path, &page); err != nil {
+		return &hintedError{err: fmt.Errorf("the page could not be written to %s: %w", file, cause(err)), hint: "give --html the path of a file that can be written"}
+	}
+	c.note("wrote %s", text.Name(file))
+	return nil
 }
