@@ -307,7 +307,7 @@ func (x *exchanger) explain(ctx context.Context, err error) {
 	if readRole(ctx, account, x.exchange.RoleARN, &c, func(error) {}) != nil {
 		return // the refusal's hints are enough
 	}
-	render.Explanation(x.Stderr, explain.Explain(c), x.err)
+	render.Explanation(x.Stderr, explain.Explain(c), false, x.err)
 }
 
 // refusal adds to STS's refusal what was presented.

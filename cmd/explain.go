@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/fly-aws/fly-aws/internal/flyoidc"
 	"github.com/fly-aws/fly-aws/internal/render"
 	"github.com/fly-aws/fly-aws/internal/text"
+	"github.com/fly-aws/fly-aws/internal/trustfile"
 	"github.com/fly-aws/fly-aws/setup"
 	"github.com/fly-aws/fly-aws/trustpolicy"
 )
@@ -23,6 +25,7 @@ import (
 type explainOptions struct {
 	output   outputFlags
 	aws      awsFlags
+	details  bool
 	policy   string
 	role     string
 	token    string
@@ -51,20 +54,23 @@ With --error, it explains an AWS error message instead.
 
 The exit code is 0 for accepted, 3 for refused, 1 for undecided.`,
 		Example: `  fly-aws explain --role fly-acme-web --subject acme:web:cold-shape-2007
-  fly-aws explain --policy trust.json --claims claims.json --json
+  fly-aws explain --trust-policy trust.json --claims claims.json --json
   pbpaste | fly-aws explain --error -`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runExplain(cmd.Context(), sys, o) },
 	}
 	o.output.register(c.Flags())
 	o.aws.register(c.Flags())
-	c.Flags().StringVar(&o.policy, "policy", "", "`file` with the trust policy, or -")
+	c.Flags().StringVar(&o.policy, "trust-policy", "", "`file` with the trust policy, or with one role as the AWS CLI, Terraform or CloudFormation have it; - for standard input")
+	c.Flags().StringVar(&o.policy, "policy", "", "")
+	_ = c.Flags().MarkHidden("policy") // the flag's former name
 	c.Flags().StringVar(&o.role, "role", "", "name or ARN of the `role` whose trust policy to read from IAM")
 	c.Flags().StringVar(&o.token, "token", "", "`file` with the token, or -")
 	c.Flags().StringVar(&o.subject, "subject", "", "subject of the token: `org:app:machine`")
 	c.Flags().StringVar(&o.audience, "audience", "", "audience of the token, with --subject (default "+flyname.AudienceAWS+")")
 	c.Flags().StringVar(&o.claims, "claims", "", "`file` with the token's claims, a JSON object, or -")
 	c.Flags().StringVar(&o.errText, "error", "", "error `message` of AWS, an SDK or a tool to explain; - or nothing for standard input")
+	c.Flags().BoolVar(&o.details, "details", false, "show each step of STS and each condition too")
 	registerSocket(sys, c, &o.socket)
 	return c
 }
@@ -100,7 +106,7 @@ func runExplain(ctx context.Context, sys System, o explainOptions) error {
 			return err
 		}
 	} else {
-		render.Explanation(sys.Stdout, explanation, sys.style(sys.StdoutTTY, o.output.noColor))
+		render.Explanation(sys.Stdout, explanation, o.details, sys.style(sys.StdoutTTY, o.output.noColor))
 	}
 	switch explanation.Verdict {
 	case explain.Accepted:
@@ -129,7 +135,7 @@ func (o explainOptions) check() error {
 	case o.errText != "" && (o.policy != "" || o.role != "" || tokens > 0):
 		return usagef("drop the other flags", "--error explains a message, and nothing else")
 	case o.policy != "" && o.role != "":
-		return usagef("pass one of them", "--policy and --role exclude each other")
+		return usagef("pass one of them", "--trust-policy and --role exclude each other")
 	case tokens > 1:
 		return usagef("pass one of them", "--token, --subject and --claims exclude each other")
 	case stdin > 1:
@@ -249,16 +255,11 @@ func signature(ctx context.Context, sys System, token string) (s explain.Signatu
 func (o explainOptions) readPolicy(ctx context.Context, sys System, c *explain.Case) error {
 	switch {
 	case o.policy != "":
-		data, err := readFile(ctx, sys, o.policy)
-		if err != nil {
-			return usagef("give --policy the path of a trust policy", "--policy %w", err)
-		}
-		c.Policy, c.PolicyError = trustpolicy.Parse(data)
-		return nil
+		return o.readPolicyFile(ctx, sys, c)
 	case o.role == "" && sys.Getenv(setup.EnvRoleARN) != "":
 		o.role = sys.Getenv(setup.EnvRoleARN)
 	case o.role == "":
-		return usagef("pass --role, or --policy with a file", "no trust policy is given")
+		return usagef("pass --role, or --trust-policy with a file", "no trust policy is given")
 	}
 	console := newConsole(sys, o.output)
 	account, err := console.openAccount(ctx, o.aws.options(&callLog{console: console}))
@@ -269,6 +270,33 @@ func (o explainOptions) readPolicy(ctx context.Context, sys System, c *explain.C
 	return readRole(ctx, account, o.role, c, func(err error) {
 		console.note("The provider could not be read: %s", text.Line(err.Error()))
 	})
+}
+
+// readPolicyFile reads the trust policy in a file: a document, or that of the only role in
+// what the AWS CLI, Terraform or CloudFormation say.
+func (o explainOptions) readPolicyFile(ctx context.Context, sys System, c *explain.Case) error {
+	var found []trustfile.Found
+	_, err := readInput(ctx, sys, o.policy, func(r io.Reader) ([]byte, error) {
+		_, err := trustfile.Read(r, trustfile.Options{}, func(f trustfile.Found) error {
+			found = append(found, f)
+			return nil
+		})
+		return nil, err
+	})
+	name := "--trust-policy " + inputName(o.policy)
+	switch {
+	case err != nil:
+		return fileProblem(name, err)
+	case len(found) > 1:
+		return usagef("give it a file with one, or check them all with fly-aws lint", "%s has the trust policies of %d roles", name, len(found))
+	case found[0].Undecided != "":
+		return usagef("give it the policy as it will be deployed", "%s cannot be judged: %s", name, found[0].Undecided)
+	}
+	c.Policy, c.PolicyError = trustpolicy.Parse(found[0].Text)
+	if setup.NameProblem(found[0].Role, 64) == "" {
+		c.Role = found[0].Role
+	}
+	return nil
 }
 
 // readRole reads the role and the provider of the token's issuer from IAM. It calls

@@ -126,10 +126,7 @@ func fails(policies []lint.Policy, failOn string) bool {
 
 // lintFile judges the trust policies in a file, after its repairs if they are wanted.
 func (c console) lintFile(ctx context.Context, file string, o lintOptions) ([]lint.Policy, error) {
-	name := file
-	if file == "-" {
-		name = "standard input"
-	}
+	name := inputName(file)
 	var policies []lint.Policy
 	var bare *trustfile.Found
 	_, err := readInput(ctx, c.System, file, func(r io.Reader) ([]byte, error) {
@@ -155,6 +152,14 @@ func (c console) lintFile(ctx context.Context, file string, o lintOptions) ([]li
 		return nil, err
 	}
 	return c.lintFile(ctx, file, lintOptions{})
+}
+
+// inputName names a file, or standard input for "-".
+func inputName(file string) string {
+	if file == "-" {
+		return "standard input"
+	}
+	return file
 }
 
 // fileProblem says what is wrong with a file that has no trust policies to judge.

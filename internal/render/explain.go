@@ -14,8 +14,9 @@ import (
 // columns is the maximum width of prose.
 const columns = 80
 
-// Explanation shows how STS responds to a token, why, and what to do about it.
-func Explanation(w io.Writer, e explain.Explanation, style Style) {
+// Explanation shows how STS responds to a token, the reason, and what to do about it. With
+// details, the steps of STS, every condition and all the reasons follow.
+func Explanation(w io.Writer, e explain.Explanation, details bool, style Style) {
 	p := printer{w, style}
 	p.verdict(e)
 	if e.Verdict == explain.Accepted {
@@ -23,6 +24,17 @@ func Explanation(w io.Writer, e explain.Explanation, style Style) {
 		for _, a := range e.Beyond {
 			p.prose("  ! ", placeWords(a.Statement, a.Sid)+" lets in others too: "+Admission(a))
 		}
+	} else if len(e.Reasons) > 0 {
+		p.prose("  - ", reasonWords(e.Reasons[0]))
+	}
+	if note := intendedWords(e); note != "" {
+		p.line("")
+		p.prose("", note)
+	}
+	p.fix(e)
+	if !details {
+		p.line("%s each step and condition: --details", p.arrow())
+		return
 	}
 	p.steps(e.Steps)
 	for _, s := range e.Statements {
@@ -30,11 +42,6 @@ func Explanation(w io.Writer, e explain.Explanation, style Style) {
 		p.statement(s)
 	}
 	p.reasons(e.Reasons)
-	if note := intendedWords(e); note != "" {
-		p.line("")
-		p.prose("", note)
-	}
-	p.fix(e)
 	if e.Verdict != explain.Accepted {
 		p.warnings(e.Warnings)
 	}
@@ -173,11 +180,11 @@ func (p printer) values(name string, values []string) {
 }
 
 func (p printer) reasons(reasons []explain.RefusalReason) {
-	if len(reasons) == 0 {
+	if len(reasons) < 2 { // the first is above
 		return
 	}
 	p.line("")
-	p.line("%s", p.paint(bold, "Why"))
+	p.line("%s", p.paint(bold, "All the reasons"))
 	for _, r := range reasons {
 		p.prose("  - ", reasonWords(r))
 	}

@@ -133,10 +133,15 @@ func explainCases(t *testing.T) map[string]explain.Case {
 	own.Managed = &explain.Managed{Org: "acme", App: "web"}
 	offline := known(servicePolicy, "acme:web:m1")
 	offline.Role = ""
+	expired := known(rightPolicy, "acme:web:m1")
+	expired.Claims.Expiry = now.Add(-22 * time.Hour)
+	claim := known(strings.Replace(rightPolicy, `"StringEquals":{`, `"StringEquals":{"oidc.fly.io/acme:app_name":"web",`, 1), "acme:web:m1")
 	tags := known(rightPolicy, "acme:web:m1")
 	tags.Claims.Tags = map[string]string{"team": "x"}
 	return map[string]explain.Case{
 		"open":      open,
+		"expired":   expired,
+		"claim":     claim,
 		"nosub":     noSub,
 		"noaud":     noAud,
 		"neworg":    beta,
@@ -171,7 +176,13 @@ func TestExplanation(t *testing.T) {
 			t.Parallel()
 			e := explain.Explain(c)
 			var text, color, doc bytes.Buffer
-			Explanation(&text, e, Style{})
+			var answer bytes.Buffer
+			Explanation(&answer, e, false, Style{})
+			Explanation(&text, e, true, Style{})
+			if n := bytes.Count(answer.Bytes(), []byte("\n")); n > 24 {
+				t.Errorf("the answer has %d lines, more than a small terminal:\n%s", n, &answer)
+			}
+			golden(t, "explain_"+name+".answer", answer.Bytes())
 			golden(t, "explain_"+name+".txt", text.Bytes())
 			if err := JSON(&doc, NewExplain(e)); err != nil {
 				t.Fatal(err)
@@ -189,7 +200,7 @@ func TestExplanation(t *testing.T) {
 					t.Errorf("longer than %d columns: %q", columns, line)
 				}
 			}
-			Explanation(&color, e, Style{Color: true})
+			Explanation(&color, e, true, Style{Color: true})
 			plain := color.String()
 			for _, code := range []string{"0", "1", "2", "31", "32", "33"} {
 				plain = strings.ReplaceAll(plain, "\x1b["+code+"m", "")
