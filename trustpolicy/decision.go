@@ -10,9 +10,10 @@ type AssumeRequest struct {
 	//
 	// A key with an empty non-nil list is absent from the request. A key that is not in
 	// Context or has a nil list is unknown if AWS sets it ("aws:", "sts:" and "iam:"),
-	// and a condition on it is undecided. Any other such key is absent, since a request
-	// for a role has only AWS's keys and those of the token's provider
-	// (reference_policies_iam-condition-keys.html).
+	// and a condition on it is undecided; so is a claim of the token's provider unless that
+	// is Fly's, since AWS has keys for many claims of other issuers. Any other such key is
+	// absent, since a request for a role has only AWS's keys and those of the token's
+	// provider (reference_policies_iam-condition-keys.html).
 	//
 	// Of keys that end in a tag, as in "aws:RequestTag/team", those that are not in
 	// Context are absent if it has "aws:RequestTag/".
@@ -20,8 +21,9 @@ type AssumeRequest struct {
 }
 
 // WebIdentityContext returns the condition keys that STS sets from a token for the
-// provider with path "oidc.fly.io/<org>": "<path>:aud" and "<path>:sub". An empty claim
-// makes its key absent.
+// provider with path "oidc.fly.io/<org>": "<path>:aud", the same as "<path>:oaud", and
+// "<path>:sub" (reference_policies_iam-condition-keys.html). An empty claim makes its key
+// absent.
 func WebIdentityContext(path, audience, subject string) map[string][]string {
 	one := func(s string) []string {
 		if s == "" {
@@ -29,7 +31,7 @@ func WebIdentityContext(path, audience, subject string) map[string][]string {
 		}
 		return []string{s}
 	}
-	return map[string][]string{path + ":aud": one(audience), path + ":sub": one(subject)}
+	return map[string][]string{path + ":aud": one(audience), path + ":oaud": one(audience), path + ":sub": one(subject)}
 }
 
 // A Decision is the result of evaluating a policy, in IAM's terms

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/fly-aws/fly-aws/internal/flyname"
 )
 
 // Evaluate evaluates p for r as IAM does. A statement applies if its principal, action
@@ -94,6 +96,9 @@ func (e *evaluation) lookup(key string) ([]string, presence) {
 	switch prefix, _, _ := strings.Cut(key, ":"); prefix {
 	case "aws", "sts", "iam":
 		return nil, uncertain
+	}
+	if e.path != "" && !strings.HasPrefix(e.path, flyname.IssuerHost+"/") && strings.HasPrefix(key, e.path+":") {
+		return nil, uncertain // a claim of another issuer than Fly's
 	}
 	return nil, absent
 }

@@ -79,10 +79,22 @@ func TestHandBuilt(t *testing.T) {
 	}
 }
 
+// A claim of another issuer than Fly's may have a key; one of Fly's has none.
+func TestUnknownClaims(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]Decision{"token.actions.githubusercontent.com": Undecided, "oidc.fly.io/acme": ImplicitlyDenied} {
+		arn := "arn:aws:iam::111122223333:oidc-provider/" + path
+		p := mustParse(t, `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Federated":"`+arn+`"},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"`+path+`:repository":"x"}}}}`)
+		if got := p.Evaluate(AssumeRequest{Action: AssumeAction, Federated: arn, Context: WebIdentityContext(path, "a", "s")}).Decision; got != want {
+			t.Errorf("%s: %s, not %s", path, got, want)
+		}
+	}
+}
+
 func TestWebIdentityContext(t *testing.T) {
 	t.Parallel()
 	got := WebIdentityContext("oidc.fly.io/acme", "", "acme:web:m")
-	want := map[string][]string{"oidc.fly.io/acme:aud": {}, "oidc.fly.io/acme:sub": {"acme:web:m"}}
+	want := map[string][]string{"oidc.fly.io/acme:aud": {}, "oidc.fly.io/acme:oaud": {}, "oidc.fly.io/acme:sub": {"acme:web:m"}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}

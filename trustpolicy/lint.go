@@ -529,7 +529,10 @@ func (l *linter) condition(c Condition) string {
 		}
 		wrongKey(FindingAliasPersonal, want)
 	}
-	if claim != "aud" && claim != "sub" {
+	switch {
+	case claim == "oaud" && mentionsFly(prefix): // the same as aud for Fly's tokens
+		return "aud"
+	case claim != "aud" && claim != "sub":
 		if mentionsFly(prefix) {
 			wrongKey(FindingClaimUnseen, "")
 		}

@@ -12,6 +12,9 @@ const (
 	// TagSessionAction must be allowed too for a token with session tags
 	// (id_session-tags.html).
 	TagSessionAction = "sts:TagSession"
+	// SourceIdentityAction must be allowed too for a token with a source identity
+	// (id_credentials_temp_control-access_monitor.html).
+	SourceIdentityAction = "sts:SetSourceIdentity"
 	// Version2012 is the current version of the policy language.
 	Version2012 = "2012-10-17"
 	// Version2008 is the old version of the policy language and the default of a document

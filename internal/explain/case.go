@@ -257,8 +257,8 @@ const (
 	ReasonVariableText ReasonCode = "variable-text"
 	// ReasonKeyMissing: the request does not have the key.
 	ReasonKeyMissing ReasonCode = "key-missing"
-	// ReasonTagSession: the token has session tags, and no statement allows
-	// sts:TagSession, Want (id_session-tags.html).
+	// ReasonTagSession: the token has session tags or a source identity, and no statement
+	// allows the action for that, Want (id_session-tags.html).
 	ReasonTagSession ReasonCode = "tag-session"
 	// ReasonConditionFailed: another condition does not match.
 	ReasonConditionFailed ReasonCode = "condition-failed"

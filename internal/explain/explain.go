@@ -30,6 +30,8 @@ type explainer struct {
 	out     Explanation
 	// audience is the token's audience, or the one that it should have.
 	audience string
+	// lacks is the further action that the policy last evaluated does not allow.
+	lacks string
 }
 
 func newExplainer(c Case) *explainer {
@@ -326,26 +328,23 @@ func (e *explainer) isListed(audience string) bool {
 func join(list []string) string { return strings.Join(list, ", ") }
 
 // request returns the request that the policy decides, for a token with the audiences.
-func (e *explainer) request(action string, policy *trustpolicy.Policy, audiences ...string) trustpolicy.AssumeRequest {
+func (e *explainer) request(action string, audiences ...string) trustpolicy.AssumeRequest {
 	context := trustpolicy.WebIdentityContext(e.path, "", e.Claims.Subject)
-	context[e.path+":aud"] = present(audiences)
+	context[e.path+":aud"], context[e.path+":oaud"] = present(audiences), present(audiences)
 	// Keys whose values are known for this kind of request
 	// (reference_policies_condition-keys.html, available keys by operation).
 	context["aws:SecureTransport"] = []string{"true"} // STS requires TLS
-	context["aws:FederatedProvider"] = []string{e.arn}
-	context["sts:ExternalId"] = []string{} // a parameter of AssumeRole only
+	context["sts:ExternalId"] = []string{}            // a parameter of AssumeRole only
+	// There is no user or role yet (reference_policies_variables.html, where you can use
+	// policy variables).
+	context["aws:username"], context["aws:userid"] = []string{}, []string{}
+	context["sts:SourceIdentity"] = present([]string{e.Claims.SourceIdentity})
 	if !e.Now.IsZero() {
 		context["aws:CurrentTime"] = []string{timestamp(e.Now)}
 		context["aws:EpochTime"] = []string{strconv.FormatInt(e.Now.Unix(), 10)}
 	}
 	context["aws:TagKeys"] = []string{}
-	for _, s := range policyStatements(policy) {
-		for _, cond := range s.Conditions {
-			if strings.HasPrefix(strings.ToLower(cond.Key), "aws:requesttag/") {
-				context[strings.ToLower(cond.Key)] = []string{} // unless the token has the tag
-			}
-		}
-	}
+	context["aws:requesttag/"] = []string{} // other tags than those below are absent
 	for name, value := range e.Claims.Tags {
 		context["aws:TagKeys"] = append(context["aws:TagKeys"], name)
 		context["aws:requesttag/"+strings.ToLower(name)] = []string{value}
@@ -362,22 +361,30 @@ func (e *explainer) request(action string, policy *trustpolicy.Policy, audiences
 	return trustpolicy.AssumeRequest{Action: action, Federated: e.arn, Context: context}
 }
 
-func policyStatements(p *trustpolicy.Policy) []trustpolicy.Statement {
-	if p == nil {
-		return nil
+// decide evaluates a policy for a token with the audiences. If the token has session tags or
+// a source identity, the actions for these have to be allowed too; more is the first that
+// is not, or the last.
+func (e *explainer) decide(p *trustpolicy.Policy, audiences ...string) (assume, more trustpolicy.Evaluation) {
+	assume = p.Evaluate(e.request(trustpolicy.AssumeAction, audiences...))
+	more = trustpolicy.Evaluation{Decision: trustpolicy.Allowed}
+	for _, action := range e.moreActions() {
+		if more = p.Evaluate(e.request(action, audiences...)); more.Decision != trustpolicy.Allowed {
+			e.lacks = action
+			break
+		}
 	}
-	return p.Statements
+	return assume, more
 }
 
-// decide evaluates a policy for a token with the audiences. If the token has session tags,
-// both actions have to be allowed.
-func (e *explainer) decide(p *trustpolicy.Policy, audiences ...string) (assume, tag trustpolicy.Evaluation) {
-	assume = p.Evaluate(e.request(trustpolicy.AssumeAction, p, audiences...))
-	tag = trustpolicy.Evaluation{Decision: trustpolicy.Allowed}
+// moreActions are the actions that a token needs besides the one that exchanges it.
+func (e *explainer) moreActions() (actions []string) {
 	if len(e.Claims.Tags) > 0 {
-		tag = p.Evaluate(e.request(trustpolicy.TagSessionAction, p, audiences...))
+		actions = append(actions, trustpolicy.TagSessionAction)
 	}
-	return assume, tag
+	if e.Claims.SourceIdentity != "" {
+		actions = append(actions, trustpolicy.SourceIdentityAction)
+	}
+	return actions
 }
 
 // allows says whether a policy allows the token with another audience.
@@ -448,7 +455,7 @@ func (e *explainer) tagReasons(d trustpolicy.Evaluation) {
 		}
 	}
 	if !denied {
-		e.because(ReasonTagSession, "", trustpolicy.TagSessionAction)
+		e.because(ReasonTagSession, "", e.lacks)
 	}
 }
 

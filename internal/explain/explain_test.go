@@ -113,7 +113,7 @@ var policyCases = []struct {
 	{pageOperators, "a date", "2012-10-17", statement("Allow", aud+","+sub+`,"DateLessThan":{"aws:CurrentTime":"2026-08-21T12:00:01Z"}`), false, "accepted", "", ""},
 	{pageOperators, "a date that is over", "2012-10-17", statement("Allow", aud+","+sub+`,"DateLessThan":{"aws:CurrentTime":"2026-08-21T12:00:00Z"}`), false, "refused", "condition-failed", ""},
 	{pageGlobal, "always over TLS", "2012-10-17", statement("Allow", aud+","+sub+`,"Bool":{"aws:SecureTransport":"true"}`), false, "accepted", "", ""},
-	{pageGlobal, "the provider's ARN as a key", "2012-10-17", statement("Allow", audAnd(`"aws:FederatedProvider":"`+provider+`"`)+","+sub), false, "accepted", "", ""},
+	{pageGlobal, "the provider's ARN as a key", "2012-10-17", statement("Allow", audAnd(`"aws:FederatedProvider":"`+provider+`"`)+","+sub), false, "undecided", "condition-unknown", ""},
 	{pageGlobal, "no external ID comes with a token", "2012-10-17", statement("Allow", audAnd(`"sts:ExternalId":"x"`)+","+sub), false, "refused", "key-missing", ""},
 
 	{pageLogic, "one of several values", "2012-10-17", statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":["acme:db:*","acme:web:*"]}`), false, "accepted", "", ""},
@@ -138,7 +138,10 @@ var policyCases = []struct {
 	{pageChecks, "no values", "2012-10-17", statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":[]}`), false, "undecided", "condition-unknown", ""},
 
 	{pageVariables, "a variable without value", "2012-10-17", statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":"acme:${sts:ExternalId}:*"}`), false, "refused", "condition-failed", ""},
-	{pageVariables, "a variable of unknown value", "2012-10-17", statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":"acme:${aws:username}:*"}`), false, "undecided", "condition-unknown", ""},
+	{pageVariables, "a variable of unknown value", "2012-10-17", statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":"acme:${aws:SourceVpc}:*"}`), false, "undecided", "condition-unknown", ""},
+	{pageVariables, "no user yet", "2012-10-17", statement("Allow", audAnd(`"aws:username":"web"`)+","+sub), false, "refused", "key-missing", ""},
+	{pageVariables, "no user yet, with a default", "2012-10-17", statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":"acme:${aws:username, 'web'}:*"}`), false, "accepted", "", ""},
+	{pageKeys, "the audience under its other key", "2012-10-17", statement("Allow", `"StringEquals":{"oidc.fly.io/acme:oaud":"sts.amazonaws.com"},`+sub), false, "accepted", "", ""},
 	{pageVersion, "a variable in the old version", "2008-10-17", statement("Allow", aud+`,"StringLike":{"oidc.fly.io/acme:sub":"acme:${aws:username}:*"}`), false, "refused", "variable-text", ""},
 	{pageVersion, "no version", "", statement("Allow", aud+","+sub), false, "accepted", "", ""},
 

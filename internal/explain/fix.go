@@ -297,8 +297,8 @@ func (e *explainer) addStatement(s trustpolicy.Statement) *Fix {
 	return &Fix{Kind: FixAddStatement, Index: len(e.Policy.Statements), After: &s}
 }
 
-// allowTags returns the fix that allows a token's session tags, if its app may assume the
-// role.
+// allowTags returns the fix that allows a token's session tags or source identity, if its
+// app may assume the role.
 func (e *explainer) allowTags() *Fix {
 	if e.hasCondition() {
 		e.out.Obstacle = ObstacleCondition
@@ -308,7 +308,7 @@ func (e *explainer) allowTags() *Fix {
 	if err != nil {
 		return nil
 	}
-	s.Sid, s.Action = "", []string{trustpolicy.TagSessionAction}
+	s.Sid, s.Action = "", []string{e.lacks}
 	return e.addStatement(s)
 }
 

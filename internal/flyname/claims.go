@@ -15,6 +15,9 @@ type Claims struct {
 	// Tags are the AWS session tags in the token; nil for none
 	// (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html).
 	Tags map[string]string
+	// SourceIdentity is the AWS source identity in the token; "" for none
+	// (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_monitor.html).
+	SourceIdentity string
 }
 
 // MachineClaims returns the claims of a machine's token for an audience, with the issuer

@@ -280,8 +280,19 @@ func (in *inspection) claims(what string, source []byte) (c Claims) {
 	if o.has(string(ruleNotBefore)) {
 		c.NotBefore = o.time(in, ruleNotBefore)
 	}
-	if value, ok := o.value("https://aws.amazon.com/tags"); ok {
+	if value, ok := o.value(tagsClaim); ok {
 		c.Tags = sessionTags(value)
+	}
+	for _, m := range o.members { // the flat form
+		if key, ok := strings.CutPrefix(m.Name, tagsClaim+"/principal_tags/"); ok {
+			if c.Tags == nil {
+				c.Tags = map[string]string{}
+			}
+			c.Tags[key] = tagValue(m.Value)
+		}
+	}
+	if value, ok := o.value("https://aws.amazon.com/source_identity"); ok {
+		c.SourceIdentity, _ = unquote(value)
 	}
 	for _, claim := range []struct {
 		name  string
@@ -306,6 +317,9 @@ func (in *inspection) claims(what string, source []byte) (c Claims) {
 	return c
 }
 
+// tagsClaim is the claim with the AWS session tags, and begins those of its flat form.
+const tagsClaim = "https://aws.amazon.com/tags"
+
 // sessionTags reads the claim with the AWS session tags, which has a string or a list
 // of strings a tag (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html).
 // A value that is neither stays as it is.
@@ -318,15 +332,20 @@ func sessionTags(claim string) map[string]string {
 	}
 	tags := map[string]string{}
 	for key, raw := range object.PrincipalTags {
-		value := string(raw)
-		if s, ok := unquote(value); ok {
-			value = s
-		} else if list, ok := textList(value); ok {
-			value = strings.Join(list, ",")
-		}
-		tags[key] = value
+		tags[key] = tagValue(string(raw))
 	}
 	return tags
+}
+
+// tagValue reads the value of a tag.
+func tagValue(value string) string {
+	if s, ok := unquote(value); ok {
+		return s
+	}
+	if list, ok := textList(value); ok {
+		return strings.Join(list, ",")
+	}
+	return value
 }
 
 // signature checks that a signature is there and has the right length.

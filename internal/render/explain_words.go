@@ -164,6 +164,9 @@ func sentence(r explain.RefusalReason, have, want string) string {
 	case explain.ReasonKeyMissing:
 		return "the request does not have this key, so the condition does not match"
 	case explain.ReasonTagSession:
+		if r.Want == trustpolicy.SourceIdentityAction {
+			return "the token has a source identity, and no statement allows it " + r.Want
+		}
 		return "the token has session tags, and no statement allows it " + text.Line(r.Want)
 	case explain.ReasonConditionFailed:
 		if r.Have == "" {
