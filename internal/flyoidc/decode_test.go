@@ -86,7 +86,7 @@ func TestDecodeSandbox(t *testing.T) {
 // TestFlatSessionTags: STS takes tags in a claim each as well, and a source identity.
 func TestFlatSessionTags(t *testing.T) {
 	t.Parallel()
-	claims, _ := InspectClaims(`{"iss":"https://oidc.fly.io/acme","sub":"acme:web:x","aud":"sts.amazonaws.com","https://aws.amazon.com/tags/principal_tags/team":"x","https://aws.amazon.com/tags/principal_tags/env":["a","b"],"https://aws.amazon.com/source_identity":"me"}`)
+	claims, _ := flyoidc.InspectClaims(`{"iss":"https://oidc.fly.io/acme","sub":"acme:web:x","aud":"sts.amazonaws.com","https://aws.amazon.com/tags/principal_tags/team":"x","https://aws.amazon.com/tags/principal_tags/env":["a","b"],"https://aws.amazon.com/source_identity":"me"}`)
 	if want := map[string]string{"team": "x", "env": "a,b"}; !reflect.DeepEqual(claims.Tags, want) || claims.SourceIdentity != "me" {
 		t.Errorf("tags %v, source identity %q", claims.Tags, claims.SourceIdentity)
 	}
