@@ -32,6 +32,7 @@ type explainOptions struct {
 	subject  string
 	audience string
 	claims   string
+	event    string
 	errText  string
 	socket   string
 }
@@ -48,7 +49,8 @@ other app.
 The trust policy comes from --policy, or from IAM with --role (default:
 AWS_ROLE_ARN), which also reads the provider's audiences. The token comes from
 --token, or its claims from --subject or --claims; in a machine, a fresh one is
-requested if none is given.
+requested if none is given. With --event, the claims and the role are those in an
+event of CloudTrail.
 
 With --error, it explains an AWS error message instead.
 
@@ -68,7 +70,8 @@ The exit code is 0 for accepted, 3 for refused, 1 for undecided.`,
 	c.Flags().StringVar(&o.token, "token", "", "`file` with the token, or -")
 	c.Flags().StringVar(&o.subject, "subject", "", "subject of the token: `org:app:machine`")
 	c.Flags().StringVar(&o.audience, "audience", "", "audience of the token, with --subject (default "+flyname.AudienceAWS+")")
-	c.Flags().StringVar(&o.claims, "claims", "", "`file` with the token's claims, a JSON object, or -")
+	c.Flags().StringVar(&o.claims, "claims", "", "`file` with the token's claims, as JSON or as a decoder shows them, or -")
+	c.Flags().StringVar(&o.event, "event", "", "`file` with CloudTrail's event of a refused AssumeRoleWithWebIdentity, or -")
 	c.Flags().StringVar(&o.errText, "error", "", "error `message` of AWS, an SDK or a tool to explain; - or nothing for standard input")
 	c.Flags().BoolVar(&o.details, "details", false, "show each step of STS and each condition too")
 	registerSocket(sys, c, &o.socket)
@@ -94,7 +97,17 @@ func runExplain(ctx context.Context, sys System, o explainOptions) error {
 		}
 	}
 	c := explain.Case{Now: sys.Now()}
-	if err := o.readClaims(ctx, sys, &c); err != nil {
+	var event explain.Event
+	if o.event != "" {
+		var err error
+		if event, err = o.readEvent(ctx, sys); err != nil {
+			return err
+		}
+		c.Claims, c.Context, c.WantedRole = event.Claims, event.Context, event.RoleARN
+		if o.policy == "" {
+			o.role = event.RoleARN
+		}
+	} else if err := o.readClaims(ctx, sys, &c); err != nil {
 		return err
 	}
 	if err := o.readPolicy(ctx, sys, &c); err != nil {
@@ -110,6 +123,9 @@ func runExplain(ctx context.Context, sys System, o explainOptions) error {
 	}
 	switch explanation.Verdict {
 	case explain.Accepted:
+		if event.ErrorCode != "" {
+			newConsole(sys, o.output).note("AWS refused the request at %s: the role or the provider has changed since, or AWS knows more.", event.Time.Format(time.RFC3339))
+		}
 		return nil
 	case explain.Refused:
 		return exitCode(exitPending)
@@ -121,12 +137,12 @@ func runExplain(ctx context.Context, sys System, o explainOptions) error {
 // input.
 func (o explainOptions) check() error {
 	stdin, tokens := 0, 0
-	for _, source := range []string{o.policy, o.token, o.claims, o.errText} {
+	for _, source := range []string{o.policy, o.token, o.claims, o.event, o.errText} {
 		if source == "-" {
 			stdin++
 		}
 	}
-	for _, source := range []string{o.token, o.subject, o.claims} {
+	for _, source := range []string{o.token, o.subject, o.claims, o.event} {
 		if source != "" {
 			tokens++
 		}
@@ -137,9 +153,11 @@ func (o explainOptions) check() error {
 	case o.policy != "" && o.role != "":
 		return usagef("pass one of them", "--trust-policy and --role exclude each other")
 	case tokens > 1:
-		return usagef("pass one of them", "--token, --subject and --claims exclude each other")
+		return usagef("pass one of them", "--token, --subject, --claims and --event exclude each other")
 	case stdin > 1:
 		return usagef("give one of them as a file", "standard input can be read only once")
+	case o.event != "" && o.role != "":
+		return usagef("drop --role", "--event names the role")
 	case o.audience != "" && o.subject == "":
 		return usagef("a token and claims have their own audience; pass --subject too", "--audience goes with --subject")
 	}
@@ -188,11 +206,14 @@ func (o explainOptions) readClaims(ctx context.Context, sys System, c *explain.C
 		if err != nil {
 			return usagef("give --claims the path of a JSON object", "--claims %w", err)
 		}
-		claims, broken := flyoidc.InspectClaims(string(data))
+		if strings.Count(string(data), ".") == 2 && !strings.Contains(string(data), "{") {
+			return useToken(ctx, sys, string(data), c)
+		}
+		claims, broken := flyoidc.InspectClaims(flyoidc.FindClaims(string(data)))
 		if claims.JSON == "" {
 			return usagef("give --claims the path of a JSON object", "--claims %s: %s", o.claims, broken[0].Reason)
 		}
-		c.Claims = claims.Claims
+		c.Claims, c.MachineID = claims.Claims, claims.MachineID
 		for _, v := range broken {
 			// Claims written by hand to try a policy may be incomplete, but must be valid.
 			if present := func(m flyoidc.Member) bool { return m.Name == string(v.Rule) }; slices.ContainsFunc(claims.Members, present) || v.Rule == flyoidc.RuleDuplicate || v.Rule == flyoidc.RuleCase {
@@ -210,11 +231,37 @@ func (o explainOptions) readClaims(ctx context.Context, sys System, c *explain.C
 	case err != nil:
 		return err
 	}
+	return useToken(ctx, sys, token, c)
+}
+
+// readEvent reads the newest event.
+func (o explainOptions) readEvent(ctx context.Context, sys System) (explain.Event, error) {
+	const hint = "give --event the JSON of one event, or the output of aws cloudtrail lookup-events"
+	data, err := readFile(ctx, sys, o.event)
+	if err != nil {
+		return explain.Event{}, usagef(hint, "--event %w", err)
+	}
+	events, err := explain.Events(data)
+	if err != nil {
+		return explain.Event{}, usagef(hint, "--event %s: %s", inputName(o.event), text.Line(err.Error()))
+	}
+	e, console := events[0], newConsole(sys, o.output)
+	if len(events) > 1 {
+		console.note("%d events; this is the newest, of %s.", len(events), e.Time.Format(time.RFC3339))
+	}
+	if e.ErrorCode == "" {
+		console.note("AWS accepted this request at %s. What follows is whether it would accept it now.", e.Time.Format(time.RFC3339))
+	}
+	return e, nil
+}
+
+// useToken fills in the claims of a token, and verifies it.
+func useToken(ctx context.Context, sys System, token string, c *explain.Case) (err error) {
 	decoded, broken := flyoidc.Inspect(token)
 	if decoded == nil {
 		return &flyoidc.DecodeError{Violation: broken[0]}
 	}
-	c.Claims = decoded.Claims.Claims
+	c.Claims, c.MachineID = decoded.Claims.Claims, decoded.Claims.MachineID
 	if len(broken) > 0 {
 		c.TokenError, c.TokenRule = errors.New(broken[0].Reason), string(broken[0].Rule)
 		return nil

@@ -27,6 +27,8 @@ type Case struct {
 	Partition, Account string
 	Provider           Provider
 	Claims             flyname.Claims
+	// MachineID is the token's claim machine_id; "" if unknown.
+	MachineID string
 	// WantedRole is the requested ARN and RoleARN the role's own. STS answers AccessDenied
 	// if they differ, even only in the path. If either is empty they are not compared.
 	WantedRole, RoleARN string
@@ -246,8 +248,12 @@ const (
 	ReasonAppSuffix ReasonCode = "app-suffix"
 	// ReasonAppDiffers: the subject is of another app.
 	ReasonAppDiffers ReasonCode = "app-differs"
-	// ReasonMachineDiffers: the subject is of another machine of a wanted app.
+	// ReasonMachineDiffers: the subject is of another machine of a wanted app. In Want, the
+	// app may be a pattern, which matches.
 	ReasonMachineDiffers ReasonCode = "machine-differs"
+	// ReasonOwnMachineID: Want has the ID of the very machine that asks, where Have has its
+	// name.
+	ReasonOwnMachineID ReasonCode = "own-machine-id"
 	// ReasonAudienceDiffers: the token is for another audience.
 	ReasonAudienceDiffers ReasonCode = "audience-differs"
 	// ReasonCaseDiffers: the values differ only in case.

@@ -94,7 +94,7 @@ func (e *explainer) locate() {
 		switch {
 		case i < own, strings.HasSuffix(names[i], "/"+e.path):
 			return 2
-		case strings.Contains(names[i], flyname.IssuerHost):
+		case strings.Contains(names[i], flyname.IssuerHost), e.org != "" && strings.HasSuffix(names[i], "/"+e.org): // perhaps a misspelled host
 			return 1
 		}
 		return 0

@@ -251,7 +251,7 @@ func (e *explainer) setup() *Fix {
 	switch {
 	case e.isOwn():
 		s.Role = e.Role
-		s.AllMachines = e.hasReason(ReasonMachineDiffers)
+		s.AllMachines = e.hasReason(ReasonMachineDiffers, ReasonOwnMachineID, reason(trustpolicy.FindingMachineID), reason(trustpolicy.FindingProcessGroup))
 		return &Fix{Kind: FixSetup, Setup: s}
 	case e.Managed != nil || taken:
 		return e.ownRole() // setup would rewrite the access of others

@@ -270,7 +270,12 @@ func TestIntended(t *testing.T) {
 	}{
 		{"another app", like(`"acme:db:*"`), "acme:db:*", ReasonAppDiffers},
 		{"two statements", like(`"acme:db:*"`) + "," + like(`"acme:web-staging:*","acme:db:*"`), "acme:web-staging:* acme:db:*", ReasonAppSuffix},
-		{"another machine", like(`"acme:web:m"`), "acme:web:m", ReasonMachineDiffers},
+		{"another machine", like(`"acme:web:cold-sky-12"`), "acme:web:cold-sky-12", ReasonMachineDiffers},
+		{"another machine of any app", like(`"acme:*:worker-*"`), "acme:*:worker-*", ReasonMachineDiffers},
+		{"a process group", like(`"acme:web:release_command"`), "", "process-group"},
+		{"a machine ID", like(`"acme:web:148e21ea7e46e8"`), "", "machine-id"},
+		{"a subject as audience", strings.ReplaceAll(statement("Allow", sub), ":sub", ":aud"), "", "subject-under-aud"},
+		{"a misspelled host", strings.ReplaceAll(statement("Allow", aud+","+sub), "oidc-provider/oidc.fly.io", "oidc-provider/fly.oidc.io"), "", "provider-host"},
 		{"a pattern for the organization", like(`"*:db:*"`), "*:db:*", ReasonAppDiffers},
 		{"a mistake", like(`"acme:web"`), "", "subject-parts"},
 		{"no conditions on the subject", strings.ReplaceAll(statement("Allow", sub), "acme", "globex"), "", ReasonNoStatement},

@@ -16,9 +16,11 @@ func specificity(code ReasonCode) int {
 		ReasonTokenForm, ReasonClaimsPersonal, ReasonProviderPersonal, reason(trustpolicy.FindingAliasPersonal),
 		ReasonProviderAbsent, ReasonClaimsDisagree, ReasonSignature, ReasonClaimMissing, ReasonExpired, ReasonNotYetValid,
 		ReasonAudienceUnlisted, ReasonManyAudiences, ReasonRoleARN, ReasonPolicySyntax, ReasonDenied, reason(trustpolicy.FindingProviderForm),
+		reason(trustpolicy.FindingProviderHost), reason(trustpolicy.FindingSubjectUnderAudience),
 		reason(trustpolicy.FindingWildcardLiteral), reason(trustpolicy.FindingSubjectParts), reason(trustpolicy.FindingSubjectOrg),
 		reason(trustpolicy.FindingClaimUnseen), reason(trustpolicy.FindingKeyPrefix), reason(trustpolicy.FindingAudienceWrong),
-		ReasonCaseDiffers, ReasonOrgDiffers, ReasonMachineDiffers, ReasonAppSuffix,
+		ReasonCaseDiffers, ReasonOrgDiffers, ReasonOwnMachineID, reason(trustpolicy.FindingMachineID),
+		reason(trustpolicy.FindingProcessGroup), ReasonMachineDiffers, ReasonAppSuffix,
 	}
 	last := []ReasonCode{
 		ReasonAppDiffers, ReasonAudienceDiffers, ReasonKeyMissing, ReasonConditionFailed, ReasonPrincipalDiffers,
@@ -248,7 +250,7 @@ func (e *explainer) statementReasons(s trustpolicy.Statement, result trustpolicy
 	}
 	switch c := result.Principal; {
 	case c.Match == trustpolicy.Matches:
-	case len(found(trustpolicy.Comparison{}, trustpolicy.FindingProviderForm, trustpolicy.FindingProviderKind, trustpolicy.FindingProviderAccount,
+	case len(found(trustpolicy.Comparison{}, trustpolicy.FindingProviderForm, trustpolicy.FindingProviderHost, trustpolicy.FindingProviderKind, trustpolicy.FindingProviderAccount,
 		trustpolicy.FindingAliasPersonal, trustpolicy.FindingPrincipalAny, trustpolicy.FindingNotPrincipal)) > 0:
 	case c.Match == trustpolicy.MatchUndecided:
 		with(ReasonPrincipalUnknown, e.arn, join(c.Wanted))
@@ -271,7 +273,7 @@ func (e *explainer) statementReasons(s trustpolicy.Statement, result trustpolicy
 			continue
 		}
 		covered := found(c, trustpolicy.FindingKeyPrefix, trustpolicy.FindingAliasPersonal, trustpolicy.FindingClaimUnseen,
-			trustpolicy.FindingOperatorType, trustpolicy.FindingWildcardLiteral, trustpolicy.FindingAudienceWrong,
+			trustpolicy.FindingOperatorType, trustpolicy.FindingWildcardLiteral, trustpolicy.FindingAudienceWrong, trustpolicy.FindingSubjectUnderAudience,
 			trustpolicy.FindingSubjectOrg, trustpolicy.FindingSubjectParts, trustpolicy.FindingSubjectApp)
 		if slices.Contains(covered, c.Key) || slices.Contains(covered, c.Operator) {
 			continue // not about a value
@@ -325,7 +327,7 @@ func (e *explainer) difference(c trustpolicy.Comparison, wanted []string) (code 
 		case !ok:
 		case want.Org != have.Org && !strings.ContainsAny(want.Org, "*?"):
 			found = ReasonOrgDiffers
-		case want.App == have.App:
+		case want.App == have.App, strings.Contains(c.Operator, "Like") && trustpolicy.Like(want.App, have.App):
 			found = ReasonMachineDiffers
 		case strings.HasPrefix(have.App, want.App) || strings.HasPrefix(want.App, have.App):
 			found = ReasonAppSuffix
@@ -334,5 +336,23 @@ func (e *explainer) difference(c trustpolicy.Comparison, wanted []string) (code 
 			code, closest = found, w
 		}
 	}
+	if code == ReasonMachineDiffers {
+		code = e.machineDifference(closest)
+	}
 	return code, closest
+}
+
+// machineDifference says whether the last part of a subject in the policy is not a
+// machine's name at all.
+func (e *explainer) machineDifference(wanted string) ReasonCode {
+	if s, _ := flyname.ParseSubject(wanted); e.MachineID != "" && s.Machine == e.MachineID {
+		return ReasonOwnMachineID
+	}
+	for _, f := range e.Policy.Lint(trustpolicy.Expected{AppAccess: e.expected()}) {
+		isPattern := strings.ContainsAny(wanted, "*?")
+		if f.Have == wanted && (f.Code == trustpolicy.FindingMachineID || f.Code == trustpolicy.FindingProcessGroup && !isPattern) {
+			return reason(f.Code)
+		}
+	}
+	return ReasonMachineDiffers
 }

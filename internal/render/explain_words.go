@@ -154,7 +154,14 @@ func sentence(r explain.RefusalReason, have, want string) string {
 	case explain.ReasonAppDiffers:
 		return "it allows other apps, not that of " + have
 	case explain.ReasonMachineDiffers:
+		if w, _ := flyname.ParseSubject(r.Want); strings.ContainsAny(r.Want, "*?") {
+			h, _ := flyname.ParseSubject(r.Have)
+			return "in " + want + ", " + text.Name(w.App) + " matches the app " + text.Name(h.App) + ", and " +
+				text.Name(w.Machine) + " does not match the machine " + text.Name(h.Machine)
+		}
 		return "it allows another machine of this app, " + want + ", not " + have
+	case explain.ReasonOwnMachineID:
+		return "the last part of " + want + " is this machine's ID; a subject has the machine's name, " + have
 	case explain.ReasonAudienceDiffers:
 		return "it requires the audience " + want + "; the token is for " + have
 	case explain.ReasonCaseDiffers:
@@ -237,7 +244,7 @@ func intendedWords(e explain.Explanation) string {
 	who, names, short := have.App, []string(nil), true
 	for _, s := range e.Intended {
 		subject, _ := flyname.ParseSubject(s)
-		short = short && subject.Org == have.Org && subject.App != have.App
+		short = short && subject.Org == have.Org && subject.App != have.App && subject.App != "*"
 		names = append(names, subject.App)
 	}
 	if !short { // the app's name alone is ambiguous
