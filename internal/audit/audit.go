@@ -242,9 +242,18 @@ func (rr RoleReport) power() Power {
 
 // EveryApp says whether an admission is of every app of an organization.
 func EveryApp(a trustpolicy.Admission) (org string, every bool) {
+	org, s := subjectOf(a)
+	return org, a.Kind == trustpolicy.AdmitsSubject && (a.Name == "*" || a.Name == org+":*" || s.App == "*")
+}
+
+// subjectOf returns the organization whose provider vouches for the machines that are let
+// in, and the pattern for their subjects, which is zero if it does not have three parts.
+func subjectOf(a trustpolicy.Admission) (org string, pattern flyname.Subject) {
 	_, org, _ = strings.Cut(a.Issuer, "/")
-	s, ok := flyname.ParseSubject(a.Name)
-	return org, a.Kind == trustpolicy.AdmitsSubject && (a.Name == "*" || a.Name == org+":*" || ok && s.App == "*")
+	if a.Kind == trustpolicy.AdmitsSubject {
+		pattern, _ = flyname.ParseSubject(a.Name)
+	}
+	return org, pattern
 }
 
 // worstFirst compares roles: how open they are, what they may do, and their names.
@@ -289,7 +298,7 @@ func (in Input) apps() []App {
 	}
 	name := func(org, app string) {
 		key := [2]string{org, app}
-		if _, ok := known[key]; !ok && flyname.CheckApp(app) == nil {
+		if _, ok := known[key]; !ok && flyname.CheckOrg(org) == nil && flyname.CheckApp(app) == nil {
 			known[key] = App{Org: org, Name: app, Absent: slices.Contains(in.FlyOrgs, org)}
 		}
 	}
@@ -298,8 +307,8 @@ func (in Input) apps() []App {
 	}
 	for _, role := range in.Roles {
 		for _, a := range role.Trust.Admissions(nil) {
-			if s, ok := flyname.ParseSubject(a.Name); ok && a.Kind == trustpolicy.AdmitsSubject {
-				name(s.Org, s.App)
+			if org, s := subjectOf(a); s.App != "" {
+				name(org, s.App)
 			}
 		}
 	}

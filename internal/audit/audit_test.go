@@ -122,6 +122,19 @@ func TestMatrix(t *testing.T) {
 	}
 }
 
+// TestAppsOfPatterns: an app is of the organization whose provider vouches for it, whatever
+// the subject's pattern says.
+func TestAppsOfPatterns(t *testing.T) {
+	t.Parallel()
+	r := audit.Audit(input(role(t, "web", reads, "*:web:*", "acm?:api:*", "rival:web:*", "acme:UP:*")))
+	if want := []audit.App{{Org: "acme", Name: "api"}, {Org: "acme", Name: "web"}}; !slices.EqualFunc(r.Apps, want, func(a, b audit.App) bool { return a.Org == b.Org && a.Name == b.Name }) {
+		t.Errorf("apps are %v", r.Apps)
+	}
+	if got := cells(r); !slices.Equal(got, []string{"acme:api web all", "acme:web web all"}) {
+		t.Errorf("cells are %v", got)
+	}
+}
+
 func TestFindings(t *testing.T) {
 	t.Parallel()
 	old := role(t, "old", reads, "acme:gone:*")

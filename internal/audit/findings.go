@@ -3,7 +3,6 @@ package audit
 import (
 	"cmp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/fly-aws/fly-aws/internal/lint"
@@ -156,7 +155,8 @@ func (r Report) findings(in Input) []Finding {
 // names says whether the trust policy names the app.
 func (rr RoleReport) names(app App) bool {
 	return slices.ContainsFunc(rr.Trust.Admissions, func(a trustpolicy.Admission) bool {
-		return a.Kind == trustpolicy.AdmitsSubject && strings.HasPrefix(a.Name, app.Org+":"+app.Name+":")
+		org, s := subjectOf(a)
+		return org == app.Org && s.App == app.Name
 	})
 }
 
