@@ -2,7 +2,6 @@ package trustpolicy
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/fly-aws/fly-aws/internal/flyname"
 )
@@ -110,7 +109,7 @@ func (p *Policy) subjects(statement int, provider, org string, granted []string)
 	search := newSubjectSearch(p, statement, provider, org, granted)
 	var out []Admission
 	for _, name := range search.patterns() {
-		if slices.ContainsFunc(granted, func(g string) bool { return includes(g, name) }) {
+		if slices.ContainsFunc(granted, func(g string) bool { return Includes(g, name) }) {
 			continue
 		}
 		if example, found, certain := search.run(name); found {
@@ -118,12 +117,6 @@ func (p *Policy) subjects(statement int, provider, org string, granted []string)
 		}
 	}
 	return out
-}
-
-// includes says whether one pattern certainly matches all that another does: as text, where
-// a "*" is matched by a "*" alone.
-func includes(wide, narrow string) bool {
-	return Like(wide, narrow) && !(strings.Contains(wide, "?") && strings.Contains(narrow, "*")) && !strings.Contains(narrow, "${")
 }
 
 // Audiences returns the audiences that the statement requires of a provider's tokens, as

@@ -238,6 +238,12 @@ func pattern(s string) []rune {
 // not count (reference_policies_elements_action.html), give both in lower case.
 func Like(wanted, value string) bool { return glob(pattern(wanted), []rune(value)) }
 
+// Includes says whether a pattern, as under StringLike, certainly matches all that another
+// does: as text, where a "*" is matched by a "*" alone.
+func Includes(wide, narrow string) bool {
+	return Like(wide, narrow) && !(strings.Contains(wide, "?") && strings.Contains(narrow, "*")) && !strings.Contains(narrow, "${")
+}
+
 // glob says whether a pattern matches all of s. It backtracks only to the last "*", so its
 // time is bounded by the product of the lengths.
 func glob(pattern, s []rune) bool {

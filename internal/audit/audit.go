@@ -4,6 +4,7 @@ package audit
 
 import (
 	"cmp"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -93,7 +94,8 @@ type Report struct {
 	Apps []App
 	// Roles are the inventory's, the worst first.
 	Roles []RoleReport
-	// Cells are the app and role pairs with access, in the order of Roles and Apps.
+	// Cells are who has access, in the order of Roles and Apps. An app and a role have two if
+	// some machines have access for certain and others under conditions.
 	Cells []Cell
 	// Findings are the worst first.
 	Findings []Finding
@@ -137,11 +139,13 @@ type Cell struct {
 	App    App
 	Role   string
 	Access Access
-	// Machines are the names of the machines for AccessSome.
+	// Machines are those with access, as names and patterns with * and ?; all if empty.
 	Machines []string
+	// Except are those of Machines without this access.
+	Except []string
 }
 
-// An Access is how many of an app's machines may assume a role.
+// An Access is how many of an app's machines may assume a role, not counting Cell.Except.
 type Access string
 
 // The accesses.
@@ -170,9 +174,7 @@ func Audit(in Input) Report {
 	slices.SortStableFunc(r.Roles, worstFirst)
 	for _, role := range r.Roles {
 		for _, app := range r.Apps {
-			if c, ok := in.cell(role.Role, app); ok {
-				r.Cells = append(r.Cells, c)
-			}
+			r.Cells = append(r.Cells, in.cells(role.Role, app)...)
 		}
 	}
 	r.Findings = r.findings(in)
@@ -320,62 +322,126 @@ func (in Input) apps() []App {
 	return out
 }
 
-// cell evaluates the role's trust policy for machines of the app.
-func (in Input) cell(role Role, app App) (Cell, bool) {
+// cells evaluates the role's trust policy for the machines of the app that it names, and for
+// all others.
+func (in Input) cells(role Role, app App) []Cell {
 	if role.Trust == nil || app.Absent {
-		return Cell{}, false
+		return nil
 	}
 	provider := in.provider(app.Org)
 	if in.ProvidersKnown && provider == nil {
-		return Cell{}, false // STS has nobody to verify a token with
+		return nil // STS has nobody to verify a token with
 	}
 	audiences := []string{flyname.AudienceAWS}
 	if provider != nil {
 		audiences = provider.Audiences
 	}
-	c := Cell{App: app, Role: role.Name}
-	for _, audience := range audiences {
-		decide := func(machine string) trustpolicy.Decision {
-			return role.Trust.Evaluate(trustpolicy.AssumeRequest{
+	// access is AccessAll if a machine may assume the role, and "" if it may not.
+	access := func(machine string) (best Access) {
+		for _, audience := range audiences {
+			switch role.Trust.Evaluate(trustpolicy.AssumeRequest{
 				Action: trustpolicy.AssumeAction, Federated: trustpolicy.ProviderARN(in.Partition, in.Account, app.Org),
 				Context: trustpolicy.WebIdentityContext(flyname.IssuerPath(app.Org), audience, flyname.Subject{Org: app.Org, App: app.Name, Machine: machine}.String()),
-			}).Decision
-		}
-		switch decide(anyMachine) {
-		case trustpolicy.Allowed:
-			c.Access, c.Machines = AccessAll, nil
-			return c, true
-		case trustpolicy.Undecided:
-			c.Access = AccessMaybe
-		}
-		for _, machine := range machinesOf(role, app) {
-			if decide(machine) == trustpolicy.Allowed {
-				c.Access = AccessSome
-				c.Machines = append(c.Machines, machine)
+			}).Decision {
+			case trustpolicy.Allowed:
+				return AccessAll
+			case trustpolicy.Undecided:
+				best = AccessMaybe
 			}
 		}
+		return best
 	}
-	slices.Sort(c.Machines)
-	c.Machines = slices.Compact(c.Machines)
-	return c, c.Access != ""
+	others := access(someMachine)
+	named := map[Access][]string{}
+	for _, machine := range machinesOf(role, app) {
+		a := access(example(machine))
+		named[a] = append(named[a], machine)
+	}
+	var out []Cell
+	add := func(access Access, less []string) {
+		c := Cell{App: app, Role: role.Name, Access: access}
+		switch {
+		case access == others:
+		case len(named[access]) == 0:
+			return
+		case access == AccessAll:
+			c.Access = AccessSome
+			fallthrough
+		default:
+			c.Machines = widest(named[access])
+		}
+		c.Except = widest(slices.DeleteFunc(less, func(machine string) bool {
+			within := c.Machines == nil || slices.ContainsFunc(c.Machines, func(m string) bool { return trustpolicy.Includes(m, machine) })
+			around := slices.ContainsFunc(named[access], func(m string) bool { return trustpolicy.Includes(machine, m) })
+			return !within || around // rather too much access than too little
+		}))
+		out = append(out, c)
+	}
+	add(AccessAll, slices.Concat(named[AccessMaybe], named[""]))
+	add(AccessMaybe, slices.Clone(named[""]))
+	return out
 }
 
-// anyMachine is a name that no policy has, for the machines that are not named.
-const anyMachine = "any-machine"
+// someMachine is a name that no policy has, for the machines that are not named. It is so
+// long that no pattern of question marks matches it.
+const someMachine = "~~~~~~~~~"
 
-// machinesOf returns the machines of the app that a trust policy names, with an example for
-// each pattern.
+// example is a name for which a pattern stands.
+func example(pattern string) string {
+	return strings.NewReplacer("*", someMachine, "?", someMachine[:1]).Replace(pattern)
+}
+
+// machinesOf returns the machines of the app that a trust policy names, as names and
+// patterns: what is left of each value after a beginning that matches the app.
 func machinesOf(role Role, app App) []string {
 	var out []string
+	prefix := flyname.Subject{Org: app.Org, App: app.Name}.String()
 	for _, s := range role.Trust.Statements {
 		for _, c := range s.Conditions {
 			for _, v := range c.Values {
-				if subject, ok := flyname.ParseSubject(v); ok && subject.Machine != flyname.AnyMachine && trustpolicy.Like(subject.App, app.Name) {
-					out = append(out, strings.NewReplacer("*", "x", "?", "x").Replace(subject.Machine))
+				for i := range len(v) {
+					head, machine := v[:i+1], v[i+1:]
+					if !strings.ContainsAny(v[i:i+1], ":*?") || !trustpolicy.Like(strings.ToLower(head), prefix) {
+						continue
+					}
+					if strings.HasSuffix(head, "*") {
+						machine = "*" + machine // it may go on in the machine's name
+					}
+					machine = asterisks.ReplaceAllString(machine, "*")
+					// Under operators that ignore case, the name is usually in lower case.
+					for _, m := range []string{machine, strings.ToLower(machine)} {
+						if strings.Trim(m, "*") != "" && flyname.CheckMachine(example(m)) == nil {
+							out = append(out, m)
+						}
+					}
 				}
 			}
 		}
 	}
 	slices.Sort(out)
+	out = slices.Compact(out)
+	const most = 8 // more patterns for one app would take long
+	for _, p := range out[:min(len(out), most)] {
+		for _, q := range out[:min(len(out), most)] {
+			if p != q && strings.HasSuffix(p, "*") && strings.HasPrefix(q, "*") {
+				out = append(out, p+q[1:]) // what both match
+			}
+		}
+	}
+	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+var asterisks = regexp.MustCompile(`\*+`)
+
+// widest leaves out the names and patterns that another pattern covers.
+func widest(machines []string) []string {
+	var out []string
+	for _, m := range machines {
+		if !slices.ContainsFunc(machines, func(wide string) bool { return wide != m && trustpolicy.Includes(wide, m) }) {
+			out = append(out, m)
+		}
+	}
+	slices.Sort(out)
+	return out
 }

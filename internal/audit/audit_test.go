@@ -60,7 +60,14 @@ func input(roles ...audit.Role) audit.Input {
 
 func cells(r audit.Report) (out []string) {
 	for _, c := range r.Cells {
-		out = append(out, strings.TrimSpace(fmt.Sprintf("%s:%s %s %s %s", c.App.Org, c.App.Name, c.Role, c.Access, strings.Join(c.Machines, ","))))
+		out = append(out, strings.Join(strings.Fields(fmt.Sprintf("%s:%s %s %s %s %s", c.App.Org, c.App.Name, c.Role, c.Access, strings.Join(c.Machines, ","), strings.Join(prefixed("-", c.Except), " "))), " "))
+	}
+	return out
+}
+
+func prefixed(prefix string, list []string) (out []string) {
+	for _, s := range list {
+		out = append(out, prefix+s)
 	}
 	return out
 }
@@ -92,7 +99,7 @@ func TestMatrix(t *testing.T) {
 	want := []string{
 		"acme:api every all", "acme:new every all", "acme:web every all",
 		"acme:api admin all",
-		"acme:api pinned some cold-x", "acme:web pinned some m1",
+		"acme:api pinned some cold-*", "acme:web pinned some m1",
 		"acme:api office undecided",
 		"acme:web web all",
 	}
@@ -119,6 +126,55 @@ func TestMatrix(t *testing.T) {
 	in.ProvidersKnown, in.Providers = true, []setup.Provider{provider("vault")}
 	if got := cells(audit.Audit(in)); len(got) > 0 {
 		t.Errorf("with another audience: %v", got)
+	}
+}
+
+// TestMachines: the machines that a policy names have cells of their own where they differ
+// from the others.
+func TestMachines(t *testing.T) {
+	t.Parallel()
+	const office = `"IpAddress":{"aws:SourceIp":"192.0.2.0/24"}`
+	statement := func(effect, conditions string) string {
+		return `{"Effect":"` + effect + `","Principal":{"Federated":"arn:aws:iam::` + account + `:oidc-provider/oidc.fly.io/acme"},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{` + conditions + `}}`
+	}
+	like := func(subjects string) string { return `"StringLike":{"oidc.fly.io/acme:sub":[` + subjects + `]}` }
+	for _, test := range []struct {
+		name, statements, want string
+	}{
+		{"app and machine in one wildcard", statement("Allow", like(`"acme:*bastion"`)), "some *bastion"},
+		{"organization, app and machine in one", statement("Allow", like(`"*-1"`)), "some *-1"},
+		{"every organization", statement("Allow", like(`"*:m1","*:web?m2"`)), "some m1,m2,web?m2"},
+		{"wildcard up to the machine", statement("Allow", like(`"acme:w*"`)), "all"},
+		{"other case", statement("Allow", `"StringEqualsIgnoreCase":{"oidc.fly.io/acme:sub":"ACME:Web:M1"}`), "some M1,m1"},
+		{"no wildcard in StringEquals", statement("Allow", `"StringEquals":{"oidc.fly.io/acme:sub":["acme:web:*","acme:web:m1"]}`), "some m1"},
+		{"pattern in a pattern", statement("Allow", like(`"acme:web:cold-*","acme:web:cold-s*","acme:web:cold-sun"`)), "some cold-*"},
+		{"all but one", statement("Allow", `"StringNotEquals":{"oidc.fly.io/acme:sub":"acme:web:m1"}`), "all -m1"},
+		{"denied machine", statement("Allow", like(`"acme:web:*"`)) + "," + statement("Deny", like(`"acme:*:m1"`)), "all -m1"},
+		{"denied pattern", statement("Allow", like(`"acme:web:*"`)) + "," + statement("Deny", like(`"acme:web:cold-*","acme:web:cold-sun"`)), "all -cold-*"},
+		{"denied question mark", statement("Allow", like(`"acme:web:m*"`)) + "," + statement("Deny", like(`"acme:web:m?"`)), "some m* -m?"},
+		{"denied in a pattern", statement("Allow", like(`"acme:web:cold-*"`)) + "," + statement("Deny", like(`"acme:web:cold-sun","acme:web:m1"`)), "some cold-* -cold-sun"},
+		{"denied where two patterns meet", statement("Allow", like(`"acme:web:cold-*"`)) + "," + statement("Deny", like(`"acme:web:*-sun"`)), "some cold-* -cold-*-sun"},
+		{"denied but for one", statement("Allow", like(`"acme:web:*"`)) + "," + statement("Deny", like(`"acme:web:cold-*"`)+`,"StringNotEquals":{"oidc.fly.io/acme:sub":"acme:web:cold-sun"}`), "all"},
+		{"machine under conditions", statement("Allow", like(`"acme:web:m1"`)+","+office), "undecided m1"},
+		{"denied under conditions", statement("Allow", like(`"acme:web:*"`)) + "," + statement("Deny", like(`"acme:web:m1"`)+","+office), "all -m1; undecided m1"},
+		{"one for certain, all others under conditions", statement("Allow", like(`"acme:web:m1"`)) + "," + statement("Allow", like(`"acme:web:*"`)+","+office) + "," + statement("Deny", like(`"acme:web:m2"`)), "some m1; undecided -m2"},
+		{"a name that no machine has", statement("Allow", like(`"acme:web:a b","acme:web:a:b","acme:web:${*}"`)), ""},
+	} {
+		trust, err := trustpolicy.Parse([]byte(`{"Version":"2012-10-17","Statement":[` + test.statements + `]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := input(audit.Role{Role: setup.Role{Name: "role", Trust: trust}})
+		in.Declared = []audit.App{{Org: "acme", Name: "web"}}
+		var got []string
+		for _, c := range cells(audit.Audit(in)) {
+			if of, ok := strings.CutPrefix(c, "acme:web role "); ok {
+				got = append(got, of)
+			}
+		}
+		if got := strings.Join(got, "; "); got != test.want {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
 	}
 }
 

@@ -120,13 +120,20 @@ func WhoCan(r audit.Report, role audit.RoleReport) []string {
 // cellWords names an app with access.
 func cellWords(c audit.Cell) string {
 	name := text.Name(c.App.Org + ":" + c.App.Name)
-	switch c.Access {
-	case audit.AccessSome:
-		return name + " (only " + strings.Join(cleaned(c.Machines), ", ") + ")"
-	case audit.AccessMaybe:
-		return name + " (under conditions)"
+	var limits []string
+	if len(c.Machines) > 0 {
+		limits = append(limits, "only "+strings.Join(cleaned(c.Machines), ", "))
 	}
-	return name
+	if len(c.Except) > 0 {
+		limits = append(limits, "not "+strings.Join(cleaned(c.Except), ", "))
+	}
+	if c.Access == audit.AccessMaybe {
+		limits = append(limits, "under conditions")
+	}
+	if len(limits) == 0 {
+		return name
+	}
+	return name + " (" + strings.Join(limits, "; ") + ")"
 }
 
 func cleaned(list []string) []string {
@@ -364,6 +371,7 @@ type cellDocument struct {
 	App      string       `json:"app"`
 	Access   audit.Access `json:"access"`
 	Machines []string     `json:"machines,omitempty"`
+	Except   []string     `json:"except,omitempty"`
 }
 
 // NewAudit makes the document of an audit.
@@ -406,7 +414,7 @@ func newAuditRole(r audit.Report, role audit.RoleReport) auditRoleDocument {
 	}
 	for _, c := range r.Cells {
 		if c.Role == role.Name {
-			d.Apps = append(d.Apps, cellDocument{c.App.Org, c.App.Name, c.Access, c.Machines})
+			d.Apps = append(d.Apps, cellDocument{c.App.Org, c.App.Name, c.Access, c.Machines, c.Except})
 		}
 	}
 	return d
