@@ -133,8 +133,10 @@ type simulated struct {
 	Action    string            `json:"action"`
 	Resource  string            `json:"resource"`
 	Context   map[string]string `json:"context"`
-	RCP       any               `json:"rcp,omitempty"`
-	SCP       any               `json:"scp,omitempty"`
+	// Trust is the trust policy; nil for one that trusts Principal.
+	Trust any `json:"trust,omitempty"`
+	RCP   any `json:"rcp,omitempty"`
+	SCP   any `json:"scp,omitempty"`
 }
 
 const (
@@ -146,7 +148,7 @@ const (
 
 // token is a request to assume a role with a token of the issuer, given without scheme.
 func token(issuer string, claims map[string]string, tags ...string) simulated {
-	r := simulated{inAccount + "oidc-provider/" + issuer, "sts:AssumeRoleWithWebIdentity", ourRole, tagContext(tags), nil, nil}
+	r := simulated{inAccount + "oidc-provider/" + issuer, "sts:AssumeRoleWithWebIdentity", ourRole, tagContext(tags), nil, nil, nil}
 	for claim, value := range claims {
 		r.Context[issuer+":"+claim] = value
 	}
@@ -155,7 +157,7 @@ func token(issuer string, claims map[string]string, tags ...string) simulated {
 
 // call is a request of a role to IAM.
 func call(principal, action, resource string, tags ...string) simulated {
-	r := simulated{principal, action, inAccount + resource, tagContext(tags), nil, nil}
+	r := simulated{principal, action, inAccount + resource, tagContext(tags), nil, nil, nil}
 	r.Context["aws:PrincipalArn"] = principal
 	return r
 }
@@ -168,6 +170,34 @@ func tagContext(tags []string) map[string]string {
 		c["aws:ResourceTag/"+key] = value
 	}
 	return c
+}
+
+// simulate returns iam-simulate's verdicts on the requests, or skips the test.
+func simulate(t *testing.T, requests []simulated) []string {
+	t.Helper()
+	modules := os.Getenv("FLY_AWS_IAM_SIMULATE")
+	if modules == "" {
+		t.Skip("FLY_AWS_IAM_SIMULATE does not name a node_modules folder with @cloud-copilot/iam-simulate")
+	}
+	need(t, "node")
+	input, err := json.Marshal(requests)
+	if err != nil {
+		t.Fatal(err)
+	}
+	node := exec.CommandContext(t.Context(), "node", filepath.Join("testdata", "simulate.cjs"))
+	node.Env = append(os.Environ(), "NODE_PATH="+modules)
+	node.Stdin = bytes.NewReader(input)
+	var problem bytes.Buffer
+	node.Stderr = &problem
+	output, err := node.Output()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, &problem)
+	}
+	var verdicts []string
+	if err := json.Unmarshal(output, &verdicts); err != nil || len(verdicts) != len(requests) {
+		t.Fatalf("%d verdicts on %d requests: %v\n%.1000s", len(verdicts), len(requests), err, output)
+	}
+	return verdicts
 }
 
 // guarded are the requests in the table of docs/guardrails.md, by policy and request.
@@ -262,28 +292,7 @@ func TestGuardrailVerdicts(t *testing.T) {
 		}
 	}
 
-	modules := os.Getenv("FLY_AWS_IAM_SIMULATE")
-	if modules == "" {
-		t.Skip("FLY_AWS_IAM_SIMULATE does not name a node_modules folder with @cloud-copilot/iam-simulate")
-	}
-	need(t, "node")
-	input, err := json.Marshal(requests)
-	if err != nil {
-		t.Fatal(err)
-	}
-	simulate := exec.Command("node", filepath.Join("testdata", "simulate.cjs"))
-	simulate.Env = append(os.Environ(), "NODE_PATH="+modules)
-	simulate.Stdin = bytes.NewReader(input)
-	var problem bytes.Buffer
-	simulate.Stderr = &problem
-	output, err := simulate.Output()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, &problem)
-	}
-	var verdicts []string
-	if err := json.Unmarshal(output, &verdicts); err != nil || len(verdicts) != len(requests) {
-		t.Fatalf("%d verdicts on %d requests: %v\n%s", len(verdicts), len(requests), err, output)
-	}
+	verdicts := simulate(t, requests)
 	for i, r := range rows {
 		verdict := map[string]string{"allowed": "Allowed", "denied": "ExplicitlyDenied"}[r.result]
 		if with, without := verdicts[2*i], verdicts[2*i+1]; with != verdict || without != "Allowed" {

@@ -1,6 +1,7 @@
 // Reads an array of requests from standard input and prints what iam-simulate makes of each,
-// given one policy of AWS Organizations and nothing else that denies: "Allowed",
-// "ExplicitlyDenied" or "ImplicitlyDenied". NODE_PATH says where the package is.
+// given a trust policy or one that trusts the principal, one policy of AWS Organizations or
+// none, and nothing else that denies: "Allowed", "ExplicitlyDenied" or "ImplicitlyDenied".
+// NODE_PATH says where the package is.
 //
 // It is runUnsafeSimulation because runSimulation drops the claims of issuers that AWS's
 // list of condition keys does not name, as it names no issuer of a user's own.
@@ -20,9 +21,14 @@ function valid(kind, document) {
 const statement = (fields) => ({ Version: '2012-10-17', Statement: { Effect: 'Allow', ...fields } })
 const everything = statement({ Action: '*', Resource: '*' })
 
-function verdict({ principal, action, resource, context, rcp, scp }) {
+function verdict({ principal, action, resource, context, trust, rcp, scp }) {
   const federated = principal.includes(':oidc-provider/')
-  const trust = statement({ Action: action, Principal: { [federated ? 'Federated' : 'AWS']: principal } })
+  // A policy that is given may be one that IAM refuses.
+  const resourcePolicy = trust
+    ? createValidatedPolicy(trust, () => [], { name: 'TrustPolicy' })
+    : action.startsWith('sts:')
+      ? valid('TrustPolicy', statement({ Action: action, Principal: { [federated ? 'Federated' : 'AWS']: principal } })).policy
+      : undefined
   const organization = (kind, full, document) => ({
     orgIdentifier: 'o-example',
     policies: [{ name: 'full access', policy: full }, ...(document ? [valid(kind, document)] : [])],
@@ -30,7 +36,7 @@ function verdict({ principal, action, resource, context, rcp, scp }) {
   return runUnsafeSimulation({
     request: { principal, action, resource: { resource, accountId: resource.split(':')[4] }, contextVariables: context },
     identityPolicies: federated ? [] : [valid('IdentityPolicy', everything)],
-    resourcePolicy: action.startsWith('sts:') ? valid('TrustPolicy', trust).policy : undefined,
+    resourcePolicy,
     serviceControlPolicies: federated ? [] : [organization('ServiceControlPolicy', everything, scp)],
     resourceControlPolicies: [organization('ResourceControlPolicy', statement({ Principal: '*', Action: '*', Resource: '*' }), rcp)],
   })
