@@ -96,3 +96,24 @@ func TestAuditWords(t *testing.T) {
 		}
 	}
 }
+
+// TestCellWords: a reader sees which machines have access, and how certain that is.
+func TestCellWords(t *testing.T) {
+	t.Parallel()
+	app := audit.App{Org: "acme", Name: "web"}
+	for _, test := range []struct {
+		cell audit.Cell
+		want string
+	}{
+		{audit.Cell{Access: audit.AccessAll}, "acme:web"},
+		{audit.Cell{Access: audit.AccessAll, Except: []string{"m1", "m2"}}, "acme:web (not m1, m2)"},
+		{audit.Cell{Access: audit.AccessSome, Machines: []string{"cold-*"}, Except: []string{"cold-sun"}}, "acme:web (only cold-*; not cold-sun)"},
+		{audit.Cell{Access: audit.AccessMaybe}, "acme:web (under conditions)"},
+		{audit.Cell{Access: audit.AccessMaybe, Machines: []string{"m1"}}, "acme:web (only m1; under conditions)"},
+	} {
+		test.cell.App = app
+		if got := cellWords(test.cell); got != test.want {
+			t.Errorf("%q, want %q", got, test.want)
+		}
+	}
+}
