@@ -372,8 +372,11 @@ func (in Input) cells(role Role, app App) []Cell {
 		}
 		c.Except = widest(slices.DeleteFunc(less, func(machine string) bool {
 			within := c.Machines == nil || slices.ContainsFunc(c.Machines, func(m string) bool { return trustpolicy.Includes(m, machine) })
-			around := slices.ContainsFunc(named[access], func(m string) bool { return trustpolicy.Includes(machine, m) })
-			return !within || around // rather too much access than too little
+			overlaps := slices.ContainsFunc(named[access], func(m string) bool {
+				patterns := strings.ContainsAny(m, "*?") && strings.ContainsAny(machine, "*?") && !trustpolicy.Includes(m, machine)
+				return patterns || trustpolicy.Includes(machine, m)
+			})
+			return !within || overlaps // rather too much access than too little
 		}))
 		out = append(out, c)
 	}

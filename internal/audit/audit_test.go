@@ -155,6 +155,7 @@ func TestMachines(t *testing.T) {
 		{"denied in a pattern", statement("Allow", like(`"acme:web:cold-*"`)) + "," + statement("Deny", like(`"acme:web:cold-sun","acme:web:m1"`)), "some cold-* -cold-sun"},
 		{"denied where two patterns meet", statement("Allow", like(`"acme:web:cold-*"`)) + "," + statement("Deny", like(`"acme:web:*-sun"`)), "some cold-* -cold-*-sun"},
 		{"denied but for one", statement("Allow", like(`"acme:web:*"`)) + "," + statement("Deny", like(`"acme:web:cold-*"`)+`,"StringNotEquals":{"oidc.fly.io/acme:sub":"acme:web:cold-sun"}`), "all"},
+		{"all but a pattern, and one that overlaps it", statement("Allow", `"StringNotLike":{"oidc.fly.io/acme:sub":"acme:web:cold-*"}`) + "," + statement("Allow", like(`"acme:web:c*n"`)), "all"},
 		{"machine under conditions", statement("Allow", like(`"acme:web:m1"`)+","+office), "undecided m1"},
 		{"denied under conditions", statement("Allow", like(`"acme:web:*"`)) + "," + statement("Deny", like(`"acme:web:m1"`)+","+office), "all -m1; undecided m1"},
 		{"one for certain, all others under conditions", statement("Allow", like(`"acme:web:m1"`)) + "," + statement("Allow", like(`"acme:web:*"`)+","+office) + "," + statement("Deny", like(`"acme:web:m2"`)), "some m1; undecided -m2"},
