@@ -439,7 +439,7 @@ func machineFailure(err error, _ func(string) bool) *failure {
 	case errors.As(err, &noCommand):
 		return newFailure("no-command", exitNoCommand, "", "is it installed, and in PATH?")
 	case errors.As(err, &refused):
-		return newFailure("refused", exitFailed, "", refused.hints()...)
+		return newFailure("refused", refused.exit(), "", refused.hints()...)
 	case errors.As(err, &mint):
 		exit := exitFailed
 		if mint.Kind == flyoidc.MintNotAllowed {
@@ -501,7 +501,8 @@ func (e *refusedError) hints() []string {
 	subject, isFly := flyname.ParseSubject(token.Claims.Subject)
 	switch {
 	case meaning.Code == explain.MeaningNotAuthorized && isFly:
-		hints = append(hints, "to find the condition, run where you are signed in to AWS: fly-aws explain --role "+text.ShellWord(e.exchange.RoleARN)+" --subject "+text.ShellWord(token.Claims.Subject))
+		hints = append(hints, "if the role was created in the last minute, try again",
+			"to find the condition, run where you are signed in to AWS: fly-aws explain --role "+text.ShellWord(e.exchange.RoleARN)+" --subject "+text.ShellWord(token.Claims.Subject))
 	case meaning.Code == explain.MeaningProviderAbsent && isFly, meaning.Code == explain.MeaningAudience && isFly:
 		hints = append(hints, "to fix it, run where you are signed in to AWS: fly-aws setup --org "+text.ShellWord(subject.Org)+" --app "+text.ShellWord(subject.App))
 	}

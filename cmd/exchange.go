@@ -36,7 +36,7 @@ func (f *exchangeFlags) register(sys System, c *cobra.Command, wait time.Duratio
 	c.Flags().StringVar(&f.session, "session-name", "", "name of the session, which CloudTrail shows (default: AWS_ROLE_SESSION_NAME, or the machine)")
 	c.Flags().StringVar(&f.duration, "duration", "", "how long the credentials last, such as 1h, or in seconds; at least 15m (default 1h)")
 	c.Flags().StringVar(&f.token, "token", "", "`file` with the token, or - (default: a fresh one from the machine's socket, or else its token file)")
-	c.Flags().StringVar(&f.audience, "aud", flyname.AudienceAWS, "audience of a fresh token")
+	registerAudience(c, &f.audience, "`audience` of a fresh token")
 	registerSocket(sys, c, &f.socket)
 	c.Flags().DurationVar(&f.wait, "wait", wait, waitUsage)
 	c.Flags().StringVar(&f.aws.region, "region", "", "AWS `region` whose STS to call")
@@ -74,9 +74,9 @@ func newExchanger(ctx context.Context, c console, f exchangeFlags) (*exchanger, 
 	return x, err
 }
 
-// get gets a token and exchanges it. With retryDenied, AccessDenied is retried while
-// there is time: STS answers so for a role that was created seconds ago.
-func (x *exchanger) get(ctx context.Context, retryDenied bool) (awsapi.Session, error) {
+// get gets a token and exchanges it. With retryFresh, AccessDenied is retried while there
+// is time if the role was created just now: STS answers so for some seconds.
+func (x *exchanger) get(ctx context.Context, retryFresh bool) (awsapi.Session, error) {
 	source := tokenSource{file: x.flags.token, socket: x.flags.socket, audience: x.flags.audience, wait: x.flags.wait}
 	stop := x.waiting("the machine's token")
 	token, _, err := source.read(ctx, x.System)
@@ -92,11 +92,15 @@ func (x *exchanger) get(ctx context.Context, retryDenied bool) (awsapi.Session, 
 		session, err := x.account.Exchange(ctx, x.exchange)
 		var refusal *awsapi.CallError
 		left := deadline.Sub(x.Now())
-		if err == nil || !errors.As(err, &refusal) || refusal.Code != "AccessDenied" || !retryDenied || left <= 0 {
+		if err == nil || !errors.As(err, &refusal) || refusal.Code != "AccessDenied" || !retryFresh || left <= 0 {
 			return session, err
 		}
 		if pause == time.Second {
-			x.note("AWS refuses, as it does for some seconds after a role is created. Trying again for %s; press Ctrl-C to stop.", render.Duration(left))
+			age := x.roleAge(ctx)
+			if age > fresh {
+				return session, err
+			}
+			x.note("AWS refuses; the role was created %s ago, and AWS may not show it everywhere yet. Trying again for %s; press Ctrl-C to stop.", render.Duration(age), render.Duration(left))
 		}
 		x.Sleep(ctx, min(pause, 8*time.Second, left))
 		if ctx.Err() != nil {
@@ -104,6 +108,36 @@ func (x *exchanger) get(ctx context.Context, retryDenied bool) (awsapi.Session, 
 		}
 	}
 }
+
+// fresh is how long STS may refuse a new role.
+const fresh = 2 * time.Minute
+
+// roleAge is how long ago the role was created, as far as the environment's credentials
+// may read that; else longer than fresh.
+func (x *exchanger) roleAge(ctx context.Context) time.Duration {
+	account, err := x.reader(ctx)
+	if err != nil {
+		return 2 * fresh
+	}
+	ctx, cancel := context.WithTimeout(ctx, awsTimeout)
+	defer cancel()
+	created, err := account.RoleCreated(ctx, x.exchange.RoleARN[strings.LastIndexByte(x.exchange.RoleARN, '/')+1:])
+	if err != nil {
+		return 2 * fresh
+	}
+	return max(x.Now().Sub(created), 0)
+}
+
+// reader is the account for reading the role, if the environment has credentials; a
+// machine usually has none of its own.
+func (x *exchanger) reader(ctx context.Context) (*awsapi.Account, error) {
+	if x.Getenv("AWS_ACCESS_KEY_ID") == "" && x.Getenv("AWS_PROFILE") == "" {
+		return nil, errNoReader
+	}
+	return x.openAccount(ctx, x.flags.aws.options(&callLog{console: x.console}))
+}
+
+var errNoReader = errors.New("there are no AWS credentials in the environment")
 
 // sessionName is the name that CloudTrail shows: the one given, or the app and
 // machine, in the characters that AWS allows.
@@ -139,15 +173,18 @@ func newTokenExchange(sys System) *cobra.Command {
 account and how long the credentials last. The credentials themselves are not
 shown. A refusal is explained.
 
-For a while STS refuses a role that was created seconds ago with AccessDenied,
-so that answer, and no other, is retried for --wait.`,
+STS may refuse a role that was created seconds ago. Where the environment has
+credentials that may read the role, and it is less than two minutes old,
+AccessDenied is retried for --wait.
+
+The exit code is 3 if AWS refuses the token.`,
 		Example: `  fly-aws token exchange
   fly-aws token exchange --role-arn arn:aws:iam::123456789012:role/web`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runTokenExchange(cmd.Context(), sys, o, f) },
 	}
 	o.register(c.Flags())
-	f.register(sys, c, waitAtBoot, "how long to wait for the token while a machine boots, and to retry when AWS answers AccessDenied")
+	f.register(sys, c, waitAtBoot, "how long to wait for the token while a machine boots, and to retry with a new role")
 	return c
 }
 
@@ -166,8 +203,11 @@ func runTokenExchange(ctx context.Context, sys System, o outputFlags, f exchange
 	}
 	session, err := x.get(ctx, true)
 	if err != nil {
-		x.explain(ctx, err)
-		return x.refusal(err)
+		err = x.refusal(err)
+		if refused := (*refusedError)(nil); errors.As(err, &refused) && x.explain(ctx) {
+			return exitCode(exitPending)
+		}
+		return err
 	}
 	if o.json {
 		return render.JSON(sys.Stdout, exchangeDocument{render.ExchangeSchema, session.Account, session.ARN, session.Expires.UTC()})
@@ -237,7 +277,7 @@ func runCredentials(ctx context.Context, sys System, f exchangeFlags) error {
 func newExec(sys System) *cobra.Command {
 	var f exchangeFlags
 	c := &cobra.Command{
-		Use:   "exec -- COMMAND [ARGUMENT…]",
+		Use:   "exec [flags] -- COMMAND [ARGUMENT...]",
 		Short: "In a machine: run a command with AWS credentials",
 		Long: `In a Fly Machine: get temporary AWS credentials and run COMMAND with them in its
 environment, in place of this program. They expire after --duration and are not
@@ -285,32 +325,32 @@ func runExec(ctx context.Context, sys System, f exchangeFlags, command []string)
 	return fmt.Errorf("%s did not run: %w", command[0], cause(err))
 }
 
-// explain shows why the role's trust policy refuses the token, if the environment has
-// credentials that may read the role; a machine usually has none of its own.
-func (x *exchanger) explain(ctx context.Context, err error) {
-	var refused *awsapi.CallError
-	signedIn := x.Getenv("AWS_ACCESS_KEY_ID") != "" || x.Getenv("AWS_PROFILE") != ""
-	if x.json || !signedIn || !errors.As(err, &refused) || refused.Code == "" {
-		return
+// explain says whether it showed why the role's trust policy refuses the token, which
+// takes credentials that may read the role.
+func (x *exchanger) explain(ctx context.Context) bool {
+	token, _ := flyoidc.Inspect(x.exchange.Token)
+	if x.json || token == nil {
+		return false
+	}
+	account, err := x.reader(ctx)
+	if err != nil {
+		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, awsTimeout)
 	defer cancel()
-	token, _ := flyoidc.Inspect(x.exchange.Token)
-	if token == nil {
-		return
-	}
-	account, err := x.openAccount(ctx, x.flags.aws.options(&callLog{console: x.console}))
-	if err != nil {
-		return
-	}
-	c := explain.Case{Now: x.Now(), Claims: token.Claims.Claims}
+	c := explain.Case{Now: x.Now(), Claims: token.Claims.Claims, MachineID: token.Claims.MachineID}
 	if readRole(ctx, account, x.exchange.RoleARN, &c, func(error) {}) != nil {
-		return // the refusal's hints are enough
+		return false
 	}
-	render.Explanation(x.Stderr, explain.Explain(c), false, x.err)
+	explanation := explain.Explain(c)
+	if explanation.Verdict != explain.Refused {
+		return false // AWS knows more: its own words and what they mean follow
+	}
+	render.Explanation(x.Stderr, explanation, false, x.err)
+	return true
 }
 
-// refusal adds to STS's refusal what was presented.
+// refusal adds to an error answer of STS what was presented.
 func (x *exchanger) refusal(err error) error {
 	var refused *awsapi.CallError
 	if !errors.As(err, &refused) || refused.Code == "" {
@@ -319,11 +359,20 @@ func (x *exchanger) refusal(err error) error {
 	return &refusedError{err: err, refusal: refused, exchange: x.exchange}
 }
 
-// A refusedError is STS's refusal of a token, with what was presented to it.
+// A refusedError is an error answer of STS, with what was presented to it.
 type refusedError struct {
 	err      error
 	refusal  *awsapi.CallError
 	exchange awsapi.Exchange
+}
+
+// exit is the exit code for a refused token, and not for, say, a throttled request.
+func (e *refusedError) exit() int {
+	switch explain.ErrorText(e.refusal.Code + ": " + e.refusal.Message).Code {
+	case explain.MeaningThrottled, explain.MeaningIssuerUnreachable, explain.MeaningRegion, explain.MeaningDuration, explain.MeaningUnknown:
+		return exitFailed
+	}
+	return exitPending
 }
 
 func (e *refusedError) Error() string { return e.err.Error() }

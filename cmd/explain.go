@@ -49,8 +49,8 @@ other app.
 The trust policy comes from --policy, or from IAM with --role (default:
 AWS_ROLE_ARN), which also reads the provider's audiences. The token comes from
 --token, or its claims from --subject or --claims; in a machine, a fresh one is
-requested if none is given. With --event, the claims and the role are those in an
-event of CloudTrail.
+requested if none is given. With --event, the claims and the role are those in
+an event of CloudTrail.
 
 With --error, it explains an AWS error message instead.
 

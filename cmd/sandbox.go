@@ -26,7 +26,7 @@ type sandboxOptions struct {
 func newSandbox(sys System) *cobra.Command {
 	var o sandboxOptions
 	c := &cobra.Command{
-		Use:   "sandbox [-- COMMAND [ARGUMENT…]]",
+		Use:   "sandbox [flags] [-- COMMAND [ARGUMENT...]]",
 		Short: "Serve a simulated AWS and Fly, for a command or a shell",
 		Long: `Serve a simulated AWS account (IAM and STS), Fly's API, the token endpoint of a
 machine and an OIDC issuer on loopback, and run COMMAND with the environment set

@@ -38,7 +38,7 @@ The token itself is a credential until it expires, so it is printed with --raw
 alone, and then nothing else is.`,
 		Example: `  fly-aws token
   fly-aws token --raw | fly-aws token verify -
-  fly-aws token --aud https://vault.example.com --json`,
+  fly-aws token --audience https://vault.example.com --json`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runToken(cmd.Context(), sys, o) },
 	}
@@ -50,9 +50,16 @@ alone, and then nothing else is.`,
 }
 
 func (o *tokenOptions) register(sys System, c *cobra.Command) {
-	c.Flags().StringVar(&o.audience, "aud", flyname.AudienceAWS, "audience of the token")
+	registerAudience(c, &o.audience, "`audience` of the token")
 	registerSocket(sys, c, &o.socket)
 	c.Flags().BoolVar(&o.tags, "aws-principal-tags", false, "ask Fly for AWS session tags in the token; the role must allow sts:TagSession")
+}
+
+// registerAudience registers --audience, and its former name --aud.
+func registerAudience(c *cobra.Command, audience *string, usage string) {
+	c.Flags().StringVar(audience, "audience", flyname.AudienceAWS, usage)
+	c.Flags().StringVar(audience, "aud", flyname.AudienceAWS, "")
+	_ = c.Flags().MarkHidden("aud")
 }
 
 // socketVariable overrides the socket's path; fly-aws sandbox sets it.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -271,6 +272,21 @@ func (a *Account) Role(ctx context.Context, name string) (*setup.Role, error) {
 		return nil, nil
 	}
 	return role, err
+}
+
+// RoleCreated returns when a role was created.
+func (a *Account) RoleCreated(ctx context.Context, name string) (time.Time, error) {
+	if err := a.signIn(ctx); err != nil {
+		return time.Time{}, err
+	}
+	out, err := call(ctx, a, a.iam.GetRole, &iam.GetRoleInput{RoleName: &name})
+	if err != nil {
+		return time.Time{}, err
+	}
+	if out.Role == nil || out.Role.CreateDate == nil {
+		return time.Time{}, &CallError{Operation: "GetRole", Message: "the response has no creation date"}
+	}
+	return *out.Role.CreateDate, nil
 }
 
 // liveRole reads a role as it is now.
