@@ -26,7 +26,7 @@ func readFile(ctx context.Context, sys System, name string) ([]byte, error) {
 	case err != nil:
 		return nil, err
 	case len(data) > maxFile:
-		return nil, fmt.Errorf("%s is larger than %d bytes", name, maxFile)
+		return nil, fmt.Errorf("%s is larger than %d MiB", inputName(name), maxFile>>20)
 	}
 	return data, nil
 }
@@ -111,4 +111,12 @@ func readToken(ctx context.Context, sys System, args []string) (string, error) {
 		err = &hintedError{err: fmt.Errorf("the token file %w", err), hint: hint}
 	}
 	return string(data), err
+}
+
+// inputName names a file, or standard input for "-".
+func inputName(file string) string {
+	if file == "-" {
+		return "standard input"
+	}
+	return file
 }

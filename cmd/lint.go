@@ -154,14 +154,6 @@ func (c console) lintFile(ctx context.Context, file string, o lintOptions) ([]li
 	return c.lintFile(ctx, file, lintOptions{})
 }
 
-// inputName names a file, or standard input for "-".
-func inputName(file string) string {
-	if file == "-" {
-		return "standard input"
-	}
-	return file
-}
-
 // fileProblem says what is wrong with a file that has no trust policies to judge.
 func fileProblem(name string, err error) error {
 	var syntax *trustfile.SyntaxError

@@ -123,7 +123,11 @@ func messages() []struct {
 // ErrorText says what an AWS error message means, whatever the AWS CLI, an SDK or a log
 // put around it. If a text contains several messages, the one that comes first in the
 // table of messages decides. Only the first 64 KiB are read.
-func ErrorText(text string) Meaning {
+func ErrorText(text string) Meaning { return meanings(text)[0] }
+
+// meanings are those of all messages in a text, the one that decides first; that of an
+// unknown error if there are none.
+func meanings(text string) (found []Meaning) {
 	text = plain(text)
 	lower := asciiLower(text)
 	for _, m := range messages() {
@@ -136,9 +140,43 @@ func ErrorText(text string) Meaning {
 		if out.Code == MeaningAccessDenied && strings.Contains(lower, "assumerolewithwebidentity") {
 			out.Code = MeaningNotAuthorized
 		}
-		return out
+		found = append(found, out)
 	}
-	return Meaning{Code: MeaningUnknown}
+	if found == nil {
+		found = []Meaning{{Code: MeaningUnknown}}
+	}
+	return found
+}
+
+// layer is the layer that a message is about; "" if the message alone does not say.
+func (m Meaning) layer() Layer {
+	switch m.Code {
+	case MeaningNotAuthorized:
+		return LayerTrustPolicy
+	case MeaningProviderAbsent, MeaningAudience, MeaningThumbprint:
+		return LayerProvider
+	case MeaningKeys, MeaningIssuerUnreachable:
+		return LayerIssuer
+	case MeaningClaimMissing, MeaningTokenForm, MeaningToken, MeaningRejected:
+		return LayerToken
+	case MeaningExpired:
+		return LayerTokenExpired
+	case MeaningSessionExpired:
+		return LayerCredentialsExpired
+	case MeaningDuration:
+		return LayerSessionDuration
+	case MeaningRoleARN:
+		return LayerRoleARN
+	case MeaningRegion:
+		return LayerRegion
+	case MeaningSessionPolicy:
+		return LayerSessionPolicy
+	case MeaningPolicyForm, MeaningPolicySize:
+		return LayerPolicyDocument
+	case MeaningThrottled:
+		return LayerThrottled
+	}
+	return ""
 }
 
 // plain undoes what loggers do to a message: line breaks, and quotation marks escaped as

@@ -42,7 +42,8 @@ const (
 	LayerUnknown            Layer = "unknown"
 )
 
-// A Diagnosis is what an error text says, with raw values from it.
+// A Diagnosis is what an error text says, with raw values from it. Its Meaning is that of
+// the message about Layer.
 type Diagnosis struct {
 	Meaning
 	// Layer is at fault, most likely; Others may be too, in order of likelihood.
@@ -59,7 +60,7 @@ type Diagnosis struct {
 // Diagnose finds the layer at fault in the text of an error, of whatever SDK or tool. Only
 // the first 64 KiB are read.
 func Diagnose(text string) Diagnosis {
-	d := Diagnosis{Meaning: ErrorText(text)}
+	var d Diagnosis
 	line := plain(text)
 	lower := asciiLower(line)
 	var found []Layer
@@ -87,6 +88,16 @@ func Diagnose(text string) Diagnosis {
 		found = []Layer{LayerUnknown}
 	}
 	d.Layer, d.Others = found[0], found[1:]
+	action := d.Action
+	d.Meaning = Meaning{Code: MeaningUnknown}
+	for _, m := range slices.Backward(meanings(text)) {
+		if l := m.layer(); l == "" || l == d.Layer {
+			d.Meaning = m
+		}
+	}
+	if action != "" {
+		d.Action = action
+	}
 	return d
 }
 

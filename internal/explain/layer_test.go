@@ -105,6 +105,15 @@ func TestDiagnoseReads(t *testing.T) {
 	}
 }
 
+// TestDiagnoseTwo: of two errors in one text, the meaning is of the one that is named.
+func TestDiagnoseTwo(t *testing.T) {
+	t.Parallel()
+	d := Diagnose("ExpiredToken: The provided token has expired.\nAccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity")
+	if d.Layer != LayerTrustPolicy || d.Code != MeaningNotAuthorized || len(d.Others) != 1 || d.Others[0] != LayerCredentialsExpired {
+		t.Errorf("%+v", d)
+	}
+}
+
 func FuzzDiagnose(f *testing.F) {
 	f.Add("User: arn:aws:iam::1:user/x is not authorized to perform: s3:GetObject on resource: x because no permissions boundary allows it")
 	f.Fuzz(func(t *testing.T, text string) {
