@@ -444,7 +444,7 @@ func (app App) configWarnings(found State, asked string, regionIsSecret bool) []
 	if file, set := value(envTokenFile); set {
 		out = append(out, Warning{Code: WarningTokenFile, Apps: about, Config: app.Config, Names: []string{envTokenFile}, Value: file})
 	}
-	if name, set := value(envSessionName); set && sessionNameProblem(name) != "" {
+	if name, set := value(envSessionName); set && SessionNameProblem(name) != "" {
 		out = append(out, Warning{Code: WarningTokenFile, Apps: about, Config: app.Config, Names: []string{envSessionName}, Value: name})
 	}
 	return out
@@ -457,9 +457,9 @@ const (
 	envSessionName = "AWS_ROLE_SESSION_NAME"
 )
 
-// sessionNameProblem says why STS refuses the session name, or "": it has 2 to 64
+// SessionNameProblem says why STS refuses the session name, or "": it has 2 to 64
 // characters of [\w+=,.@-] (STS API reference, AssumeRoleWithWebIdentity).
-func sessionNameProblem(name string) string {
+func SessionNameProblem(name string) string {
 	if len(name) < 2 {
 		return "it has fewer than 2 characters"
 	}
