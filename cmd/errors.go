@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/fly-aws/fly-aws/internal/awsapi"
+	"github.com/fly-aws/fly-aws/internal/doctor"
 	"github.com/fly-aws/fly-aws/internal/explain"
 	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/internal/flyoidc"
@@ -445,7 +446,7 @@ func machineFailure(err error, _ func(string) bool) *failure {
 		if mint.Kind == flyoidc.MintNotAllowed {
 			exit = exitNotAllowed
 		}
-		return newFailure("no-token", exit, "", mintHint(mint))
+		return newFailure("no-token", exit, "", render.SocketNext(doctor.SocketCode(mint)))
 	}
 	return nil
 }
@@ -489,22 +490,11 @@ func presetList() []string {
 	return hints
 }
 
-// hints explain STS's refusal and name the command that says more: AWS gives no
-// cause, and only someone signed in to AWS can read the trust policy.
+// hints explain STS's refusal and name the command that says more.
 func (e *refusedError) hints() []string {
-	meaning := explain.ErrorText(e.refusal.Code + ": " + e.refusal.Message)
-	hints := render.MeaningWords(meaning)
-	token, _ := flyoidc.Inspect(e.exchange.Token)
-	if token == nil {
-		return hints
+	subject := ""
+	if token, _ := flyoidc.Inspect(e.exchange.Token); token != nil {
+		subject = token.Claims.Subject
 	}
-	subject, isFly := flyname.ParseSubject(token.Claims.Subject)
-	switch {
-	case meaning.Code == explain.MeaningNotAuthorized && isFly:
-		hints = append(hints, "if the role was created in the last minute, try again",
-			"to find the condition, run where you are signed in to AWS: fly-aws explain --role "+text.ShellWord(e.exchange.RoleARN)+" --subject "+text.ShellWord(token.Claims.Subject))
-	case meaning.Code == explain.MeaningProviderAbsent && isFly, meaning.Code == explain.MeaningAudience && isFly:
-		hints = append(hints, "to fix it, run where you are signed in to AWS: fly-aws setup --org "+text.ShellWord(subject.Org)+" --app "+text.ShellWord(subject.App))
-	}
-	return hints
+	return render.RefusalNext(explain.ErrorText(e.refusal.Code+": "+e.refusal.Message), e.exchange.RoleARN, subject)
 }

@@ -79,7 +79,7 @@ func newExchanger(ctx context.Context, c console, f exchangeFlags) (*exchanger, 
 func (x *exchanger) get(ctx context.Context, retryFresh bool) (awsapi.Session, error) {
 	source := tokenSource{file: x.flags.token, socket: x.flags.socket, audience: x.flags.audience, wait: x.flags.wait}
 	stop := x.waiting("the machine's token")
-	token, _, err := source.read(ctx, x.System)
+	token, err := source.read(ctx, x.System)
 	stop()
 	if err != nil {
 		return awsapi.Session{}, err

@@ -223,7 +223,7 @@ func (o explainOptions) readClaims(ctx context.Context, sys System, c *explain.C
 		return nil
 	}
 	source := tokenSource{file: o.token, socket: o.socket, audience: flyname.AudienceAWS}
-	token, _, err := source.read(ctx, sys)
+	token, err := source.read(ctx, sys)
 	var failure *flyoidc.MintError
 	switch {
 	case errors.As(err, &failure) && failure.Kind == flyoidc.MintNoSocket:
@@ -418,4 +418,11 @@ func readProvider(ctx context.Context, account *awsapi.Account, facts setup.Fact
 		}
 	}
 	return nil
+}
+
+func accountOf(arn string) string {
+	if parts := strings.SplitN(arn, ":", 6); len(parts) == 6 {
+		return parts[4]
+	}
+	return ""
 }

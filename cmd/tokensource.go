@@ -22,29 +22,27 @@ type tokenSource struct {
 // pollPause is the pause between attempts while a machine boots.
 const pollPause = 500 * time.Millisecond
 
-// read returns the token. If it comes from Fly's token file, fellBack says why there is
-// no fresh one; otherwise fellBack is nil.
-func (s tokenSource) read(ctx context.Context, sys System) (text string, fellBack *flyoidc.MintError, err error) {
+// read returns the token.
+func (s tokenSource) read(ctx context.Context, sys System) (string, error) {
 	if s.file != "" {
-		text, err = readToken(ctx, sys, []string{s.file})
-		return text, nil, err
+		return readToken(ctx, sys, []string{s.file})
 	}
 	deadline := sys.Now().Add(s.wait)
 	minter := flyoidc.Minter{Socket: s.socket}
 	for {
-		text, err = minter.Mint(ctx, flyoidc.MintRequest{Audience: s.audience})
+		text, err := minter.Mint(ctx, flyoidc.MintRequest{Audience: s.audience})
 		var failure *flyoidc.MintError
 		if err == nil || !errors.As(err, &failure) || ctx.Err() != nil {
-			return text, nil, err
+			return text, err
 		}
 		if s.audience == flyname.AudienceAWS {
 			if text, errFile := readToken(ctx, sys, nil); errFile == nil && text != "" {
-				return text, failure, nil
+				return text, nil
 			}
 		}
 		retryable := failure.Kind == flyoidc.MintNoSocket || failure.Kind == flyoidc.MintConnectionRefused || failure.Kind == flyoidc.MintNotAllowed
 		if !retryable || !onMachine(sys) || sys.Now().Add(pollPause).After(deadline) {
-			return "", nil, err
+			return "", err
 		}
 		sys.Sleep(ctx, pollPause)
 	}

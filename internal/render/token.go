@@ -13,7 +13,6 @@ const (
 	TokenSchema    = "fly-aws.token/1" //nolint:gosec // a schema, not a token
 	VerifySchema   = "fly-aws.verify/1"
 	ExchangeSchema = "fly-aws.exchange/1"
-	DoctorSchema   = "fly-aws.doctor/1"
 )
 
 // A Field is a name and a value, with a note about the value.
@@ -87,15 +86,20 @@ const (
 	Warn    Level = "warning"
 	Bad     Level = "failed"
 	Skipped Level = "skipped"
+	// Undecided: it could not be checked.
+	Undecided Level = "unknown"
 )
 
 // A CheckLine is the outcome of one check, with the next thing to do about it.
 type CheckLine struct {
-	Name   string `json:"name"`
+	Name string `json:"name"`
+	// Code says what was found, for commands that have codes for it.
+	Code   string `json:"code,omitempty"`
 	Level  Level  `json:"outcome"`
 	Detail string `json:"detail"`
-	// Next is what to do about it, empty if nothing.
-	Next string `json:"next,omitempty"`
+	// Next is what to do about it, empty if nothing. Others are what can be done instead.
+	Next   string   `json:"next,omitempty"`
+	Others []string `json:"others,omitempty"`
 }
 
 // Checks shows a line for each check.
@@ -105,13 +109,12 @@ func Checks(w io.Writer, checks []CheckLine, style Style) {
 		width = max(width, len(c.Name))
 	}
 	for _, c := range checks {
-		OneCheck(w, c, width, style)
+		printer{w, style}.outcome(c, width)
 	}
 }
 
-// OneCheck shows a check, with its name padded to width columns.
-func OneCheck(w io.Writer, c CheckLine, width int, style Style) {
-	p := printer{w, style}
+// outcome shows a check, with its name padded to width columns.
+func (p printer) outcome(c CheckLine, width int) {
 	glyph := p.ok()
 	switch c.Level {
 	case Warn:
@@ -120,9 +123,13 @@ func OneCheck(w io.Writer, c CheckLine, width int, style Style) {
 		glyph = p.bad()
 	case Skipped:
 		glyph = p.paint(dim, "-")
+	case Undecided:
+		glyph = p.paint(dim, "?")
 	}
 	p.line("%s", strings.TrimRight(fmt.Sprintf("%s %-*s  %s", glyph, width, c.Name, text.Clean(c.Detail)), " "))
-	if c.Next != "" {
-		p.line("  %s %s", p.arrow(), text.Clean(c.Next))
+	for _, next := range append([]string{c.Next}, c.Others...) {
+		if next != "" {
+			p.line("  %s %s", p.arrow(), text.Clean(next))
+		}
 	}
 }
