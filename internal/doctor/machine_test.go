@@ -311,7 +311,7 @@ func TestMachines(t *testing.T) {
 		// The users.
 		"for root only": {
 			func(f *fake) { f.write(tokenPath, sign(now), 0o600) },
-			no + "the app's user web cannot read /.fly/oidc_token: only root can (owner root, mode 0600)", "run the app as a user who can: drop USER from the Dockerfile", "fly-aws exec -- setpriv --reuid web --init-groups COMMAND",
+			no + "the app's user web cannot read /.fly/oidc_token: only root can (owner root, mode 0600)", "run the app as a user who can: drop USER from the Dockerfile", "fly-aws exec -- su web -s /bin/sh -c 'COMMAND'",
 		},
 		"for another group": {
 			func(f *fake) { f.files[tokenPath] = file{text: sign(now), gid: 5, mode: 0o640} },

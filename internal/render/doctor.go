@@ -56,8 +56,8 @@ func Doctor(w io.Writer, r doctor.Report, style Style) {
 		p.line("  %s %s", p.arrow(), d.Conclusion.Next)
 	}
 	p.line("")
-	for i := range r.Checks { // the cause's next step is above
-		if r.Conclusion.Cause != nil && r.Conclusion.Cause.Name == r.Checks[i].Name {
+	for i, c := range d.Checks { // the cause's next step is above
+		if r.Conclusion.Cause != nil && r.Conclusion.Cause.Name == c.Name && len(c.Others) == 0 {
 			d.Checks[i].Next = ""
 		}
 	}

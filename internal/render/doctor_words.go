@@ -185,7 +185,7 @@ func regionWords(c doctor.Check) checkWords {
 	case doctor.CodeRegionRefused:
 		w := found("%s is %s, which is not an AWS region", names, text.Quote(c.Value))
 		if c.Tigris {
-			return w.then("auto is for Tigris: first give its client that region in its own settings, as in docs/tigris.md. Then fly secrets set AWS_REGION=%s, or your role's region", such)
+			return w.then("auto is for Tigris: first give its client that region in its own settings, as in docs/tigris.md. Then give the SDKs an AWS region: fly secrets set AWS_REGION=%s", such)
 		}
 		return w.then("set %s to an AWS region, such as %s", names, such)
 	case doctor.CodeRegionUnlisted:
@@ -321,7 +321,7 @@ func readers(p *doctor.Permissions) string {
 func readOtherwise(user string) []string {
 	return []string{
 		"or have a process of root copy the token every minute to a file of " + user + ", and set AWS_WEB_IDENTITY_TOKEN_FILE to that when starting the app",
-		"or, for a job of at most an hour, start it as root: fly-aws exec -- setpriv --reuid " + text.ShellWord(user) + " --init-groups COMMAND",
+		"or, for a job of at most an hour, start it as root: fly-aws exec -- su " + text.ShellWord(user) + " -s /bin/sh -c 'COMMAND'",
 	}
 }
 
