@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -448,6 +449,23 @@ func TestCodesAreWorded(t *testing.T) {
 			t.Errorf("check %+v", line)
 		}
 		names = append(names, line.Name)
+	}
+}
+
+// TestReadme: the README shows the beginning of what the doctor prints.
+func TestReadme(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFake()
+	f.write(tokenPath, sign(now), 0o600)
+	var out strings.Builder
+	render.Doctor(&out, f.machine().Examine(t.Context(), ""), render.Style{})
+	begin, _, _ := strings.Cut(out.String(), "\n\n")
+	if !strings.Contains(string(readme), "$ fly ssh console -C 'fly-aws doctor'\n"+begin+"\n```") {
+		t.Errorf("README.md does not show\n%s", begin)
 	}
 }
 

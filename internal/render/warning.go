@@ -237,7 +237,7 @@ func secretsText(app string, names []string) WarningText {
 	add(by[setup.SecretEndpoint], ": AWS calls go to another endpoint than AWS's")
 	if slices.ContainsFunc(names, isTigris) {
 		t.Details = append(t.Details, wrap("fly storage create sets such secrets for a Tigris bucket: before you unset them, "+
-			"give the code that uses the bucket its keys under other names")...)
+			"give the code that uses the bucket its keys under other names, as in docs/tigris.md")...)
 	}
 	words := make([]string, len(names))
 	for i, name := range names {
