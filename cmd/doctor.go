@@ -8,6 +8,7 @@ import (
 
 	"github.com/fly-aws/fly-aws/internal/doctor"
 	"github.com/fly-aws/fly-aws/internal/render"
+	"github.com/fly-aws/fly-aws/internal/text"
 )
 
 type doctorOptions struct {
@@ -36,7 +37,14 @@ as root, it also checks whether the app's user can read the token file.
 The exit code is 3 when a check fails. Nothing is changed.`,
 		Example: `  fly ssh console -C 'fly-aws doctor'
   fly-aws doctor --wait=1m --user web`,
-		Args: noArguments,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 && o.wait > 0 {
+				if _, err := time.ParseDuration(args[0]); err == nil {
+					return usagef("write --wait="+args[0], "the duration of --wait goes behind an equals sign")
+				}
+			}
+			return noArguments(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return runMachineDoctor(cmd.Context(), sys, o) },
 	}
 	o.output.register(c.Flags())
@@ -53,7 +61,7 @@ func runMachineDoctor(ctx context.Context, sys System, o doctorOptions) error {
 	c := newConsole(sys, o.output)
 	m := machineOf(ctx, c, o)
 	if file := m.TokenFile(); o.wait > 0 && file != "" {
-		c.note("Waiting up to %s for the token file %s", render.Duration(o.wait), file)
+		c.note("Waiting up to %s for the token file %s", render.Duration(o.wait), text.Name(file))
 		m.Wait(ctx, o.wait)
 	}
 	report := m.Examine(ctx, o.user)

@@ -234,7 +234,8 @@ func (x *examination) clock(context.Context) {
 // now is the time by the issuer's clock, where that is known.
 func (x *examination) now() time.Time { return x.Clock.Now().Add(-x.skew) }
 
-// The codes of the check of the socket. All but the first have a Reason.
+// The codes of the check of the socket. All but the first have a Reason; Value is the
+// machine's ID.
 const (
 	CodeSocket Code = "socket"
 	// CodeNoSocket: there is none, as in a Sprite, or while a machine boots.
@@ -277,7 +278,7 @@ func SocketCode(err error) Code {
 func (x *examination) socket(context.Context) {
 	c := Check{Code: CodeSocket, Level: OK}
 	if x.mintErr != nil {
-		c = Check{Code: SocketCode(x.mintErr), Level: Warn, Reason: x.mintErr.Error()}
+		c = Check{Code: SocketCode(x.mintErr), Level: Warn, Reason: x.mintErr.Error(), Value: x.env[envMachine]}
 	}
 	x.add("socket", c)
 }

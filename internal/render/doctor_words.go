@@ -60,7 +60,13 @@ func machineWords(c doctor.Check) checkWords {
 		return found("there is no fresh token to compare it with")
 	case doctor.CodeSocket:
 		return found("it issues tokens")
-	case doctor.CodeNoSocket, doctor.CodeNotSocket, doctor.CodeSocketDenied, doctor.CodeSocketBusy, doctor.CodeSocketRefused, doctor.CodeSocketFailed:
+	case doctor.CodeNoSocket:
+		w := found("%s", text.Line(c.Reason))
+		if c.Value != "" {
+			return w.then("wait if the machine has just booted: fly-aws doctor --wait; a Sprite has no such socket")
+		}
+		return w.then("%s", SocketNext(c.Code))
+	case doctor.CodeNotSocket, doctor.CodeSocketDenied, doctor.CodeSocketBusy, doctor.CodeSocketRefused, doctor.CodeSocketFailed:
 		return found("%s", text.Line(c.Reason)).then("%s", SocketNext(c.Code))
 	case doctor.CodeToken:
 		return found("sub %s, from %s", text.Name(c.Claims.Subject), text.Name(c.Claims.Issuer))
