@@ -332,6 +332,17 @@ func TestMachines(t *testing.T) {
 			f.files["/proc/321/status"] = file{text: status(1, "4711")}
 			f.write(tokenPath, sign(now), 0o600)
 		}, no + "the app's user 4711 cannot read /.fly/oidc_token: only root can (owner root, mode 0600)", "run the app", ""},
+		"root and a user's file": {func(f *fake) {
+			f.files[tokenPath] = file{text: sign(now), uid: 1000, mode: 0o400}
+			f.files["/proc/321/status"] = file{text: status(1, "0")}
+		}, works, "", "root can read the token file"},
+		"a folder that can only be listed": {
+			func(f *fake) { f.files["/.fly"] = file{mode: fs.ModeDir | 0o754} },
+			no + "the app's user web cannot read /.fly/oidc_token: the file is for everyone, but a folder above it is not (owner root, mode 0644)", "run the app", "",
+		},
+		"a process with another effective user": {func(f *fake) {
+			f.files["/proc/321/status"] = file{text: strings.Replace(status(1, "1000"), "Uid:\t1000\t1000", "Uid:\t1000\t33", 1)}
+		}, works, "", "33 can read the token file"},
 		"two users":     {func(f *fake) { f.files["/proc/330/status"] = file{text: status(1, "33")} }, works + "; not checked: app's user", "", "→ name the app's user: fly-aws doctor --user NAME"},
 		"two processes": {func(f *fake) { f.files["/proc/330/status"] = file{text: status(1, "1000")} }, works, "", "web can read the token file"},
 		"no processes": {func(f *fake) {
@@ -402,6 +413,7 @@ func TestMachines(t *testing.T) {
 		"no credentials":       {func(f *fake) { f.callErr = errors.New("none found") }, no + "the AWS SDKs find no credentials here: none found", "look at ~/.aws/config", ""},
 		"no answer":            {func(f *fake) { f.callErr = context.DeadlineExceeded }, no + "AWS does not answer in time", "check the machine's network", ""},
 		"another identity":     {func(f *fake) { f.caller = "arn:aws:iam::123456789012:user/me" }, no + "the AWS SDKs use arn:aws:iam::123456789012:user/me here, not the role", "look for what gives these credentials", ""},
+		"another role":         {func(f *fake) { f.caller = strings.Replace(session, "web/", "api/", 1) }, no + "the AWS SDKs use arn:aws:sts::123456789012:assumed-role/fly-acme-api/me here, not the role", "look for", ""},
 		"another account":      {func(f *fake) { f.caller = strings.Replace(session, "1234", "9999", 1) }, no + "the AWS SDKs use arn:aws:sts::999956789012:assumed-role/fly-acme-web/me here, not the role", "look for", ""},
 		"keys and no role":     {both(unset("AWS_ROLE_ARN"), func(f *fake) { f.caller = "arn:aws:iam::123456789012:user/me" }), no + "AWS_ROLE_ARN is not set, so Fly keeps no token file and the SDKs use no role", "set it", "the AWS SDKs use arn:aws:iam::123456789012:user/me here\n"},
 	}
