@@ -250,7 +250,7 @@ func (e *explainer) setup() *Fix {
 	_, taken := e.Policy.Statement(ours.Sid)
 	switch {
 	case e.isOwn():
-		s.Role = e.Role
+		s.Role, s.Adopt = e.Role, !taken // to setup, a role without our statement is another's
 		s.AllMachines = e.hasReason(ReasonMachineDiffers, ReasonOwnMachineID, reason(trustpolicy.FindingMachineID), reason(trustpolicy.FindingProcessGroup))
 		return &Fix{Kind: FixSetup, Setup: s}
 	case e.Managed != nil || taken:

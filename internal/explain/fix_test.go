@@ -33,7 +33,7 @@ func TestFixForRole(t *testing.T) {
 		{"own role, and a condition that someone added, no provider", strings.Replace(right, `"StringLike"`, `"DateGreaterThan":{"aws:CurrentTime":"2020-01-01T00:00:00Z"},"StringLike"`, 1), "r", own, absent, "", Setup{}},
 		{"a role of someone else's, with a condition, no provider", strings.Replace(statement("Allow", aud+","+sub), `"StringLike"`, `"DateGreaterThan":{"aws:CurrentTime":"2020-01-01T00:00:00Z"},"StringLike"`, 1), "r", nil, absent, FixOwnRole, Setup{}},
 		{"own role, of another machine", pinned, "r", own, present, FixSetup, Setup{Role: "r", AllMachines: true}},
-		{"own role, without our statement", service, "r", own, present, FixSetup, Setup{Role: "r"}},
+		{"own role, without our statement", service, "r", own, present, FixSetup, Setup{Role: "r", Adopt: true}},
 		{"own role, no provider", right, "r", own, absent, FixSetup, Setup{Role: "r"}},
 		{"own role, audience not listed", right, "r", own, unlisted, FixSetup, Setup{Role: "r"}},
 		{"own role, denied", right + "," + statement("Deny", sub), "r", own, present, "", Setup{}},
