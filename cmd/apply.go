@@ -213,7 +213,7 @@ func (c console) apply(ctx context.Context, world setup.World, plan *setup.Plan,
 	if err != nil {
 		return err
 	}
-	render.Next(c.Stdout, c.out, nextSteps(plan, report)...)
+	c.showNext(plan, report)
 	return nil
 }
 
@@ -272,6 +272,53 @@ func (e *reportError) document(problem render.Problem) render.ReportDocument {
 		e.doc.Status = "interrupted"
 	}
 	return e.doc
+}
+
+// showNext shows the next steps, and how to find out afterwards whether they were enough.
+func (c console) showNext(plan *setup.Plan, report *setup.Report) {
+	steps := nextSteps(plan, report)
+	render.Next(c.Stdout, c.out, steps...)
+	if len(steps) > 0 {
+		render.Then(c.Stdout, c.out, doctorStep(plan, report))
+	}
+}
+
+// doctorStep is the command that checks the apps that use a role now; "" if none does.
+func doctorStep(plan *setup.Plan, report *setup.Report) string {
+	var apps []setup.App
+	add := func(app setup.App) {
+		if !slices.ContainsFunc(apps, func(a setup.App) bool { return a.Name == app.Name }) {
+			apps = append(apps, app)
+		}
+	}
+	for _, g := range plan.Grants {
+		if !g.Kept && !g.Removed && !strings.HasSuffix(g.App, "*") {
+			add(requested(plan, g))
+		}
+	}
+	for _, r := range report.Results {
+		if after := r.Change.After; after != nil && after.Env != nil {
+			add(setup.App{Name: after.Env.App, Config: after.Env.Config})
+		}
+	}
+	if len(apps) != 1 {
+		if len(apps) == 0 {
+			return ""
+		}
+		return "fly-aws doctor --app NAME, for each app"
+	}
+	command := "fly-aws doctor"
+	switch config := apps[0].Config; config {
+	case "fly.toml":
+	case "":
+		command += " --app " + text.ShellWord(apps[0].Name)
+	default:
+		command += " --config " + text.ShellWord(config)
+	}
+	if name := apps[0].Variable(); name != setup.EnvRoleARN {
+		command += " --env-name " + text.ShellWord(name)
+	}
+	return command
 }
 
 // nextSteps are the commands that make the changes take effect; none for changes that

@@ -18,9 +18,13 @@ type awsFlags struct {
 }
 
 func (f *awsFlags) register(flags *pflag.FlagSet) {
+	f.registerAccount(flags)
+	flags.BoolVar(&f.verbose, "verbose", false, "show each AWS call with its time and request ID")
+}
+
+func (f *awsFlags) registerAccount(flags *pflag.FlagSet) {
 	flags.StringVar(&f.profile, "profile", "", "AWS profile to use, by `name`")
 	flags.StringVar(&f.region, "region", "", "AWS `region` to send the calls to")
-	flags.BoolVar(&f.verbose, "verbose", false, "show each AWS call with its time and request ID")
 }
 
 // options returns the AWS options that the flags set. Calls go to the log.

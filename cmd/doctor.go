@@ -17,25 +17,35 @@ type doctorOptions struct {
 	user    string
 	wait    time.Duration
 	verbose bool
+	chain   chainOptions
 }
 
 func newDoctor(sys System) *cobra.Command {
 	var o doctorOptions
 	c := &cobra.Command{
 		Use:   "doctor",
-		Short: "In a machine: find out why AWS does not work",
-		Long: `In a Fly Machine: find out why AWS access through OIDC does not work. The first
-line says that it works, or names the one cause and the next thing to do. Then
-come the checks, in the order in which things break: the role, what takes
-precedence over it, the clock, the token file and who can read it, the session's
-name, the region, the socket, the exchange at STS, and which identity the AWS
-SDKs use.
+		Short: "Find out why AWS does not work, at a keyboard or in a machine",
+		Long: `At a keyboard, or with --app: walk the chain of one app and stop at the first
+broken link, with its fix. The links are the sign-in at Fly, the organization,
+the app and its machines, secrets and variables that take precedence over the
+role, the role's ARN, what the machines have of fly.toml, the sign-in to AWS,
+the role, the provider, the trust policy for each machine and for nobody else,
+the permissions and the region. With --exec the check in a machine runs too, in
+the first running one; what it runs and where is said before.
 
-The environment is that of this process, and the files are read as its user. Run
-as root, it also checks whether the app's user can read the token file.
+In a Fly Machine: say that AWS access works, or name the one cause that it does
+not and the next thing to do. Then come the checks, in the order in which things
+break: the role, what takes precedence over it, the clock, the token file and
+who can read it, the session's name, the region, the socket, the exchange at
+STS, and which identity the AWS SDKs use. The environment is that of this
+process, and the files are read as its user. Run as root, it also checks whether
+the app's user can read the token file.
 
-The exit code is 3 when a check fails. Nothing is changed.`,
-		Example: `  fly ssh console -C 'fly-aws doctor'
+The exit code is 3 when something is broken, 1 when that could not be found out.
+Nothing is changed.`,
+		Example: `  fly-aws doctor
+  fly-aws doctor --app web --exec
+  fly ssh console -C 'fly-aws doctor --app-environment'
   fly-aws doctor --wait=1m --user web`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 && o.wait > 0 {
@@ -45,10 +55,19 @@ The exit code is 3 when a check fails. Nothing is changed.`,
 			}
 			return noArguments(cmd, args)
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return runMachineDoctor(cmd.Context(), sys, o) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case o.chain.environment:
+				return runInAppEnvironment(sys, cmd.Flags())
+			case o.chain.wanted(sys, cmd.Flags()):
+				return runChain(cmd.Context(), sys, o)
+			}
+			return runMachineDoctor(cmd.Context(), sys, o)
+		},
 	}
 	o.output.register(c.Flags())
 	registerSocket(sys, c, &o.socket)
+	o.chain.register(c.Flags())
 	c.Flags().StringVar(&o.user, "user", "", "`name` or ID of the app's user (default: the owner of the process that Fly started at boot)")
 	c.Flags().DurationVar(&o.wait, "wait", 0, "wait for the token file while the machine boots, for 30s or --wait=`duration`")
 	c.Flags().Lookup("wait").NoOptDefVal = waitAtBoot.String()

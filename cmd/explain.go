@@ -363,8 +363,8 @@ func readRole(ctx context.Context, account *awsapi.Account, role string, c *expl
 	if err != nil {
 		return err
 	}
-	if c.WantedRole != "" && accountOf(role) != facts.Account {
-		return &awsapi.MismatchError{What: "account", ARN: role, Have: accountOf(role), Want: facts.Account}
+	if c.WantedRole != "" && setup.AccountOf(role) != facts.Account {
+		return &awsapi.MismatchError{What: "account", ARN: role, Have: setup.AccountOf(role), Want: facts.Account}
 	}
 	c.Partition, c.Account = facts.Partition, facts.Account
 	have, err := account.Role(ctx, name)
@@ -418,11 +418,4 @@ func readProvider(ctx context.Context, account *awsapi.Account, facts setup.Fact
 		}
 	}
 	return nil
-}
-
-func accountOf(arn string) string {
-	if parts := strings.SplitN(arn, ":", 6); len(parts) == 6 {
-		return parts[4]
-	}
-	return ""
 }

@@ -21,7 +21,8 @@ type fakeMachine struct {
 	env    map[string]string // the machine's; AWS_ENDPOINT_URL and the like are set in the test's process
 	offset time.Duration     // of the machine's clock; Sleep adds to it
 	slept  func(n int)       // called when the program has slept n times
-	exec   []string          // the environment of the command that was run
+	argv   []string          // the command that was run
+	exec   []string          // its environment
 }
 
 func newMachine(t *testing.T) *fakeMachine {
@@ -65,7 +66,7 @@ func (m *fakeMachine) main(args ...string) (out string, exit int) {
 				m.slept(sleeps)
 			}
 		},
-		Exec: func(_ string, _, env []string) error { m.exec = env; return nil },
+		Exec: func(_ string, argv, env []string) error { m.argv, m.exec = argv, env; return nil },
 		Size: func() (columns, rows int) { return 80, 24 },
 	}, args)
 	return buf.String(), exit
@@ -153,5 +154,20 @@ func TestDoctorComparesTheClock(t *testing.T) {
 		if wrong := offset != 0; wrong && exit != 3 {
 			t.Errorf("a clock that is off by %s: exit code %d", offset, exit)
 		}
+	}
+}
+
+// TestDoctorTakesTheAppsEnvironment: it runs again with the same flags, and checks the
+// machine even if the environment does not say that it is one.
+func TestDoctorTakesTheAppsEnvironment(t *testing.T) {
+	m := newMachine(t)
+	out, exit := m.main("doctor", "--app-environment", "--json", "--socket", "/.fly/api")
+	switch {
+	case m.argv == nil: // this system has no such process, or hides it
+		if exit != 1 || !strings.Contains(out, "the environment of the app's process is not known: ") {
+			t.Errorf("exit code %d:\n%s", exit, out)
+		}
+	case !slices.Equal(m.argv, []string{"fly-aws", "doctor", "--socket=/.fly/api", "--json=true"}):
+		t.Errorf("it runs %q", m.argv)
 	}
 }

@@ -171,7 +171,7 @@ func runPatch(ctx context.Context, sys System, o patchOptions) error {
 	render.Diff(sys.Stdout, config.Path, string(before), string(after), c.out)
 	if !o.dryRun {
 		render.Done(sys.Stdout, "wrote "+text.Name(config.Path), c.out)
-		render.Next(sys.Stdout, c.out, nextSteps(plan, report)...)
+		c.showNext(plan, report)
 	}
 	return nil
 }

@@ -411,6 +411,8 @@ func TestSecretsStayInside(t *testing.T) {
 		{"explain", "--role", "token.jwt", "--claims", "token.jwt"},
 		{"doctor", "--verbose"},
 		{"doctor", "--json"},
+		{"doctor", "--exec"},
+		{"doctor", "--app", "web", "--exec", "--json", "--verbose"},
 		{"demo"},
 	}
 	// Set up first, so that there are secrets to leak.

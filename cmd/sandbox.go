@@ -40,7 +40,7 @@ Without COMMAND it prints the exports, and serves until Ctrl-C.`,
   fly-aws sandbox -- bash`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 && cmd.ArgsLenAtDash() != 0 {
-				return usagef("write fly-aws sandbox -- "+shellWords(args), "put the command after --")
+				return usagef("write fly-aws sandbox -- "+text.ShellWords(args), "put the command after --")
 			}
 			return nil
 		},

@@ -179,6 +179,8 @@ func flyCommand(ts *testscript.TestScript, _ bool, args []string) {
 		n, err := strconv.Atoi(args[1])
 		ts.Check(err)
 		w.PageLimit = n
+	case "env": // APP NAME VALUE: in the configuration of its machines
+		w.SetEnv(args[1], args[2], args[3])
 	case "secrets": // APP NAME…
 		w.SetSecrets(args[1], args[2:]...)
 	case "stop": // ORG APP MACHINE
@@ -378,6 +380,10 @@ func iamCommand(ts *testscript.TestScript, neg bool, args []string) {
 		_, err = client.DetachRolePolicy(ctx, &iam.DetachRolePolicyInput{RoleName: arg(1), PolicyArn: arg(2)})
 	case "delete-inline":
 		_, err = client.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: arg(1), PolicyName: arg(2)})
+	case "delete-provider":
+		_, err = client.DeleteOpenIDConnectProvider(ctx, &iam.DeleteOpenIDConnectProviderInput{OpenIDConnectProviderArn: arg(1)})
+	case "remove-audience":
+		_, err = client.RemoveClientIDFromOpenIDConnectProvider(ctx, &iam.RemoveClientIDFromOpenIDConnectProviderInput{OpenIDConnectProviderArn: arg(1), ClientID: arg(2)})
 	case "delete-role":
 		_, err = client.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: arg(1)})
 	case "show-role":

@@ -2,11 +2,8 @@ package cmd
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
-
-	"github.com/fly-aws/fly-aws/internal/text"
 )
 
 // usageWidth is the width that help text is wrapped to.
@@ -43,13 +40,4 @@ func usage(c *cobra.Command) error {
 		fmt.Fprintf(w, "\n%s [command] --help has more about a command.\n", c.CommandPath())
 	}
 	return nil
-}
-
-// shellWords joins words into a command line, quoted for a shell.
-func shellWords(words []string) string {
-	quoted := make([]string, len(words))
-	for i, word := range words {
-		quoted[i] = text.ShellWord(word)
-	}
-	return strings.Join(quoted, " ")
 }

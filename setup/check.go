@@ -622,6 +622,14 @@ func AccountProblem(id string) string {
 	return ""
 }
 
+// AccountOf returns the account in an ARN; "" without one.
+func AccountOf(arn string) string {
+	if parts := strings.SplitN(arn, ":", 6); len(parts) == 6 {
+		return parts[4]
+	}
+	return ""
+}
+
 // RoleARNProblem says why arn is not the ARN of an IAM role, or "".
 func RoleARNProblem(arn string) string {
 	parts := strings.SplitN(arn, ":", 6)

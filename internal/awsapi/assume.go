@@ -3,12 +3,13 @@ package awsapi
 import (
 	"context"
 	"math"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/fly-aws/fly-aws/setup"
 )
 
 // Identity is an assumed role and when its credentials expire.
@@ -79,9 +80,7 @@ func (a *Account) Exchange(ctx context.Context, e Exchange) (Session, error) {
 			SessionToken:    aws.ToString(out.Credentials.SessionToken),
 		},
 	}
-	if parts := strings.SplitN(arn, ":", 6); len(parts) == 6 {
-		s.Account = parts[4]
-	}
+	s.Account = setup.AccountOf(arn)
 	return s, nil
 }
 

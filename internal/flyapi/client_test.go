@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -255,7 +256,7 @@ func TestReadsAreRepeated(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(got) != 3 || got[0].Name != "quiet-sun-1" || got[0].State != flyapi.StateStarted || got[0].Region != "ams" ||
-		!slices.Equal(got[0].Env, []string{"A", "B"}) || !slices.Equal(got[1].Env, []string{"C"}) || got[2].Env != nil {
+		!maps.Equal(got[0].Env, map[string]string{"A": "1", "B": "2"}) || !maps.Equal(got[1].Env, map[string]string{"C": "3"}) || got[2].Env != nil {
 		t.Errorf("got %+v", got)
 	}
 	for _, request := range asked() {

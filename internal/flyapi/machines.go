@@ -3,10 +3,8 @@ package flyapi
 import (
 	"context"
 	"encoding/json"
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -27,9 +25,10 @@ type Machine struct {
 	State string
 	// Region is like "ams".
 	Region string
-	// Env are the sorted names of the variables that its configuration sets,
-	// without secrets.
-	Env []string
+	// Env are the variables that its configuration sets; nil if that is unknown. The
+	// app's secrets are not among them, but people put keys here too: show names, and
+	// values only of variables that hold none.
+	Env map[string]string
 }
 
 // A Command is a command to run in a machine.
@@ -99,12 +98,26 @@ func (c *Client) Machines(ctx context.Context, app string) ([]Machine, error) {
 		machines[i] = Machine{ID: m.ID, Name: m.Name, State: m.State, Region: m.Region}
 		switch {
 		case m.Config != nil:
-			machines[i].Env = slices.Sorted(maps.Keys(m.Config.Env))
+			machines[i].Env = plain(m.Config.Env)
 		case m.Incomplete != nil:
-			machines[i].Env = slices.Sorted(maps.Keys(m.Incomplete.Env))
+			machines[i].Env = plain(m.Incomplete.Env)
 		}
 	}
 	return machines, nil
+}
+
+// plain returns variables as a process sees them. Fly's are strings; another value
+// keeps its JSON text.
+func plain(env map[string]json.RawMessage) map[string]string {
+	out := make(map[string]string, len(env))
+	for name, raw := range env {
+		var value string
+		if json.Unmarshal(raw, &value) != nil {
+			value = string(raw)
+		}
+		out[name] = value
+	}
+	return out
 }
 
 // Exec runs a command in a machine, once, and waits for its end. A nonzero exit

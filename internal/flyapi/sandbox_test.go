@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -245,7 +246,7 @@ func TestSandboxMachines(t *testing.T) {
 		t.Fatalf("got %+v, %v", machines, err)
 	}
 	running, stopped := machines[0], machines[1]
-	if running.Name != "quiet-sun-1" || running.State != flyapi.StateStarted || running.Region != "ams" || !slices.Equal(running.Env, []string{"PORT"}) || stopped.State != "stopped" {
+	if running.Name != "quiet-sun-1" || running.State != flyapi.StateStarted || running.Region != "ams" || !maps.Equal(running.Env, map[string]string{"PORT": "8080"}) || stopped.State != "stopped" {
 		t.Errorf("got %+v", machines)
 	}
 	if none, err := c.Machines(t.Context(), "empty"); err != nil || len(none) != 0 {

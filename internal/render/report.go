@@ -246,6 +246,14 @@ func Next(w io.Writer, style Style, steps ...string) {
 	}
 }
 
+// Then shows the command for when the next steps are done; nothing for "".
+func Then(w io.Writer, style Style, command string) {
+	p := printer{w, style}
+	if command != "" {
+		p.line("Then: %s", p.paint(bold, text.Clean(command)))
+	}
+}
+
 // Heading shows the title of a section.
 func Heading(w io.Writer, text string, style Style) {
 	p := printer{w, style}

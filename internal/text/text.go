@@ -86,3 +86,12 @@ func ShellWord(word string) string {
 	}
 	return word
 }
+
+// ShellWords joins words into a command line, each quoted as by ShellWord.
+func ShellWords(words []string) string {
+	quoted := make([]string, len(words))
+	for i, word := range words {
+		quoted[i] = ShellWord(word)
+	}
+	return strings.Join(quoted, " ")
+}

@@ -75,6 +75,13 @@ func TestRedact(t *testing.T) {
 	}
 }
 
+func TestShellWords(t *testing.T) {
+	t.Parallel()
+	if got, want := ShellWords([]string{"fly", "a b", "-x"}), "fly 'a b' '-x'"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 func TestShellWord(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{

@@ -1,0 +1,149 @@
+package doctor
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/fly-aws/fly-aws/setup"
+)
+
+// More causes, of a Probe.
+const (
+	// CauseNoProgram: the machine's image has no fly-aws.
+	CauseNoProgram Cause = "no-program"
+	// CauseNoAnswer: the command in the machine printed no document of doctor.
+	CauseNoAnswer Cause = "no-answer"
+)
+
+// A Probe is the check that ran in a machine.
+type Probe struct {
+	// Machine is where Command ran; zero if none runs.
+	Machine AppMachine
+	Command []string
+	// State is not StateWarning, and Cause says why it is StateUnknown; that is
+	// CauseUndecided if the check in the machine says so itself.
+	State State
+	Cause Cause
+	// Answer is what it says; nil if it says nothing.
+	Answer *Answer
+	// ExitCode, Output and Errors are the command's. The text is raw.
+	ExitCode       int
+	Output, Errors string
+	Fly            *setup.FlyProblem
+	// Process is what a shell could read where there is no fly-aws; nil if nothing.
+	Process *Process
+}
+
+// An Answer is the document that doctor prints in a machine, as far as its versions agree.
+// The text is raw.
+type Answer struct {
+	Schema     string `json:"schema"`
+	OK         bool   `json:"ok"`
+	Conclusion struct {
+		// Code is "undecided" if nothing is broken and not everything could be checked.
+		Code    string `json:"code"`
+		Message string `json:"message"`
+		Next    string `json:"next"`
+	} `json:"conclusion"`
+	Checks []struct {
+		Name string `json:"name"`
+		// Outcome is "ok", "warning", "failed" or something else, which is no answer.
+		Outcome string `json:"outcome"`
+		Detail  string `json:"detail"`
+		Next    string `json:"next"`
+	} `json:"checks"`
+}
+
+// answerSchema is the schema of an Answer, without its version.
+const answerSchema = "fly-aws.doctor/"
+
+// State is what the answer says.
+func (a *Answer) State() State {
+	switch {
+	case a.OK:
+		return StateOK
+	case a.Conclusion.Code == "undecided":
+		return StateUnknown
+	}
+	return StateBroken
+}
+
+// An Output is the result of a command in a machine.
+type Output struct {
+	ExitCode       int
+	Stdout, Stderr string
+}
+
+// Executor runs commands in machines. The errors are *setup.FlyProblem.
+type Executor interface {
+	Exec(ctx context.Context, app, machine string, argv []string) (Output, error)
+}
+
+// exitNoProgram is the exit code of a shell for a program that is not there.
+const exitNoProgram = 127
+
+// Examine runs the command, which is fly-aws doctor --json, in the first running
+// machine, and where there is none, ShellCommand. It calls announce before each.
+func Examine(ctx context.Context, fly Executor, app string, machines []AppMachine, command []string, announce func(AppMachine, []string)) Probe {
+	p := Probe{Command: command, State: StateUnknown}
+	i := slices.IndexFunc(machines, func(m AppMachine) bool { return m.Running })
+	if i < 0 {
+		p.Cause = CauseNoneRunning
+		return p
+	}
+	p.Machine = machines[i]
+	announce(p.Machine, command)
+	if p.run(ctx, fly, app); p.Cause == CauseNoProgram {
+		shell := ShellCommand("/proc")
+		announce(p.Machine, shell)
+		if out, err := fly.Exec(ctx, app, p.Machine.ID, shell); err == nil && out.ExitCode == 0 {
+			p.Process = ReadProcess(out.Stdout)
+		}
+	}
+	return p
+}
+
+// run runs the probe's command.
+func (p *Probe) run(ctx context.Context, fly Executor, app string) {
+	out, err := fly.Exec(ctx, app, p.Machine.ID, p.Command)
+	if err != nil {
+		p.Cause = CauseFly
+		if p.Fly = asFlyProblem(err); p.Fly.Kind == setup.FlyRefused && saysNoProgram(p.Fly.Message) {
+			p.Cause = CauseNoProgram
+		}
+		return
+	}
+	p.ExitCode, p.Output, p.Errors = out.ExitCode, out.Stdout, out.Stderr
+	var answer Answer
+	switch {
+	case json.Unmarshal([]byte(out.Stdout), &answer) == nil && strings.HasPrefix(answer.Schema, answerSchema):
+		p.Answer = &answer
+		if p.State = answer.State(); p.State == StateUnknown {
+			p.Cause = CauseUndecided
+		}
+	case out.ExitCode == exitNoProgram || saysNoProgram(out.Stderr):
+		p.Cause = CauseNoProgram
+	default:
+		p.Cause = CauseNoAnswer
+	}
+}
+
+// saysNoProgram recognizes how Go and Rust say that a program is not there. What Fly
+// answers then is not documented.
+func saysNoProgram(message string) bool {
+	message = strings.ToLower(message)
+	return strings.Contains(message, "executable file not found") || strings.Contains(message, "no such file or directory")
+}
+
+// Together is the answer of a walk and of a probe, nil for none. What the walk could not
+// find out is decided in the machine.
+func Together(r Result, p *Probe) State {
+	switch {
+	case r.State == StateBroken || p == nil:
+		return r.State
+	default:
+		return p.State
+	}
+}
