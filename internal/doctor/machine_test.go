@@ -266,7 +266,7 @@ func TestMachines(t *testing.T) {
 		"Tigris's other name":    {set("AWS_ENDPOINT_URL_S3", "https://t3.storage.dev"), works + "; 1 warning", "", "see docs/tigris.md"},
 		"half a key":             {set("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"), works + "; 1 warning", "", "AWS_ACCESS_KEY_ID without the rest of a key"},
 		"half of Tigris's key":   {set("AWS_ACCESS_KEY_ID", "tid_x"), works + "; 1 warning", "", "→ Tigris (fly storage) uses these"},
-		"a profile":              {set("AWS_PROFILE", "prod"), works + "; 1 warning", "", `the AWS SDK for JavaScript v3 uses the profile "prod" of AWS_PROFILE instead of the role; boto3 and the AWS CLI use the role`},
+		"a profile":              {set("AWS_PROFILE", "prod"), works + "; 1 warning", "", `the AWS SDK for JavaScript v3 uses the profile "prod" of AWS_PROFILE instead of the role; boto3 and the AWS CLI too, if that profile assumes a role`},
 		"a profile that is gone": {both(set("AWS_PROFILE", "prod"), func(f *fake) { f.callErr = errors.New("no profile prod") }), no + "the AWS SDKs find no credentials here: no profile prod", "fly secrets unset AWS_PROFILE", ""},
 		"no role before keys":    {both(unset("AWS_ROLE_ARN"), set("AWS_ACCESS_KEY_ID", "x"), set("AWS_SECRET_ACCESS_KEY", "s3cr3t")), no + "AWS_ROLE_ARN is not set, so Fly keeps no token file and the SDKs use no role", "set it", "the SDKs use AWS_ACCESS_KEY_ID"},
 

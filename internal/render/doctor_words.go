@@ -156,7 +156,7 @@ func environmentWords(c doctor.Check) checkWords {
 		}
 		return w.then("%s", unset)
 	case doctor.CodeProfile:
-		return found("the AWS SDK for JavaScript v3 uses the profile %s of AWS_PROFILE instead of the role; boto3 and the AWS CLI use the role", text.Quote(c.Value)).
+		return found("the AWS SDK for JavaScript v3 uses the profile %s of AWS_PROFILE instead of the role; boto3 and the AWS CLI too, if that profile assumes a role", text.Quote(c.Value)).
 			then("right if that profile uses the role; otherwise %s", unset)
 	case doctor.CodeSessionName:
 		return found("%s", text.Name(c.Value))
