@@ -103,6 +103,12 @@ func runExplain(ctx context.Context, sys System, o explainOptions) error {
 		if event, err = o.readEvent(ctx, sys); err != nil {
 			return err
 		}
+		if event.BeforePolicy() {
+			if err := explainError(ctx, sys, o.output, event.ErrorCode+": "+event.ErrorMessage); err != nil {
+				return err
+			}
+			return exitCode(exitPending)
+		}
 		c.Claims, c.Context, c.WantedRole = event.Claims, event.Context, event.RoleARN
 		if o.policy == "" {
 			o.role = event.RoleARN
@@ -124,7 +130,7 @@ func runExplain(ctx context.Context, sys System, o explainOptions) error {
 	switch explanation.Verdict {
 	case explain.Accepted:
 		if event.ErrorCode != "" {
-			newConsole(sys, o.output).note("AWS refused the request at %s: the role or the provider has changed since, or AWS knows more.", event.Time.Format(time.RFC3339))
+			newConsole(sys, o.output).note("But AWS refused it at %s: the role has changed since, or AWS knows more.", event.Time.Format(time.RFC3339))
 		}
 		return nil
 	case explain.Refused:

@@ -549,16 +549,25 @@ func (l *linter) condition(c Condition) string {
 	}
 	optional := op.negated || op.ifExists || op.quantifier == allValues
 	if optional && l.statement.Effect == Allow {
-		l.add(FindingConditionOptional, c, c.Operator, map[string]string{"aud": "StringEquals", "sub": "StringLike"}[claim])
+		want := "" // the values of a negated operator are those to keep out
+		if !op.negated {
+			want = map[string]string{"aud": "StringEquals", "sub": "StringLike"}[claim]
+		}
+		l.add(FindingConditionOptional, c, c.Operator, want)
 	}
 	if op.negated {
 		return claim // its values are the ones that are kept out
 	}
 	if claim == "aud" && slices.ContainsFunc(c.Values, l.isSubject) {
+		meant := "sub"
 		for _, v := range c.Values {
-			l.add(FindingSubjectUnderAudience, c, v, prefix+":sub")
+			if l.isSubject(v) {
+				l.add(FindingSubjectUnderAudience, c, v, prefix+":sub")
+			} else {
+				meant = "aud"
+			}
 		}
-		return "sub"
+		return meant
 	}
 	for _, v := range c.Values {
 		switch {
@@ -657,7 +666,10 @@ func (l *linter) subjectValue(c Condition, v string) {
 	case len(parts) == 2 && strings.HasSuffix(last, "*"):
 		if l.statement.Effect == Allow {
 			app := strings.TrimRight(last, "*?")
-			if strings.HasSuffix(app, "-") { // meant are all apps whose names begin so
+			switch apps := l.expected.Apps; {
+			case len(apps) == 1 && strings.HasPrefix(apps[0], app):
+				app = apps[0]
+			case strings.HasSuffix(app, "-"): // meant are all apps whose names begin so
 				app += "*"
 			}
 			add(FindingSubjectPrefix, l.subject(app, "*"))

@@ -20,17 +20,22 @@ type Event struct {
 	RoleARN string
 	// Time is when the request was made, in UTC.
 	Time time.Time
-	// ErrorCode is AWS's; "" if the request was accepted.
-	ErrorCode string
+	// ErrorCode and ErrorMessage are AWS's; empty if the request was accepted. If AWS did not
+	// get as far as the trust policy, they may be all that is known.
+	ErrorCode, ErrorMessage string
 	// Context holds the condition keys that the record has, as in Case.
 	Context map[string][]string
 }
 
+// BeforePolicy says whether AWS refused the request for another reason than the role's
+// trust policy, which ErrorMessage names.
+func (e Event) BeforePolicy() bool { return e.ErrorCode != "" && e.ErrorCode != "AccessDenied" }
+
 // A record is what is read of an event.
 type record struct {
-	EventName, EventSource, ErrorCode, SourceIPAddress string
-	EventTime                                          time.Time
-	UserIdentity                                       struct {
+	EventName, ErrorCode, ErrorMessage, SourceIPAddress string
+	EventTime                                           time.Time
+	UserIdentity                                        struct {
 		PrincipalID, UserName, IdentityProvider string
 	}
 	RequestParameters struct {
@@ -94,11 +99,13 @@ func unreadable(err error) error {
 // joined by colons.
 func (r record) event() (Event, error) {
 	provider, subject := r.UserIdentity.IdentityProvider, r.UserIdentity.UserName
-	e := Event{RoleARN: r.RequestParameters.RoleARN, Time: r.EventTime.UTC(), ErrorCode: r.ErrorCode, Context: map[string][]string{}}
+	e := Event{RoleARN: r.RequestParameters.RoleARN, Time: r.EventTime.UTC(), ErrorCode: r.ErrorCode, ErrorMessage: r.ErrorMessage, Context: map[string][]string{}}
 	_, path, isProvider := strings.Cut(provider, ":oidc-provider/")
 	audience, hasProvider := strings.CutPrefix(r.UserIdentity.PrincipalID, provider+":")
 	audience, hasSubject := strings.CutSuffix(audience, ":"+subject)
 	switch {
+	case e.BeforePolicy():
+		return e, nil
 	case subject == "" || provider == "":
 		return e, errors.New("its event has no userIdentity with a userName and an identityProvider")
 	case !isProvider:

@@ -94,7 +94,7 @@ func (e *explainer) locate() {
 		switch {
 		case i < own, strings.HasSuffix(names[i], "/"+e.path):
 			return 2
-		case strings.Contains(names[i], flyname.IssuerHost), e.org != "" && strings.HasSuffix(names[i], "/"+e.org): // perhaps a misspelled host
+		case strings.Contains(names[i], flyname.IssuerHost), e.org != "" && strings.HasSuffix(names[i], "/"+e.org) && strings.Contains(names[i], "fly"): // a misspelled host
 			return 1
 		}
 		return 0
@@ -335,6 +335,11 @@ func (e *explainer) request(action string, audiences ...string) trustpolicy.Assu
 	// (reference_policies_condition-keys.html, available keys by operation).
 	context["aws:SecureTransport"] = []string{"true"} // STS requires TLS
 	context["sts:ExternalId"] = []string{}            // a parameter of AssumeRole only
+	// The call is not signed with credentials, and no AWS service makes it
+	// (reference_policies_condition-keys.html).
+	for _, key := range []string{"aws:MultiFactorAuthPresent", "aws:MultiFactorAuthAge", "aws:SourceAccount", "aws:SourceArn"} {
+		context[key] = []string{}
+	}
 	// There is no user or role yet (reference_policies_variables.html, where you can use
 	// policy variables).
 	context["aws:username"], context["aws:userid"] = []string{}, []string{}

@@ -134,7 +134,22 @@ func (e *explainer) accountFix() *Fix {
 
 // isForOthers says whether the role is for apps or organizations other than the token's.
 func (e *explainer) isForOthers() bool {
-	return e.Managed != nil && !e.isOwn() || e.trustsOtherOrgs() || e.namesOthers()
+	return e.Managed != nil && !e.isOwn() || e.trustsOtherOrgs() || e.namesOthers() || e.trustsOnlyOthers()
+}
+
+// trustsOnlyOthers says whether the policy is for the workloads of other issuers, perhaps
+// of a misspelled one, and no statement is meant for such tokens.
+func (e *explainer) trustsOnlyOthers() bool {
+	others := false
+	for _, s := range e.Policy.Statements {
+		if s.Effect == trustpolicy.Allow {
+			if e.isForToken(s) {
+				return false
+			}
+			others = others || s.Principal != nil && len(s.Principal.Federated) > 0
+		}
+	}
+	return others
 }
 
 // namesOthers says whether the statements for such tokens name subjects, but none that is
@@ -146,13 +161,18 @@ func (e *explainer) namesOthers() bool {
 			continue
 		}
 		for _, c := range s.Conditions {
-			if !strings.HasSuffix(strings.ToLower(c.Key), ":sub") {
-				continue
+			isSubject := func(v string) bool {
+				return strings.HasSuffix(strings.ToLower(c.Key), ":sub") || strings.HasPrefix(v, e.org+":") // under aud by mistake
 			}
-			if slices.ContainsFunc(c.Values, e.isForApp) {
-				return false
+			for _, v := range c.Values {
+				switch {
+				case !isSubject(v):
+				case e.isForApp(v):
+					return false
+				default:
+					others = true
+				}
 			}
-			others = true
 		}
 	}
 	return others
@@ -208,7 +228,8 @@ func (e *explainer) otherAudience() (string, bool) {
 		}
 	}
 	for _, audience := range audiences {
-		if audience == e.audience || flyname.CheckAudience(audience) != nil || e.isForeignAudience(audience) ||
+		_, isSubject := flyname.ParseSubject(audience)
+		if audience == e.audience || isSubject || flyname.CheckAudience(audience) != nil || e.isForeignAudience(audience) ||
 			e.Provider.Audiences != nil && !e.isListed(audience) {
 			continue
 		}

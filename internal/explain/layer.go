@@ -131,6 +131,9 @@ func (d *Diagnosis) refusal(line string) Layer {
 	if m := because.FindStringSubmatch(line[i:]); m != nil {
 		kind, d.Explicit = asciiLower(m[2]), strings.HasPrefix(asciiLower(m[1]), "with")
 	}
+	if strings.Contains(lower, "user: anonymous") {
+		return LayerNoCredentials
+	}
 	user := strings.Contains(d.Caller, ":user/")
 	assumes := strings.HasPrefix(action, "sts:assumerole") || action == asciiLower(trustpolicy.TagSessionAction) || action == "sts:setsourceidentity"
 	switch {
@@ -199,7 +202,7 @@ func makeLayerRules() []layerRule {
 		rule(LayerToken, nil, `not a valid jwt`, `at 'webidentitytoken' failed`, `missing a required claim`, `token issued in the future`, `not a login with amazon token`, `idprejectedclaim`),
 		rule(LayerSessionPolicy, nil, `packedpolicytoolarge`),
 		rule(LayerPolicyDocument, nil, `malformedpolicy`, `federated principals must be valid`, `missing required field (?:principal|action|effect|resource)`, `aclsizeperrole`, `invalid principal in policy`, `syntax errors in policy`, `has prohibited field`),
-		rule(LayerStaticKeys, nil, `security token included in the request is invalid`, `unrecognizedclient`, `invalidclienttokenid`, `invalidaccesskeyid`, `signaturedoesnotmatch`, `request signature we calculated does not match`, `access key id you provided does not exist`),
+		rule(LayerStaticKeys, nil, `security token included in the request is invalid`, `unrecognizedclient`, `invalidclienttokenid`, `invalidaccesskeyid`, `signaturedoesnotmatch: the`, `request signature we calculated does not match`, `access key id you provided does not exist`),
 		rule(LayerNoCredentials, nil,
 			`unable to locate credentials`, `no ec2 imds role found`, `could not load credentials from any providers`, `nocredentialproviders`, `no valid (?:credential sources|providers in chain)`,
 			`unable to load credentials from any of the providers`, `missing ?credentials`, `error retrieving credentials from the instance profile`, `unable to sign request without credentials`,

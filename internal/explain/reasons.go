@@ -286,7 +286,12 @@ func (e *explainer) statementReasons(s trustpolicy.Statement, result trustpolicy
 		}
 		if len(rest) > 0 || len(covered) == 0 {
 			code, closest := e.difference(c, rest)
-			with(code, join(c.Presented), closest)
+			switch code {
+			case reason(trustpolicy.FindingMachineID), reason(trustpolicy.FindingProcessGroup):
+				with(code, closest, "") // about the policy's value
+			default:
+				with(code, join(c.Presented), closest)
+			}
 		}
 	}
 }

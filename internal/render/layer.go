@@ -37,7 +37,8 @@ func diagnosisText(d explain.Diagnosis) []string {
 		}
 	case explain.LayerTrustPolicy, explain.LayerProvider, explain.LayerIssuer, explain.LayerToken, explain.LayerTokenExpired, explain.LayerSessionDuration,
 		explain.LayerSessionPolicy, explain.LayerPolicyDocument:
-		if words := MeaningWords(d.Meaning); words != nil && d.Code != explain.MeaningAccessDenied {
+		// A permission that is missing elsewhere is not one that the role lacks.
+		if words := MeaningWords(d.Meaning); words != nil && d.Code != explain.MeaningAccessDenied && d.Code != explain.MeaningPermission {
 			out = words
 		}
 	}
@@ -156,6 +157,9 @@ func layerMeaning(d explain.Diagnosis) string {
 	case explain.LayerSessionPolicy:
 		return "A policy that was given with the session limits it."
 	case explain.LayerResourcePolicy:
+		if d.Explicit {
+			return "The policy of the resource, such as a key, a bucket, a queue or an endpoint, denies it."
+		}
 		return "The policy of the resource, such as a key, a bucket, a queue or an endpoint, does not allow it."
 	case explain.LayerOrganizationPolicy:
 		return "A service control policy or resource control policy of the AWS organization denies it, whatever the account allows."
@@ -175,7 +179,7 @@ func layerMeaning(d explain.Diagnosis) string {
 func layerNext(d explain.Diagnosis) string {
 	switch d.Layer {
 	case explain.LayerStaticKeys:
-		return "remove AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN from the app's secrets and env: fly secrets list; then fly-aws doctor in the machine"
+		return "if fly storage (Tigris) set them, see docs/tigris.md before anything else. Otherwise remove AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN from the app's secrets and env: fly secrets list; then fly-aws doctor in the machine"
 	case explain.LayerNoCredentials:
 		return "run fly-aws doctor in the machine; outside of Fly's init, AWS_ROLE_ARN has to be in the environment at boot"
 	case explain.LayerProfile:
@@ -191,7 +195,7 @@ func layerNext(d explain.Diagnosis) string {
 	case explain.LayerTokenFile:
 		return "run fly-aws doctor in the machine as the app's user; Fly's init writes /.fly/oidc_token some seconds after boot when AWS_ROLE_ARN is set"
 	case explain.LayerSocket:
-		return "read the token from the file in AWS_WEB_IDENTITY_TOKEN_FILE instead, or run as root"
+		return "in a Fly Machine, read the token from the file in AWS_WEB_IDENTITY_TOKEN_FILE instead, or run as root; elsewhere there is no socket"
 	case explain.LayerToken:
 		return "look at what was sent: fly-aws token inspect FILE"
 	case explain.LayerTokenExpired:
@@ -225,6 +229,9 @@ func layerNext(d explain.Diagnosis) string {
 	case explain.LayerSessionPolicy:
 		return "change the policy that the code gives to AssumeRole; the role's own policies cannot lift it"
 	case explain.LayerResourcePolicy:
+		if d.Explicit {
+			return "find the statement with Deny in that policy; allowing the role elsewhere cannot lift it"
+		}
 		return "allow the role in the policy of the resource"
 	case explain.LayerOrganizationPolicy:
 		return "ask whoever runs the AWS organization; nothing in this account lifts it"
