@@ -495,6 +495,10 @@ func (e *refusedError) hints() []string {
 	subject := ""
 	if token, _ := flyoidc.Inspect(e.exchange.Token); token != nil {
 		subject = token.Claims.Subject
+		meaning := explain.ErrorText(e.refusal.Code + ": " + e.refusal.Message)
+		if meaning.Code == explain.MeaningAudience && !slices.Contains(token.Claims.Audience, flyname.AudienceAWS) {
+			return append(render.MeaningWords(meaning), "the token is for another: drop --audience, or add it to the provider")
+		}
 	}
 	return render.RefusalNext(explain.ErrorText(e.refusal.Code+": "+e.refusal.Message), e.exchange.RoleARN, subject)
 }

@@ -84,6 +84,9 @@ func (x *exchanger) get(ctx context.Context, retryFresh bool) (awsapi.Session, e
 	if err != nil {
 		return awsapi.Session{}, err
 	}
+	if decoded, broken := flyoidc.Inspect(token); decoded == nil {
+		return awsapi.Session{}, &flyoidc.DecodeError{Violation: broken[0]} // it may be another secret, which is not for AWS
+	}
 	x.exchange.Token = token
 	x.exchange.SessionName = x.sessionName(token)
 	defer x.waiting("AWS STS")()

@@ -104,7 +104,7 @@ func readToken(ctx context.Context, sys System, args []string) (string, error) {
 		return []byte(token), err
 	})
 	if err != nil && ctx.Err() == nil && !errors.As(err, new(*usageError)) {
-		hint := "give the token's file as an argument, or - for standard input"
+		hint := "give the path of a file with the token, or - for standard input"
 		if len(args) == 0 && errors.Is(err, fs.ErrNotExist) {
 			hint = "in a machine, Fly keeps it there when AWS_ROLE_ARN is set; elsewhere give a file, or - for standard input"
 		}

@@ -421,7 +421,7 @@ func (e *explainer) policy() {
 	case e.PolicyError != nil && e.Policy == nil:
 		// IAM refuses such a document, so no role has it.
 		e.because(ReasonPolicySyntax, e.PolicyError.Error(), "")
-		e.step(StepPolicy, StepFailed, &STSError{Code: "MalformedPolicyDocument", Message: "This policy contains invalid Json"})
+		e.step(StepPolicy, StepFailed, &STSError{Code: "MalformedPolicyDocument", Message: "Syntax errors in policy."})
 		return
 	case e.Policy == nil:
 		e.because(ReasonPolicyUnknown, "", "")

@@ -313,7 +313,7 @@ func (e *explainer) difference(c trustpolicy.Comparison, wanted []string) (code 
 		return ReasonCaseDiffers, all
 	case e.Policy.Version != trustpolicy.Version2012 && slices.ContainsFunc(wanted, isVariable):
 		return ReasonVariableText, wanted[slices.IndexFunc(wanted, isVariable)]
-	case c.Reason != trustpolicy.ReasonNoMatch || len(c.Presented) != 1:
+	case c.Reason != trustpolicy.ReasonNoMatch || len(c.Presented) != 1, strings.Contains(c.Operator, "Null"):
 		return ReasonConditionFailed, all
 	case strings.EqualFold(c.Key, e.path+":aud"):
 		return ReasonAudienceDiffers, all

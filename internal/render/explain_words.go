@@ -176,7 +176,14 @@ func sentence(r explain.RefusalReason, have, want string) string {
 		}
 		return "the token has session tags, and no statement allows it " + text.Line(r.Want)
 	case explain.ReasonConditionFailed:
-		if r.Have == "" {
+		switch {
+		case strings.Contains(r.Operator, "Null") && r.Have != "":
+			return "Null " + want + " requires that the request not have this key; it has " + have
+		case strings.Contains(r.Operator, "Null"):
+			return "Null " + want + " requires this key, which the request does not have"
+		case strings.Contains(r.Operator, "Not"):
+			return "it excludes " + want + "; the request has " + have
+		case r.Have == "":
 			return "it requires " + want + ", which the request does not have"
 		}
 		return "it requires " + want + "; the request has " + have
