@@ -145,6 +145,8 @@ const (
 	ObstacleIssuer Obstacle = "issuer"
 	// ObstacleSyntax: the policy cannot be parsed.
 	ObstacleSyntax Obstacle = "syntax"
+	// ObstacleToken: what was given is not a token.
+	ObstacleToken Obstacle = "token"
 )
 
 // An STSError is STS's answer to a refused request.
@@ -272,6 +274,8 @@ const (
 	ReasonConditionUnknown ReasonCode = "condition-unknown"
 	// ReasonPrincipalUnknown: AWS does not document whether Want covers the provider.
 	ReasonPrincipalUnknown ReasonCode = "principal-unknown"
+	// ReasonDenyUnknown: the same, of a statement that denies.
+	ReasonDenyUnknown ReasonCode = "deny-unknown"
 )
 
 // A RefusalReason is one cause of a verdict.

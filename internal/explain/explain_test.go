@@ -380,7 +380,7 @@ func TestSteps(t *testing.T) {
 		}, "accepted", "", "", "", ""},
 		{
 			"not a token", func(c *Case) { c.TokenError, c.TokenRule = errors.New("it has one part, not three"), "parts" },
-			"refused", "InvalidIdentityToken", ReasonTokenForm, StepToken, "request-token",
+			"refused", "InvalidIdentityToken", ReasonTokenForm, StepToken, "",
 		},
 		{"a list of one audience", func(c *Case) {
 			c.TokenError, c.TokenRule = errors.New("aud is a list"), "aud"
@@ -391,7 +391,7 @@ func TestSteps(t *testing.T) {
 		}, "refused", "InvalidIdentityToken", ReasonClaimMissing, StepClaims, "request-token"},
 		{"a token that is too long", func(c *Case) {
 			c.TokenError, c.TokenRule = errors.New("the text is too long"), "size"
-		}, "refused", "ValidationError", ReasonTokenForm, StepToken, "request-token"},
+		}, "refused", "ValidationError", ReasonTokenForm, StepToken, ""},
 		{"another path of the role", func(c *Case) {
 			c.WantedRole, c.RoleARN = "arn:aws:iam::111122223333:role/web", "arn:aws:iam::111122223333:role/fly/web"
 		}, "refused", "AccessDenied", ReasonRoleARN, StepRole, "role-arn"},

@@ -46,6 +46,9 @@ func (e *explainer) fix() *Fix {
 	switch {
 	case e.isAlias():
 		return &Fix{Kind: FixRawSlug}
+	case e.hasFailed(StepToken) && e.TokenRule != "empty":
+		e.out.Obstacle = ObstacleToken // a fresh one would fare no better
+		return nil
 	case e.hasFailed(StepToken), e.hasFailed(StepSignature), e.hasFailed(StepClaims), e.hasReason(ReasonTokenRule):
 		return freshToken
 	case e.org == "":

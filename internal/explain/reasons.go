@@ -24,7 +24,7 @@ func specificity(code ReasonCode) int {
 	}
 	last := []ReasonCode{
 		ReasonAppDiffers, ReasonAudienceDiffers, ReasonKeyMissing, ReasonConditionFailed, ReasonPrincipalDiffers,
-		ReasonPrincipalUnknown, ReasonConditionUnknown, ReasonTokenRule, ReasonPolicyUnknown,
+		ReasonPrincipalUnknown, ReasonDenyUnknown, ReasonConditionUnknown, ReasonTokenRule, ReasonPolicyUnknown,
 	}
 	if i := slices.Index(first, code); i >= 0 {
 		return len(first) - i
@@ -252,6 +252,8 @@ func (e *explainer) statementReasons(s trustpolicy.Statement, result trustpolicy
 	case c.Match == trustpolicy.Matches:
 	case len(found(trustpolicy.Comparison{}, trustpolicy.FindingProviderForm, trustpolicy.FindingProviderHost, trustpolicy.FindingProviderKind, trustpolicy.FindingProviderAccount,
 		trustpolicy.FindingAliasPersonal, trustpolicy.FindingPrincipalAny, trustpolicy.FindingNotPrincipal)) > 0:
+	case c.Match == trustpolicy.MatchUndecided && s.Effect == trustpolicy.Deny:
+		with(ReasonDenyUnknown, e.arn, join(c.Wanted))
 	case c.Match == trustpolicy.MatchUndecided:
 		with(ReasonPrincipalUnknown, e.arn, join(c.Wanted))
 	case c.Reason == trustpolicy.ReasonCaseDiffers:

@@ -221,7 +221,7 @@ func TestEveryCodeHasWords(t *testing.T) {
 		explain.ReasonAudienceUnlisted, explain.ReasonManyAudiences, explain.ReasonPolicyUnknown, explain.ReasonPolicySyntax,
 		explain.ReasonDenied, explain.ReasonNoStatement, explain.ReasonPrincipalDiffers, explain.ReasonOrgDiffers, explain.ReasonAppSuffix,
 		explain.ReasonAppDiffers, explain.ReasonMachineDiffers, explain.ReasonAudienceDiffers, explain.ReasonCaseDiffers,
-		explain.ReasonVariableText, explain.ReasonKeyMissing, explain.ReasonTagSession, explain.ReasonConditionFailed, explain.ReasonPrincipalUnknown,
+		explain.ReasonVariableText, explain.ReasonKeyMissing, explain.ReasonTagSession, explain.ReasonConditionFailed, explain.ReasonPrincipalUnknown, explain.ReasonDenyUnknown,
 		explain.ReasonTokenRule, explain.ReasonRoleARN,
 	} {
 		if got := reasonWords(explain.RefusalReason{Code: code, Statement: -1}); got == string(code) {
@@ -343,7 +343,7 @@ func TestObstacleWords(t *testing.T) {
 	t.Parallel()
 	seen := map[string]explain.Obstacle{}
 	for _, o := range []explain.Obstacle{
-		explain.ObstacleNone, explain.ObstacleDenied, explain.ObstacleCondition, explain.ObstacleIssuer, explain.ObstacleSyntax,
+		explain.ObstacleNone, explain.ObstacleDenied, explain.ObstacleCondition, explain.ObstacleIssuer, explain.ObstacleSyntax, explain.ObstacleToken,
 	} {
 		words := obstacleWords(o)
 		if other, twice := seen[words]; twice {

@@ -147,6 +147,8 @@ func sentence(r explain.RefusalReason, have, want string) string {
 		return "it trusts " + want + ", but the token's provider is " + have
 	case explain.ReasonPrincipalUnknown:
 		return "AWS does not document whether " + want + " covers " + have
+	case explain.ReasonDenyUnknown:
+		return "it denies requests of " + want + ", and AWS does not document whether that covers " + have + "; ask who wrote it"
 	case explain.ReasonOrgDiffers:
 		return "it allows another organization, " + want + "; the token is from " + have
 	case explain.ReasonAppSuffix:
@@ -283,6 +285,8 @@ func obstacleWords(o explain.Obstacle) string {
 		return "No change is suggested: the issuer is not that of a Fly organization."
 	case explain.ObstacleSyntax:
 		return "Correct the document first: IAM accepts no such policy."
+	case explain.ObstacleToken:
+		return "Give the token alone: three parts joined by dots, without quotation marks, a word or JSON around it. In a machine, fly-aws token --raw prints one."
 	}
 	return "No change is suggested."
 }
