@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"time"
@@ -47,8 +48,11 @@ func configRole(ctx context.Context, sys System) string {
 // maxMachineFile is more than a token or a list of users needs.
 const maxMachineFile = 64 << 10
 
-// Read implements doctor.Files.
+// Read implements doctor.Files. It opens regular files only: a pipe may block forever.
 func (h hostMachine) Read(ctx context.Context, name string) (string, error) {
+	if info, err := os.Stat(h.path(name)); err == nil && !info.Mode().IsRegular() {
+		return "", fmt.Errorf("%s is not a regular file", name)
+	}
 	if name == "-" { // standard input only on a command line
 		name = "./-"
 	}

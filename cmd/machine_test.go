@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -135,6 +136,30 @@ func TestExecClearsCredentials(t *testing.T) {
 	}
 	if !slices.ContainsFunc(m.exec, func(s string) bool { return strings.HasPrefix(s, "AWS_SESSION_TOKEN=") }) {
 		t.Errorf("the command has no credentials: %q", m.exec)
+	}
+}
+
+// TestDoctorReadsRegularFiles: a pipe as the token file would block it forever.
+func TestDoctorReadsRegularFiles(t *testing.T) {
+	m := newMachine(t)
+	pipe, file, link := filepath.Join(m.dir, "pipe"), filepath.Join(m.dir, "file"), filepath.Join(m.dir, "link")
+	if out, err := exec.CommandContext(t.Context(), "mkfifo", pipe).CombinedOutput(); err != nil {
+		t.Skipf("%v: %s", err, out)
+	}
+	m.file(t, "file", "not a token")
+	if err := os.Symlink(file, link); err != nil {
+		t.Skip(err)
+	}
+	for path, want := range map[string]string{
+		pipe:  "✗ token file  the token file cannot be read: " + pipe + " is not a regular file\n",
+		m.dir: "✗ token file  the token file cannot be read: " + m.dir + " is not a regular file\n",
+		link:  "✗ token file  the text in " + link + " has white space inside",
+	} {
+		m.env["AWS_WEB_IDENTITY_TOKEN_FILE"] = path
+		out, exit := m.main("doctor", "--socket", m.socket, "--user", "0", "--wait=1s")
+		if exit != 3 || !strings.Contains(out, want) {
+			t.Errorf("exit code %d, without %q:\n%s", exit, want, out)
+		}
 	}
 }
 
