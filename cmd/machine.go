@@ -25,8 +25,8 @@ type hostMachine struct {
 func machineOf(ctx context.Context, c console, o doctorOptions) doctor.Machine {
 	h := hostMachine{c, o}
 	return doctor.Machine{
-		Environ: c.Environ, UserID: os.Geteuid(), ConfigRole: configRole(ctx, c.System),
-		Files: h, Clock: clock{c.System}, Tokens: h, AWS: h,
+		Environ: c.Environ, UserID: os.Geteuid(), ProcessID: os.Getpid(),
+		ConfigRole: configRole(ctx, c.System), Files: h, Clock: clock{c.System}, Tokens: h, AWS: h,
 	}
 }
 

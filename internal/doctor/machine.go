@@ -19,10 +19,12 @@ type Machine struct {
 	Environ []string
 	// UserID is the effective user ID of the process, -1 where there is none.
 	UserID int
-	Files  Files
-	Clock  Clock
-	Tokens Tokens
-	AWS    AWS
+	// ProcessID is that of the process, which is not the app's.
+	ProcessID int
+	Files     Files
+	Clock     Clock
+	Tokens    Tokens
+	AWS       AWS
 	// ConfigRole is the AWS_ROLE_ARN of the app's fly.toml, where the image has one; "" if
 	// it does not.
 	ConfigRole string

@@ -33,6 +33,7 @@ var now = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 type fake struct {
 	env    map[string]string
 	uid    int
+	pid    int
 	config string
 	files  map[string]file
 	now    time.Time
@@ -118,7 +119,7 @@ func (f *fake) machine() doctor.Machine {
 	for name, value := range f.env {
 		environ = append(environ, name+"="+value)
 	}
-	return doctor.Machine{Environ: environ, UserID: f.uid, ConfigRole: f.config, Files: f, Clock: f, Tokens: f, AWS: f}
+	return doctor.Machine{Environ: environ, UserID: f.uid, ProcessID: f.pid, ConfigRole: f.config, Files: f, Clock: f, Tokens: f, AWS: f}
 }
 
 func (f *fake) Read(_ context.Context, name string) (string, error) {
@@ -212,6 +213,17 @@ func both(changes ...func(*fake)) func(*fake) {
 		}
 	}
 }
+
+// process adds a process, or replaces one.
+func process(id, parent int, uid string) func(*fake) {
+	return func(f *fake) {
+		f.files[fmt.Sprintf("/proc/%d/status", id)] = file{text: status(parent, uid)}
+		f.files[fmt.Sprintf("/proc/%d/cmdline", id)] = file{text: "command\x00"}
+	}
+}
+
+// ownProcess has the doctor run in a process.
+func ownProcess(id int) func(*fake) { return func(f *fake) { f.pid = id } }
 
 // unset has a variable of Fly's gone.
 func unset(names ...string) func(*fake) {
@@ -343,17 +355,21 @@ func TestMachines(t *testing.T) {
 		"a process with another effective user": {func(f *fake) {
 			f.files["/proc/321/status"] = file{text: strings.Replace(status(1, "1000"), "Uid:\t1000\t1000", "Uid:\t1000\t33", 1)}
 		}, works, "", "33 can read the token file"},
-		"two users":     {func(f *fake) { f.files["/proc/330/status"] = file{text: status(1, "33")} }, works + "; not checked: app's user", "", "→ name the app's user: fly-aws doctor --user NAME"},
-		"two processes": {func(f *fake) { f.files["/proc/330/status"] = file{text: status(1, "1000")} }, works, "", "web can read the token file"},
+		"two users":     {process(330, 1, "33"), works + "; not checked: app's user", "", "→ name the app's user: fly-aws doctor --user NAME"},
+		"two processes": {process(330, 1, "1000"), works, "", "web can read the token file"},
 		"no processes": {func(f *fake) {
 			maps.DeleteFunc(f.files, func(name string, _ file) bool { return strings.HasPrefix(name, "/proc/") })
 		}, works + "; not checked: app's user", "", "who that is is not known"},
-		"only Fly's processes": {func(f *fake) { delete(f.files, "/proc/321/status") }, works + "; not checked: app's user", "", "who that is is not known"},
-		"--user by name":       {func(f *fake) { f.user = "web"; f.files[tokenPath] = file{text: sign(now), gid: 77, mode: 0o640} }, works, "", "web can read the token file"},
-		"--user by ID":         {func(f *fake) { f.user = "33"; f.write(tokenPath, sign(now), 0o600) }, no + "the app's user 33 cannot read /.fly/oidc_token: only root can (owner root, mode 0600)", "run the app", ""},
-		"--user is unknown":    {func(f *fake) { f.user = "ghost" }, works + "; not checked: app's user", "", `/etc/passwd has no user "ghost"`},
-		"no list of users":     {func(f *fake) { f.user = "web"; delete(f.files, "/etc/passwd") }, works + "; not checked: app's user", "", `/etc/passwd has no user "web"`},
-		"no IDs of users":      {func(f *fake) { f.files["/"] = file{uid: -1, mode: fs.ModeDir | 0o755} }, works + "; not checked: app's user", "", "its permissions cannot be seen"},
+		"only Fly's processes":      {func(f *fake) { delete(f.files, "/proc/321/status") }, works + "; not checked: app's user", "", "who that is is not known"},
+		"--user by name":            {func(f *fake) { f.user = "web"; f.files[tokenPath] = file{text: sign(now), gid: 77, mode: 0o640} }, works, "", "web can read the token file"},
+		"--user by ID":              {func(f *fake) { f.user = "33"; f.write(tokenPath, sign(now), 0o600) }, no + "the app's user 33 cannot read /.fly/oidc_token: only root can (owner root, mode 0600)", "run the app", ""},
+		"--user is unknown":         {func(f *fake) { f.user = "ghost" }, works + "; not checked: app's user", "", `/etc/passwd has no user "ghost"`},
+		"run from outside, as root": {both(process(400, 1, "0"), ownProcess(400)), works, "", "✓ app's user  web can read"},
+		"run in a shell, as root":   {both(process(400, 1, "0"), process(401, 400, "0"), ownProcess(401)), works, "", "✓ app's user  web can read"},
+		"run from outside, no app":  {both(process(321, 1, "0"), ownProcess(321)), works + "; not checked: app's user", "", "who that is is not known"},
+		"Fly's own, another folder": {both(process(400, 1, "0"), func(f *fake) { f.files["/proc/400/cmdline"] = file{text: "/fly/init\x00"} }), works, "", "✓ app's user  web can read"},
+		"no list of users":          {func(f *fake) { f.user = "web"; delete(f.files, "/etc/passwd") }, works + "; not checked: app's user", "", `/etc/passwd has no user "web"`},
+		"no IDs of users":           {func(f *fake) { f.files["/"] = file{uid: -1, mode: fs.ModeDir | 0o755} }, works + "; not checked: app's user", "", "its permissions cannot be seen"},
 		"run as nobody": {
 			func(f *fake) {
 				f.uid = 65534

@@ -1,9 +1,10 @@
 package doctor
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,66 +31,107 @@ func (e *ProcessError) Error() string {
 // Unwrap returns the cause.
 func (e *ProcessError) Unwrap() error { return e.Err }
 
-// AppEnviron returns the environment of the app's process, as NAME=value: of what Fly's
-// init, the process 1, started, except for Fly's own programs and the ancestors of the
-// process self. proc is the file system /proc. A command that is run in a machine from
+// AppEnviron returns the environment of the app's process, as NAME=value. proc is the file
+// system /proc, and self the ID of this process. A command that is run in a machine from
 // outside has another environment.
 //
-// The error is a *ProcessError if there is no such process, if several have different
-// environments, or if it cannot be read.
+// Of several processes with the same AWS_ and FLY_ variables it is that of the first. The
+// error is a *ProcessError if there is no such process, if several differ in these, or if
+// one cannot be read.
 func AppEnviron(proc fs.FS, self int) ([]string, error) {
 	entries, err := fs.ReadDir(proc, ".")
 	if err != nil {
 		return nil, &ProcessError{Reason: "/proc cannot be read", Err: err}
 	}
-	parents := map[int]int{}
-	for _, entry := range entries {
-		if pid, err := strconv.Atoi(entry.Name()); err == nil {
-			parents[pid] = parentOf(proc, pid) // 0 if it has ended meanwhile
-		}
+	names := make([]string, len(entries))
+	for i, entry := range entries {
+		names[i] = entry.Name()
 	}
-	ours := map[int]bool{}
-	for pid := self; pid > 1 && !ours[pid]; pid = parents[pid] {
-		ours[pid] = true
+	read := func(file string) (string, error) {
+		data, err := fs.ReadFile(proc, file)
+		return string(data), err
 	}
-	var found [][]string
-	for pid, parent := range parents {
-		command, err := fs.ReadFile(proc, strconv.Itoa(pid)+"/cmdline")
-		if parent != 1 || ours[pid] || err != nil || bytes.HasPrefix(command, []byte("/.fly/")) || len(command) == 0 {
-			continue
+	var found, different []string
+	for _, p := range appProcesses(names, read, self) {
+		data, err := read(fmt.Sprintf("%d/environ", p.id))
+		switch {
+		case errors.Is(err, fs.ErrNotExist), err == nil && data == "":
+			continue // it has ended
+		case err != nil:
+			return nil, &ProcessError{Reason: fmt.Sprintf("that of the process %d cannot be read", p.id), Err: err}
 		}
-		data, err := fs.ReadFile(proc, strconv.Itoa(pid)+"/environ")
-		if err != nil {
-			return nil, &ProcessError{Reason: fmt.Sprintf("that of the process %d cannot be read", pid), Err: err}
-		}
-		environ := strings.Split(strings.Trim(string(data), "\x00"), "\x00")
+		environ := strings.Split(strings.Trim(data, "\x00"), "\x00")
 		slices.Sort(environ)
-		if !slices.ContainsFunc(found, func(other []string) bool { return slices.Equal(other, environ) }) {
-			found = append(found, environ)
+		if found == nil {
+			found = environ
+		}
+		if relevant := strings.Join(relevantTo(environ), "\x00"); !slices.Contains(different, relevant) {
+			different = append(different, relevant)
 		}
 	}
-	switch len(found) {
+	switch len(different) {
 	case 0:
 		return nil, &ProcessError{Reason: "Fly's init has started no process"}
 	case 1:
-		return found[0], nil
+		return found, nil
 	}
-	return nil, &ProcessError{Reason: fmt.Sprintf("Fly's init has started processes with %d different ones", len(found))}
+	return nil, &ProcessError{Reason: fmt.Sprintf("Fly's init has started processes with %d different sets of AWS_ and FLY_ variables", len(different))}
 }
 
-// parentOf returns the parent of a process (proc_pid_status(5)); 0 if it is not known.
-func parentOf(proc fs.FS, pid int) int {
-	status, err := fs.ReadFile(proc, strconv.Itoa(pid)+"/status")
-	if err != nil {
-		return 0
+// relevantTo returns the variables of an environment that AWS access depends on.
+func relevantTo(environ []string) []string {
+	return slices.DeleteFunc(slices.Clone(environ), func(assignment string) bool {
+		return !strings.HasPrefix(assignment, "AWS_") && !strings.HasPrefix(assignment, "FLY_")
+	})
+}
+
+// A process is what /proc says of one.
+type process struct {
+	id     int
+	status string
+}
+
+// appProcesses returns the app's processes, by ID: what Fly's init, the process 1, started,
+// except for Fly's own programs, such as the one behind fly ssh console, and for the process
+// self with its ancestors, which fly machine exec started. names are those in /proc, and
+// read reads a file there.
+func appProcesses(names []string, read func(file string) (string, error), self int) []process {
+	statuses, parents := map[int]string{}, map[int]int{}
+	for _, name := range names {
+		id, err := strconv.Atoi(name)
+		if err != nil {
+			continue
+		}
+		if status, err := read(name + "/status"); err == nil { // otherwise it has ended, or is hidden
+			statuses[id], parents[id] = status, parentOf(status)
+		}
 	}
-	for line := range strings.Lines(string(status)) {
+	for id := self; id > 1; {
+		parent := parents[id]
+		delete(parents, id)
+		id = parent
+	}
+	var out []process
+	for _, id := range slices.Sorted(maps.Keys(parents)) {
+		if parents[id] != 1 {
+			continue
+		}
+		command, err := read(fmt.Sprintf("%d/cmdline", id)) // empty once it has ended
+		if err == nil && command != "" && !strings.HasPrefix(command, "/fly/") && !strings.HasPrefix(command, "/.fly/") {
+			out = append(out, process{id, statuses[id]})
+		}
+	}
+	return out
+}
+
+// parentOf reads the parent of a process from its status (proc_pid_status(5)); 0 if it has
+// none.
+func parentOf(status string) int {
+	for line := range strings.Lines(status) {
 		if value, ok := strings.CutPrefix(line, "PPid:"); ok {
-			parent, err := strconv.Atoi(strings.TrimSpace(value))
-			if err != nil {
-				return 0
+			if parent, err := strconv.Atoi(strings.TrimSpace(value)); err == nil {
+				return parent
 			}
-			return parent
 		}
 	}
 	return 0

@@ -22,7 +22,7 @@ const shellName = "fly-aws-doctor"
 // AppEnviron chooses them; $1 is /proc. Of most it prints the name only.
 const shellScript = `for d in "$1"/[0-9]*; do
   [ "$(sed -n 's/^PPid:[^0-9]*//p' "$d/status" 2>/dev/null)" = 1 ] || continue
-  case "$(tr '\0' ' ' <"$d/cmdline" 2>/dev/null)" in ''|/.fly/*|*` + shellName + `*) continue ;; esac
+  case "$(tr '\0' ' ' <"$d/cmdline" 2>/dev/null)" in ''|/fly/*|/.fly/*|*` + shellName + `*) continue ;; esac
   [ -r "$d/environ" ] || exit 1
   echo process
   tr '\0' '\n' <"$d/environ" | sed -n -e '/^AWS_ROLE_ARN=/p' -e '/^AWS_REGION=/p' -e '/^AWS_DEFAULT_REGION=/p' -e '/^AWS_WEB_IDENTITY_TOKEN_FILE=/p' -e 's/^\(AWS_[A-Z0-9_]*\)=.*/name \1/p'

@@ -27,7 +27,7 @@ func TestShell(t *testing.T) {
 		"alike":     {[]string{"/app/web\x00", app, "/app/cron\x00-x\x00", app}, "map[AWS_REGION:auto AWS_ROLE_ARN:arn:aws:iam::123456789012:role/a b=c] [AWS_REGION AWS_ROLE_ARN AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN]"},
 		"different": {[]string{"/app/web\x00", app, "/app/cron\x00", "A=1\x00"}, "none"},
 		"no AWS":    {[]string{"/app/web\x00", "A=1\x00"}, "map[] []"},
-		"Fly's own": {[]string{"/.fly/hallpass\x00", app, "sh\x00-c\x00x\x00fly-aws-doctor\x00/proc\x00", app, "", ""}, "none"},
+		"Fly's own": {[]string{"/.fly/hallpass\x00", app, "/fly/hallpass\x00", app, "sh\x00-c\x00x\x00fly-aws-doctor\x00/proc\x00", app, "", ""}, "none"},
 		"nothing":   {nil, "none"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -168,8 +168,7 @@ func (x *examination) database(ctx context.Context, file string) [][]string {
 	return out
 }
 
-// initChild finds the owner of the process that Fly's init, PID 1, started. Fly's own
-// processes, such as the one behind fly ssh console, are not the app's.
+// initChild finds the owner of the app's processes.
 func (x *examination) initChild(ctx context.Context) (User, Code) {
 	if x.env[envMachine] == "" {
 		return User{}, CodeUserUnknown
@@ -178,21 +177,11 @@ func (x *examination) initChild(ctx context.Context) (User, Code) {
 	if err != nil {
 		return User{}, CodeUserUnknown
 	}
+	read := func(file string) (string, error) { return x.Files.Read(ctx, "/proc/"+file) }
 	var found []User
-	for _, pid := range names {
-		if _, err := strconv.Atoi(pid); err != nil {
-			continue
-		}
-		status, err := x.Files.Read(ctx, "/proc/"+pid+"/status")
-		if err != nil {
-			continue // it has ended, or is hidden
-		}
-		u, child := childOfInit(status)
-		command, err := x.Files.Read(ctx, "/proc/"+pid+"/cmdline")
-		if !child || err == nil && (strings.HasPrefix(command, "/fly/") || strings.HasPrefix(command, "/.fly/")) {
-			continue
-		}
-		if !slices.ContainsFunc(found, func(other User) bool { return other.ID == u.ID }) {
+	for _, p := range appProcesses(names, read, x.ProcessID) {
+		u, ok := ownerOf(p.status)
+		if ok && !slices.ContainsFunc(found, func(other User) bool { return other.ID == u.ID }) {
 			u.Name = x.userByID(u.ID).Name
 			found = append(found, u)
 		}
@@ -206,10 +195,9 @@ func (x *examination) initChild(ctx context.Context) (User, Code) {
 	return User{}, CodeUserSeveral
 }
 
-// childOfInit reads the effective user and the groups of a child of PID 1 from its status
+// ownerOf reads the effective user and the groups of a process from its status
 // (proc_pid_status(5)).
-func childOfInit(status string) (u User, child bool) {
-	hasID := false
+func ownerOf(status string) (u User, ok bool) {
 	for line := range strings.Lines(status) {
 		key, rest, _ := strings.Cut(line, ":")
 		var numbers []int
@@ -219,15 +207,13 @@ func childOfInit(status string) (u User, child bool) {
 			}
 		}
 		switch {
-		case key == "PPid":
-			child = slices.Equal(numbers, []int{1})
 		case key == "Uid" && len(numbers) == 4: // real, effective, saved, file system
-			u.ID, hasID = numbers[1], true
+			u.ID, ok = numbers[1], true
 		case key == "Gid" && len(numbers) == 4:
 			u.groups = append(u.groups, numbers[1])
 		case key == "Groups":
 			u.groups = append(u.groups, numbers...)
 		}
 	}
-	return u, child && hasID
+	return u, ok
 }
