@@ -48,7 +48,7 @@ func TestTigrisRecipes(t *testing.T) {
 	}
 	c, buf := p.command()
 	c.Path, c.Args = "/bin/sh", []string{"sh", "entrypoint.sh", "fly-aws", "doctor", "--user", "0"}
-	if err := c.Run(); err != nil || !strings.HasPrefix(buf.String(), "✓ AWS works: ") {
+	if err := c.Run(); err != nil || !strings.HasPrefix(buf.String(), "✓ AWS works: ") || !strings.Contains(buf.String(), "\n✓ region ") {
 		t.Errorf("with the entrypoint, %v:\n%s", err, buf)
 	}
 	const identity = "arn:aws:sts::123456789012:assumed-role/fly-acme-web/"

@@ -107,12 +107,27 @@ const (
 	CodeRegionUnlisted Code = "region-unlisted"
 	// CodeRegionDefault: only AWS_DEFAULT_REGION has it.
 	CodeRegionDefault Code = "region-default"
+	// CodeRegionNoDefault: only AWS_REGION has it.
+	CodeRegionNoDefault Code = "region-no-default"
+	// CodeRegionDiffers: AWS_DEFAULT_REGION has Other.
+	CodeRegionDiffers Code = "region-differs"
 )
 
+// region checks both variables, since some SDKs read only one of them. botocore (boto3 and
+// the AWS CLI v1) reads AWS_DEFAULT_REGION (botocore/configprovider.py); the SDKs for
+// JavaScript v3 and Java v2 read AWS_REGION (regionConfig/config.ts of smithy-typescript,
+// https://docs.aws.amazon.com/sdk-for-java/latest/developer-guide/region-selection.html);
+// the one for Go reads both (EnvConfig in github.com/aws/aws-sdk-go-v2/config).
 func (x *examination) region(context.Context) {
 	c := Check{Code: CodeRegion, Level: OK, Variables: []string{setup.EnvRegion}, Value: x.env[setup.EnvRegion]}
-	if c.Value == "" && x.env[envDefaultRegion] != "" {
-		c = Check{Code: CodeRegionDefault, Level: Warn, Variables: []string{envDefaultRegion}, Value: x.env[envDefaultRegion]}
+	switch other := x.env[envDefaultRegion]; {
+	case c.Value == other: // or both are not set
+	case c.Value == "":
+		c = Check{Code: CodeRegionDefault, Level: Warn, Variables: []string{envDefaultRegion}, Value: other}
+	case other == "":
+		c.Code, c.Level = CodeRegionNoDefault, Warn
+	default:
+		c.Code, c.Level, c.Other = CodeRegionDiffers, Warn, other
 	}
 	known, err := region.Check(c.Value)
 	switch {

@@ -81,7 +81,7 @@ func sign(at time.Time, changes ...any) string {
 func newFake() *fake {
 	f := &fake{
 		env: map[string]string{
-			"FLY_APP_NAME": "web", "FLY_MACHINE_ID": "9080e6f3a12345", "AWS_REGION": "eu-central-1",
+			"FLY_APP_NAME": "web", "FLY_MACHINE_ID": "9080e6f3a12345", "AWS_REGION": "eu-central-1", "AWS_DEFAULT_REGION": "eu-central-1",
 			"AWS_ROLE_ARN": roleARN, "AWS_WEB_IDENTITY_TOKEN_FILE": tokenPath, "AWS_ROLE_SESSION_NAME": "me",
 		},
 		now: now, fresh: sign(now.Add(-time.Second)), caller: session,
@@ -396,13 +396,15 @@ func TestMachines(t *testing.T) {
 		"a session name's slash": {set("AWS_ROLE_SESSION_NAME", "web/1"), no + `AWS_ROLE_SESSION_NAME is "web/1", which STS refuses: IAM allows letters, digits and _+=,.@- in a name, not '/'`, "let Fly set it", ""},
 
 		// The region.
-		"no region":           {unset("AWS_REGION"), no + "AWS_REGION is not set; Fly sets none, and the SDKs need one", "set AWS_REGION in the [env] of fly.toml", ""},
-		"Tigris's region":     {set("AWS_REGION", "auto"), no + `AWS_REGION is "auto", which is not an AWS region`, "auto is for Tigris: first give its client that region", ""},
-		"Fly's region":        {set("AWS_REGION", "fra"), no + `AWS_REGION is "fra", which is not an AWS region`, "set AWS_REGION to an AWS region, such as ", ""},
-		"a new region":        {set("AWS_REGION", "eu-north-9"), works + "; 1 warning", "", "which this version does not know"},
-		"the default region":  {both(unset("AWS_REGION"), set("AWS_DEFAULT_REGION", "eu-north-1")), works + "; 1 warning", "", "eu-north-1, but only as AWS_DEFAULT_REGION"},
-		"a bad default":       {both(unset("AWS_REGION"), set("AWS_DEFAULT_REGION", "Europe")), no + `AWS_DEFAULT_REGION is "Europe", which is not an AWS region`, "set AWS_DEFAULT_REGION to an AWS region", ""},
-		"region, not default": {set("AWS_DEFAULT_REGION", "Europe"), works, "", "✓ region      eu-central-1"},
+		"no region":          {unset("AWS_REGION", "AWS_DEFAULT_REGION"), no + "AWS_REGION is not set; Fly sets none, and the SDKs need one", "set AWS_REGION in the [env] of fly.toml", ""},
+		"Tigris's region":    {set("AWS_REGION", "auto"), no + `AWS_REGION is "auto", which is not an AWS region`, "auto is for Tigris: first give its client that region", ""},
+		"Fly's region":       {set("AWS_REGION", "fra"), no + `AWS_REGION is "fra", which is not an AWS region`, "set AWS_REGION to an AWS region, such as ", ""},
+		"a new region":       {set("AWS_REGION", "eu-north-9"), works + "; 1 warning", "", "which this version does not know"},
+		"the default region": {both(unset("AWS_REGION"), set("AWS_DEFAULT_REGION", "eu-north-1")), works + "; 1 warning", "", "! region      eu-north-1, but only as AWS_DEFAULT_REGION: the AWS SDKs for JavaScript v3 and Java v2 find no region"},
+		"no default region":  {unset("AWS_DEFAULT_REGION"), works + "; 1 warning", "", "! region      eu-central-1, but only as AWS_REGION: boto3 and the AWS CLI v1 find no region"},
+		"an empty default":   {set("AWS_DEFAULT_REGION", ""), works + "; 1 warning", "", "set AWS_DEFAULT_REGION to it too"},
+		"a bad default":      {both(unset("AWS_REGION"), set("AWS_DEFAULT_REGION", "Europe")), no + `AWS_DEFAULT_REGION is "Europe", which is not an AWS region`, "set AWS_DEFAULT_REGION to an AWS region", ""},
+		"two regions":        {set("AWS_DEFAULT_REGION", "Europe"), works + "; 1 warning", "", `! region      eu-central-1, but boto3 and the AWS CLI v1 use AWS_DEFAULT_REGION, which is "Europe"`},
 
 		// The endpoints and the socket.
 		"an endpoint for a service":  {set("AWS_ENDPOINT_URL_SQS", "http://localhost:4566"), works + "; 1 warning", "", "AWS_ENDPOINT_URL_SQS: AWS calls go to another endpoint than AWS's"},

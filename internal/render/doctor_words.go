@@ -185,7 +185,14 @@ func regionWords(c doctor.Check) checkWords {
 	case doctor.CodeRegion:
 		return found("%s", text.Name(c.Value))
 	case doctor.CodeRegionDefault:
-		return found("%s, but only as AWS_DEFAULT_REGION, which some SDKs do not read", text.Name(c.Value)).then("set AWS_REGION to it in the [env] of fly.toml, then fly deploy")
+		return found("%s, but only as AWS_DEFAULT_REGION: the AWS SDKs for JavaScript v3 and Java v2 find no region", text.Name(c.Value)).
+			then("set AWS_REGION to it too in the [env] of fly.toml, then fly deploy")
+	case doctor.CodeRegionNoDefault:
+		return found("%s, but only as AWS_REGION: boto3 and the AWS CLI v1 find no region", text.Name(c.Value)).
+			then("if the app uses one of these, set AWS_DEFAULT_REGION to it too in the [env] of fly.toml, then fly deploy")
+	case doctor.CodeRegionDiffers:
+		return found("%s, but boto3 and the AWS CLI v1 use AWS_DEFAULT_REGION, which is %s", text.Name(c.Value), text.Quote(c.Other)).
+			then("unless that is intended, set both to the same in the [env] of fly.toml, then fly deploy")
 	case doctor.CodeNoRegion:
 		return found("AWS_REGION is not set; Fly sets none, and the SDKs need one").then("set AWS_REGION in the [env] of fly.toml, then fly deploy")
 	case doctor.CodeRegionRefused:
