@@ -2,9 +2,11 @@ package cmd
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/fly-aws/fly-aws/internal/doctor"
 	"github.com/fly-aws/fly-aws/internal/render"
@@ -27,10 +29,10 @@ func newDoctor(sys System) *cobra.Command {
 		Short: "Find out why AWS does not work, at a keyboard or in a machine",
 		Long: `At a keyboard, or with --app: walk the chain of one app and stop at the first
 broken link, with its fix. The links are the sign-in at Fly, the organization,
-the app and its machines, secrets and variables that take precedence over the
-role, the role's ARN, what the machines have of fly.toml, the sign-in to AWS,
-the role, the provider, the trust policy for each machine and for nobody else,
-the permissions and the region. With --exec the check in a machine runs too, in
+the app and its machines, the role's ARN, what the machines have of fly.toml,
+the sign-in to AWS, the role, the provider, the trust policy for each machine
+and for nobody else, the permissions, the region, and secrets and variables that
+take precedence over the role. With --exec the check in a machine runs too, in
 the first running one; what it runs and where is said before.
 
 In a Fly Machine: say that AWS access works, or name the one cause that it does
@@ -56,10 +58,14 @@ Nothing is changed.`,
 			return noArguments(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			keyboard := !o.chain.environment && o.chain.wanted(sys, cmd.Flags())
+			if err := checkPlace(cmd.Flags(), keyboard); err != nil {
+				return err
+			}
 			switch {
 			case o.chain.environment:
 				return runInAppEnvironment(sys, cmd.Flags())
-			case o.chain.wanted(sys, cmd.Flags()):
+			case keyboard:
 				return runChain(cmd.Context(), sys, o)
 			}
 			return runMachineDoctor(cmd.Context(), sys, o)
@@ -73,6 +79,20 @@ Nothing is changed.`,
 	c.Flags().Lookup("wait").NoOptDefVal = waitAtBoot.String()
 	c.Flags().BoolVar(&o.verbose, "verbose", false, "show each AWS call with its time and request ID")
 	return c
+}
+
+// checkPlace reports a flag of doctor at a keyboard in a machine, or the reverse.
+func checkPlace(flags *pflag.FlagSet, keyboard bool) error {
+	others, hint, format := []string{"app", "config", "exec", "role", "env-name", "profile", "region", "access-token"},
+		"drop it, or run this at a keyboard", "--%s is for doctor at a keyboard, and this checks a machine"
+	if keyboard {
+		others, hint, format = []string{"user", "wait", "socket"},
+			"drop it, or run this in a machine: fly ssh console", "--%s is for doctor in a machine, and this checks an app from a keyboard"
+	}
+	if i := slices.IndexFunc(others, flags.Changed); i >= 0 {
+		return usagef(hint, format, others[i])
+	}
+	return nil
 }
 
 // runMachineDoctor examines the machine that this process is in.
