@@ -36,7 +36,6 @@ const (
 	LinkFly          LinkCode = "fly-sign-in"
 	LinkOrganization LinkCode = "organization"
 	LinkApp          LinkCode = "app"
-	LinkPrecedence   LinkCode = "precedence"
 	LinkRoleARN      LinkCode = "role-arn"
 	LinkDeployed     LinkCode = "deployed"
 	LinkAWS          LinkCode = "aws-sign-in"
@@ -47,6 +46,8 @@ const (
 	LinkLint         LinkCode = "lint"
 	LinkPermissions  LinkCode = "permissions"
 	LinkRegion       LinkCode = "region"
+	// LinkPrecedence is the last: keys are advised away only where the role can replace them.
+	LinkPrecedence LinkCode = "precedence"
 )
 
 // A Cause says why a link is not OK. Fields named in the comments are set.
@@ -115,7 +116,7 @@ type Link struct {
 	// Names are variables; Secrets, Variables and Deployed say where they are: secrets of
 	// the app, in fly.toml, or only in machines. None has a value.
 	Names, Secrets, Variables, Deployed []string
-	// Tigris says that the keys are those of fly storage.
+	// Tigris says that the keys or the endpoint may be those of fly storage.
 	Tigris bool
 	// Machines are the names of machines, Machine is an ID.
 	Machines []string
@@ -220,7 +221,7 @@ func (r Result) Find(state State) *Link {
 func Walk(ctx context.Context, c Chain) Result {
 	w := &walk{Chain: c}
 	for _, step := range []func(context.Context) bool{
-		w.fly, w.machines, w.config, w.precedence, w.roleARN, w.deployed, w.aws, w.role, w.provider, w.trust, w.others, w.lint, w.permissions, w.region,
+		w.fly, w.machines, w.config, w.roleARN, w.deployed, w.aws, w.role, w.provider, w.trust, w.others, w.lint, w.permissions, w.region, w.precedence,
 	} {
 		if ctx.Err() != nil || !step(ctx) || w.out.Find(StateBroken) != nil {
 			break
@@ -388,13 +389,17 @@ func (w *walk) precedence(context.Context) bool {
 	for _, name := range w.secrets {
 		note(name)
 	}
-	for name := range w.file {
-		note(name)
+	for name, value := range w.file {
+		if value != "" {
+			note(name)
+		}
 	}
 	for _, m := range w.deployedMachines() {
-		for name := range m.Env {
-			note(name)
-			deployed[name] = true
+		for name, value := range m.Env {
+			if value != "" {
+				note(name)
+				deployed[name] = true
+			}
 		}
 	}
 	l := Link{Code: LinkPrecedence, State: StateOK}
@@ -410,9 +415,9 @@ func (w *walk) precedence(context.Context) bool {
 		about = names[setup.SecretEndpoint]
 		l.State, l.Cause = StateWarning, CauseEndpoint
 	}
-	l.Tigris = l.Cause == CauseKeys && slices.Contains(w.secrets, "BUCKET_NAME") // set by fly storage create
+	l.Tigris = (l.Cause == CauseKeys || about["AWS_ENDPOINT_URL_S3"]) && slices.Contains(w.secrets, "BUCKET_NAME") // set by fly storage create
 	for _, name := range slices.Sorted(maps.Keys(about)) {
-		_, inFile := w.file[name]
+		inFile := w.file[name] != ""
 		isSecret := slices.Contains(w.secrets, name)
 		l.Names = append(l.Names, name)
 		if isSecret {
@@ -493,8 +498,7 @@ func (w *walk) deployed(context.Context) bool {
 			continue
 		}
 		for _, m := range machines {
-			value, ok := m.Env[name]
-			if m.Env == nil || ok && value == want {
+			if m.Env == nil || m.Env[name] == want {
 				continue
 			}
 			if !slices.Contains(l.Names, name) {

@@ -121,9 +121,9 @@ func working(t *testing.T) *fakeWorld {
 }
 
 var all = []doctor.LinkCode{
-	doctor.LinkFly, doctor.LinkOrganization, doctor.LinkApp, doctor.LinkPrecedence, doctor.LinkRoleARN, doctor.LinkDeployed,
+	doctor.LinkFly, doctor.LinkOrganization, doctor.LinkApp, doctor.LinkRoleARN, doctor.LinkDeployed,
 	doctor.LinkAWS, doctor.LinkRole, doctor.LinkProvider, doctor.LinkTrust, doctor.LinkOthers, doctor.LinkLint,
-	doctor.LinkPermissions, doctor.LinkRegion,
+	doctor.LinkPermissions, doctor.LinkRegion, doctor.LinkPrecedence,
 }
 
 func with(env map[string]string, more ...string) map[string]string {
@@ -190,7 +190,13 @@ func TestChain(t *testing.T) {
 		"half a key":        {func(w *fakeWorld) { w.app.Secrets = []string{keyID} }, doctor.LinkPrecedence, warning, doctor.CausePartial, "[AWS_ACCESS_KEY_ID] [AWS_ACCESS_KEY_ID] [] [] []", false},
 		"a profile":         {func(w *fakeWorld) { everywhere(w, "AWS_PROFILE", "x") }, doctor.LinkPrecedence, warning, doctor.CausePartial, "[AWS_PROFILE] [] [AWS_PROFILE] [] []", false},
 		"another endpoint":  {func(w *fakeWorld) { w.app.Secrets = []string{"AWS_ENDPOINT_URL_S3"} }, doctor.LinkPrecedence, warning, doctor.CauseEndpoint, "[AWS_ENDPOINT_URL_S3] [AWS_ENDPOINT_URL_S3] [] [] []", false},
-		"secrets hidden":    {func(w *fakeWorld) { w.app.Secrets, w.app.SecretsProblem = nil, fly(setup.FlyNotAllowed) }, doctor.LinkPrecedence, unknown, doctor.CauseHidden, "", false},
+		"empty values":      {func(w *fakeWorld) { w.env[keyID], w.env[secretKey] = "", "" }, "", works, "", "", false},
+		"keys and no ARN": {func(w *fakeWorld) {
+			everywhere(w, "AWS_ROLE_ARN", "")
+			w.app.Secrets = []string{keyID, secretKey}
+		}, doctor.LinkRoleARN, broken, doctor.CauseMissing, "", false},
+		"keys and no role": {func(w *fakeWorld) { w.role = nil; w.app.Secrets = []string{keyID, secretKey} }, doctor.LinkRole, broken, doctor.CauseMissing, "", false},
+		"secrets hidden":   {func(w *fakeWorld) { w.app.Secrets, w.app.SecretsProblem = nil, fly(setup.FlyNotAllowed) }, doctor.LinkPrecedence, unknown, doctor.CauseHidden, "", false},
 
 		"fly.toml unread":      {func(w *fakeWorld) { w.fileErr = failed }, doctor.LinkRoleARN, unknown, doctor.CauseFailed, "", true},
 		"a secret, role given": {func(w *fakeWorld) { w.app.Secrets, w.chain.Role = []string{"AWS_ROLE_ARN"}, "fly-acme-web" }, "", works, "", "", false},
@@ -257,9 +263,6 @@ func TestChain(t *testing.T) {
 			if name == "no app" || name == "app elsewhere" { // whose organization is not known
 				want = []doctor.LinkCode{doctor.LinkFly, doctor.LinkApp}
 			}
-			if name == "fly.toml unread" { // precedence needs it
-				want = slices.DeleteFunc(want, func(c doctor.LinkCode) bool { return c == doctor.LinkPrecedence })
-			}
 			if !slices.Equal(codes, want) {
 				t.Errorf("walked %q, want %q", codes, want)
 			}
@@ -305,6 +308,11 @@ func TestSuggestions(t *testing.T) {
 	w.app.Secrets = []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "BUCKET_NAME"}
 	if l := w.walk(t.Context()).Find(doctor.StateBroken); l == nil || !l.Tigris {
 		t.Errorf("the keys of fly storage: %+v", l)
+	}
+	w = working(t)
+	w.app.Secrets = []string{"AWS_ENDPOINT_URL_S3", "BUCKET_NAME"}
+	if l := w.walk(t.Context()).Find(doctor.StateWarning); l == nil || !l.Tigris {
+		t.Errorf("the endpoint of fly storage: %+v", l)
 	}
 	w = working(t)
 	w.role.Trust, w.role.Tags = trust(t, "", "acme:api:*"), map[string]string{setup.TagOrg: "acme", setup.TagApp: "web"}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -391,7 +392,7 @@ func keysWords(l doctor.Link) string {
 	case doctor.CauseKeys:
 		words := "the SDKs use " + names + " instead of the role"
 		if l.Tigris {
-			words += "; Tigris (fly storage) uses them: first give its client the values under other names"
+			words += "; Tigris (fly storage) uses them too"
 		}
 		return words
 	case doctor.CausePartial:
@@ -473,13 +474,7 @@ func (r ChainReport) linkNext(l doctor.Link) string {
 	case doctor.CauseNoneRunning:
 		return r.ofApp("fly machine start " + text.ShellWord(l.Machine))
 	case doctor.CauseKeys, doctor.CausePartial, doctor.CauseEndpoint:
-		switch {
-		case len(l.Secrets) > 0:
-			return r.ofApp("fly secrets unset " + text.ShellWords(l.Secrets))
-		case len(l.Variables) > 0:
-			return "remove " + strings.Join(l.Variables, " and ") + " from the [env] of " + text.Name(r.Chain.Config) + ", then: " + r.deploy()
-		}
-		return r.deploy()
+		return r.keysNext(l)
 	case doctor.CauseHidden:
 		if l.Code == doctor.LinkPrecedence {
 			return FlyNext(l.Fly)
@@ -520,6 +515,50 @@ func (r ChainReport) linkNext(l doctor.Link) string {
 		return r.setup() + " --policy NAME"
 	}
 	return ""
+}
+
+// awsProfile names a profile, which may use the role.
+const awsProfile = "AWS_PROFILE"
+
+// keysNext removes what comes before the role, after what has to be known or done before.
+func (r ChainReport) keysNext(l doctor.Link) string {
+	isProfile := func(name string) bool { return name == awsProfile }
+	before := ""
+	switch first := r.uncertain(); {
+	case l.Cause == doctor.CauseKeys && first != nil:
+		return "first " + linkName(first.Code) + ": " + r.linkNext(*first)
+	case l.Cause == doctor.CauseEndpoint && l.Tigris:
+		return "right if the app uses S3 at Tigris only; otherwise see docs/tigris.md"
+	case l.Tigris:
+		before = "first give the client for Tigris its values under other names, see docs/tigris.md; then: "
+	case slices.ContainsFunc(l.Names, isProfile) && l.Cause == doctor.CausePartial:
+		before = awsProfile + " is right if that profile uses the role; otherwise: "
+	}
+	if l.Cause == doctor.CauseKeys { // the profile is judged without them
+		l.Secrets = slices.DeleteFunc(slices.Clone(l.Secrets), isProfile)
+		l.Variables = slices.DeleteFunc(slices.Clone(l.Variables), isProfile)
+	}
+	switch {
+	case len(l.Secrets) > 0:
+		return before + r.ofApp("fly secrets unset "+text.ShellWords(l.Secrets))
+	case len(l.Variables) > 0:
+		return before + "remove " + strings.Join(l.Variables, " and ") + " from the [env] of " + text.Name(r.Chain.Config) + ", then: " + r.deploy()
+	}
+	return before + r.deploy()
+}
+
+// uncertain returns the first link without which an app that loses its keys may have no
+// access; nil if all hold.
+func (r ChainReport) uncertain() *doctor.Link {
+	for i, l := range r.Result.Links {
+		switch l.Code {
+		case doctor.LinkRoleARN, doctor.LinkDeployed, doctor.LinkRole, doctor.LinkProvider, doctor.LinkTrust, doctor.LinkPermissions:
+			if l.State != doctor.StateOK {
+				return &r.Result.Links[i]
+			}
+		}
+	}
+	return nil
 }
 
 // regionNext sets the region; setup does so only in a fly.toml that has none.

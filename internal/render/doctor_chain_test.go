@@ -45,6 +45,9 @@ func oddLinks(name func(string) string) []doctor.Link {
 	add(doctor.LinkPrecedence, broken, doctor.CauseKeys, doctor.Link{Names: keys, Deployed: keys})
 	add(doctor.LinkPrecedence, warning, doctor.CausePartial, doctor.Link{Names: keys[:1], Secrets: keys[:1]})
 	add(doctor.LinkPrecedence, warning, doctor.CauseEndpoint, doctor.Link{Names: []string{name("AWS_ENDPOINT_URL_S3")}, Secrets: []string{name("AWS_ENDPOINT_URL_S3")}})
+	add(doctor.LinkPrecedence, warning, doctor.CauseEndpoint, doctor.Link{Names: []string{name("AWS_ENDPOINT_URL_S3")}, Secrets: []string{name("AWS_ENDPOINT_URL_S3")}, Tigris: true})
+	add(doctor.LinkPrecedence, warning, doctor.CausePartial, doctor.Link{Names: []string{"AWS_PROFILE"}, Variables: []string{"AWS_PROFILE"}})
+	add(doctor.LinkPrecedence, broken, doctor.CauseKeys, doctor.Link{Names: append(keys, "AWS_PROFILE"), Secrets: append(keys, "AWS_PROFILE")})
 	add(doctor.LinkPrecedence, unknown, doctor.CauseHidden, doctor.Link{Fly: fly})
 	add(doctor.LinkRoleARN, works, "", doctor.Link{Value: role, Where: doctor.InConfig})
 	add(doctor.LinkRoleARN, works, "", doctor.Link{Value: role, Where: doctor.InMachines})
@@ -155,6 +158,25 @@ func TestChainSetup(t *testing.T) {
 		change(&r)
 		if got := r.next(missing); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}
+
+// TestChainKeepsKeys: keys are not advised away while the role may not replace them.
+func TestChainKeepsKeys(t *testing.T) {
+	t.Parallel()
+	names := []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+	keys := doctor.Link{Code: doctor.LinkPrecedence, State: doctor.StateBroken, Cause: doctor.CauseKeys, Names: names, Secrets: names}
+	none := doctor.Link{Code: doctor.LinkPermissions, State: doctor.StateWarning, Cause: doctor.CauseMissing}
+	unread := doctor.Link{Code: doctor.LinkProvider, State: doctor.StateUnknown, Cause: doctor.CauseFailed, Err: errors.New("no answer")}
+	for want, links := range map[string][]doctor.Link{
+		"fly secrets unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY --app web": {keys},
+		"first permissions: fly-aws setup --app web --policy NAME":            {none, keys},
+		"first provider: try again":                                           {unread, none, keys},
+	} {
+		doc := NewChain(chainReport(func(s string) string { return s }, links...))
+		if doc.Next != want {
+			t.Errorf("got  %s\nwant %s", doc.Next, want)
 		}
 	}
 }
