@@ -97,11 +97,12 @@ func runChain(ctx context.Context, sys System, d doctorOptions) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if o.exec && session.client != nil {
+	if o.exec && len(report.Result.Machines) > 0 {
 		report.Probe = c.examine(ctx, fly, report.Result.Machines, chain.App)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		report.Result = doctor.Together(report.Result, report.Probe)
 	}
 	if c.json {
 		if err := render.JSON(c.Stdout, render.NewChain(report)); err != nil {
@@ -165,7 +166,7 @@ func firstHint(err error) (message, next string) {
 
 // chainExit is the exit code of a report.
 func chainExit(r render.ChainReport) error {
-	state := doctor.Together(r.Result, r.Probe)
+	state := r.Result.State
 	link := r.Result.Find(state)
 	switch {
 	case state == doctor.StateOK:

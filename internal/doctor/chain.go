@@ -116,6 +116,8 @@ type Link struct {
 	// Names are variables; Secrets, Variables and Deployed say where they are: secrets of
 	// the app, in fly.toml, or only in machines. None has a value.
 	Names, Secrets, Variables, Deployed []string
+	// Overruled says that the link is a warning because a machine works in spite of it.
+	Overruled bool
 	// Tigris says that the keys or the endpoint may be those of fly storage.
 	Tigris bool
 	// Machines are the names of machines, Machine is an ID.
@@ -347,6 +349,19 @@ func (w *walk) deployedMachines() []AppMachine {
 	return running
 }
 
+// unseen are those of the deployed machines whose variables are not known.
+func (w *walk) unseen() []AppMachine {
+	return slices.DeleteFunc(slices.Clone(w.deployedMachines()), func(m AppMachine) bool { return m.Env != nil })
+}
+
+// hide makes a link about a variable that was not found unknown if it may be where the walk
+// cannot look.
+func (w *walk) hide(l *Link) {
+	if unseen := w.unseen(); w.hidden != nil || len(unseen) > 0 {
+		l.State, l.Cause, l.Fly, l.Machines = StateUnknown, CauseHidden, w.hidden, machineNames(unseen)
+	}
+}
+
 // Variables of the AWS SDKs.
 const (
 	keyID         = "AWS_ACCESS_KEY_ID"
@@ -451,7 +466,7 @@ func (w *walk) roleARN(context.Context) bool {
 	value, where := w.lookUp(w.Variable)
 	secret := slices.Contains(w.secrets, w.Variable) // it overrides fly.toml
 	switch {
-	case w.Role != "" && (secret || w.hidden != nil):
+	case w.Role != "" && (secret || w.hidden != nil || value == "" && len(w.unseen()) > 0):
 		value, where = w.Role, InFlag
 	case w.Role != "" && value != "" && nameIn(value) != nameIn(w.Role):
 		l.State, l.Cause, l.Have, l.Want, l.Where = StateBroken, CauseOtherRole, value, w.Role, where
@@ -473,7 +488,9 @@ func (w *walk) roleARN(context.Context) bool {
 	switch reason := setup.RoleARNProblem(value); {
 	case value == "":
 		l.State, l.Cause = StateBroken, CauseMissing
-		return w.add(l)
+		w.hide(&l)
+		w.add(l)
+		return false
 	case reason != "" && !isName:
 		l.State, l.Cause, l.Reason = StateBroken, CauseMalformed, reason
 		return w.add(l)
@@ -491,7 +508,7 @@ func nameIn(role string) string { return role[strings.LastIndexByte(role, '/')+1
 func (w *walk) deployed(context.Context) bool {
 	l := Link{Code: LinkDeployed, State: StateOK}
 	machines := w.deployedMachines()
-	unknown := slices.DeleteFunc(slices.Clone(machines), func(m AppMachine) bool { return m.Env != nil })
+	unknown := w.unseen()
 	for _, name := range []string{w.Variable, setup.EnvRegion} {
 		want, where := w.lookUp(name)
 		if where == "" || slices.Contains(w.secrets, name) {
@@ -685,22 +702,29 @@ func (w *walk) permissions(ctx context.Context) bool {
 
 func (w *walk) region(context.Context) bool {
 	l := Link{Code: LinkRegion, State: StateOK, Names: []string{setup.EnvRegion}}
-	l.Value, l.Where = w.lookUp(setup.EnvRegion)
-	if l.Where == "" {
-		l.Value, l.Where = w.lookUp(defaultRegion)
+	for _, name := range []string{setup.EnvRegion, defaultRegion} {
+		value, where := w.lookUp(name)
+		if slices.Contains(w.secrets, name) { // it overrides fly.toml
+			value, where = "", InSecret
+		}
+		if value != "" || where == InSecret {
+			l.Names, l.Value, l.Where = []string{name}, value, where
+			break
+		}
 	}
 	known, err := region.Check(l.Value)
 	switch {
-	case slices.Contains(w.secrets, setup.EnvRegion):
-		l.State, l.Cause, l.Value, l.Where = StateUnknown, CauseSecret, "", InSecret
-	case l.Value == "":
-		l.State, l.Cause = StateBroken, CauseMissing
+	case l.Where == InSecret:
+		l.State, l.Cause = StateUnknown, CauseSecret
+	case l.Value == "": // the image may set it
+		l.State, l.Cause = StateUnknown, CauseMissing
+		w.hide(&l)
 	case err != nil:
 		l.State, l.Cause = StateBroken, CauseMalformed
 	case !known:
 		l.State, l.Cause = StateWarning, CauseUnlisted
 	}
-	if l.State == StateBroken || l.State == StateWarning {
+	if l.State != StateOK && l.Where != InSecret {
 		for _, m := range w.out.Machines {
 			l.Want = cmp.Or(l.Want, region.NearestTo(m.Region))
 		}

@@ -229,11 +229,24 @@ func TestChain(t *testing.T) {
 		"a condition": {func(w *fakeWorld) {
 			w.role.Trust = trust(t, `,"IpAddress":{"aws:SourceIp":"203.0.113.0/24"}`, "acme:web:*")
 		}, doctor.LinkTrust, unknown, doctor.CauseUndecided, "", false},
-		"others":            {func(w *fakeWorld) { w.role.Trust = trust(t, "", "acme:web:*", "acme:web-*:*") }, doctor.LinkOthers, warning, doctor.CauseOthers, "", false},
-		"a mistake":         {func(w *fakeWorld) { w.role.Trust = trust(t, "", "acme:web:*", "app:web") }, doctor.LinkLint, warning, doctor.CauseFindings, "", false},
-		"no permissions":    {func(w *fakeWorld) { w.policies = 0 }, doctor.LinkPermissions, warning, doctor.CauseMissing, "", false},
-		"policies unread":   {func(w *fakeWorld) { w.permissionsErr = failed }, doctor.LinkPermissions, unknown, doctor.CauseFailed, "", false},
-		"no region":         {func(w *fakeWorld) { everywhere(w, "AWS_REGION", "") }, doctor.LinkRegion, broken, doctor.CauseMissing, "", false},
+		"others":                     {func(w *fakeWorld) { w.role.Trust = trust(t, "", "acme:web:*", "acme:web-*:*") }, doctor.LinkOthers, warning, doctor.CauseOthers, "", false},
+		"a mistake":                  {func(w *fakeWorld) { w.role.Trust = trust(t, "", "acme:web:*", "app:web") }, doctor.LinkLint, warning, doctor.CauseFindings, "", false},
+		"no permissions":             {func(w *fakeWorld) { w.policies = 0 }, doctor.LinkPermissions, warning, doctor.CauseMissing, "", false},
+		"policies unread":            {func(w *fakeWorld) { w.permissionsErr = failed }, doctor.LinkPermissions, unknown, doctor.CauseFailed, "", false},
+		"no region":                  {func(w *fakeWorld) { everywhere(w, "AWS_REGION", "") }, doctor.LinkRegion, unknown, doctor.CauseMissing, "[AWS_REGION] [] [] [] []", false},
+		"AWS_DEFAULT_REGION is auto": {func(w *fakeWorld) { everywhere(w, "AWS_REGION", "", "AWS_DEFAULT_REGION", "auto") }, doctor.LinkRegion, broken, doctor.CauseMalformed, "[AWS_DEFAULT_REGION] [] [] [] []", false},
+		"AWS_DEFAULT_REGION is a secret": {func(w *fakeWorld) {
+			everywhere(w, "AWS_REGION", "")
+			w.app.Secrets = []string{"AWS_DEFAULT_REGION"}
+		}, doctor.LinkRegion, unknown, doctor.CauseSecret, "[AWS_DEFAULT_REGION] [] [] [] []", false},
+		"an ARN may be a secret": {func(w *fakeWorld) {
+			everywhere(w, "AWS_ROLE_ARN", "")
+			w.app.SecretsProblem = fly(setup.FlyNotAllowed)
+		}, doctor.LinkRoleARN, unknown, doctor.CauseHidden, "[AWS_ROLE_ARN] [] [] [] []", true},
+		"an ARN may be in a machine": {func(w *fakeWorld) {
+			everywhere(w, "AWS_ROLE_ARN", "")
+			w.machines[1].Env = nil
+		}, doctor.LinkRoleARN, unknown, doctor.CauseHidden, "[AWS_ROLE_ARN] [] [] [] [odd-fire-9]", true},
 		"no AWS region":     {func(w *fakeWorld) { everywhere(w, "AWS_REGION", "auto") }, doctor.LinkRegion, broken, doctor.CauseMalformed, "", false},
 		"an unknown region": {func(w *fakeWorld) { everywhere(w, "AWS_REGION", "eu-west-99") }, doctor.LinkRegion, warning, doctor.CauseUnlisted, "", false},
 		"a secret region":   {func(w *fakeWorld) { w.app.Secrets = []string{"AWS_REGION"} }, doctor.LinkRegion, unknown, doctor.CauseSecret, "", false},
@@ -301,7 +314,7 @@ func TestSuggestions(t *testing.T) {
 	t.Parallel()
 	w := working(t)
 	w.machines[0].Env, w.machines[1].Env, w.env = map[string]string{"AWS_ROLE_ARN": chainRole}, map[string]string{"AWS_ROLE_ARN": chainRole}, map[string]string{"AWS_ROLE_ARN": chainRole}
-	if l := w.walk(t.Context()).Find(doctor.StateBroken); l == nil || l.Want != "eu-central-1" {
+	if l := w.walk(t.Context()).Find(doctor.StateUnknown); l == nil || l.Want != "eu-central-1" {
 		t.Errorf("the region near fra: %+v", l)
 	}
 	w = working(t)
@@ -411,8 +424,25 @@ func TestTogether(t *testing.T) {
 		{doctor.StateOK, probe(doctor.StateBroken), doctor.StateBroken},
 		{doctor.StateBroken, probe(doctor.StateOK), doctor.StateBroken},
 	} {
-		if got := doctor.Together(doctor.Result{State: test.chain}, test.probe); got != test.want {
-			t.Errorf("%q with %+v is %q, want %q", test.chain, test.probe, got, test.want)
+		r := doctor.Result{State: test.chain, Links: []doctor.Link{{Code: doctor.LinkRole, State: test.chain}}}
+		if got := doctor.Together(r, test.probe); got.State != test.want || got.Links[0].Overruled {
+			t.Errorf("%q with %+v is %+v, want %q", test.chain, test.probe, got, test.want)
+		}
+	}
+	// What was inferred from the configuration is overruled by a machine that works.
+	for _, l := range []doctor.Link{
+		{Code: doctor.LinkPrecedence, Cause: doctor.CauseKeys},
+		{Code: doctor.LinkRoleARN, Cause: doctor.CauseMissing},
+		{Code: doctor.LinkRegion, Cause: doctor.CauseMalformed},
+	} {
+		l.State = doctor.StateBroken
+		r := doctor.Result{State: doctor.StateBroken, Links: []doctor.Link{l}}
+		got := doctor.Together(r, probe(doctor.StateOK))
+		if got.State != doctor.StateOK || got.Links[0].State != doctor.StateWarning || !got.Links[0].Overruled || r.Links[0].Overruled {
+			t.Errorf("%q: %+v", l.Code, got)
+		}
+		if got := doctor.Together(r, probe(doctor.StateUnknown)); got.State != doctor.StateBroken {
+			t.Errorf("%q: %+v", l.Code, got)
 		}
 	}
 }

@@ -137,13 +137,31 @@ func saysNoProgram(message string) bool {
 	return strings.Contains(message, "executable file not found") || strings.Contains(message, "no such file or directory")
 }
 
-// Together is the answer of a walk and of a probe, nil for none. What the walk could not
-// find out is decided in the machine.
-func Together(r Result, p *Probe) State {
-	switch {
-	case r.State == StateBroken || p == nil:
-		return r.State
-	default:
-		return p.State
+// Together is the result of a walk with what a probe found, nil for none. What the walk could
+// not find out, or only inferred from the app's configuration, is decided in the machine.
+func Together(r Result, p *Probe) Result {
+	if p == nil {
+		return r
 	}
+	r.Links = slices.Clone(r.Links)
+	if l := r.Find(StateBroken); l != nil {
+		if p.State != StateOK || !l.inferred() {
+			return r
+		}
+		l.State, l.Overruled = StateWarning, true
+	}
+	r.State = p.State
+	return r
+}
+
+// inferred says that the image or its entrypoint may make the link hold nevertheless: they can
+// set, rename and unset variables.
+func (l Link) inferred() bool {
+	switch l.Code {
+	case LinkPrecedence, LinkRegion:
+		return true
+	case LinkRoleARN:
+		return l.Cause == CauseMissing && l.Where == ""
+	}
+	return false
 }

@@ -20,7 +20,8 @@ const doctorChainSchema = "fly-aws.doctor-chain/1"
 
 // A ChainReport is what the keyboard doctor found about an app.
 type ChainReport struct {
-	Chain  doctor.Chain
+	Chain doctor.Chain
+	// Result is that of Walk and, with a Probe, of Together.
 	Result doctor.Result
 	// Probe is the check in a machine; nil if none was asked for.
 	Probe *doctor.Probe
@@ -93,7 +94,7 @@ const linkMachine doctor.LinkCode = "machine"
 
 // NewChain makes the document of a report.
 func NewChain(r ChainReport) ChainDocument {
-	d := ChainDocument{Schema: doctorChainSchema, App: r.Chain.App, State: doctor.Together(r.Result, r.Probe), Links: []chainLinkDocument{}}
+	d := ChainDocument{Schema: doctorChainSchema, App: r.Chain.App, State: r.Result.State, Links: []chainLinkDocument{}}
 	d.Link, d.Text, d.Next = r.headline(d.State)
 	for _, l := range r.Result.Links {
 		link := chainLinkDocument{
@@ -127,7 +128,7 @@ func NewChain(r ChainReport) ChainDocument {
 // then the links that were walked.
 func Chain(w io.Writer, r ChainReport, style Style) {
 	p := printer{w, style}
-	state := doctor.Together(r.Result, r.Probe)
+	state := r.Result.State
 	link, words, shown := r.headline(state)
 	p.prose(p.state(state)+" ", words)
 	if shown != "" {
@@ -259,7 +260,11 @@ func linkName(code doctor.LinkCode) string { return cmp.Or(linkNames[code], stri
 
 // words say in one clause, clean, what was found about a link.
 func (r ChainReport) words(l doctor.Link) string {
-	return text.Clean(strings.Join(strings.Fields(r.linkWords(l)), " "))
+	words := r.linkWords(l)
+	if l.Overruled {
+		words += "; the machine works nevertheless, so its image sees to that"
+	}
+	return text.Clean(strings.Join(strings.Fields(words), " "))
 }
 
 func (r ChainReport) linkWords(l doctor.Link) string {
@@ -286,6 +291,15 @@ func (r ChainReport) linkWords(l doctor.Link) string {
 			words += "; it overrides the one in fly.toml"
 		}
 		return words
+	case doctor.CauseHidden:
+		why := "Fly does not say what " + machines + " has in its environment"
+		if l.Fly != nil {
+			why = "the names of the app's secrets are not known: " + FlyProblem(l.Fly)
+		}
+		if l.Code == doctor.LinkRoleARN || l.Code == doctor.LinkRegion {
+			return "no " + text.Name(strings.Join(l.Names, "")) + " is seen, and " + why
+		}
+		return why
 	}
 	switch l.Code {
 	case doctor.LinkFly:
@@ -363,7 +377,7 @@ func (r ChainReport) linkWords(l doctor.Link) string {
 	case doctor.LinkRegion:
 		switch l.Cause {
 		case doctor.CauseMissing:
-			return "no AWS_REGION in fly.toml, the machines or the secrets of " + app + "; Fly sets none, and the SDKs need one"
+			return "no AWS_REGION in fly.toml, the machines or the secrets of " + app + "; the SDKs need one, Fly sets none, and whether the image does is not seen from here"
 		case doctor.CauseUnlisted:
 			return text.Name(l.Value) + " is not a region that this version knows"
 		}
@@ -399,8 +413,6 @@ func keysWords(l doctor.Link) string {
 		return "some SDKs look at " + names + " before the role"
 	case doctor.CauseEndpoint:
 		return names + " sends calls elsewhere than to AWS"
-	case doctor.CauseHidden:
-		return "the names of the app's secrets are not known: " + FlyProblem(l.Fly)
 	}
 	return "no static keys and no profile"
 }
@@ -415,8 +427,6 @@ func (r ChainReport) deployedWords(l doctor.Link, machines string) string {
 		of = "of the others"
 	}
 	switch {
-	case l.Cause == doctor.CauseHidden:
-		return "Fly does not say what " + machines + " has in its environment"
 	case l.Cause == doctor.CauseDiffers:
 		return machines + " " + does + " not have the " + strings.Join(l.Names, " and ") + " " + of
 	case r.Chain.Config == "":
@@ -458,9 +468,9 @@ func (r ChainReport) next(l doctor.Link) string { return text.Clean(r.linkNext(l
 func (r ChainReport) linkNext(l doctor.Link) string {
 	role := text.ShellWord(r.Result.Role)
 	switch {
-	case l.Cause == doctor.CauseNone:
+	case l.Cause == doctor.CauseNone || l.Overruled:
 		return ""
-	case l.Code == doctor.LinkRegion && l.Cause != doctor.CauseSecret:
+	case l.Code == doctor.LinkRegion && l.Cause != doctor.CauseSecret && l.Cause != doctor.CauseHidden:
 		return r.regionNext(l)
 	}
 	switch l.Cause {
@@ -476,7 +486,7 @@ func (r ChainReport) linkNext(l doctor.Link) string {
 	case doctor.CauseKeys, doctor.CausePartial, doctor.CauseEndpoint:
 		return r.keysNext(l)
 	case doctor.CauseHidden:
-		if l.Code == doctor.LinkPrecedence {
+		if l.Fly != nil {
 			return FlyNext(l.Fly)
 		}
 		return r.again("--exec")
@@ -564,10 +574,13 @@ func (r ChainReport) uncertain() *doctor.Link {
 // regionNext sets the region; setup does so only in a fly.toml that has none.
 func (r ChainReport) regionNext(l doctor.Link) string {
 	want := text.Name(cmp.Or(l.Want, "NAME"))
-	if l.Cause == doctor.CauseMissing && r.Chain.Config != "" {
+	switch {
+	case l.Cause == doctor.CauseMissing && r.Probe == nil: // the image may set it
+		return r.again("--exec")
+	case l.Cause == doctor.CauseMissing && r.Chain.Config != "":
 		return r.setup() + " --aws-region " + want + " && " + r.deploy()
 	}
-	return "set AWS_REGION in the [env] of fly.toml to a region such as " + want + ", then: " + r.deploy()
+	return "set " + text.Name(strings.Join(l.Names, "")) + " in the [env] of fly.toml to a region such as " + want + ", then: " + r.deploy()
 }
 
 // ofApp adds the app to a command of flyctl.

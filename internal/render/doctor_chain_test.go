@@ -83,9 +83,12 @@ func oddLinks(name func(string) string) []doctor.Link {
 	add(doctor.LinkPermissions, works, "", doctor.Link{Policies: 2})
 	add(doctor.LinkPermissions, warning, doctor.CauseMissing, doctor.Link{})
 	add(doctor.LinkRegion, works, "", doctor.Link{Value: name("eu-west-1"), Where: doctor.InConfig})
-	add(doctor.LinkRegion, broken, doctor.CauseMissing, doctor.Link{Want: "eu-central-1"})
+	add(doctor.LinkRegion, unknown, doctor.CauseMissing, doctor.Link{Want: "eu-central-1"})
+	add(doctor.LinkRegion, unknown, doctor.CauseHidden, doctor.Link{Names: []string{"AWS_REGION"}, Machines: machines[:1]})
+	add(doctor.LinkRoleARN, unknown, doctor.CauseHidden, doctor.Link{Names: []string{name("AWS_ROLE_ARN")}, Fly: fly})
+	add(doctor.LinkRegion, broken, doctor.CauseMalformed, doctor.Link{Names: []string{"AWS_DEFAULT_REGION"}, Value: name("auto"), Where: doctor.InConfig, Want: "eu-central-1"})
 	add(doctor.LinkRegion, broken, doctor.CauseMalformed, doctor.Link{Names: []string{"AWS_REGION"}, Value: name("auto"), Where: doctor.InMachines, Want: "eu-central-1"})
-	add(doctor.LinkRegion, warning, doctor.CauseUnlisted, doctor.Link{Value: name("eu-west-99"), Want: "eu-west-1"})
+	add(doctor.LinkRegion, warning, doctor.CauseUnlisted, doctor.Link{Names: []string{"AWS_REGION"}, Value: name("eu-west-99"), Want: "eu-west-1"})
 	add(doctor.LinkRegion, unknown, doctor.CauseSecret, doctor.Link{Names: []string{"AWS_REGION"}, Where: doctor.InSecret})
 	return links
 }
@@ -199,6 +202,7 @@ func TestChainHostile(t *testing.T) {
 			r.Probe.State, r.Probe.Answer = doctor.StateBroken, answer(t, hostile("failed"), hostile("detail"))
 			r.Probe.Output = `{}`
 		}
+		r.Result = doctor.Together(r.Result, r.Probe)
 		var out bytes.Buffer
 		Chain(&out, r, Style{})
 		doc := NewChain(r)
@@ -220,6 +224,7 @@ func TestChainProbe(t *testing.T) {
 	machine := doctor.AppMachine{ID: "148ed123f07e89", Name: "cold-shape-2007"}
 	fine := doctor.Link{Code: doctor.LinkFly, State: doctor.StateOK}
 	secret := doctor.Link{Code: doctor.LinkRegion, State: doctor.StateUnknown, Cause: doctor.CauseSecret, Names: []string{"AWS_REGION"}}
+	keys := doctor.Link{Code: doctor.LinkPrecedence, State: doctor.StateBroken, Cause: doctor.CauseKeys, Names: []string{"AWS_ACCESS_KEY_ID"}, Secrets: []string{"AWS_ACCESS_KEY_ID"}}
 	var out bytes.Buffer
 	for _, test := range []struct {
 		link  doctor.Link
@@ -227,6 +232,8 @@ func TestChainProbe(t *testing.T) {
 	}{
 		{fine, doctor.Probe{Machine: machine, State: doctor.StateOK, Answer: answer(t, "ok", "fine")}},
 		{secret, doctor.Probe{Machine: machine, State: doctor.StateOK, Answer: answer(t, "warning", "odd")}},
+		{keys, doctor.Probe{Machine: machine, State: doctor.StateOK, Answer: answer(t, "ok", "fine")}},
+		{keys, doctor.Probe{Machine: machine, State: doctor.StateBroken, ExitCode: 3, Answer: answer(t, "failed", "it is off")}},
 		{fine, doctor.Probe{Machine: machine, State: doctor.StateBroken, ExitCode: 3, Answer: answer(t, "failed", "it is off")}},
 		{fine, doctor.Probe{Machine: machine, State: doctor.StateBroken, ExitCode: 3, Answer: &doctor.Answer{}}},
 		{fine, doctor.Probe{Machine: machine, State: doctor.StateUnknown, Cause: doctor.CauseUndecided, ExitCode: 3, Answer: answer(t, "skipped", "not looked at")}},
@@ -241,6 +248,7 @@ func TestChainProbe(t *testing.T) {
 	} {
 		r := chainReport(plain, test.link)
 		r.Probe = &test.probe
+		r.Result = doctor.Together(r.Result, r.Probe)
 		Chain(&out, r, Style{ASCII: true})
 		out.WriteString("---\n")
 	}
@@ -252,6 +260,7 @@ func TestChainProbe(t *testing.T) {
 		long.Checks = append(long.Checks, long.Checks...)
 	}
 	r.Probe = &doctor.Probe{Machine: machine, State: doctor.StateBroken, Answer: long}
+	r.Result = doctor.Together(r.Result, r.Probe)
 	if Chain(&out, r, Style{}); strings.Count(out.String(), "\n") > 220 {
 		t.Error("all of a long output is shown")
 	}
