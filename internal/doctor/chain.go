@@ -468,7 +468,7 @@ func (w *walk) roleARN(context.Context) bool {
 	switch {
 	case w.Role != "" && (secret || w.hidden != nil || value == "" && len(w.unseen()) > 0):
 		value, where = w.Role, InFlag
-	case w.Role != "" && value != "" && nameIn(value) != nameIn(w.Role):
+	case w.Role != "" && value != "" && !sameRole(value, w.Role):
 		l.State, l.Cause, l.Have, l.Want, l.Where = StateBroken, CauseOtherRole, value, w.Role, where
 		return w.add(l)
 	case secret:
@@ -498,6 +498,14 @@ func (w *walk) roleARN(context.Context) bool {
 	w.out.Role = nameIn(value)
 	_, w.out.Path, _ = strings.Cut(strings.TrimSuffix(value, w.out.Role), ":role")
 	return w.add(l)
+}
+
+// sameRole says whether two ARNs or names may be one role's.
+func sameRole(a, b string) bool {
+	if strings.HasPrefix(a, "arn:") && strings.HasPrefix(b, "arn:") {
+		return a == b
+	}
+	return nameIn(a) == nameIn(b)
 }
 
 // nameIn returns the name in the ARN of a role, or the name itself.

@@ -59,6 +59,27 @@ type Answer struct {
 // answerSchema is the schema of an Answer, without its version.
 const answerSchema = "fly-aws.doctor/"
 
+// The outcomes of checks that have an answer.
+const (
+	OutcomeOK      = "ok"
+	OutcomeWarning = "warning"
+	OutcomeFailed  = "failed"
+)
+
+// Doubts counts the warnings of the answer, and names the checks that have no answer.
+func (a *Answer) Doubts() (warnings int, unchecked []string) {
+	for _, c := range a.Checks {
+		switch c.Outcome {
+		case OutcomeOK, OutcomeFailed:
+		case OutcomeWarning:
+			warnings++
+		default:
+			unchecked = append(unchecked, c.Name)
+		}
+	}
+	return warnings, unchecked
+}
+
 // State is what the answer says.
 func (a *Answer) State() State {
 	switch {
@@ -81,8 +102,14 @@ type Executor interface {
 	Exec(ctx context.Context, app, machine string, argv []string) (Output, error)
 }
 
-// exitNoProgram is the exit code of a shell for a program that is not there.
-const exitNoProgram = 127
+// The exit codes of a shell for a program that it cannot run, and that is not there.
+const (
+	exitNotRun    = 126
+	exitNoProgram = 127
+)
+
+// errorPrefix begins fly-aws's own errors.
+const errorPrefix = "Error: "
 
 // Examine runs the command, which is fly-aws doctor --json, in the first running
 // machine, and where there is none, ShellCommand. It calls announce before each.
@@ -123,7 +150,9 @@ func (p *Probe) run(ctx context.Context, fly Executor, app string) {
 		if p.State = answer.State(); p.State == StateUnknown {
 			p.Cause = CauseUndecided
 		}
-	case out.ExitCode == exitNoProgram || saysNoProgram(out.Stderr):
+	case strings.HasPrefix(out.Stderr, errorPrefix):
+		p.Cause = CauseNoAnswer
+	case out.ExitCode == exitNoProgram, out.ExitCode == exitNotRun && saysNoProgram(out.Stderr):
 		p.Cause = CauseNoProgram
 	default:
 		p.Cause = CauseNoAnswer

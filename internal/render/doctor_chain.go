@@ -169,11 +169,11 @@ const maxProbeChecks = 100
 
 func outcome(outcome string) doctor.State {
 	switch outcome {
-	case "ok":
+	case doctor.OutcomeOK:
 		return doctor.StateOK
-	case "warning":
+	case doctor.OutcomeWarning:
 		return doctor.StateWarning
-	case "failed":
+	case doctor.OutcomeFailed:
 		return doctor.StateBroken
 	}
 	return doctor.StateUnknown
@@ -230,10 +230,25 @@ func (r ChainReport) headline(state doctor.State) (link doctor.LinkCode, words, 
 			warnings++
 		}
 	}
-	if warnings > 0 {
-		words += "; " + Count(warnings, "warning")
+	var unchecked []string
+	if r.Probe != nil && r.Probe.Answer != nil {
+		var more int
+		more, unchecked = r.Probe.Answer.Doubts()
+		warnings += more
 	}
-	return "", words, next
+	return "", words + doubtWords(warnings, unchecked), next
+}
+
+// doubtWords qualify what works.
+func doubtWords(warnings int, unchecked []string) string {
+	words := ""
+	if warnings > 0 {
+		words = "; " + Count(warnings, "warning")
+	}
+	if len(unchecked) > 0 {
+		words += "; not checked: " + shortList(unchecked)
+	}
+	return words
 }
 
 // brokenWords are the conclusion of a machine's answer, or else its first failed check,
@@ -492,7 +507,7 @@ func (r ChainReport) linkNext(l doctor.Link) string {
 		return r.again("--exec")
 	case doctor.CauseSecret:
 		if l.Code == doctor.LinkRoleARN && len(l.Variables) > 0 {
-			return r.ofApp("fly secrets unset " + text.ShellWords(l.Names))
+			return r.again("--role NAME") + ", or --exec; if the one in fly.toml is right: " + r.ofApp("fly secrets unset "+text.ShellWords(l.Names))
 		}
 		return r.again("--exec")
 	case doctor.CauseAccount:
@@ -503,7 +518,10 @@ func (r ChainReport) linkNext(l doctor.Link) string {
 		if l.Where == doctor.InFlag {
 			return "pass --role " + text.ShellWord(l.Want)
 		}
-		return "fly-aws patch --role-arn " + text.ShellWord(l.Want) + " && " + r.deploy()
+		if r.Chain.Variable != setup.EnvRoleARN || r.Chain.Config == "" { // patch writes no other
+			return "set " + text.Name(r.Chain.Variable) + " in the [env] of fly.toml to " + text.Name(l.Want) + ", then: " + r.deploy()
+		}
+		return "fly-aws patch --app " + text.ShellWord(r.Chain.App) + r.configFlag() + " --role-arn " + text.ShellWord(l.Want) + " && " + r.deploy()
 	case doctor.CauseAudience:
 		return r.setup()
 	case doctor.CauseRefused, doctor.CauseUndecided:
@@ -588,24 +606,29 @@ func (r ChainReport) ofApp(command string) string {
 	return text.Clean(command + " --app " + text.ShellWord(r.Chain.App))
 }
 
+// configFlag names the app's fly.toml, unless a command finds it by itself.
+func (r ChainReport) configFlag() string {
+	if r.Chain.Config == "" || r.Chain.Config == "fly.toml" {
+		return ""
+	}
+	return " --config " + text.ShellWord(r.Chain.Config)
+}
+
 // again is this command with another flag.
 func (r ChainReport) again(flag string) string {
 	command := "fly-aws doctor --app " + text.ShellWord(r.Chain.App)
 	if r.Chain.Variable != setup.EnvRoleARN {
 		command += " --env-name " + text.ShellWord(r.Chain.Variable)
 	}
-	return text.Clean(command + " " + flag)
+	return text.Clean(command + r.configFlag() + " " + flag)
 }
 
 // deploy is the command that deploys the app.
 func (r ChainReport) deploy() string {
-	switch r.Chain.Config {
-	case "":
+	if r.Chain.Config == "" {
 		return r.ofApp("fly deploy")
-	case "fly.toml":
-		return "fly deploy"
 	}
-	return text.Clean("fly deploy --config " + text.ShellWord(r.Chain.Config))
+	return text.Clean("fly deploy" + r.configFlag())
 }
 
 // setup is the command that repairs the role and the provider.
@@ -621,14 +644,10 @@ func (r ChainReport) setup() string {
 	if path := r.Result.Path; path != "" && path != "/" {
 		command += " --path " + text.ShellWord(path)
 	}
-	switch r.Chain.Config {
-	case "":
+	if r.Chain.Config == "" {
 		command += " --no-patch"
-	case "fly.toml":
-	default:
-		command += " --config " + text.ShellWord(r.Chain.Config)
 	}
-	return text.Clean(command)
+	return text.Clean(command + r.configFlag())
 }
 
 // setupAndDeploy is setup and, if that edits a file, the deploy that makes it take effect.
@@ -645,6 +664,11 @@ func (r ChainReport) probeWords() string {
 	in := "the machine " + text.Name(p.Machine.Name) + " of " + text.Name(r.Chain.App)
 	switch {
 	case p.State == doctor.StateOK:
+		if p.Answer != nil {
+			if doubts := doubtWords(p.Answer.Doubts()); doubts != "" {
+				return "in " + in + " AWS access works" + doubts
+			}
+		}
 		return "in " + in + " everything is right"
 	case p.State == doctor.StateBroken:
 		return "in " + in + " something is wrong"

@@ -184,6 +184,25 @@ func TestChainKeepsKeys(t *testing.T) {
 	}
 }
 
+// TestChainOtherARN: the repair is for the app's own file and variable.
+func TestChainOtherARN(t *testing.T) {
+	t.Parallel()
+	const arn = "arn:aws:iam::123456789012:role/team/web"
+	l := doctor.Link{Code: doctor.LinkRole, State: doctor.StateBroken, Cause: doctor.CauseOtherARN, Want: arn, Where: doctor.InConfig}
+	for want, chain := range map[string]doctor.Chain{
+		"fly-aws patch --app web --role-arn " + arn + " && fly deploy":                                         {Config: "fly.toml", Variable: setup.EnvRoleARN},
+		"fly-aws patch --app web --config a/fly.toml --role-arn " + arn + " && fly deploy --config a/fly.toml": {Config: "a/fly.toml", Variable: setup.EnvRoleARN},
+		"set BACKUP_ROLE_ARN in the [env] of fly.toml to " + arn + ", then: fly deploy":                        {Config: "fly.toml", Variable: "BACKUP_ROLE_ARN"},
+		"set AWS_ROLE_ARN in the [env] of fly.toml to " + arn + ", then: fly deploy --app web":                 {Variable: setup.EnvRoleARN},
+	} {
+		r := chainReport(func(s string) string { return s }, l)
+		r.Chain.Config, r.Chain.Variable = chain.Config, chain.Variable
+		if got := r.next(l); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}
+
 // TestChainHostile has text from outside in every place that takes it.
 func TestChainHostile(t *testing.T) {
 	t.Parallel()
@@ -232,6 +251,7 @@ func TestChainProbe(t *testing.T) {
 	}{
 		{fine, doctor.Probe{Machine: machine, State: doctor.StateOK, Answer: answer(t, "ok", "fine")}},
 		{secret, doctor.Probe{Machine: machine, State: doctor.StateOK, Answer: answer(t, "warning", "odd")}},
+		{fine, doctor.Probe{Machine: machine, State: doctor.StateOK, Answer: answer(t, "skipped", "not looked at")}},
 		{keys, doctor.Probe{Machine: machine, State: doctor.StateOK, Answer: answer(t, "ok", "fine")}},
 		{keys, doctor.Probe{Machine: machine, State: doctor.StateBroken, ExitCode: 3, Answer: answer(t, "failed", "it is off")}},
 		{fine, doctor.Probe{Machine: machine, State: doctor.StateBroken, ExitCode: 3, Answer: answer(t, "failed", "it is off")}},
