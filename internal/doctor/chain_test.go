@@ -434,10 +434,25 @@ func TestTogether(t *testing.T) {
 			t.Errorf("%q with %+v is %+v, want %q", test.chain, test.probe, got, test.want)
 		}
 	}
+	// A region that was not found is where the machine has it.
+	r := doctor.Result{State: doctor.StateUnknown, Links: []doctor.Link{{Code: doctor.LinkRegion, State: doctor.StateUnknown, Cause: doctor.CauseMissing}}}
+	if got := doctor.Together(r, probe(doctor.StateOK)); got.State != doctor.StateOK || !got.Links[0].Overruled {
+		t.Errorf("a region in the image: %+v", got)
+	}
+	// The machine says nothing about a role in another variable.
+	for _, l := range []doctor.Link{
+		{State: doctor.StateBroken, Cause: doctor.CauseMissing},
+		{State: doctor.StateUnknown, Cause: doctor.CauseSecret},
+	} {
+		l.Code, l.Names = doctor.LinkRoleARN, []string{"BACKUP_ROLE_ARN"}
+		if got := doctor.Together(doctor.Result{State: l.State, Links: []doctor.Link{l}}, probe(doctor.StateOK)); got.State != l.State || got.Links[0].Overruled {
+			t.Errorf("another variable: %+v", got)
+		}
+	}
 	// What was inferred from the configuration is overruled by a machine that works.
 	for _, l := range []doctor.Link{
 		{Code: doctor.LinkPrecedence, Cause: doctor.CauseKeys},
-		{Code: doctor.LinkRoleARN, Cause: doctor.CauseMissing},
+		{Code: doctor.LinkRoleARN, Cause: doctor.CauseMissing, Names: []string{"AWS_ROLE_ARN"}},
 		{Code: doctor.LinkRegion, Cause: doctor.CauseMalformed},
 	} {
 		l.State = doctor.StateBroken

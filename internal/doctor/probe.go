@@ -172,14 +172,17 @@ func Together(r Result, p *Probe) Result {
 	if p == nil {
 		return r
 	}
-	r.Links = slices.Clone(r.Links)
-	if l := r.Find(StateBroken); l != nil {
-		if p.State != StateOK || !l.inferred() {
-			return r
+	r.Links, r.State = slices.Clone(r.Links), p.State
+	for i := range r.Links {
+		switch l := &r.Links[i]; {
+		case p.State == StateOK && l.inferred():
+			l.State, l.Overruled = StateWarning, true
+		case l.State == StateBroken:
+			r.State = StateBroken
+		case l.State == StateUnknown && p.State == StateOK && l.otherVariable():
+			r.State = StateUnknown
 		}
-		l.State, l.Overruled = StateWarning, true
 	}
-	r.State = p.State
 	return r
 }
 
@@ -187,10 +190,17 @@ func Together(r Result, p *Probe) Result {
 // set, rename and unset variables.
 func (l Link) inferred() bool {
 	switch l.Code {
-	case LinkPrecedence, LinkRegion:
-		return true
+	case LinkPrecedence:
+		return l.State == StateBroken
+	case LinkRegion:
+		return l.State == StateBroken || l.Cause == CauseMissing
 	case LinkRoleARN:
-		return l.Cause == CauseMissing && l.Where == ""
+		return l.Cause == CauseMissing && l.Where == "" && !l.otherVariable()
 	}
 	return false
+}
+
+// otherVariable says that the link is about a role that a probe does not check.
+func (l Link) otherVariable() bool {
+	return l.Code == LinkRoleARN && !slices.Contains(l.Names, setup.EnvRoleARN)
 }

@@ -504,12 +504,12 @@ func (r ChainReport) linkNext(l doctor.Link) string {
 		if l.Fly != nil {
 			return FlyNext(l.Fly)
 		}
-		return r.again("--exec")
+		return r.findOut(l)
 	case doctor.CauseSecret:
-		if l.Code == doctor.LinkRoleARN && len(l.Variables) > 0 {
-			return r.again("--role NAME") + ", or --exec; if the one in fly.toml is right: " + r.ofApp("fly secrets unset "+text.ShellWords(l.Names))
+		if len(l.Variables) > 0 {
+			return r.findOut(l) + "; if the one in fly.toml is right: " + r.ofApp("fly secrets unset "+text.ShellWords(l.Names))
 		}
-		return r.again("--exec")
+		return r.findOut(l)
 	case doctor.CauseAccount:
 		return "sign in to the account " + text.Name(l.Want) + ": " + r.again("--profile NAME") + "; or make a role here: " + r.setupAndDeploy()
 	case doctor.CauseOtherRole:
@@ -621,6 +621,17 @@ func (r ChainReport) again(flag string) string {
 		command += " --env-name " + text.ShellWord(r.Chain.Variable)
 	}
 	return text.Clean(command + r.configFlag() + " " + flag)
+}
+
+// findOut is this command with what decides a link that is not seen from here.
+func (r ChainReport) findOut(l doctor.Link) string {
+	switch {
+	case l.Code != doctor.LinkRoleARN:
+		return r.again("--exec")
+	case r.Chain.Variable != setup.EnvRoleARN: // a machine is asked only about that
+		return r.again("--role NAME")
+	}
+	return r.again("--exec") + ", or --role NAME"
 }
 
 // deploy is the command that deploys the app.

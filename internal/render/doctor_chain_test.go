@@ -221,6 +221,11 @@ func TestChainHostile(t *testing.T) {
 			r.Probe.State, r.Probe.Answer = doctor.StateBroken, answer(t, hostile("failed"), hostile("detail"))
 			r.Probe.Output = `{}`
 		}
+		if l.State == doctor.StateUnknown {
+			r.Probe.State, r.Probe.Answer = doctor.StateOK, answer(t, hostile("skipped"), hostile("detail"))
+			r.Probe.Answer.Checks[0].Name = hostile("clock")
+			r.Probe.Output = `{}`
+		}
 		r.Result = doctor.Together(r.Result, r.Probe)
 		var out bytes.Buffer
 		Chain(&out, r, Style{})
