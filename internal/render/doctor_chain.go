@@ -427,6 +427,9 @@ func keysWords(l doctor.Link) string {
 	case doctor.CausePartial:
 		return "some SDKs look at " + names + " before the role"
 	case doctor.CauseEndpoint:
+		if len(l.Names) > 1 {
+			return names + " send calls elsewhere than to AWS"
+		}
 		return names + " sends calls elsewhere than to AWS"
 	}
 	return "no static keys and no profile"
@@ -545,27 +548,34 @@ func (r ChainReport) linkNext(l doctor.Link) string {
 	return ""
 }
 
-// awsProfile names a profile, which may use the role.
-const awsProfile = "AWS_PROFILE"
+// Variables that may be right: a profile may use the role, and S3 be only at Tigris.
+const (
+	awsProfile = "AWS_PROFILE"
+	endpointS3 = "AWS_ENDPOINT_URL_S3"
+)
 
 // keysNext removes what comes before the role, after what has to be known or done before.
 func (r ChainReport) keysNext(l doctor.Link) string {
-	isProfile := func(name string) bool { return name == awsProfile }
-	before := ""
+	before, keep := "", ""
 	switch first := r.uncertain(); {
 	case l.Cause == doctor.CauseKeys && first != nil:
 		return "first " + linkName(first.Code) + ": " + r.linkNext(*first)
 	case l.Cause == doctor.CauseEndpoint && l.Tigris:
-		return "right if the app uses S3 at Tigris only; otherwise see docs/tigris.md"
-	case l.Tigris:
-		before = "first give the client for Tigris its values under other names, see docs/tigris.md; then: "
-	case slices.ContainsFunc(l.Names, isProfile) && l.Cause == doctor.CausePartial:
+		before = endpointS3 + " is right if the app uses S3 at Tigris only; otherwise see docs/tigris.md"
+		if len(l.Names) == 1 {
+			return before
+		}
+		before, keep = before+"; for the others: ", endpointS3
+	case l.Cause == doctor.CauseKeys: // the profile is judged without them
+		if keep = awsProfile; l.Tigris {
+			before = "first give the client for Tigris its values under other names, see docs/tigris.md; then: "
+		}
+	case slices.Contains(l.Names, awsProfile):
 		before = awsProfile + " is right if that profile uses the role; otherwise: "
 	}
-	if l.Cause == doctor.CauseKeys { // the profile is judged without them
-		l.Secrets = slices.DeleteFunc(slices.Clone(l.Secrets), isProfile)
-		l.Variables = slices.DeleteFunc(slices.Clone(l.Variables), isProfile)
-	}
+	kept := func(name string) bool { return name == keep }
+	l.Secrets = slices.DeleteFunc(slices.Clone(l.Secrets), kept)
+	l.Variables = slices.DeleteFunc(slices.Clone(l.Variables), kept)
 	switch {
 	case len(l.Secrets) > 0:
 		return before + r.ofApp("fly secrets unset "+text.ShellWords(l.Secrets))

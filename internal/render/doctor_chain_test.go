@@ -46,6 +46,7 @@ func oddLinks(name func(string) string) []doctor.Link {
 	add(doctor.LinkPrecedence, warning, doctor.CausePartial, doctor.Link{Names: keys[:1], Secrets: keys[:1]})
 	add(doctor.LinkPrecedence, warning, doctor.CauseEndpoint, doctor.Link{Names: []string{name("AWS_ENDPOINT_URL_S3")}, Secrets: []string{name("AWS_ENDPOINT_URL_S3")}})
 	add(doctor.LinkPrecedence, warning, doctor.CauseEndpoint, doctor.Link{Names: []string{name("AWS_ENDPOINT_URL_S3")}, Secrets: []string{name("AWS_ENDPOINT_URL_S3")}, Tigris: true})
+	add(doctor.LinkPrecedence, warning, doctor.CauseEndpoint, doctor.Link{Names: []string{"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"}, Secrets: []string{"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"}, Tigris: true})
 	add(doctor.LinkPrecedence, warning, doctor.CausePartial, doctor.Link{Names: []string{"AWS_PROFILE"}, Variables: []string{"AWS_PROFILE"}})
 	add(doctor.LinkPrecedence, broken, doctor.CauseKeys, doctor.Link{Names: append(keys, "AWS_PROFILE"), Secrets: append(keys, "AWS_PROFILE")})
 	add(doctor.LinkPrecedence, unknown, doctor.CauseHidden, doctor.Link{Fly: fly})
