@@ -124,7 +124,7 @@ func (o operatorOptions) request(sys System, flags *pflag.FlagSet) (setup.Facts,
 		return o.flagRequest(sys)
 	}
 	if given := given(flags, "account", "org", "role"); len(given) > 0 {
-		return setup.Facts{}, setup.Request{}, usagef("drop it, or run it in a folder without the file", "%s says what the policy is for, so %s cannot be given too", file.path, strings.Join(given, ", "))
+		return setup.Facts{}, setup.Request{}, usagef("leave out what the file says, or run it in a folder without the file", "%s says what the policy is for, so %s cannot be given too", file.path, strings.Join(given, ", "))
 	}
 	facts := setup.Facts{Partition: cmp.Or(o.partition, file.Partition()), Account: file.Request().Account}
 	part := file.File

@@ -165,6 +165,14 @@ func TestAdmissionsAreBounded(t *testing.T) {
 	if list := p.Admissions(nil); len(list) != 1 || list[0].Example != "" || !list[0].Conditional {
 		t.Errorf("%+v", list)
 	}
+	// A policy that is larger than any role's is not searched.
+	var many []string
+	for i := range 1000 {
+		many = append(many, fmt.Sprintf("acme:app-%d:*", i))
+	}
+	if list := policyOf(t, federated("Allow", like(many...))).Admissions(nil); len(list) != len(many) || list[0].Example != "" || !list[0].Conditional {
+		t.Errorf("%d: %+v", len(list), list[:min(len(list), 1)])
+	}
 }
 
 func BenchmarkAdmissions(b *testing.B) {

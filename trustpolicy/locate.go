@@ -10,13 +10,18 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Locate returns the place of a finding in the text of the policy that it is about: its JSON
-// path, such as $.Statement[1].Principal.Federated, and its offset in bytes. It is the
-// value that is wrong, or the nearest thing around it.
-func Locate(text []byte, f Finding) (path string, offset int) {
-	values := valuesOf(text)
+// Places are the places of the values in the text of a policy.
+type Places struct{ values []jsonValue }
+
+// PlacesIn reads the text of a policy up to the first error in it.
+func PlacesIn(text []byte) Places { return Places{valuesOf(text)} }
+
+// Of returns the place of a finding about the policy: its JSON path, such as
+// $.Statement[1].Principal.Federated, and its offset in bytes. It is the value that is
+// wrong, or the nearest thing around it.
+func (p Places) Of(f Finding) (path string, offset int) {
 	inside := func(pointer string) (out []jsonValue) {
-		for _, v := range values {
+		for _, v := range p.values {
 			if v.pointer == pointer || strings.HasPrefix(v.pointer, pointer+"/") {
 				out = append(out, v)
 			}

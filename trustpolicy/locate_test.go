@@ -28,7 +28,7 @@ func TestLocate(t *testing.T) {
 		p := mustParse(t, tt.text)
 		var got []string
 		for _, f := range p.Lint(Expected{}) {
-			path, at := Locate([]byte(tt.text), f)
+			path, at := PlacesIn([]byte(tt.text)).Of(f)
 			got = append(got, fmt.Sprintf("%s %s %s", f.Code, path, tt.text[at:]))
 		}
 		if len(got) != len(tt.want) {
@@ -40,7 +40,7 @@ func TestLocate(t *testing.T) {
 			}
 		}
 	}
-	if path, at := Locate([]byte(`{`), Finding{Statement: 3}); path != "$" || at != 0 {
+	if path, at := PlacesIn([]byte(`{`)).Of(Finding{Statement: 3}); path != "$" || at != 0 {
 		t.Errorf("%s %d", path, at)
 	}
 	text := []byte(`{"Statement":[ {"a":{}} , {"b":[1]} ]}`)

@@ -55,8 +55,9 @@ func InFile(file string, found trustfile.Found) Policy {
 		return p
 	}
 	p.Admissions = policy.Admissions(nil)
+	places := trustpolicy.PlacesIn(found.Text)
 	for _, f := range judge(policy, trustpolicy.Expected{}) {
-		path, offset := trustpolicy.Locate(found.Text, f.Finding)
+		path, offset := places.Of(f.Finding)
 		p.Findings = append(p.Findings, place(f, path, offset))
 	}
 	return p
@@ -75,20 +76,25 @@ func Live(role string, policy *trustpolicy.Policy, expected trustpolicy.Expected
 		p.Undecided = "its trust policy cannot be printed"
 		return p
 	}
+	places := trustpolicy.PlacesIn(text)
 	for _, f := range judge(policy, expected) {
-		f.Path, _ = trustpolicy.Locate(text, f.Finding)
+		f.Path, _ = places.Of(f.Finding)
 		p.Findings = append(p.Findings, f)
 	}
 	return p
 }
 
-// judge returns the findings of a policy with their repairs.
+// judge returns the findings of a policy with their repairs. One that is too large for any
+// role is not repaired: what is left would still be too large.
 func judge(policy *trustpolicy.Policy, expected trustpolicy.Expected) []Finding {
 	var out []Finding
+	tooLarge := policy.Size() > trustpolicy.MaxSizeQuota
 	for _, f := range policy.Lint(expected) {
 		finding := Finding{Finding: f}
-		if repaired, ok := policy.Repair(f, expected.AppAccess); ok {
-			finding.Before, finding.After = &policy.Statements[f.Statement], &repaired.Statements[f.Statement]
+		if !tooLarge {
+			if repaired, ok := policy.Repair(f, expected.AppAccess); ok {
+				finding.Before, finding.After = &policy.Statements[f.Statement], &repaired.Statements[f.Statement]
+			}
 		}
 		out = append(out, finding)
 	}

@@ -75,6 +75,25 @@ func TestLive(t *testing.T) {
 }
 
 // TestFix: the repaired statements change, and nothing else.
+// TestTooLarge: a policy that no role can have is judged, and not repaired.
+func TestTooLarge(t *testing.T) {
+	t.Parallel()
+	const wrong = `{"Effect":"Allow","Principal":{"Federated":"arn:aws:iam::123456789012:oidc-provider/oidc.fly.io/acme"},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"oidc.fly.io/acme:aud":"sts.amazonaws.com","oidc.fly.io/acme:sub":"acme:web:*"}}}`
+	for statements, repairs := range map[int]int{1: 1, 100: 0} {
+		text := []byte(`{"Version":"2012-10-17","Statement":[` + strings.Repeat(wrong+",", statements-1) + wrong + `]}`)
+		if _, got := lint.Fix(text); got != repairs {
+			t.Errorf("%d repairs in %d bytes, not %d", got, len(text), repairs)
+		}
+		policy, err := trustpolicy.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := lint.Live("r", policy, trustpolicy.Expected{}).Findings; len(got) < statements {
+			t.Errorf("%d findings in %d statements", len(got), statements)
+		}
+	}
+}
+
 func TestFix(t *testing.T) {
 	t.Parallel()
 	const other = "\n\t{\"Effect\":\"Allow\",   \"Principal\":{\"Service\":\"ec2.amazonaws.com\"},\"Action\":\"sts:AssumeRole\"}"
