@@ -37,6 +37,8 @@ require (
 	golang.org/x/term v0.47.0
 )
 
+require github.com/moby/sys/user v0.5.0
+
 require (
 	github.com/owenrumney/go-sarif/v3 v3.3.1
 	github.com/xeipuuv/gojsonpointer v0.0.0-20180127040702-4e3ac2762d5f // indirect

@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/pflag"
 
@@ -14,6 +18,7 @@ import (
 	"github.com/fly-aws/fly-aws/internal/explain"
 	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/internal/flyoidc"
+	"github.com/fly-aws/fly-aws/internal/machine"
 	"github.com/fly-aws/fly-aws/internal/preset"
 	"github.com/fly-aws/fly-aws/internal/render"
 	"github.com/fly-aws/fly-aws/internal/requestfile"
@@ -435,20 +440,39 @@ func machineFailure(err error, _ func(string) bool) *failure {
 		noCommand *noCommandError
 		refused   *refusedError
 		mint      *flyoidc.MintError
+		file      *machine.FileError
 	)
 	switch {
+	case errors.As(err, &file):
+		return newFailure("token-file", exitFailed, "", tokenFileHint(file))
 	case errors.As(err, &noCommand):
 		return newFailure("no-command", exitNoCommand, "", "is it installed, and in PATH?")
 	case errors.As(err, &refused):
 		return newFailure("refused", refused.exit(), "", refused.hints()...)
 	case errors.As(err, &mint):
-		exit := exitFailed
+		exit, next := exitFailed, render.SocketNext(doctor.SocketCode(mint))
 		if mint.Kind == flyoidc.MintNotAllowed {
-			exit = exitNotAllowed
+			exit, next = exitNotAllowed, fmt.Sprintf("you are uid %d; %s", os.Geteuid(), next)
 		}
-		return newFailure("no-token", exit, "", render.SocketNext(doctor.SocketCode(mint)))
+		return newFailure("no-token", exit, "", next)
 	}
 	return nil
+}
+
+// tokenFileHint is the next step after a token file could not be written.
+func tokenFileHint(e *machine.FileError) string {
+	dir := text.ShellWord(filepath.Dir(e.Path))
+	switch {
+	case errors.Is(e, fs.ErrNotExist):
+		return "make the folder first: mkdir -p " + dir + "; in an image without a shell, WORKDIR " + dir + " in the Dockerfile makes it"
+	case errors.Is(e, syscall.EPERM):
+		return fmt.Sprintf("you are uid %d, and only root can give a file to another user: run it as root, or drop --owner", os.Geteuid())
+	case errors.Is(e, fs.ErrPermission):
+		return fmt.Sprintf("you are uid %d: run it as root, or choose a folder in which you may write", os.Geteuid())
+	case errors.Is(e, syscall.ENOSPC):
+		return "free some space on its disk"
+	}
+	return "give --out another path"
 }
 
 // fileFailure describes an error about the folder's files.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/exec"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/fly-aws/fly-aws/internal/explain"
 	"github.com/fly-aws/fly-aws/internal/flyname"
 	"github.com/fly-aws/fly-aws/internal/flyoidc"
+	"github.com/fly-aws/fly-aws/internal/machine"
 	"github.com/fly-aws/fly-aws/internal/render"
 	"github.com/fly-aws/fly-aws/internal/text"
 	"github.com/fly-aws/fly-aws/setup"
@@ -277,55 +279,122 @@ func runCredentials(ctx context.Context, sys System, f exchangeFlags) error {
 	return sys.printSecret(doc.String())
 }
 
+type execOptions struct {
+	exchange exchangeFlags
+	serve    bool
+	command  []string
+}
+
 func newExec(sys System) *cobra.Command {
-	var f exchangeFlags
+	var o execOptions
 	c := &cobra.Command{
 		Use:   "exec [flags] -- COMMAND [ARGUMENT...]",
 		Short: "In a machine: run a command with AWS credentials",
 		Long: `In a Fly Machine: get temporary AWS credentials and run COMMAND with them in its
 environment, in place of this program. They expire after --duration and are not
-renewed: for a service that runs longer, set AWS_ROLE_ARN and let its SDK do it.`,
+renewed.
+
+For a command that runs longer, --serve stays beside it and serves credentials
+on loopback, renewed at half of their lifetime, where the AWS SDKs look for those
+of a container. A service whose SDK takes a web identity needs neither: set
+AWS_ROLE_ARN and let its SDK do it.`,
 		Example: `  fly-aws exec -- aws s3 ls
-  fly-aws exec --role-arn arn:aws:iam::123456789012:role/backup -- ./backup.sh`,
+  fly-aws exec --role-arn arn:aws:iam::123456789012:role/backup -- ./backup.sh
+  fly-aws exec --serve -- ./server`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 || cmd.ArgsLenAtDash() != 0 {
 				return usagef("write fly-aws exec -- COMMAND", "put the command after --")
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return runExec(cmd.Context(), sys, f, args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.command = args
+			return runExec(cmd.Context(), sys, o)
+		},
 	}
-	f.register(sys, c, waitAtBoot, waitUsage)
+	o.exchange.register(sys, c, waitAtBoot, waitUsage)
+	c.Flags().BoolVar(&o.serve, "serve", false, "serve credentials to COMMAND while it runs, instead of putting them into its environment")
 	return c
 }
 
-func runExec(ctx context.Context, sys System, f exchangeFlags, command []string) error {
-	path, err := lookPath(command[0])
+func runExec(ctx context.Context, sys System, o execOptions) error {
+	path, err := lookPath(o.command[0])
 	if err != nil {
 		return err
 	}
-	x, err := newExchanger(ctx, newConsole(sys, outputFlags{}), f)
+	if o.serve && o.exchange.token == "-" {
+		return usagef("give --token a file that is kept fresh, or drop it", "--serve needs new tokens, and standard input has one")
+	}
+	x, err := newExchanger(ctx, newConsole(sys, outputFlags{}), o.exchange)
 	if err != nil {
 		return err
+	}
+	if o.serve {
+		return x.serve(ctx, path, o.command)
 	}
 	session, err := x.get(ctx, false)
 	if err != nil {
 		return x.refusal(err)
 	}
-	env := overlay(sys.Environ, []string{
+	env := overlay(sys.Environ, append([]string{
 		"AWS_ACCESS_KEY_ID=" + session.Keys.AccessKeyID,
 		"AWS_SECRET_ACCESS_KEY=" + session.Keys.SecretAccessKey,
 		"AWS_SESSION_TOKEN=" + session.Keys.SessionToken,
 		"AWS_CREDENTIAL_EXPIRATION=" + session.Expires.UTC().Format(time.RFC3339),
-		"AWS_SECURITY_TOKEN=",                  // the session token's old name, which some tools read first
-		"AWS_PROFILE=", "AWS_DEFAULT_PROFILE=", // which can take precedence
-		"AWS_ROLE_ARN=", "AWS_WEB_IDENTITY_TOKEN_FILE=", "AWS_ROLE_SESSION_NAME=",
-	})
-	err = sys.Exec(path, command, env)
+	}, others...))
+	err = sys.Exec(path, o.command, env)
 	if code := exitCode(0); err == nil || errors.As(err, &code) {
 		return err
 	}
-	return fmt.Errorf("%s did not run: %w", command[0], cause(err))
+	return fmt.Errorf("%s did not run: %w", o.command[0], cause(err))
+}
+
+// others removes from an environment what can take precedence over credentials in it, or
+// over a container's.
+var others = []string{
+	"AWS_SECURITY_TOKEN=", // the session token's old name, which some tools read first
+	"AWS_PROFILE=", "AWS_DEFAULT_PROFILE=",
+	"AWS_ROLE_ARN=", "AWS_WEB_IDENTITY_TOKEN_FILE=", "AWS_ROLE_SESSION_NAME=",
+}
+
+// serve runs a command beside an endpoint with fresh credentials.
+func (x *exchanger) serve(ctx context.Context, path string, argv []string) error {
+	endpoint, err := machine.NewEndpoint(context.WithoutCancel(ctx), x.Now)
+	if err != nil {
+		return fmt.Errorf("credentials cannot be served on loopback: %w", cause(err))
+	}
+	defer endpoint.Close() //nolint:errcheck // the command has ended
+	renewal := machine.Renewal{
+		Clock: clock{x.System},
+		Renew: func(ctx context.Context) (time.Duration, error) {
+			return endpoint.Renew(ctx, func(ctx context.Context) (machine.Credentials, error) {
+				s, err := x.get(ctx, false)
+				return machine.Credentials{
+					AccessKeyID: s.Keys.AccessKeyID, SecretAccessKey: s.Keys.SecretAccessKey, Token: s.Keys.SessionToken,
+					Expiration: s.Expires.UTC(), RoleARN: x.exchange.RoleARN,
+				}, err
+			})
+		},
+		Tell: func(a machine.Attempt) {
+			if a.Err != nil {
+				render.CredentialsNotRenewed(x.Stderr, a, x.Now(), x.err)
+			}
+		},
+	}
+	if err := renewal.Start(ctx, 0, func(error) bool { return true }); err != nil {
+		return x.refusal(err)
+	}
+	renewing, stop := context.WithCancel(context.WithoutCancel(ctx)) // also while the command shuts down
+	defer stop()
+	go renewal.Run(renewing)
+	command := exec.Command(path, argv[1:]...) //nolint:gosec,noctx // the user asked to run it, for as long as it takes
+	command.Env = overlay(x.Environ, append([]string{
+		"AWS_CONTAINER_CREDENTIALS_FULL_URI=" + endpoint.URL,
+		"AWS_CONTAINER_AUTHORIZATION_TOKEN=" + endpoint.Authorization,
+		"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=",
+		"AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=", "AWS_SESSION_TOKEN=", "AWS_CREDENTIAL_EXPIRATION=",
+	}, others...))
+	return x.superviseForwarding(ctx, command)
 }
 
 // explain says whether it showed why the role's trust policy refuses the token, which

@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
+	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -130,57 +129,10 @@ func runCommand(sys System, env, command []string) error {
 		return err
 	}
 	c := exec.Command(path, command[1:]...) //nolint:gosec,noctx // the user asked to run it, for as long as it takes
-	c.Stdin, c.Stdout, c.Stderr = sys.Stdin, sys.rawStdout, sys.rawStderr
 	c.Env = overlay(sys.Environ, env)
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, EndSignals()...)
-	defer signal.Stop(signals)
-	if err := c.Start(); err != nil {
-		return fmt.Errorf("%s did not run: %w", command[0], cause(err))
-	}
-	ended := make(chan struct{})
-	defer close(ended)
-	go func() {
-		for {
-			select {
-			case s := <-signals:
-				if s != os.Interrupt {
-					_ = c.Process.Signal(s)
-				}
-			case <-ended:
-				return
-			}
-		}
-	}()
-	err = c.Wait()
-	var exit *exec.ExitError
-	switch {
-	case err == nil:
-		return nil
-	case !errors.As(err, &exit):
-		return fmt.Errorf("%s: %w", command[0], cause(err))
-	case exit.ExitCode() > 0:
-		return exitCode(exit.ExitCode())
-	}
-	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		return exitCode(128 + int(status.Signal())) // as in shells
-	}
-	return exitCode(exitFailed)
+	forward := slices.DeleteFunc(EndSignals(), func(s os.Signal) bool { return s == os.Interrupt })
+	return sys.supervise(c, forward, []os.Signal{os.Interrupt})
 }
-
-// lookPath finds the program that a command line runs.
-func lookPath(name string) (string, error) {
-	path, err := exec.LookPath(name)
-	if err != nil {
-		return "", &noCommandError{name}
-	}
-	return path, nil
-}
-
-// A noCommandError says that a command to run does not exist.
-type noCommandError struct{ name string }
-
-func (e *noCommandError) Error() string { return fmt.Sprintf("there is no command %q", e.name) }
 
 // overlay returns environ with the assignments of env. A variable that is empty
 // there is removed: the AWS CLI looks for the profile named by an empty AWS_PROFILE.

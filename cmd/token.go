@@ -45,7 +45,7 @@ alone, and then nothing else is.`,
 	o.output.register(c.Flags())
 	o.register(sys, c)
 	c.Flags().BoolVar(&o.raw, "raw", false, "print the token itself, and nothing else")
-	c.AddCommand(newTokenInspect(sys), newTokenVerify(sys), newTokenExchange(sys))
+	c.AddCommand(newTokenInspect(sys), newTokenVerify(sys), newTokenExchange(sys), newTokenKeep(sys))
 	return c
 }
 

@@ -18,13 +18,14 @@ var owners = map[string][]string{
 	"charm.land/":                     {"internal/wizard"},
 	"github.com/aws/":                 {"internal/awsapi"},
 	"github.com/aymanbagabas/":        {"internal/render"},
-	"github.com/cenkalti/backoff/":    {"internal/flyapi"}, // the AWS SDK has its own retries
+	"github.com/cenkalti/backoff/":    {"internal/flyapi", "internal/machine"}, // the AWS SDK has its own retries
 	"github.com/charmbracelet/":       {"internal/terminal", "internal/wizard"},
 	"github.com/coreos/go-oidc/":      {"internal/flyoidc", "internal/sandbox"},
 	"github.com/creack/pty":           {"internal/terminal"},
 	"github.com/go-jose/":             {"internal/flyoidc", "internal/sandbox"},
 	"github.com/go-json-experiment/":  {"internal/audit", "internal/flyoidc", "internal/permission", "internal/trustfile", "internal/workdir", "setup", "trustpolicy"},
 	"github.com/google/renameio/":     {"internal/workdir"},
+	"github.com/moby/sys/user":        {"internal/machine"},
 	"github.com/natefinch/atomic":     {"cmd", "internal/workdir"},
 	"github.com/pelletier/go-toml/":   {"flytoml", "internal/requestfile"},
 	"github.com/rogpeppe/":            nil,

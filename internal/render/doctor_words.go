@@ -91,7 +91,7 @@ func SocketNext(code doctor.Code) string {
 	case doctor.CodeNoSocket:
 		return "run it in a Fly Machine: fly ssh console"
 	case doctor.CodeSocketDenied:
-		return "the socket belongs to root: run it as root, or use the token file that Fly keeps when AWS_ROLE_ARN is set"
+		return "the socket belongs to root: run it as root, or use a token file: Fly keeps one when AWS_ROLE_ARN is set, and fly-aws token keep, run by root, any other"
 	case doctor.CodeSocketBusy:
 		return "try again in a few seconds; a machine that has just booted may not be ready"
 	case doctor.CodeNotSocket:

@@ -1,0 +1,165 @@
+//go:build unix
+
+package cmd_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/fly-aws/fly-aws/internal/flyoidc"
+)
+
+// TestKeepKilled kills token keep again and again, at any moment: a reader always finds
+// one whole token that has not expired.
+func TestKeepKilled(t *testing.T) {
+	t.Parallel()
+	p := newProgram(t, nil)
+	p.world.AddMachine("acme", "web", "cold-shape-2007")
+	path := filepath.Join(p.dir, "token")
+	if out, exit := p.run(t, "token", "keep", "--audience", "a", "--out", path, "--once"); exit != 0 {
+		t.Fatalf("exit %d: %s", exit, out)
+	}
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			text, err := os.ReadFile(path)
+			if token, broken := flyoidc.Inspect(string(text)); err != nil || len(broken) > 0 || token.Claims.Expiry.Before(time.Now()) {
+				t.Errorf("%v %v", err, broken)
+				return
+			}
+			select {
+			case <-stop:
+				return
+			default:
+			}
+		}
+	}()
+	const runs = 200
+	killed, written := 0, map[string]bool{}
+	for i := range runs {
+		c, out := p.command("token", "keep", "--audience", "a", "--out", path, "--once")
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		timer := time.AfterFunc(time.Duration(i)*100*time.Microsecond, func() { _ = c.Process.Kill() })
+		err := c.Wait()
+		timer.Stop()
+		switch {
+		case err == nil:
+		case c.ProcessState.ExitCode() == -1:
+			killed++
+		default:
+			t.Fatalf("%v: %s", err, out)
+		}
+		text, _ := os.ReadFile(path) // the reader reports errors
+		written[string(text)] = true
+	}
+	close(stop)
+	<-done
+	if killed < runs/10 || len(written) < 2 {
+		t.Errorf("%d of %d runs were killed, %d tokens written", killed, runs, len(written))
+	}
+	if out, exit := p.run(t, "token", "keep", "--audience", "a", "--out", path, "--once"); exit != 0 {
+		t.Fatalf("exit %d: %s", exit, out)
+	}
+	if left, _ := filepath.Glob(filepath.Join(p.dir, ".token*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestKeepForAnotherUser: the file is the user's alone, and so is the command.
+func TestKeepForAnotherUser(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, who can be another user")
+	}
+	p := newProgram(t, nil)
+	p.world.AddMachine("acme", "web", "cold-shape-2007")
+	dir, err := os.MkdirTemp("", "keep-") // unlike t.TempDir, with parents that others may enter
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "token")
+	script := `echo "$(id -u) $(id -g) $HOME"; head -c 3 ` + path + `; exit 7`
+	c, out := p.command("token", "keep", "--audience", "a", "--out", path, "--owner", "65534:65533", "--", "sh", "-c", script)
+	c.Dir = dir
+	_ = c.Run()
+	if got := out.String(); c.ProcessState.ExitCode() != 7 || !strings.Contains(got, "65534 65533 ") || !strings.HasSuffix(got, "\neyJ") || strings.Contains(got, os.Getenv("HOME")+"\n") {
+		t.Errorf("exit %d: %s", c.ProcessState.ExitCode(), got)
+	}
+	for uid, can := range map[uint32]bool{65534: true, 65533: false} {
+		c := exec.CommandContext(t.Context(), "cat", path)
+		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
+		text, err := c.Output()
+		if (err == nil) != can || can != strings.HasPrefix(string(text), "eyJ") {
+			t.Errorf("uid %d: %v", uid, err)
+		}
+	}
+	// A user who is not root can give nothing away.
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	c, out = p.command("token", "keep", "--audience", "a", "--out", path, "--owner", "65534", "--once")
+	if c.Path, err = exec.LookPath("fly-aws"); err != nil {
+		t.Fatal(err)
+	}
+	c.Dir, c.SysProcAttr = dir, &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65533, Gid: 65533}}
+	if err := c.Run(); err == nil || !strings.Contains(out.String(), "you are uid 65533, and only root can give a file to another user") {
+		t.Skipf("the test's program may not be for other users: %v %s", err, out)
+	}
+}
+
+// TestKeepPassesSignalsOn: the command ends as it likes, with fresh tokens until then.
+func TestKeepPassesSignalsOn(t *testing.T) {
+	t.Parallel()
+	p := newProgram(t, nil)
+	p.world.AddMachine("acme", "web", "cold-shape-2007")
+	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1} {
+		name := strings.ToUpper(fmt.Sprint(int(s)))
+		c, out := p.command("token", "keep", "--audience", "a", "--out", "token"+name, "--",
+			"sh", "-c", `trap 'echo got it; exit 5' `+name+`; echo ready; while :; do sleep 0.05; done`)
+		pipe, err := c.StdinPipe() // not a terminal
+		if err != nil {
+			t.Fatal(err)
+		}
+		ready := &notify{word: "ready", found: make(chan struct{})}
+		c.Stdout = ready
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		<-ready.found
+		_ = c.Process.Signal(s)
+		_ = c.Wait()
+		_ = pipe.Close()
+		if c.ProcessState.ExitCode() != 5 || !strings.Contains(ready.String(), "got it") {
+			t.Errorf("%s: exit %d: %s%s", s, c.ProcessState.ExitCode(), ready.String(), out)
+		}
+	}
+}
+
+// A notify closes found when its word has been written.
+type notify struct {
+	strings.Builder
+	word  string
+	found chan struct{}
+}
+
+func (n *notify) Write(p []byte) (int, error) {
+	before := strings.Contains(n.String(), n.word)
+	_, _ = n.Builder.Write(p)
+	if !before && strings.Contains(n.String(), n.word) {
+		close(n.found)
+	}
+	return len(p), nil
+}
