@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -51,7 +49,7 @@ func newDemo(sys System) *cobra.Command {
 		Use:   "demo",
 		Short: "See the whole run on this machine, without any account",
 		Long: `Run everything against a simulated AWS and a simulated Fly inside this process,
-in a temporary folder: setup, the change to fly.toml, a second run that has
+with a fly.toml in memory: setup, the change to fly.toml, a second run that has
 nothing to do, a machine's token that AWS accepts, and another app's that it
 refuses. It needs no account and no network, and leaves nothing behind.`,
 		Args: noArguments,
@@ -62,14 +60,6 @@ refuses. It needs no account and no network, and leaves nothing behind.`,
 }
 
 func runDemo(ctx context.Context, sys System, o outputFlags) (err error) {
-	dir, err := os.MkdirTemp("", "fly-aws-demo-")
-	if err != nil {
-		return fmt.Errorf("the demo needs a temporary folder: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if err := os.WriteFile(filepath.Join(dir, "fly.toml"), []byte(demoConfig), 0o600); err != nil {
-		return fmt.Errorf("the demo needs a temporary folder: %w", err)
-	}
 	world := sandbox.World{}
 	world.AddApp(demoOrg, demoApp)
 	server, err := world.Start()
@@ -78,9 +68,8 @@ func runDemo(ctx context.Context, sys System, o outputFlags) (err error) {
 	}
 	defer func() { err = errors.Join(err, server.Close()) }()
 
-	sys.Dir = dir
 	sys.Stderr = sys.Stdout // one stream, to keep the output in order
-	d := demo{sandbox: &world, console: newConsole(sys, o)}
+	d := demo{sandbox: &world, console: newConsole(sys, o), folder: workdir.InMemory("fly.toml", demoConfig)}
 	d.err = d.out
 	d.StderrTTY = false // show progress as plain lines
 	d.account, err = d.openAccount(ctx, awsapi.Options{
@@ -93,7 +82,7 @@ func runDemo(ctx context.Context, sys System, o outputFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	d.world = d.newWorld(&workdir.Folder{Dir: dir}, d.account, flySession{client: client})
+	d.world = d.newWorld(d.folder, d.account, flySession{client: client})
 	return d.run(ctx)
 }
 
@@ -102,6 +91,7 @@ type demo struct {
 	console
 	sandbox *sandbox.World
 	account *awsapi.Account
+	folder  *workdir.Folder
 	world   setup.World
 }
 
@@ -167,7 +157,7 @@ func (d demo) federate(ctx context.Context) error {
 
 func (d demo) showPatch() error {
 	d.heading(2, "What that did to fly.toml: two lines added, and nothing else")
-	after, err := os.ReadFile(filepath.Join(d.Dir, "fly.toml"))
+	after, _, err := d.folder.Preview("fly.toml", nil) // with no changes: as it is
 	if err != nil {
 		return err
 	}

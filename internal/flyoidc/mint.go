@@ -30,7 +30,8 @@ const (
 // A Minter gets tokens for the Fly Machine it runs in. Its zero value is ready to
 // use. A Minter is safe for concurrent use.
 type Minter struct {
-	// Socket is the path of the socket; "" is DefaultSocket.
+	// Socket is the path of the socket, or @ and the name of an abstract socket of Linux;
+	// "" is DefaultSocket.
 	Socket string
 	// Timeout is how long a whole request may take; 0 is ten seconds.
 	Timeout time.Duration

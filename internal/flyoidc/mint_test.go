@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -251,6 +252,9 @@ func TestMintNoSocket(t *testing.T) {
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	l.Close()
 	minted(t, mint(path), flyoidc.MintConnectionRefused)
+	if runtime.GOOS == "linux" {
+		minted(t, mint("@"+path), flyoidc.MintConnectionRefused) // an abstract socket
+	}
 }
 
 func TestMintNotAllowed(t *testing.T) {

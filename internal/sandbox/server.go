@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -23,7 +24,8 @@ type Server struct {
 	FlyEndpoint string
 	// IssuerEndpoint is the URL that stands for https://oidc.fly.io.
 	IssuerEndpoint string
-	// SocketPath is the Unix socket that stands for /.fly/api.
+	// SocketPath is the Unix socket that stands for /.fly/api: a path or, with a leading @,
+	// the name of an abstract socket of Linux (unix(7)).
 	SocketPath string
 
 	world   *World
@@ -40,7 +42,8 @@ type Server struct {
 }
 
 // Start serves the World with three listeners on 127.0.0.1 and a Unix socket in a
-// new temporary folder. The error says which of them failed.
+// new temporary folder. Where none can be made, as in an image without /tmp, the socket is
+// an abstract one, on Linux. The error says which of them failed.
 func (w *World) Start() (_ *Server, err error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Server{world: w, cancel: cancel}
@@ -58,14 +61,11 @@ func (w *World) Start() (_ *Server, err error) {
 	if s.IssuerEndpoint, err = s.listen(ctx, "the issuer", s.serveIssuer); err != nil {
 		return nil, err
 	}
-	if s.dir, err = os.MkdirTemp("", "fly-aws-"); err != nil {
-		return nil, fmt.Errorf("making a folder for the sandbox's socket: %w", err)
-	}
-	s.SocketPath = filepath.Join(s.dir, "api")
-	socket, err := new(net.ListenConfig).Listen(ctx, "unix", s.SocketPath)
+	socket, err := s.listenUnix(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("listening for the sandbox's machine: %w", err)
 	}
+	s.SocketPath = socket.Addr().String()
 	s.prepare(ctx, socket, s.serveMachine)
 	s.issuer = &http.Client{Transport: s.IssuerTransport(), Timeout: 5 * time.Second}
 	for i, server := range s.servers { // last: the handlers read the fields set above
@@ -82,6 +82,19 @@ func (s *Server) listen(ctx context.Context, what string, h http.HandlerFunc) (s
 	}
 	s.prepare(ctx, l, h)
 	return "http://" + l.Addr().String(), nil
+}
+
+// listenUnix listens on a socket that only this user can reach or, without a folder for it,
+// on one that every process of this network can, as the other listeners.
+func (s *Server) listenUnix(ctx context.Context) (l net.Listener, err error) {
+	var config net.ListenConfig
+	if s.dir, err = os.MkdirTemp("", "fly-aws-"); err == nil {
+		l, err = config.Listen(ctx, "unix", filepath.Join(s.dir, "api"))
+	}
+	if err != nil && runtime.GOOS == "linux" {
+		l, err = config.Listen(ctx, "unix", "") // the kernel names it
+	}
+	return l, err
 }
 
 func (s *Server) prepare(ctx context.Context, l net.Listener, h http.HandlerFunc) {

@@ -10,4 +10,6 @@
 // Writes of one Folder are serialized. There is no lock against other programs,
 // since editors would ignore one; instead, the file is compared with what was read
 // just before it is replaced.
+//
+// InMemory is such a folder without a disk.
 package workdir

@@ -76,6 +76,13 @@ var parse = flytoml.Parse
 
 // load reads the text of a config.
 func (f *Folder) load(path string) (*configFile, []byte, error) {
+	if f.memory != nil {
+		text, ok := f.memory[path]
+		if !ok {
+			return nil, nil, &NotFoundError{Tried: []string{path}}
+		}
+		return &configFile{path: path, target: path}, text, nil
+	}
 	target, err := filepath.EvalSymlinks(f.abs(path))
 	switch {
 	case isAbsent(err):

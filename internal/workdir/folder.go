@@ -22,6 +22,8 @@ type Folder struct {
 	Dir string
 
 	mu sync.Mutex
+	// memory holds the files of InMemory by path; nil for those on the disk.
+	memory map[string][]byte
 	// parsed holds each file as last parsed, seen as of the last Read or Write,
 	// both by path with symbolic links resolved.
 	parsed, seen map[string]*flytoml.File
@@ -30,6 +32,12 @@ type Folder struct {
 }
 
 var _ setup.Target = (*Folder)(nil)
+
+// InMemory returns a folder on no disk that holds one config at a relative path. It reads,
+// edits and refuses what any Folder does; Find and Nearby are not for it.
+func InMemory(path, text string) *Folder {
+	return &Folder{memory: map[string][]byte{path: []byte(text)}}
+}
 
 // Find finds the config as flyctl does (internal/command/command.go,
 // appConfigFilePaths). The path is a file or a folder with a fly.toml in it.
@@ -199,8 +207,8 @@ func (f *Folder) Check(ctx context.Context, changes []setup.Change) error {
 // openReplaceable opens a config that can be replaced.
 func (f *Folder) openReplaceable(config string) (*configFile, error) {
 	file, err := f.open(config)
-	if err != nil {
-		return nil, err
+	if err != nil || f.memory != nil {
+		return file, err
 	}
 	r, err := file.replacement()
 	if err != nil {
@@ -248,11 +256,6 @@ func (f *Folder) write(ctx context.Context, c setup.Change) error {
 	if err != nil {
 		return err
 	}
-	file.removeLeftovers()
-	r, err := file.replacement()
-	if err != nil {
-		return err
-	}
 	unchanged := func() error {
 		now, text, err := f.load(env.Config)
 		if err != nil {
@@ -263,7 +266,7 @@ func (f *Folder) write(ctx context.Context, c setup.Change) error {
 		}
 		return nil
 	}
-	if err := r.write(after.Bytes(), unchanged); err != nil {
+	if err := f.replace(file, after.Bytes(), unchanged); err != nil {
 		return err
 	}
 	f.parsed[file.target] = after
@@ -271,6 +274,20 @@ func (f *Folder) write(ctx context.Context, c setup.Change) error {
 		f.seen[file.target] = after
 	}
 	return nil
+}
+
+// replace replaces a config with text, unless unchanged returns an error.
+func (f *Folder) replace(file *configFile, text []byte, unchanged func() error) error {
+	if f.memory != nil {
+		f.memory[file.target] = text
+		return nil
+	}
+	file.removeLeftovers()
+	r, err := file.replacement()
+	if err != nil {
+		return err
+	}
+	return r.write(text, unchanged)
 }
 
 // Preview returns a config's text before and after its pending changes. It writes

@@ -644,3 +644,32 @@ func writeTo(f *Folder, ctx context.Context, c setup.Change) error { //nolint:re
 	_, err := f.Write(ctx, c)
 	return err
 }
+
+// A folder in memory does what one on a disk does, and makes no file.
+func TestInMemory(t *testing.T) {
+	t.Parallel()
+	const text = "app = 'shop' # ours\n\n[env]\n  LOG = 'info'\n"
+	disk, memory := folder(t, map[string]string{"fly.toml": text}), InMemory("fly.toml", text)
+	for _, f := range []*Folder{disk, memory} {
+		changes := []setup.Change{create("AWS_REGION", "eu-west-1"), change("LOG", "info", "debug"), remove("AWS_REGION", "eu-west-1")}
+		if err := f.Check(t.Context(), changes); err != nil {
+			t.Fatal(err)
+		}
+		write(t, f, changes...)
+		as[*setup.StaleError](t, writeTo(f, t.Context(), change("LOG", "info", "warn")))
+		other := setup.Resource{Env: &setup.Env{Config: "fly.toml", App: "api", Key: "LOG"}}
+		_, err := f.Read(t.Context(), []setup.Resource{other})
+		as[*OtherAppError](t, err)
+		absent := setup.Resource{Env: &setup.Env{Config: "other.toml", App: "shop", Key: "LOG"}}
+		_, err = f.Read(t.Context(), []setup.Resource{absent})
+		as[*NotFoundError](t, err)
+		found, err := f.Read(t.Context(), []setup.Resource{*env("LOG", ""), *env("AWS_REGION", "")})
+		if err != nil || len(found) != 1 || found[0].Env.Value != "debug" {
+			t.Errorf("read %+v, %v", found, err)
+		}
+	}
+	got, _, err := memory.Preview("fly.toml", nil)
+	if want := contents(t, disk, "fly.toml"); err != nil || string(got) != want || want == text {
+		t.Errorf("in memory it is\n%s%v, on the disk\n%s", got, err, want)
+	}
+}
