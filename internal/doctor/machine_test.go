@@ -377,18 +377,18 @@ func TestMachines(t *testing.T) {
 				f.write("/run/token", sign(now), 0o600)
 				f.env["AWS_WEB_IDENTITY_TOKEN_FILE"] = "/run/token"
 			},
-			no + "65534, who runs this, cannot read /run/token: only root can (owner root, mode 0600)", "run the app as a user who can", "or have a process of root copy",
+			no + "the user 65534, who runs this, cannot read /run/token: only root can (owner root, mode 0600)", "run the app as a user who can", "or have a process of root copy",
 		},
 		"run as another user than the app's": {func(f *fake) {
 			f.uid = 65534
 			f.files["/run/token"] = file{text: sign(now), uid: 1000, mode: 0o400}
 			f.env["AWS_WEB_IDENTITY_TOKEN_FILE"] = "/run/token"
-		}, no + "65534, who runs this, cannot read /run/token, but the app's user web can", "fly ssh console --user web -C 'fly-aws doctor'", ""},
+		}, no + "the user 65534, who runs this, cannot read /run/token, but the app's user web can", "fly ssh console --user web -C 'fly-aws doctor'", ""},
 		"run as a user who sees no modes": {func(f *fake) {
 			f.uid = 65534
 			f.files["/run/token"] = file{statErr: fs.ErrPermission}
 			f.env["AWS_WEB_IDENTITY_TOKEN_FILE"] = "/run/token"
-		}, no + "65534, who runs this, cannot read /run/token", "run the app as a user who can", ""},
+		}, no + "the user 65534, who runs this, cannot read /run/token", "run the app as a user who can", ""},
 
 		// The session's name.
 		"no session name":        {unset("AWS_ROLE_SESSION_NAME"), works, "", ""},

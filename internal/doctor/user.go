@@ -67,12 +67,16 @@ func (x *examination) permissions(file string) *Permissions {
 	return &Permissions{Owner: x.userByID(s.UID), Mode: s.Mode.Perm()}
 }
 
-// String is the user's name, or else the ID.
+// String is the user's name, or else the ID; that of 0 is root also where there is no
+// /etc/passwd to name it.
 func (u User) String() string {
-	if u.Name == "" {
-		return strconv.Itoa(u.ID)
+	switch {
+	case u.Name != "":
+		return u.Name
+	case u.ID == 0:
+		return "root"
 	}
-	return u.Name
+	return strconv.Itoa(u.ID)
 }
 
 // mayRead says whether a user may read a file, by the modes of the file and of the folders

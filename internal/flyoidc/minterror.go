@@ -149,7 +149,11 @@ func (c *mintCall) connectionError(err error) *MintError {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		return c.fail(MintNoSocket, "", err)
 	case errors.Is(err, fs.ErrPermission):
-		return c.fail(MintNotAllowed, "", err)
+		who := ""
+		if id := os.Geteuid(); id >= 0 {
+			who = fmt.Sprintf("it runs as user %d", id)
+		}
+		return c.fail(MintNotAllowed, who, err)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		// A path that is not a socket gives the same error.
 		if info, statErr := os.Stat(c.socket); statErr == nil && info.Mode().Type() != fs.ModeSocket {

@@ -290,11 +290,11 @@ func userWords(c doctor.Check) checkWords {
 	const name = "name the app's user: fly-aws doctor --user NAME"
 	switch c.Code {
 	case doctor.CodeFileDenied:
-		w := found("%s, who runs this, cannot read %s%s", user, path, readers(c.Permissions)).then("run the app as a user who can: drop USER from the Dockerfile, or start it as root")
+		w := found("the user %s, who runs this, cannot read %s%s", user, path, readers(c.Permissions)).then("run the app as a user who can: drop USER from the Dockerfile, or start it as root")
 		w.others = readOtherwise(user)
 		return w
 	case doctor.CodeFileOther:
-		return found("%s, who runs this, cannot read %s, but the app's user %s can", user, path, text.Name(c.Other)).
+		return found("the user %s, who runs this, cannot read %s, but the app's user %s can", user, path, text.Name(c.Other)).
 			then("run it as that user: fly ssh console --user %s -C 'fly-aws doctor'", text.ShellWord(text.Name(c.Other)))
 	case doctor.CodeUser:
 		return found("%s can read the token file", user)
