@@ -85,9 +85,21 @@ release-check: ## check the release configuration, and build for each operating 
 	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 go build $(RELEASE) -o dist/darwin ./cmd/fly-aws
 	GOOS=windows GOARCH=amd64 CGO_ENABLED=0 go build $(RELEASE) -o dist/windows.exe ./cmd/fly-aws
 
+# The platforms of goreleaser.yaml's image; a test compares them.
+PLATFORMS ?= linux/amd64 linux/arm64
+IMAGE     ?= dist/image
+
+.PHONY: image-tree
+image-tree: ## build the files of the image for each of PLATFORMS, without docker
+	@set -e; for platform in $(PLATFORMS); do \
+		GOOS=$${platform%/*} GOARCH=$${platform#*/} CGO_ENABLED=0 \
+			go build $(RELEASE) -o $(IMAGE)/context/$$platform/ ./cmd/fly-aws; \
+		.ci/image-tree $(IMAGE)/context $$platform $(IMAGE)/$${platform#*/}; \
+	done
+
 .PHONY: release-snapshot
-release-snapshot: ## build every archive of a release, publishing nothing
-	$(GORELEASER) release -f goreleaser.yaml --snapshot --clean --skip=sign$(if $(shell command -v syft),,$(comma)sbom)
+release-snapshot: ## build every archive of a release, without the image, publishing nothing
+	$(GORELEASER) release -f goreleaser.yaml --snapshot --clean --skip=sign,docker$(if $(shell command -v syft),,$(comma)sbom)
 
 comma := ,
 

@@ -83,8 +83,8 @@ func TestReaderMayGoAway(t *testing.T) {
 func TestReleaseFlags(t *testing.T) {
 	t.Parallel()
 	for file, want := range map[string][]string{
-		"goreleaser.yaml": {"    flags:\n      - -trimpath\n    ldflags:\n      - -s -w\n      - -X main.version=", "CGO_ENABLED=0"},
-		"Makefile":        {"-trimpath -ldflags '-s -w -X main.version=", "CGO_ENABLED=0"},
+		"goreleaser.yaml": {"    flags:\n      - -trimpath\n    ldflags:\n      - -s -w\n      - -X main.version=", "CGO_ENABLED=0", "platforms: [linux/amd64, linux/arm64]"},
+		"Makefile":        {"-trimpath -ldflags '-s -w -X main.version=", "CGO_ENABLED=0", "PLATFORMS ?= linux/amd64 linux/arm64"},
 	} {
 		text, err := os.ReadFile(filepath.Join("..", "..", file))
 		if err != nil {

@@ -35,7 +35,8 @@ func TestReadmeNamesCommandsAndFlags(t *testing.T) {
 			t.Errorf("README.md has a row for %s, which is not a command", row[1])
 		}
 	}
-	for _, name := range flag.FindAllString(readme, -1) {
+	dockerfile := regexp.MustCompile("(?s)```dockerfile\n.*?```") // has flags of docker's
+	for _, name := range flag.FindAllString(dockerfile.ReplaceAllString(readme, ""), -1) {
 		if !slices.Contains(flags, name) {
 			t.Errorf("README.md mentions %s, which no command has", name)
 		}
@@ -71,9 +72,41 @@ func TestReadmeShowsTheTrustPolicy(t *testing.T) {
 	}
 }
 
+// README.md and docs/machine.md copy the program from the image that releases push, and from
+// where it is there.
+func TestDocsCopyFromTheImage(t *testing.T) {
+	t.Parallel()
+	image := regexp.MustCompile(`images: \[(\S+)\]`).FindStringSubmatch(file(t, "goreleaser.yaml"))
+	if image == nil {
+		t.Fatal("goreleaser.yaml has no image")
+	}
+	line := "\nCOPY --from=" + image[1] + " " + entrypoint(t) + " /usr/local/bin/\n"
+	for _, name := range []string{"README.md", "docs/machine.md"} {
+		if !strings.Contains(file(t, name), line) {
+			t.Errorf("%s has no line %q", name, line)
+		}
+	}
+}
+
+// entrypoint returns the path in the image of its program.
+func entrypoint(t *testing.T) string {
+	t.Helper()
+	found := regexp.MustCompile(`(?m)^ENTRYPOINT \["([^"]+)"\]$`).FindStringSubmatch(file(t, "Dockerfile"))
+	if found == nil {
+		t.Fatal("the Dockerfile has no ENTRYPOINT of one word")
+	}
+	return found[1]
+}
+
 func readme(t *testing.T) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	return file(t, "README.md")
+}
+
+// file returns a file of the repository.
+func file(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", name))
 	if err != nil {
 		t.Fatal(err)
 	}

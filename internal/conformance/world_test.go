@@ -63,9 +63,16 @@ func worlds(t *testing.T, org string, test func(t *testing.T, w *world)) {
 	})
 }
 
-// sandboxWorld starts "fly-aws sandbox" around a command that waits until the
-// test is done.
+// sandboxWorld is a world in a sandbox.
 func sandboxWorld(t *testing.T, org string) *world {
+	t.Helper()
+	env := slices.DeleteFunc(startSandbox(t), func(entry string) bool { return !strings.HasPrefix(entry, "AWS_") })
+	return newWorld(t, org, value(env, "AWS_ENDPOINT_URL"), env)
+}
+
+// startSandbox starts "fly-aws sandbox" around a command that waits until the test is done,
+// and returns the variables for AWS and Fly of the command's environment.
+func startSandbox(t *testing.T) []string {
 	t.Helper()
 	path, err := binary()
 	if err != nil {
@@ -94,37 +101,35 @@ func sandboxWorld(t *testing.T, org string) *world {
 		}
 	})
 	var env []string
-	var endpoint string
 	lines := bufio.NewScanner(stdout)
 	for lines.Scan() && lines.Text() != "ready" {
-		name, value, _ := strings.Cut(lines.Text(), "=")
-		if strings.HasPrefix(name, "AWS_") {
+		if strings.HasPrefix(lines.Text(), "AWS_") || strings.HasPrefix(lines.Text(), "FLY_") {
 			env = append(env, lines.Text())
 		}
-		if name == "AWS_ENDPOINT_URL" {
-			endpoint = value
-		}
 	}
-	if endpoint == "" {
+	if value(env, "AWS_ENDPOINT_URL") == "" {
 		t.Fatalf("fly-aws sandbox gives its command no AWS_ENDPOINT_URL, only %q\n%s", env, stderr.String())
 	}
-	return newWorld(t, org, endpoint, env)
+	return env
+}
+
+// value returns the value of a variable in an environment, "" if it is not there.
+func value(env []string, name string) string {
+	for _, entry := range env {
+		if value, ok := strings.CutPrefix(entry, name+"="); ok {
+			return value
+		}
+	}
+	return ""
 }
 
 func newWorld(t *testing.T, org, endpoint string, env []string) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), org: org, endpoint: endpoint, calls: record(t, endpoint)}
 	w.env = append(environ(w.dir), env...)
-	value := func(name string) string {
-		i := slices.IndexFunc(env, func(entry string) bool { return strings.HasPrefix(entry, name+"=") })
-		if i < 0 {
-			return ""
-		}
-		return strings.TrimPrefix(env[i], name+"=")
-	}
 	w.iam = iam.NewFromConfig(aws.Config{
-		Region: value("AWS_REGION"), BaseEndpoint: &endpoint,
-		Credentials: credentials.NewStaticCredentialsProvider(value("AWS_ACCESS_KEY_ID"), value("AWS_SECRET_ACCESS_KEY"), ""),
+		Region: value(env, "AWS_REGION"), BaseEndpoint: &endpoint,
+		Credentials: credentials.NewStaticCredentialsProvider(value(env, "AWS_ACCESS_KEY_ID"), value(env, "AWS_SECRET_ACCESS_KEY"), ""),
 	})
 	w.write("fly.toml", flyToml)
 	w.git("init", "--quiet")
