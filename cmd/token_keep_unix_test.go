@@ -3,10 +3,12 @@
 package cmd_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -162,4 +164,60 @@ func (n *notify) Write(p []byte) (int, error) {
 		close(n.found)
 	}
 	return len(p), nil
+}
+
+// TestMachineExamples runs the examples of docs/machine.md, with a folder and a user that
+// this computer has, and a server that shows the token it finds.
+func TestMachineExamples(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../docs/machine.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newProgram(t, nil)
+	p.world.AddMachine("acme", "web", "cold-shape-2007")
+	block := func(name string) string {
+		found := regexp.MustCompile("(?s)<!-- " + name + " -->\n```[a-z]+\n(.*?)```\n<!-- /" + name + " -->").FindSubmatch(page)
+		if found == nil {
+			t.Fatalf("docs/machine.md has no example %s", name)
+		}
+		return string(found[1])
+	}
+	var entrypoint, command []string
+	for line := range strings.Lines(block("entrypoint")) {
+		instruction, list, _ := strings.Cut(line, " ")
+		into := map[string]*[]string{"ENTRYPOINT": &entrypoint, "CMD": &command}[instruction]
+		if err := json.Unmarshal([]byte(list), into); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+	}
+	examples := []string{strings.Join(append(entrypoint, command...), " "), block("aws")}
+	for _, group := range regexp.MustCompile(`(?m)^  \w+ = "(.*)"$`).FindAllStringSubmatch(block("processes"), -1) {
+		examples = append(examples, group[1])
+	}
+	if len(examples) != 4 {
+		t.Fatalf("there are %d examples", len(examples))
+	}
+	for _, name := range []string{"server", "worker"} {
+		p.file(t, name, "#!/bin/sh\nshift $#\ncat ${AWS_WEB_IDENTITY_TOKEN_FILE:-run/vault.jwt} | fly-aws token inspect - && exit 5\n")
+		if err := os.Chmod(filepath.Join(p.dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(p.dir, "run"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	here := strings.NewReplacer("/run/", "run/", "--owner app", fmt.Sprintf("--owner %d", os.Getuid()))
+	for _, example := range examples {
+		c := exec.CommandContext(t.Context(), "sh", "-c", here.Replace(example))
+		c.Dir, c.Env = p.dir, p.env
+		out, _ := c.CombinedOutput()
+		audience := "https://vault.example.com"
+		if strings.Contains(example, "aws.jwt") {
+			audience = "sts.amazonaws.com"
+		}
+		if c.ProcessState.ExitCode() != 5 || !regexp.MustCompile(`aud +`+regexp.QuoteMeta(audience)).Match(out) {
+			t.Errorf("%s exits %d:\n%s", example, c.ProcessState.ExitCode(), out)
+		}
+	}
 }
