@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,6 +21,9 @@ type sandboxOptions struct {
 	org, machine, personal string
 	apps                   []string
 	command                []string
+	// How long the tokens of the socket are valid, and at most the credentials that STS
+	// gives for one; 0 for no limit of the credentials.
+	tokens, credentials time.Duration
 }
 
 func newSandbox(sys System) *cobra.Command {
@@ -52,11 +56,13 @@ Without COMMAND it prints the exports, and serves until Ctrl-C.`,
 	c.Flags().StringArrayVarP(&o.apps, "app", "a", []string{"web", "api", "worker"}, "`app` with a machine; repeatable. The socket serves tokens of the first app's machine")
 	c.Flags().StringVar(&o.machine, "machine", "cold-shape-2007", "`name` of the machine of each app")
 	c.Flags().StringVar(&o.personal, "personal-org", "", "raw `slug` of another organization, which Fly's tools call personal, with an app called notes")
+	c.Flags().DurationVar(&o.tokens, "token-lifetime", 10*time.Minute, "how long the socket's tokens are valid; less than Fly's 10m lets you watch a program renew them")
+	c.Flags().DurationVar(&o.credentials, "credentials-lifetime", 0, "how long credentials for a token are valid at most, for the same purpose; STS itself gives 15m or more")
 	return c
 }
 
-func runSandbox(ctx context.Context, sys System, o sandboxOptions) (err error) {
-	apps := commaList(o.apps)
+// check refuses what the sandbox cannot serve.
+func (o sandboxOptions) check(apps []string) error {
 	checks := []error{flyname.CheckOrg(o.org), flyname.CheckMachine(o.machine)}
 	for _, app := range apps {
 		checks = append(checks, flyname.CheckApp(app))
@@ -64,10 +70,32 @@ func runSandbox(ctx context.Context, sys System, o sandboxOptions) (err error) {
 	if o.personal != "" {
 		checks = append(checks, flyname.CheckOrg(o.personal))
 	}
-	if err := errors.Join(checks...); err != nil {
-		return usagef("see fly-aws sandbox --help", "%s", lines(err))
+	checks = append(checks, checkLifetime("token-lifetime", o.tokens))
+	if o.credentials != 0 {
+		checks = append(checks, checkLifetime("credentials-lifetime", o.credentials))
 	}
-	world := sandbox.World{PersonalOrg: o.personal}
+	for i, err := range checks {
+		if err != nil {
+			checks[i] = &usageError{err: err, hint: "see fly-aws sandbox --help"}
+		}
+	}
+	return errors.Join(checks...)
+}
+
+// checkLifetime refuses what a token or STS cannot say: both count in whole seconds.
+func checkLifetime(flag string, d time.Duration) error {
+	if d < time.Second || d%time.Second != 0 {
+		return fmt.Errorf("--%s %s: must be whole seconds, and at least one", flag, d)
+	}
+	return nil
+}
+
+func runSandbox(ctx context.Context, sys System, o sandboxOptions) (err error) {
+	apps := commaList(o.apps)
+	if err := o.check(apps); err != nil {
+		return err
+	}
+	world := sandbox.World{PersonalOrg: o.personal, TokenLifetime: o.tokens, CredentialsLifetime: o.credentials}
 	for _, app := range apps {
 		world.AddMachine(o.org, app, o.machine)
 	}

@@ -68,7 +68,11 @@ func assumeRoleWithWebIdentity(r *request) ([]element, *apiError) {
 	if duration > ro.maxSession {
 		return nil, validationError("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
 	}
-	expires := r.now.Add(time.Duration(duration) * time.Second)
+	lifetime := time.Duration(duration) * time.Second
+	if w.CredentialsLifetime > 0 {
+		lifetime = min(lifetime, w.CredentialsLifetime)
+	}
+	expires := r.now.Add(lifetime)
 	keyID := w.newID("ASIA")
 	ses := &session{
 		secret:  digest("secret of " + keyID)[:40],

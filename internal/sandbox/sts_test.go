@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/aws-sdk-go-v2/service/sts/types"
+	"github.com/coreos/go-oidc/v3/oidc"
 
 	"github.com/fly-aws/fly-aws/internal/sandbox"
 )
@@ -97,6 +98,30 @@ func TestAssumeRole(t *testing.T) {
 	half := config(s, credentials.NewStaticCredentialsProvider(*out.Credentials.AccessKeyId, *out.Credentials.SecretAccessKey, ""))
 	_, err = sts.NewFromConfig(half).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	refused(t, err, "InvalidClientTokenId", "The security token included in the request is invalid")
+}
+
+// A World can be told to give shorter tokens and credentials than Fly and STS do.
+func TestLifetimes(t *testing.T) {
+	t.Parallel()
+	var now atomic.Int64
+	now.Store(clock.Unix())
+	w := sandbox.World{Now: func() time.Time { return time.Unix(now.Load(), 0) }, TokenLifetime: 4 * time.Second, CredentialsLifetime: 6 * time.Second}
+	s := acmeWorld(t, &w)
+	token, err := w.Mint(webToken())
+	token = ok(t, token, err)
+	if parsed, err := verify(t, s, "https://oidc.fly.io/acme", token, oidc.Config{
+		ClientID: "sts.amazonaws.com", Now: func() time.Time { return time.Unix(now.Load(), 0) },
+	}); err != nil || !parsed.Expiry.Equal(clock.Add(4*time.Second)) {
+		t.Errorf("the token ends at %+v, %v", parsed, err)
+	}
+	out, err := assume(s, roleWeb, token)
+	if c := ok(t, out, err).Credentials; !c.Expiration.Equal(clock.Add(6 * time.Second)) {
+		t.Errorf("the credentials end at %s", c.Expiration)
+	}
+	session := config(s, credentials.NewStaticCredentialsProvider(*out.Credentials.AccessKeyId, *out.Credentials.SecretAccessKey, *out.Credentials.SessionToken))
+	now.Add(6)
+	_, err = sts.NewFromConfig(session).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
+	refused(t, err, "ExpiredToken", "The security token included in the request is expired")
 }
 
 func TestAssumeRoleRefusals(t *testing.T) {

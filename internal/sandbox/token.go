@@ -39,8 +39,8 @@ type TokenRequest struct {
 	Org, App, Machine string
 	// Audience is the claim aud; "" is Fly's default https://fly.io/<org>.
 	Audience string
-	// Lifetime is the time from World.Now to the token's expiry; 0 is Fly's 600
-	// seconds, and a negative one makes an expired token.
+	// Lifetime is the time from World.Now to the token's expiry; 0 is the World's
+	// TokenLifetime, and a negative one makes an expired token.
 	Lifetime time.Duration
 	// PrincipalTags adds AWS session tags, as aws_principal_tags does in a request
 	// to the token endpoint. Their keys are invented, as Fly documents none:
@@ -107,6 +107,9 @@ func (w *World) Mint(t TokenRequest) (string, error) {
 func (w *World) claims(t TokenRequest, n int) map[string]any {
 	now := w.now()
 	lifetime := t.Lifetime
+	if lifetime == 0 {
+		lifetime = w.TokenLifetime
+	}
 	if lifetime == 0 {
 		lifetime = tokenLifetime
 	}

@@ -41,6 +41,14 @@ type World struct {
 	// Propagation is how long STS refuses a new role or a changed trust policy with
 	// AccessDenied, to simulate IAM's eventual consistency.
 	Propagation time.Duration
+	// TokenLifetime is how long the tokens of the socket are valid, and those of Mint
+	// without a lifetime of their own; 0 is Fly's 600 seconds. A shorter one has a client
+	// renew its token within a test.
+	TokenLifetime time.Duration
+	// CredentialsLifetime is the longest that credentials for a token are valid, whatever
+	// DurationSeconds the client asks for; 0 is no limit. STS has no such setting, and no
+	// sessions under 900 seconds: it has a client renew its credentials within a test.
+	CredentialsLifetime time.Duration
 	// TrustPolicyQuota is the size quota of a trust policy in characters without
 	// white space, 2048 to 8192 in AWS (L-C07B4B0D); 0 is 2048.
 	TrustPolicyQuota int
