@@ -98,6 +98,8 @@ func run(ctx context.Context, sys System, args []string) int {
 	problem := problemOf(ctx, err, func(flag string) bool { return command.Flags().Lookup(flag) != nil })
 	var report *reportError
 	switch {
+	case forGoogle(command, args):
+		return failForGoogle(sys, problem)
 	case errors.As(err, &report):
 		_ = render.JSON(sys.Stdout, report.document(problem))
 	case isSet(args, "json", "j"):

@@ -24,6 +24,9 @@ type tokenOptions struct {
 	socket   string
 	tags     bool
 	raw      bool
+	format   string
+	// audienceGiven: audience is from the command line, not the default.
+	audienceGiven bool
 }
 
 func newToken(sys System) *cobra.Command {
@@ -34,17 +37,25 @@ func newToken(sys System) *cobra.Command {
 		Long: `In a Fly Machine: mint an OpenID Connect token of the machine and show its
 header, its claims, and which of them a trust policy can test.
 
-The token itself is a credential until it expires, so it is printed with --raw
-alone, and then nothing else is.`,
+The token itself is a credential until it expires, so it is printed only with
+--raw, and then nothing else is, or with --format gcp-executable: the command of
+an executable credential source for Google Cloud. That one prints errors as JSON
+too and exits with 0, since Google's libraries for Go show no other error; it
+writes no output_file. Without --audience the token is for
+GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE, which the libraries set.`,
 		Example: `  fly-aws token
   fly-aws token --raw | fly-aws token verify -
   fly-aws token --audience https://vault.example.com --json`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runToken(cmd.Context(), sys, o) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.audienceGiven = cmd.Flags().Changed("audience") || cmd.Flags().Changed("aud")
+			return runToken(cmd.Context(), sys, o)
+		},
 	}
 	o.output.register(c.Flags())
 	o.register(sys, c)
 	c.Flags().BoolVar(&o.raw, "raw", false, "print the token itself, and nothing else")
+	c.Flags().StringVar(&o.format, "format", "", "print the token in a `form`: "+formatGoogle)
 	c.AddCommand(newTokenInspect(sys), newTokenVerify(sys), newTokenExchange(sys), newTokenKeep(sys))
 	return c
 }
@@ -74,6 +85,13 @@ func registerSocket(sys System, c *cobra.Command, socket *string) {
 }
 
 func runToken(ctx context.Context, sys System, o tokenOptions) error {
+	switch o.format {
+	case "":
+	case formatGoogle:
+		return runGoogle(ctx, sys, o)
+	default:
+		return usagef("use --format "+formatGoogle+", or --raw for the token alone", "unknown format %s", text.Quote(o.format))
+	}
 	if o.raw && o.output.json {
 		return usagef("choose one", "--raw and --json exclude each other")
 	}
@@ -87,7 +105,36 @@ func runToken(ctx context.Context, sys System, o tokenOptions) error {
 	if o.raw {
 		return sys.printSecret(token + "\n")
 	}
-	return showToken(sys, o.output, token, "")
+	if !o.tags {
+		return showToken(sys, o.output, token, tokenRemarks{})
+	}
+	invented := sys.Getenv(sandboxEnv) != "" && o.socket == sys.Getenv(socketVariable)
+	return showToken(sys, o.output, token, tokenRemarks{tags: true, invented: invented})
+}
+
+// tokenRemarks are what to say about a token besides its content.
+type tokenRemarks struct {
+	// verify is the command that verifies it; "" for one fresh from Fly.
+	verify string
+	// tags: Fly was asked for session tags. invented: the sandbox was, and not Fly.
+	tags, invented bool
+}
+
+// tagLines say which session tags a token has that was asked for with them.
+func (r tokenRemarks) tagLines(keys []string) []string {
+	if !r.tags {
+		return nil
+	}
+	var lines []string
+	if len(keys) == 0 {
+		lines = append(lines, "Session tags were asked for, and there are none in the token.")
+	} else {
+		lines = append(lines, "Session tags in the token: "+strings.Join(keys, ", "))
+	}
+	if r.invented {
+		lines = append(lines, "The sandbox invented their keys: Fly's documentation names none.")
+	}
+	return lines
 }
 
 // A tokenDocument is what token and token inspect print with --json. The token itself
@@ -102,6 +149,10 @@ type tokenDocument struct {
 	// ExpiresIn is in seconds, negative for a token that has expired.
 	ExpiresIn  *int64      `json:"expires_in,omitempty"`
 	Violations []violation `json:"violations"`
+	// SessionTagKeys are the keys of the AWS session tags in a token that was asked for
+	// with them; absent for another. Invented: they are the sandbox's, not Fly's.
+	SessionTagKeys []string `json:"session_tag_keys,omitzero"`
+	Invented       bool     `json:"session_tag_keys_invented,omitempty"`
 }
 
 type subjectParts struct {
@@ -115,20 +166,24 @@ type violation struct {
 	Reason string       `json:"reason"`
 }
 
-// showToken shows a token; how is the command that verifies it, "" for one fresh from
-// Fly. A token that breaks a rule is a finding.
-func showToken(sys System, o outputFlags, text, how string) error {
+// showToken shows a token. A token that breaks a rule is a finding.
+func showToken(sys System, o outputFlags, text string, remarks tokenRemarks) error {
 	token, broken := flyoidc.Inspect(text)
 	if token == nil {
 		return &flyoidc.DecodeError{Violation: broken[0]}
 	}
 	c := newConsole(sys, o)
 	if o.json {
-		if err := render.JSON(sys.Stdout, newTokenDocument(token, broken, sys.Now())); err != nil {
+		doc := newTokenDocument(token, broken, sys.Now())
+		if remarks.tags {
+			doc.SessionTagKeys = append([]string{}, slices.Sorted(maps.Keys(token.Claims.Tags))...)
+			doc.Invented = remarks.invented
+		}
+		if err := render.JSON(sys.Stdout, doc); err != nil {
 			return err
 		}
 	} else {
-		render.ShowToken(sys.Stdout, tokenView(token, broken, sys.Now(), how), c.out)
+		render.ShowToken(sys.Stdout, tokenView(token, broken, sys.Now(), remarks), c.out)
 	}
 	if len(broken) > 0 {
 		return exitCode(exitPending)
@@ -157,7 +212,7 @@ func newTokenDocument(t *flyoidc.Token, broken []flyoidc.Violation, now time.Tim
 	return doc
 }
 
-func tokenView(t *flyoidc.Token, broken []flyoidc.Violation, now time.Time, how string) render.TokenView {
+func tokenView(t *flyoidc.Token, broken []flyoidc.Violation, now time.Time, remarks tokenRemarks) render.TokenView {
 	view := render.TokenView{Title: "Token of " + t.Claims.Issuer}
 	if t.Claims.Issuer == "" {
 		view.Title = "Token without an issuer"
@@ -200,9 +255,10 @@ func tokenView(t *flyoidc.Token, broken []flyoidc.Violation, now time.Time, how 
 	for _, v := range broken {
 		view.Broken = append(view.Broken, fmt.Sprintf("rule %s: %s", v.Rule, v.Reason))
 	}
-	if how != "" {
-		view.Remarks = append(view.Remarks, "Decoded, not verified: anyone can write such a token. To verify its signature:", "  "+how)
+	if remarks.verify != "" {
+		view.Remarks = append(view.Remarks, "Decoded, not verified: anyone can write such a token. To verify its signature:", "  "+remarks.verify)
 	}
+	view.Remarks = append(view.Remarks, remarks.tagLines(slices.Sorted(maps.Keys(tags)))...)
 	return view
 }
 
@@ -248,7 +304,7 @@ the rules that it breaks, and the exit code is 3.`,
 			if len(args) > 0 {
 				verify += " " + text.ShellWord(args[0])
 			}
-			return showToken(sys, o, token, verify)
+			return showToken(sys, o, token, tokenRemarks{verify: verify})
 		},
 	}
 	o.register(c.Flags())

@@ -53,7 +53,7 @@ func ShowToken(w io.Writer, t TokenView, style Style) {
 		if i == 0 {
 			p.line("")
 		}
-		p.line("%s", remark)
+		p.line("%s", text.Clean(remark))
 	}
 }
 
