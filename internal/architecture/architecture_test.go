@@ -15,6 +15,7 @@ const module = "github.com/fly-aws/fly-aws"
 // owners are the packages that may import a library, so that it can be replaced in one
 // place; nil is for libraries that only tests may import. Tests are not restricted.
 var owners = map[string][]string{
+	"cel.dev/":                        nil,
 	"charm.land/":                     {"internal/wizard"},
 	"github.com/aws/":                 {"internal/awsapi"},
 	"github.com/aymanbagabas/":        {"internal/render"},
@@ -25,12 +26,15 @@ var owners = map[string][]string{
 	"github.com/go-jose/":             {"internal/flyoidc", "internal/sandbox"},
 	"github.com/go-json-experiment/":  {"internal/audit", "internal/flyoidc", "internal/permission", "internal/trustfile", "internal/workdir", "setup", "trustpolicy"},
 	"github.com/google/renameio/":     {"internal/workdir"},
+	"github.com/hashicorp/":           nil,
 	"github.com/moby/sys/user":        {"internal/machine"},
 	"github.com/natefinch/atomic":     {"cmd", "internal/workdir"},
 	"github.com/pelletier/go-toml/":   {"flytoml", "internal/requestfile"},
 	"github.com/rogpeppe/":            nil,
+	"github.com/ryanuber/":            nil,
 	"github.com/spf13/":               {"cmd"},
 	"github.com/vektah/gqlparser/":    {"internal/sandbox"},
+	"github.com/zclconf/":             nil,
 	"go.yaml.in/yaml/":                {"internal/flyapi", "internal/trustfile", "internal/workdir"}, // flyctl's configuration, templates, fly.yaml
 	"net/http/httptest":               nil,
 	"testing":                         nil,
