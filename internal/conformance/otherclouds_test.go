@@ -113,6 +113,51 @@ func TestOtherCloudsHalves(t *testing.T) {
 	}
 }
 
+// The commands for the machine keep a valid token for the audience where their app reads it.
+func TestOtherCloudsKeep(t *testing.T) {
+	t.Parallel()
+	need(t, "sh", "go")
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var box sandbox.World
+	box.AddMachine("acme", "web", "cold-shape-2007")
+	server, err := box.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	ran := 0
+	for _, fence := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(otherCloudsPage(t), -1) {
+		block := fence[1]
+		if !strings.Contains(block, "token keep") {
+			continue
+		}
+		ran++
+		w := &world{t: t, dir: t.TempDir()}
+		file := regexp.MustCompile(`--out (\S+)`).FindStringSubmatch(block)
+		audience := regexp.MustCompile(`--audience (\S+)`).FindStringSubmatch(block)
+		if file == nil || audience == nil || !strings.Contains(block, "--owner app") {
+			t.Fatalf("not a whole command:\n%s", block)
+		}
+		token := filepath.Join(w.dir, filepath.Base(file[1]))
+		w.write("my-app", "#!/bin/sh\nfly-aws token verify --aud "+audience[1]+" "+token+"\n")
+		if err := os.Chmod(filepath.Join(w.dir, "my-app"), 0o700); err != nil { //nolint:gosec // a program
+			t.Fatal(err)
+		}
+		w.write("block.sh", strings.NewReplacer(file[1], token, "--owner app", "").Replace(block))
+		env := append(append(environ(w.dir), server.Env()...),
+			"PATH="+strings.Join([]string{w.dir, filepath.Dir(path), os.Getenv("PATH")}, string(os.PathListSeparator)))
+		if r := w.exec(env, "sh", "block.sh"); r.code != 0 || !strings.Contains(r.stdout, "✓ signature ") {
+			t.Errorf("exit code %d: %s\n%s", r.code, r, block)
+		}
+	}
+	if ran < 6 {
+		t.Errorf("only %d blocks were run", ran)
+	}
+}
+
 // A judged is a token and whether it should be accepted.
 type judged struct {
 	name   string
