@@ -450,11 +450,11 @@ func machineFailure(err error, _ func(string) bool) *failure {
 	case errors.As(err, &refused):
 		return newFailure("refused", refused.exit(), "", refused.hints()...)
 	case errors.As(err, &mint):
-		exit, next := exitFailed, render.SocketNext(doctor.SocketCode(mint))
+		exit := exitFailed
 		if mint.Kind == flyoidc.MintNotAllowed {
-			exit, next = exitNotAllowed, fmt.Sprintf("you are uid %d; %s", os.Geteuid(), next)
+			exit = exitNotAllowed
 		}
-		return newFailure("no-token", exit, "", next)
+		return newFailure("no-token", exit, "", render.SocketNext(doctor.SocketCode(mint)))
 	}
 	return nil
 }
@@ -466,9 +466,9 @@ func tokenFileHint(e *machine.FileError) string {
 	case errors.Is(e, fs.ErrNotExist):
 		return "make the folder first: mkdir -p " + dir + "; in an image without a shell, WORKDIR " + dir + " in the Dockerfile makes it"
 	case errors.Is(e, syscall.EPERM):
-		return fmt.Sprintf("you are uid %d, and only root can give a file to another user: run it as root, or drop --owner", os.Geteuid())
+		return fmt.Sprintf("you are user %d, and only root can give a file to another user: run it as root, or drop --owner", os.Geteuid())
 	case errors.Is(e, fs.ErrPermission):
-		return fmt.Sprintf("you are uid %d: run it as root, or choose a folder in which you may write", os.Geteuid())
+		return fmt.Sprintf("you are user %d: run it as root, or choose a folder in which you may write", os.Geteuid())
 	case errors.Is(e, syscall.ENOSPC):
 		return "free some space on its disk"
 	}

@@ -117,7 +117,7 @@ func TestKeepForAnotherUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Dir, c.SysProcAttr = dir, &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65533, Gid: 65533}}
-	if err := c.Run(); err == nil || !strings.Contains(out.String(), "you are uid 65533, and only root can give a file to another user") {
+	if err := c.Run(); err == nil || !strings.Contains(out.String(), "you are user 65533, and only root can give a file to another user") {
 		t.Skipf("the test's program may not be for other users: %v %s", err, out)
 	}
 }
