@@ -26,24 +26,24 @@ func Kept(w io.Writer, v KeptView, style Style) {
 		p.line("%s %s has a token for %s, valid until %s", p.ok(), file, text.Name(v.Audience), a.Expires.UTC().Format(time.DateTime+" MST"))
 		return
 	}
-	p.failedRenewal("no new token for "+file, "the last token is", a, v.Now)
+	p.failedRenewal("no new token for "+file, "the last token", "is", a, v.Now)
 }
 
 // CredentialsNotRenewed shows that credentials could not be renewed.
 func CredentialsNotRenewed(w io.Writer, a machine.Attempt, now time.Time, style Style) {
-	printer{w, style}.failedRenewal("no new AWS credentials", "the last ones are", a, now)
+	printer{w, style}.failedRenewal("no new AWS credentials", "the last ones", "are", a, now)
 }
 
 // failedRenewal shows a failed attempt, and how long the last one still holds.
-func (p printer) failedRenewal(what, lastIs string, a machine.Attempt, now time.Time) {
+func (p printer) failedRenewal(what, last, is string, a machine.Attempt, now time.Time) {
 	p.line("%s %s: %s", p.paint(yellow, "!"), what, text.Line(a.Err.Error()))
-	left, last := a.Expires.Sub(now), ""
+	left, holds := a.Expires.Sub(now), ""
 	switch {
 	case a.Expires.IsZero():
 	case left > 0:
-		last = lastIs + " valid for another " + Duration(left) + "; "
+		holds = last + " " + is + " valid for another " + Duration(left) + "; "
 	default:
-		last = lastIs + " out of date for " + Duration(-left) + "; "
+		holds = last + " expired " + Duration(-left) + " ago; "
 	}
-	p.line("    %strying again in %s", last, Duration(max(a.Next.Sub(now), time.Second)))
+	p.line("    %strying again in %s", holds, Duration(max(a.Next.Sub(now), time.Second)))
 }
