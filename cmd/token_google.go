@@ -18,8 +18,8 @@ const formatGoogle = "gcp-executable"
 // (https://google.aip.dev/auth/4117).
 const (
 	googleAudience  = "GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE"
-	googleTokenType = "GOOGLE_EXTERNAL_ACCOUNT_TOKEN_TYPE" //nolint:gosec // a name, not a token
-	typeIDToken     = "urn:ietf:params:oauth:token-type:id_token"
+	googleTokenType = "GOOGLE_EXTERNAL_ACCOUNT_TOKEN_TYPE"
+	typeIDToken     = "urn:ietf:params:oauth:token-type:id_token" //nolint:gosec // a name, not a token
 	typeJWT         = "urn:ietf:params:oauth:token-type:jwt"
 )
 

@@ -50,7 +50,7 @@ func otherCloudsPage(t *testing.T) string {
 func TestOtherCloudsBlocks(t *testing.T) {
 	t.Parallel()
 	need(t, "bash")
-	fences := regexp.MustCompile("(?ms)^```([a-z]*)\n(.*?)^```$").FindAllStringSubmatch(otherCloudsPage(t), -1)
+	fences := regexp.MustCompile("(?s)\n```([a-z]*)\n(.*?)```\n").FindAllStringSubmatch(otherCloudsPage(t), -1)
 	if len(fences) < 20 {
 		t.Fatalf("only %d blocks were found", len(fences))
 	}
@@ -94,7 +94,7 @@ func TestOtherCloudsHalves(t *testing.T) {
 		{"databricks-policy", "databricks-keep"},
 	} {
 		audience := regexp.MustCompile(`--audience (\S+)`).FindStringSubmatch(blocks[test.machine])
-		if audience == nil || !strings.Contains(blocks[test.there], `"`+audience[1]+`"`) {
+		if len(audience) < 2 || !strings.Contains(blocks[test.there], `"`+audience[1]+`"`) {
 			t.Errorf("%s does not name the audience of %s, %q", test.there, test.machine, audience)
 		}
 	}
@@ -107,7 +107,7 @@ func TestOtherCloudsHalves(t *testing.T) {
 		{"databricks-keep", "DATABRICKS_OIDC_TOKEN_FILEPATH=%s\n"},
 	} {
 		file := regexp.MustCompile(`--out (\S+)`).FindStringSubmatch(blocks[test.keep])
-		if file == nil || !strings.Contains(otherCloudsPage(t), fmt.Sprintf(test.reads, file[1])) {
+		if len(file) < 2 || !strings.Contains(otherCloudsPage(t), fmt.Sprintf(test.reads, file[1])) {
 			t.Errorf("%s keeps %q, and nothing reads it as %s", test.keep, file, test.reads)
 		}
 	}
@@ -143,7 +143,7 @@ func TestOtherCloudsKeep(t *testing.T) {
 		}
 		token := filepath.Join(w.dir, filepath.Base(file[1]))
 		w.write("my-app", "#!/bin/sh\nfly-aws token verify --aud "+audience[1]+" "+token+"\n")
-		if err := os.Chmod(filepath.Join(w.dir, "my-app"), 0o700); err != nil { //nolint:gosec // a program
+		if err := os.Chmod(filepath.Join(w.dir, "my-app"), 0o700); err != nil {
 			t.Fatal(err)
 		}
 		w.write("block.sh", strings.NewReplacer(file[1], token, "--owner app", "").Replace(block))
