@@ -295,9 +295,9 @@ environment, in place of this program. They expire after --duration and are not
 renewed.
 
 For a command that runs longer, --serve stays beside it and serves credentials
-on loopback, renewed at half of their lifetime, where the AWS SDKs look for those
-of a container. A service whose SDK takes a web identity needs neither: set
-AWS_ROLE_ARN and let its SDK do it.`,
+on loopback, renewed at half of their lifetime, where the AWS SDKs look for
+those of a container. A service whose SDK takes a web identity needs neither:
+set AWS_ROLE_ARN and let its SDK do it.`,
 		Example: `  fly-aws exec -- aws s3 ls
   fly-aws exec --role-arn arn:aws:iam::123456789012:role/backup -- ./backup.sh
   fly-aws exec --serve -- ./server`,
