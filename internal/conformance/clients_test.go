@@ -44,9 +44,9 @@ type party struct {
 	calls   int      // calls of the API with the access token of the last exchange
 }
 
-// newParty starts a sandbox with a machine of the app web, and a party that demands an
-// audience. exchange reads the token from a request, and answer is what the party responds
-// with besides the access token.
+// newParty starts a sandbox with a machine of the app web, whose tokens have a lifetime, and
+// makes a party that demands an audience. The caller starts the party; handle answers its
+// requests with exchange and call.
 func newParty(t *testing.T, lifetime time.Duration, audience string, handle func(p *party, w http.ResponseWriter, r *http.Request)) *party {
 	t.Helper()
 	w := sandbox.World{TokenLifetime: lifetime}
@@ -137,8 +137,8 @@ func (p *party) wantExchanges(r result) {
 	}
 }
 
-// run runs a script of testdata in a folder that nodeClients made, below the program with
-// some arguments, if there are any.
+// run runs a command line in a folder that nodeClients made, in the sandbox's environment
+// and with the program in PATH.
 func (p *party) run(dir string, env []string, args ...string) result {
 	p.t.Helper()
 	path, err := binary()
