@@ -180,6 +180,7 @@ var commands = [...]struct {
 	{"audit", newAudit},
 	{"demo", newDemo},
 	{"sandbox", newSandbox},
+	{"version", newVersion},
 }
 
 // newRoot makes as much of the command tree as args need: making every command with its

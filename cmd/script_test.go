@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -121,7 +122,8 @@ func setupWorld(env *testscript.Env) error {
 	env.Defer(func() { _ = server.Close() })
 	env.Values[worldKey{}] = w
 	env.Vars = append(env.Vars, server.Env()...)
-	env.Vars = append(env.Vars, "NO_COLOR=1", "LANG=C.UTF-8", "CI=")
+	env.Vars = append(env.Vars, "NO_COLOR=1", "LANG=C.UTF-8", "CI=",
+		"GOVERSION="+runtime.Version(), "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
 	return nil
 }
 

@@ -146,11 +146,18 @@ func (s System) unicode() bool {
 	return true
 }
 
-// String is the version as --version shows it; if none was set, the module version that
-// Go recorded.
+// String is the version as --version shows it.
 func (b Build) String() string {
 	if b.Version != "" {
 		return strings.TrimSuffix(b.Version+" ("+b.Commit+", "+b.Date+")", " (, )")
+	}
+	return b.version()
+}
+
+// version is the version alone; if none was set, the module version that Go recorded.
+func (b Build) version() string {
+	if b.Version != "" {
+		return b.Version
 	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
