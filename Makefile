@@ -2,9 +2,10 @@
 GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GORELEASER    := go run github.com/goreleaser/goreleaser/v2@v2.13.3
 GOVULNCHECK   := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
+GO_LICENSES   := github.com/google/go-licenses@v1.6.0
 
 # The same flags as in goreleaser.yaml; a test compares them.
-VERSION = $(shell git describe --tags --always --dirty 2>/dev/null)
+VERSION = $(shell git describe --tags --dirty 2>/dev/null || git describe --always --dirty 2>/dev/null | sed 's/^/0.0.0-/')
 COMMIT  = $(shell git rev-parse HEAD 2>/dev/null)
 DATE    = $(shell git log -1 --format=%cI 2>/dev/null)
 RELEASE = -trimpath -ldflags '-s -w -X main.version=$(VERSION:v%=%) -X main.commit=$(COMMIT) -X main.date=$(DATE)'
@@ -23,6 +24,32 @@ ci: ## everything that a change must pass, with timings
 .PHONY: build
 build: ## build ./fly-aws for this machine
 	CGO_ENABLED=0 go build $(RELEASE) ./cmd/fly-aws
+
+# Where "make install" puts files, below DESTDIR.
+PREFIX ?= /usr/local
+BINDIR  = $(DESTDIR)$(PREFIX)/bin
+MANDIR  = $(DESTDIR)$(PREFIX)/share/man/man1
+BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+ZSHDIR  = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+FISHDIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+
+.PHONY: manual
+manual: ## write man pages and completion scripts to build
+	rm -rf build/man build/completions
+	GOOS= GOARCH= go run ./internal/manual -version '$(VERSION:v%=%)' -date '$(DATE)' build
+
+.PHONY: install
+install: build manual ## install the program, man pages and completions in PREFIX, below DESTDIR
+	install -d $(BINDIR) $(MANDIR) $(BASHDIR) $(ZSHDIR) $(FISHDIR)
+	install -m 755 fly-aws $(BINDIR)/fly-aws
+	install -m 644 build/man/*.1 $(MANDIR)
+	install -m 644 build/completions/fly-aws.bash $(BASHDIR)/fly-aws
+	install -m 644 build/completions/_fly-aws $(ZSHDIR)/_fly-aws
+	install -m 644 build/completions/fly-aws.fish $(FISHDIR)/fly-aws.fish
+
+.PHONY: uninstall
+uninstall: ## remove what install installed, with the same PREFIX and DESTDIR
+	rm -f $(BINDIR)/fly-aws $(MANDIR)/fly-aws.1 $(MANDIR)/fly-aws-*.1 $(BASHDIR)/fly-aws $(ZSHDIR)/_fly-aws $(FISHDIR)/fly-aws.fish
 
 .PHONY: test
 test: ## run the tests
@@ -78,10 +105,20 @@ tools: ## build the linters and the release tool into the cache
 	$(GOLANGCI_LINT) version
 	$(GORELEASER) --version
 
+build/THIRD_PARTY_NOTICES.txt: go.mod go.sum
+	.ci/notices $@ $(GO_LICENSES)
+
+# What the archives and packages have beside the program; goreleaser.yaml makes it first.
+.PHONY: release-files
+release-files: manual build/THIRD_PARTY_NOTICES.txt ## write what comes with the program to build
+
 .PHONY: release-check
-release-check: ## check the release configuration, and build for each operating system
+release-check: ## check the release configuration; build and test archive and packages of linux/amd64
 	$(GORELEASER) check -f goreleaser.yaml
-	$(GORELEASER) build -f goreleaser.yaml --snapshot --clean --single-target
+	@mkdir -p build
+	sed -E 's/^( +goos:).*/\1 [linux]/; s/^( +goarch:).*/\1 [amd64]/' goreleaser.yaml >build/goreleaser.yaml
+	$(GORELEASER) release -f build/goreleaser.yaml $(SNAPSHOT)
+	FLY_AWS_DIST=$(CURDIR)/dist go test -count=1 -run '^TestRelease' ./internal/conformance
 	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 go build $(RELEASE) -o dist/darwin ./cmd/fly-aws
 	GOOS=windows GOARCH=amd64 CGO_ENABLED=0 go build $(RELEASE) -o dist/windows.exe ./cmd/fly-aws
 
@@ -98,9 +135,16 @@ image-tree: ## build the files of the image for each of PLATFORMS, without docke
 	done
 
 .PHONY: release-snapshot
-release-snapshot: ## build every archive of a release, without the image, publishing nothing
-	$(GORELEASER) release -f goreleaser.yaml --snapshot --clean --skip=sign,docker$(if $(shell command -v syft),,$(comma)sbom)
+release-snapshot: ## build and test every archive and package of a release, without the image, publishing nothing
+	$(GORELEASER) release -f goreleaser.yaml $(SNAPSHOT)
+	FLY_AWS_DIST=$(CURDIR)/dist go test -count=1 -run '^TestRelease' ./internal/conformance
 
+.PHONY: reproducible
+reproducible: ## build the commit twice, in two clones, and compare every archive and package
+	@.ci/reproducible
+
+# A release on this machine that publishes and signs nothing.
+SNAPSHOT = --snapshot --clean --skip=sign,docker$(if $(shell command -v syft),,$(comma)sbom)
 comma := ,
 
 .PHONY: vuln

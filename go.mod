@@ -42,7 +42,10 @@ require (
 	golang.org/x/term v0.47.0
 )
 
-require github.com/moby/sys/user v0.5.0
+require (
+	github.com/cpuguy83/go-md2man/v2 v2.0.7
+	github.com/moby/sys/user v0.5.0
+)
 
 require (
 	cel.dev/expr v0.25.1 // indirect
@@ -53,6 +56,7 @@ require (
 	github.com/google/go-cmp v0.7.0 // indirect
 	github.com/hashicorp/go-cleanhttp v0.5.2 // indirect
 	github.com/mitchellh/go-wordwrap v1.0.1 // indirect
+	github.com/russross/blackfriday/v2 v2.1.0 // indirect
 	golang.org/x/exp v0.0.0-20240823005443-9b4947da3948 // indirect
 	golang.org/x/mod v0.35.0 // indirect
 	golang.org/x/text v0.37.0 // indirect

@@ -183,6 +183,14 @@ var commands = [...]struct {
 	{"version", newVersion},
 }
 
+// Commands is the whole command tree, for documentation: the commands cannot be run.
+func Commands() *cobra.Command {
+	root := newRoot(System{Getenv: func(string) string { return "" }}, nil)
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd("completion")
+	return root
+}
+
 // newRoot makes as much of the command tree as args need: making every command with its
 // flags would take a tenth of a short run.
 func newRoot(sys System, args []string) *cobra.Command {

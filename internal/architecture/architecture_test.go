@@ -22,6 +22,7 @@ var owners = map[string][]string{
 	"github.com/cenkalti/backoff/":    {"internal/flyapi", "internal/machine"}, // the AWS SDK has its own retries
 	"github.com/charmbracelet/":       {"internal/terminal", "internal/wizard"},
 	"github.com/coreos/go-oidc/":      {"internal/flyoidc", "internal/sandbox"},
+	"github.com/cpuguy83/go-md2man/":  {"internal/manual"},
 	"github.com/creack/pty":           {"internal/terminal"},
 	"github.com/go-jose/":             {"internal/flyoidc", "internal/sandbox"},
 	"github.com/go-json-experiment/":  {"internal/audit", "internal/flyoidc", "internal/permission", "internal/trustfile", "internal/workdir", "setup", "trustpolicy"},
@@ -32,7 +33,7 @@ var owners = map[string][]string{
 	"github.com/pelletier/go-toml/":   {"flytoml", "internal/requestfile"},
 	"github.com/rogpeppe/":            nil,
 	"github.com/ryanuber/":            nil,
-	"github.com/spf13/":               {"cmd"},
+	"github.com/spf13/":               {"cmd", "internal/manual"},
 	"github.com/vektah/gqlparser/":    {"internal/sandbox"},
 	"github.com/zclconf/":             nil,
 	"go.yaml.in/yaml/":                {"internal/flyapi", "internal/trustfile", "internal/workdir"}, // flyctl's configuration, templates, fly.yaml
@@ -40,6 +41,7 @@ var owners = map[string][]string{
 	"testing":                         nil,
 	module + "/internal/architecture": nil,
 	module + "/internal/conformance":  nil,
+	module + "/internal/manual":       nil,
 	module + "/internal/terminal":     nil,
 	module + "/internal/sandbox":      {"cmd"}, // for fly-aws demo and fly-aws sandbox
 	"golang.org/x/crypto/x509roots/":  {"cmd"},
