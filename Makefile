@@ -117,8 +117,8 @@ release-check: ## check the release configuration; build and test archive and pa
 	$(GORELEASER) check -f goreleaser.yaml
 	@mkdir -p build
 	sed -E 's/^( +goos:).*/\1 [linux]/; s/^( +goarch:).*/\1 [amd64]/' goreleaser.yaml >build/goreleaser.yaml
-	$(GORELEASER) release -f build/goreleaser.yaml $(SNAPSHOT)
-	FLY_AWS_DIST=$(CURDIR)/dist go test -count=1 -run '^TestRelease' ./internal/conformance
+	$(WITH_REMOTE) $(GORELEASER) $(SNAPSHOT) -f build/goreleaser.yaml
+	FLY_AWS_TARGETS=linux/amd64 $(TEST_RELEASE)
 	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 go build $(RELEASE) -o dist/darwin ./cmd/fly-aws
 	GOOS=windows GOARCH=amd64 CGO_ENABLED=0 go build $(RELEASE) -o dist/windows.exe ./cmd/fly-aws
 
@@ -136,15 +136,18 @@ image-tree: ## build the files of the image for each of PLATFORMS, without docke
 
 .PHONY: release-snapshot
 release-snapshot: ## build and test every archive and package of a release, without the image, publishing nothing
-	$(GORELEASER) release -f goreleaser.yaml $(SNAPSHOT)
-	FLY_AWS_DIST=$(CURDIR)/dist go test -count=1 -run '^TestRelease' ./internal/conformance
+	$(WITH_REMOTE) $(GORELEASER) $(SNAPSHOT) -f goreleaser.yaml
+	$(TEST_RELEASE)
 
 .PHONY: reproducible
 reproducible: ## build the commit twice, in two clones, and compare every archive and package
 	@.ci/reproducible
 
+# goreleaser takes the commit and its date only from a repository with a remote.
+WITH_REMOTE = GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=remote.origin.url GIT_CONFIG_VALUE_0=https://github.com/fly-aws/fly-aws
+TEST_RELEASE = FLY_AWS_DIST=$(CURDIR)/dist go test -count=1 -run '^TestReleased' ./internal/conformance
 # A release on this machine that publishes and signs nothing.
-SNAPSHOT = --snapshot --clean --skip=sign,docker$(if $(shell command -v syft),,$(comma)sbom)
+SNAPSHOT = release --snapshot --clean --skip=sign,docker$(if $(shell command -v syft),,$(comma)sbom)
 comma := ,
 
 .PHONY: vuln
