@@ -112,12 +112,15 @@ build/THIRD_PARTY_NOTICES.txt: go.mod go.sum
 .PHONY: release-files
 release-files: manual build/THIRD_PARTY_NOTICES.txt ## write what comes with the program to build
 
-.PHONY: release-check
-release-check: ## check the release configuration; build and test archive and packages of linux/amd64
-	$(GORELEASER) check -f goreleaser.yaml
+.PHONY: release-one
+release-one: ## build the archive and the packages of linux/amd64, as a release does
 	@mkdir -p build
 	sed -E 's/^( +goos:).*/\1 [linux]/; s/^( +goarch:).*/\1 [amd64]/' goreleaser.yaml >build/goreleaser.yaml
 	$(WITH_REMOTE) $(GORELEASER) $(SNAPSHOT) -f build/goreleaser.yaml
+
+.PHONY: release-check
+release-check: release-one ## check the release configuration and what it makes; build for each operating system
+	$(GORELEASER) check -f goreleaser.yaml
 	FLY_AWS_TARGETS=linux/amd64 $(TEST_RELEASE)
 	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 go build $(RELEASE) -o dist/darwin ./cmd/fly-aws
 	GOOS=windows GOARCH=amd64 CGO_ENABLED=0 go build $(RELEASE) -o dist/windows.exe ./cmd/fly-aws
@@ -140,8 +143,8 @@ release-snapshot: ## build and test every archive and package of a release, with
 	$(TEST_RELEASE)
 
 .PHONY: reproducible
-reproducible: ## build the commit twice, in two clones, and compare every archive and package
-	@.ci/reproducible
+reproducible: ## build the commit twice and compare the files; OF=release-snapshot for those of all systems
+	@.ci/reproducible $(or $(OF),release-one)
 
 # goreleaser takes the commit and its date only from a repository with a remote.
 WITH_REMOTE = GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=remote.origin.url GIT_CONFIG_VALUE_0=https://github.com/fly-aws/fly-aws
