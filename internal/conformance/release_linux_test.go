@@ -2,9 +2,11 @@ package conformance
 
 import (
 	"encoding/json"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -67,5 +69,62 @@ func TestReleasedPackageRuns(t *testing.T) {
 				t.Errorf("%v\n%s", err, out)
 			}
 		})
+	}
+}
+
+// TestReleasedInstall: make install puts the program, its man pages and completions below
+// DESTDIR, and make uninstall removes them all.
+func TestReleasedInstall(t *testing.T) {
+	t.Parallel()
+	_ = released(t) // it takes as long as a release
+	need(t, "make", "git")
+	dir := t.TempDir()
+	makeTarget := func(target string) {
+		t.Helper()
+		c := exec.CommandContext(t.Context(), "make", target, "PREFIX=/opt/aws", "DESTDIR="+dir)
+		c.Dir = filepath.Join("..", "..")
+		if out, err := c.CombinedOutput(); err != nil {
+			t.Fatalf("make %s: %v\n%s", target, err, out)
+		}
+	}
+	files := func() []string {
+		t.Helper()
+		var files []string
+		if err := fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() {
+				files = append(files, path)
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return files
+	}
+	want := []string{
+		"opt/aws/bin/fly-aws",
+		"opt/aws/share/bash-completion/completions/fly-aws",
+		"opt/aws/share/fish/vendor_completions.d/fly-aws.fish",
+		"opt/aws/share/zsh/site-functions/_fly-aws",
+	}
+	for _, page := range manPages(t) {
+		want = append(want, "opt/aws/share/man/man1/"+page)
+	}
+	slices.Sort(want)
+
+	makeTarget("install")
+	if got := files(); !slices.Equal(got, want) {
+		t.Errorf("make install installs\n%s\nnot\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	head, err := exec.CommandContext(t.Context(), "git", "rev-parse", "HEAD").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stamped := regexp.MustCompile(`^fly-aws version \d+\.\d+\.\d+\S* \(` + strings.TrimSpace(string(head)) + `, \d{4}-`)
+	if out, err := exec.CommandContext(t.Context(), filepath.Join(dir, "opt/aws/bin/fly-aws"), "--version").Output(); err != nil || !stamped.Match(out) {
+		t.Errorf("--version prints %q (%v)", out, err)
+	}
+	makeTarget("uninstall")
+	if got := files(); len(got) > 0 {
+		t.Errorf("make uninstall leaves %q", got)
 	}
 }
