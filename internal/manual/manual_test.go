@@ -19,7 +19,7 @@ import (
 	"github.com/fly-aws/fly-aws/cmd"
 )
 
-var update = flag.Bool("update", false, "write docs/reference.md")
+var update = flag.Bool("update", false, "write docs/reference.md, and the list of man pages in goreleaser.yaml")
 
 // TestReference: docs/reference.md is written from the commands as they are.
 func TestReference(t *testing.T) {
@@ -33,6 +33,32 @@ func TestReference(t *testing.T) {
 	}
 	if got, err := os.ReadFile(page); err != nil || !bytes.Equal(got, want) {
 		t.Errorf("docs/reference.md is not what the commands say (%v); run go test ./internal/manual -update", err)
+	}
+}
+
+// TestCask: Homebrew's cask in goreleaser.yaml, which knows no patterns, lists the pages.
+func TestCask(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join("..", "..", "goreleaser.yaml")
+	config, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, c := range documented(cmd.Commands()) {
+		names = append(names, "      - man/"+pageName(c)+".1\n")
+	}
+	slices.Sort(names)
+	list := regexp.MustCompile(`(?m)^    manpages:\n( +- man/.*\n)*`)
+	want := "    manpages:\n" + strings.Join(names, "")
+	if *update {
+		config = list.ReplaceAllLiteral(config, []byte(want))
+		if err := os.WriteFile(file, config, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := list.Find(config); string(got) != want {
+		t.Errorf("the cask in goreleaser.yaml does not list the man pages; run go test ./internal/manual -update\n%s", want)
 	}
 }
 
