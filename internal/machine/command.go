@@ -12,8 +12,9 @@ import (
 // Run runs a command until it ends, and returns its exit code: 128 and the signal's number
 // if a signal ended it, as in shells. The signals in forward, sent to this process, are
 // passed on to it; those in ignore do nothing here: a terminal sends its signals to the
-// command as well.
+// command as well. A signal that nohup has this process ignore stays ignored in both.
 func Run(c *exec.Cmd, forward, ignore []os.Signal) (code int, err error) {
+	forward = slices.DeleteFunc(slices.Clone(forward), signal.Ignored)
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, slices.Concat(forward, ignore)...)
 	defer signal.Stop(signals)
