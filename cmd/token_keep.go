@@ -142,7 +142,7 @@ func runTokenKeep(ctx context.Context, sys System, o keepOptions) error {
 	go keeper.Run(keeping)
 	command := exec.Command(path, o.command[1:]...) //nolint:gosec,noctx // the user asked to run it, for as long as it takes
 	command.Env = sys.Environ
-	if owner := files[0].Owner; owner != nil && owner.UID != os.Geteuid() {
+	if owner := files[0].Owner; owner != nil && (owner.UID != os.Geteuid() || owner.GID != os.Getegid()) {
 		owner.As(command)
 		command.Env = overlay(sys.Environ, []string{"HOME=" + owner.Home})
 	}

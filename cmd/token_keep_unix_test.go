@@ -113,6 +113,11 @@ func TestKeepForAnotherUser(t *testing.T) {
 	if got := out.String(); c.ProcessState.ExitCode() != 7 || !strings.Contains(got, "65534 65533 ") || !strings.HasSuffix(got, "\neyJ") || strings.Contains(got, os.Getenv("HOME")+"\n") {
 		t.Errorf("exit %d: %s", c.ProcessState.ExitCode(), got)
 	}
+	// A group alone counts too.
+	c, out = p.command("token", "keep", "--audience", "a", "--out", path+"2", "--owner", "0:65533", "--mode", "0440", "--", "sh", "-c", "id -u; id -g")
+	if err := c.Run(); err != nil || !strings.HasSuffix(out.String(), "\n0\n65533\n") {
+		t.Errorf("%v: %s", err, out)
+	}
 	for uid, can := range map[uint32]bool{65534: true, 65533: false} {
 		c := exec.CommandContext(t.Context(), "cat", path)
 		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
