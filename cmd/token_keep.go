@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -77,7 +78,7 @@ token the second time; for it, use fly-aws token --raw for each exchange.`,
 	return c
 }
 
-// maxAudience is the longest audience: IAM's limit for the client IDs of a provider
+// maxAudience is the longest audience in characters: IAM's limit for the client IDs of a provider
 // (https://docs.aws.amazon.com/IAM/latest/APIReference/API_AddClientIDToOpenIDConnectProvider.html).
 const maxAudience = 255
 
@@ -99,7 +100,7 @@ func (o keepOptions) files(sys System) ([]machine.TokenFile, error) {
 	}
 	files := make([]machine.TokenFile, len(o.outs))
 	for i, out := range o.outs {
-		if n := len(o.audiences[i]); n > maxAudience {
+		if n := utf8.RuneCountInString(o.audiences[i]); n > maxAudience {
 			return nil, usagef("give the audience that the other party expects", "--audience has %d characters; the longest that IAM takes has %d", n, maxAudience)
 		}
 		files[i] = machine.TokenFile{Audience: o.audiences[i], Path: sys.path(out), Mode: fs.FileMode(mode), Owner: owner}
