@@ -352,7 +352,8 @@ func runExec(ctx context.Context, sys System, o execOptions) error {
 // others removes from an environment what can take precedence over credentials in it, or
 // over a container's.
 var others = []string{
-	"AWS_SECURITY_TOKEN=", // the session token's old name, which some tools read first
+	"AWS_SECURITY_TOKEN=",                // the session token's old name, which some tools read first
+	"AWS_ACCESS_KEY=", "AWS_SECRET_KEY=", // other names of the keys, in the SDKs for Go and Java
 	"AWS_PROFILE=", "AWS_DEFAULT_PROFILE=",
 	"AWS_ROLE_ARN=", "AWS_WEB_IDENTITY_TOKEN_FILE=", "AWS_ROLE_SESSION_NAME=",
 }

@@ -119,7 +119,7 @@ func TestCredentialsWaitAtBoot(t *testing.T) {
 func TestExecClearsCredentials(t *testing.T) {
 	m := newMachine(t)
 	others := []string{
-		"AWS_SECURITY_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_SESSION_NAME",
+		"AWS_SECURITY_TOKEN", "AWS_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_SESSION_NAME",
 	}
 	for _, name := range others {
 		if m.env[name] == "" {
