@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -148,8 +149,10 @@ func TestLeftoversGo(t *testing.T) {
 	t.Parallel()
 	onUnix(t)
 	dir := t.TempDir()
+	old := time.Now().Add(-2 * time.Minute)
 	for _, name := range []string{".token.fly-aws-123456", ".token.fly-aws-mine", ".token.fly-aws-", "token.fly-aws-1"} {
-		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Chtimes(path, old, old)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -165,6 +168,35 @@ func TestLeftoversGo(t *testing.T) {
 		t.Errorf("left are %s, %v", got, err)
 	}
 }
+
+// TestTwoKeepers: two that keep the same file do not take each other's for leftovers.
+func TestTwoKeepers(t *testing.T) {
+	t.Parallel()
+	onUnix(t)
+	minter := &flyoidc.Minter{Socket: socket(t, newClock())}
+	token, err := minter.Mint(t.Context(), flyoidc.MintRequest{Audience: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := machine.TokenFile{Audience: "a", Path: filepath.Join(t.TempDir(), "token"), Mode: 0o400}
+	var keepers sync.WaitGroup
+	for range 4 {
+		keepers.Go(func() {
+			for range 500 {
+				if _, err := file.Renew(t.Context(), same(token)); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	keepers.Wait()
+}
+
+// same is a token endpoint that gives the same token each time.
+type same string
+
+func (s same) Mint(context.Context, flyoidc.MintRequest) (string, error) { return string(s), nil }
 
 // TestLinkIsReplaced: a link that somebody else made in the folder leads nowhere.
 func TestLinkIsReplaced(t *testing.T) {

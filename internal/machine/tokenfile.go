@@ -64,7 +64,7 @@ func (f TokenFile) Check() error {
 		return err
 	}
 	_ = temp.Close()
-	f.removeLeftovers()
+	_ = os.Remove(temp.Name())
 	return nil
 }
 
@@ -85,7 +85,6 @@ func (f TokenFile) Renew(ctx context.Context, tokens Tokens) (time.Duration, err
 	if decoded.Claims.IssuedAt.IsZero() || life < time.Second {
 		return 0, errors.New("the token from Fly does not say how long it is valid (iat and exp)")
 	}
-	f.removeLeftovers()
 	return life, f.replace(token)
 }
 
@@ -112,12 +111,14 @@ func (f TokenFile) replace(token string) error {
 	return nil
 }
 
-// temporary makes an empty file beside the token file, for its owner alone.
+// temporary makes an empty file beside the token file, for its owner alone, and removes what
+// killed processes left there.
 func (f TokenFile) temporary() (*os.File, error) {
 	temp, err := os.CreateTemp(filepath.Dir(f.Path), f.prefix()+"*")
 	if err != nil {
 		return nil, &FileError{f.Path, "cannot be written", err}
 	}
+	f.removeLeftovers(temp)
 	if f.Owner != nil {
 		if err := temp.Chown(f.Owner.UID, f.Owner.GID); err != nil {
 			_ = temp.Close()
@@ -132,7 +133,16 @@ func (f TokenFile) temporary() (*os.File, error) {
 // from files of others.
 func (f TokenFile) prefix() string { return "." + filepath.Base(f.Path) + ".fly-aws-" }
 
-func (f TokenFile) removeLeftovers() {
+// A temporary file is replaced at once: one that is as old as this is a leftover, and not a
+// file that another process is writing.
+const leftover = time.Minute
+
+// removeLeftovers removes leftovers. It takes the time from a temporary file made just now.
+func (f TokenFile) removeLeftovers(temp *os.File) {
+	now, err := temp.Stat()
+	if err != nil {
+		return
+	}
 	dir := filepath.Dir(f.Path)
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -140,7 +150,10 @@ func (f TokenFile) removeLeftovers() {
 	}
 	for _, entry := range entries {
 		random, ours := strings.CutPrefix(entry.Name(), f.prefix())
-		if ours && random != "" && strings.Trim(random, "0123456789") == "" {
+		if !ours || random == "" || strings.Trim(random, "0123456789") != "" {
+			continue
+		}
+		if info, err := entry.Info(); err == nil && now.ModTime().Sub(info.ModTime()) >= leftover {
 			_ = os.Remove(filepath.Join(dir, entry.Name()))
 		}
 	}
