@@ -462,7 +462,10 @@ func machineFailure(err error, _ func(string) bool) *failure {
 // tokenFileHint is the next step after a token file could not be written.
 func tokenFileHint(e *machine.FileError) string {
 	dir := text.ShellWord(filepath.Dir(e.Path))
+	var rename *os.LinkError
 	switch {
+	case errors.As(e, &rename) && errors.Is(e, fs.ErrPermission):
+		return fmt.Sprintf("you are user %d, who may not replace the file of another user there: remove it, or choose another folder", os.Geteuid())
 	case errors.Is(e, fs.ErrNotExist):
 		return "make the folder first: mkdir -p " + dir + "; in an image without a shell, WORKDIR " + dir + " in the Dockerfile makes it"
 	case errors.Is(e, syscall.EPERM):

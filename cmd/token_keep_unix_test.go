@@ -6,7 +6,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -154,6 +156,33 @@ func TestKeepForAnotherUser(t *testing.T) {
 	if err := c.Run(); err == nil || !strings.Contains(out.String(), "you are user 65533, and only root can give a file to another user") {
 		t.Errorf("%v: %s", err, out)
 	}
+	// Nor can they replace a file of another user in a shared folder.
+	if err := os.Chmod(dir, 0o777|fs.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
+	socket := p.value(t, "FLY_AWS_SOCKET")
+	if err := errors.Join(os.Chmod(filepath.Dir(socket), 0o755), os.Chmod(socket, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	c, out = p.command("token", "keep", "--audience", "a", "--out", path, "--once")
+	c.Path, c.Dir, c.SysProcAttr = copied, dir, &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65533, Gid: 65533}}
+	if err := c.Run(); err == nil || !strings.Contains(out.String(), path+" cannot be written: operation not permitted\n→ you are user 65533, who may not replace the file of another user there") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// value is that of a variable of the sandbox.
+func (p *program) value(t *testing.T, name string) (value string) {
+	t.Helper()
+	for _, assignment := range p.env { // the last one counts
+		if v, ok := strings.CutPrefix(assignment, name+"="); ok {
+			value = v
+		}
+	}
+	if value == "" {
+		t.Fatalf("%s is not set", name)
+	}
+	return value
 }
 
 // TestKeepPassesSignalsOn: the command ends as it likes, with fresh tokens until then.
@@ -266,12 +295,7 @@ func TestKeepThroughAnOutage(t *testing.T) {
 	p := newProgram(t, nil)
 	p.world.AddMachine("acme", "web", "cold-shape-2007")
 	p.world.TokenLifetime = 4 * time.Second
-	var socket string
-	for _, assignment := range p.env {
-		if path, ok := strings.CutPrefix(assignment, "FLY_AWS_SOCKET="); ok {
-			socket = path
-		}
-	}
+	socket := p.value(t, "FLY_AWS_SOCKET")
 	var down atomic.Bool
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "http", "machine" },

@@ -39,10 +39,16 @@ func (e *FileError) Error() string {
 	if e.Err == nil {
 		return e.Path + " " + e.Reason
 	}
-	var path *fs.PathError
+	var (
+		path *fs.PathError
+		link *os.LinkError
+	)
 	err := e.Err
-	if errors.As(err, &path) {
+	switch {
+	case errors.As(err, &path):
 		err = path.Err
+	case errors.As(err, &link):
+		err = link.Err
 	}
 	return fmt.Sprintf("%s %s: %s", e.Path, e.Reason, err)
 }
