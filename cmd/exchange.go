@@ -377,8 +377,8 @@ func (x *exchanger) serve(ctx context.Context, path string, argv []string) error
 			})
 		},
 		Tell: func(a machine.Attempt) {
-			if a.Err != nil {
-				render.CredentialsNotRenewed(x.Stderr, a, x.Now(), x.err)
+			if a.Err != nil || a.Retried {
+				render.Credentials(x.Stderr, a, x.Now(), x.err)
 			}
 		},
 	}

@@ -3,6 +3,7 @@
 package cmd_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -359,6 +360,52 @@ func TestKeepThroughAnOutage(t *testing.T) {
 	_ = c.Process.Signal(syscall.SIGTERM)
 	if err := c.Wait(); err != nil {
 		t.Errorf("stopping it: %v", err)
+	}
+}
+
+// TestServeThroughAnOutage: it is said when credentials cannot be renewed, and when they can
+// again.
+func TestServeThroughAnOutage(t *testing.T) {
+	t.Parallel()
+	p := newProgram(t, nil)
+	p.world.AddMachine("acme", "web", "cold-shape-2007")
+	p.world.CredentialsLifetime = 4 * time.Second
+	if out, exit := p.run(t, "setup", "-o", "acme", "-a", "web", "--no-patch", "--yes"); exit != 0 {
+		t.Fatalf("exit %d: %s", exit, out)
+	}
+	p.env = append(p.env, "AWS_ROLE_ARN=arn:aws:iam::123456789012:role/fly-acme-web")
+	socket := p.value(t, "FLY_AWS_SOCKET")
+	c, _ := p.command("exec", "--serve", "--", "sh", "-c", "echo started; cat")
+	c.Stdout, c.Stderr = nil, nil
+	stdin, err := c.StdinPipe()
+	stdout, errOut := c.StdoutPipe()
+	stderr, errErr := c.StderrPipe()
+	if err := errors.Join(err, errOut, errErr, c.Start()); err != nil {
+		t.Fatal(err)
+	}
+	wait := func(lines *bufio.Scanner, words string) {
+		t.Helper()
+		for lines.Scan() {
+			if strings.Contains(lines.Text(), words) {
+				return
+			}
+		}
+		t.Fatalf("it does not say %q", words)
+	}
+	said := bufio.NewScanner(stderr)
+	wait(bufio.NewScanner(stdout), "started")
+	if err := os.Rename(socket, socket+"-away"); err != nil {
+		t.Fatal(err)
+	}
+	wait(said, "! no new AWS credentials: there is no socket")
+	wait(said, "the last ones ")
+	if err := os.Rename(socket+"-away", socket); err != nil {
+		t.Fatal(err)
+	}
+	wait(said, "✓ there are new AWS credentials, valid until")
+	_ = stdin.Close()
+	if err := c.Wait(); err != nil {
+		t.Error(err)
 	}
 }
 

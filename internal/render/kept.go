@@ -29,9 +29,14 @@ func Kept(w io.Writer, v KeptView, style Style) {
 	p.failedRenewal("no new token for "+file, "the last token", "is", a, v.Now)
 }
 
-// CredentialsNotRenewed shows that credentials could not be renewed.
-func CredentialsNotRenewed(w io.Writer, a machine.Attempt, now time.Time, style Style) {
-	printer{w, style}.failedRenewal("no new AWS credentials", "the last ones", "are", a, now)
+// Credentials shows what came of an attempt to renew credentials.
+func Credentials(w io.Writer, a machine.Attempt, now time.Time, style Style) {
+	p := printer{w, style}
+	if a.Err == nil {
+		p.line("%s there are new AWS credentials, valid until %s", p.ok(), a.Expires.UTC().Format(time.DateTime+" MST"))
+		return
+	}
+	p.failedRenewal("no new AWS credentials", "the last ones", "are", a, now)
 }
 
 // failedRenewal shows a failed attempt, and how long the last one still holds.

@@ -40,8 +40,13 @@ func TestKept(t *testing.T) {
 		})
 	}
 	var out strings.Builder
-	render.CredentialsNotRenewed(&out, machine.Attempt{Err: errors.New("throttled"), Expires: now.Add(time.Hour), Next: now.Add(time.Second)}, now, render.Style{})
+	render.Credentials(&out, machine.Attempt{Err: errors.New("throttled"), Expires: now.Add(time.Hour), Next: now.Add(time.Second)}, now, render.Style{})
 	if want := "! no new AWS credentials: throttled\n    the last ones are valid for another 1h; trying again in 1s\n"; out.String() != want {
+		t.Errorf("got\n%s", out.String())
+	}
+	out.Reset()
+	render.Credentials(&out, machine.Attempt{Retried: true, Expires: now.Add(time.Hour)}, now, render.Style{})
+	if want := "✓ there are new AWS credentials, valid until 2026-11-02 10:00:00 UTC\n"; out.String() != want {
 		t.Errorf("got\n%s", out.String())
 	}
 }
