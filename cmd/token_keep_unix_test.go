@@ -259,7 +259,7 @@ func TestMachineExamples(t *testing.T) {
 		}
 	}
 	examples := []string{strings.Join(append(entrypoint, command...), " "), block("aws")}
-	for _, group := range regexp.MustCompile(`(?m)^  \w+ = "(.*)"$`).FindAllStringSubmatch(block("processes"), -1) {
+	for _, group := range regexp.MustCompile(`(?m)^ {2}\w+ = "(.*)"$`).FindAllStringSubmatch(block("processes"), -1) {
 		examples = append(examples, group[1])
 	}
 	if len(examples) != 4 {
