@@ -47,6 +47,8 @@ require (
 	github.com/moby/sys/user v0.5.0
 )
 
+require github.com/google/jsonschema-go v0.4.3
+
 require (
 	cel.dev/expr v0.25.1 // indirect
 	github.com/agext/levenshtein v1.2.1 // indirect

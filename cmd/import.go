@@ -209,7 +209,7 @@ type importDocument struct {
 // writeImport writes the files and then the request file.
 func (c console) writeImport(o importOptions, req setup.Request, body []byte, files map[string][]byte) error {
 	dir := filepath.Dir(o.file)
-	doc := importDocument{Schema: render.ImportSchema, File: o.file, Roles: len(req.Roles), Files: slices.Sorted(maps.Keys(files))}
+	doc := importDocument{Schema: render.ImportSchema, File: o.file, Roles: len(req.Roles), Files: append([]string{}, slices.Sorted(maps.Keys(files))...)}
 	for _, path := range doc.Files {
 		if old, err := os.ReadFile(c.path(filepath.Join(dir, path))); err == nil && !bytes.Equal(old, files[path]) {
 			return usagef("move it away, and run the same command again", "%s exists and is different", filepath.Join(dir, path))

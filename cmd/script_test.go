@@ -39,22 +39,30 @@ func TestMain(m *testing.M) {
 			if at, err := time.Parse(time.RFC3339, os.Getenv("NOW")); err == nil {
 				sys.Now = func() time.Time { return at } // for documents that hold the time
 			}
+			printed := recordDocuments(&sys, os.Args[1:])
 			code := cmd.Main(ctx, sys, os.Args[1:])
 			stop()
+			printed()
 			os.Exit(code)
 		},
 	})
 }
 
-// TestScripts runs the whole program, each script in a world of its own.
+// TestScripts runs the whole program, each script in a world of its own. What it prints with
+// --json is as docs/schema says.
 func TestScripts(t *testing.T) {
 	t.Parallel()
+	documents := t.TempDir()
+	t.Cleanup(func() { checkDocuments(t, documents) }) // when all scripts have ended
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		UpdateScripts:       *update,
 		RequireUniqueNames:  true,
 		RequireExplicitExec: true,
-		Setup:               setupWorld,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv(documentsEnv, documents)
+			return setupWorld(env)
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"fault":   fault,
 			"writes":  writes,

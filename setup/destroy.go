@@ -113,7 +113,7 @@ func resolveDestroy(scope Scope, facts Facts, state State) *Plan {
 	p := &Plan{
 		Schema: PlanSchema, Partition: facts.Partition, Account: facts.Account, Org: scope.Org,
 		Issuer: flyname.Issuer(scope.Org), Audience: flyname.AudienceAWS, Caller: facts.Caller,
-		Scope: &scope, Facts: facts, Grants: []Grant{}, Extras: []Extra{}, state: state,
+		Scope: &scope, Facts: facts, Grants: []Grant{}, Changes: []Change{}, Extras: []Extra{}, state: state,
 	}
 	on := state.policies()
 	var roles, policies, providers []Change

@@ -60,6 +60,10 @@ type desiredRole struct {
 
 // desire works out what a request amounts to. files holds the entries of config files.
 func desire(req Request, facts Facts, files State) (*desired, error) {
+	req.Roles = slices.Clone(req.Roles)
+	for i := range req.Roles {
+		req.Roles[i].Apps = append([]App{}, req.Roles[i].Apps...) // a list in JSON, also where it is empty
+	}
 	d := &desired{req: req, facts: facts, provider: Provider{
 		ARN:       trustpolicy.ProviderARN(facts.Partition, facts.Account, req.Org),
 		URL:       flyname.Issuer(req.Org),
@@ -250,6 +254,8 @@ func (d *desired) plan(state State) (*Plan, error) {
 		Caller:    d.facts.Caller,
 		Request:   &d.req,
 		Facts:     d.facts,
+		Grants:    []Grant{},
+		Changes:   []Change{},
 		Extras:    []Extra{},
 		state:     state,
 	}
@@ -276,7 +282,7 @@ func (d *desired) plan(state State) (*Plan, error) {
 		p.Warnings = append(p.Warnings, o.warnings...)
 		outcomes = append(outcomes, o)
 	}
-	p.Grants = slices.Concat(append(grants, kept...)...)
+	p.Grants = append(p.Grants, slices.Concat(append(grants, kept...)...)...)
 	if managed {
 		add(change(state, Resource{Provider: mergeProvider(state, d.provider)}))
 	}

@@ -26,6 +26,7 @@ var owners = map[string][]string{
 	"github.com/creack/pty":           {"internal/terminal"},
 	"github.com/go-jose/":             {"internal/flyoidc", "internal/sandbox"},
 	"github.com/go-json-experiment/":  {"internal/audit", "internal/flyoidc", "internal/permission", "internal/trustfile", "internal/workdir", "setup", "trustpolicy"},
+	"github.com/google/jsonschema-":   nil,
 	"github.com/google/renameio/":     {"internal/workdir"},
 	"github.com/hashicorp/":           nil,
 	"github.com/moby/sys/user":        {"internal/machine"},
