@@ -64,6 +64,8 @@ const (
 	MeaningPolicySize MeaningCode = "policy-size"
 	// MeaningThrottled: too many requests.
 	MeaningThrottled MeaningCode = "throttled"
+	// MeaningClock: the time of the call's signature is too far from AWS's own.
+	MeaningClock MeaningCode = "clock"
 )
 
 // A Meaning is what an AWS error message means, with raw values from it.
@@ -81,7 +83,7 @@ type Meaning struct {
 // maxErrorText is how many bytes of a text ErrorText reads.
 const maxErrorText = 64 << 10
 
-// messages are phrases that identify AWS errors, in lower case, the more specific first.
+// messages are phrases that identify AWS errors, in whatever case, the more specific first.
 // Codes are included because some SDKs show only those.
 func messages() []struct {
 	text, awsCode string
@@ -91,32 +93,36 @@ func messages() []struct {
 		text, awsCode string
 		code          MeaningCode
 	}{
-		{"no openidconnect provider found in your account", "InvalidIdentityToken", MeaningProviderAbsent},
-		{"incorrect token audience", "InvalidIdentityToken", MeaningAudience},
+		{"No OpenIDConnect provider found in your account", "InvalidIdentityToken", MeaningProviderAbsent},
+		{"Incorrect token audience", "InvalidIdentityToken", MeaningAudience},
 		{"retrieve verification key from your identity provider", "InvalidIdentityToken", MeaningKeys},
 		{"match configured thumbprint", "InvalidIdentityToken", MeaningThumbprint},
-		{"missing a required claim", "InvalidIdentityToken", MeaningClaimMissing},
-		{"not a valid jwt", "InvalidIdentityToken", MeaningTokenForm},
-		{"token expired: current date/time", "ExpiredTokenException", MeaningExpired},
+		{"Missing a required claim", "InvalidIdentityToken", MeaningClaimMissing},
+		{"not a valid JWT", "InvalidIdentityToken", MeaningTokenForm},
+		{"Token expired: current date/time", "ExpiredTokenException", MeaningExpired},
 		{"provided token has expired", "ExpiredToken", MeaningSessionExpired},
 		{"security token included in the request is expired", "ExpiredToken", MeaningSessionExpired},
-		{"exceeds the maxsessionduration", "ValidationError", MeaningDuration},
-		{"request arn is invalid", "ValidationError", MeaningRoleARN},
-		{"aclsizeperrole", "LimitExceeded", MeaningPolicySize},
-		{"not authorized to perform", "AccessDenied", MeaningNotAuthorized},
-		{"expiredtokenexception", "ExpiredTokenException", MeaningExpired},
-		{"expiredtoken", "ExpiredToken", MeaningSessionExpired}, // S3's
-		{"idpcommunicationerror", "IDPCommunicationError", MeaningIssuerUnreachable},
-		{"idprejectedclaim", "IDPRejectedClaim", MeaningRejected},
-		{"regiondisabled", "RegionDisabledException", MeaningRegion},
-		{"sts is not activated in this region", "RegionDisabledException", MeaningRegion},
-		{"packedpolicytoolarge", "PackedPolicyTooLarge", MeaningSessionPolicy},
-		{"malformedpolicydocument", "MalformedPolicyDocument", MeaningPolicyForm},
-		{"invalididentitytoken", "InvalidIdentityToken", MeaningToken},
-		{"accessdenied", "AccessDenied", MeaningAccessDenied},
-		{"access denied", "AccessDenied", MeaningAccessDenied},
-		{"rate exceeded", "Throttling", MeaningThrottled},
-		{"throttling", "Throttling", MeaningThrottled},
+		{"Signature expired:", "SignatureDoesNotMatch", MeaningClock},
+		{"Signature not yet current:", "SignatureDoesNotMatch", MeaningClock},
+		{"difference between the request time and the current time is too large", "RequestTimeTooSkewed", MeaningClock}, // S3's
+		{"RequestTimeTooSkewed", "RequestTimeTooSkewed", MeaningClock},
+		{"exceeds the MaxSessionDuration", "ValidationError", MeaningDuration},
+		{"Request ARN is invalid", "ValidationError", MeaningRoleARN},
+		{"ACLSizePerRole", "LimitExceeded", MeaningPolicySize},
+		{"Not authorized to perform", "AccessDenied", MeaningNotAuthorized},
+		{"ExpiredTokenException", "ExpiredTokenException", MeaningExpired},
+		{"ExpiredToken", "ExpiredToken", MeaningSessionExpired}, // S3's
+		{"IDPCommunicationError", "IDPCommunicationError", MeaningIssuerUnreachable},
+		{"IDPRejectedClaim", "IDPRejectedClaim", MeaningRejected},
+		{"RegionDisabled", "RegionDisabledException", MeaningRegion},
+		{"STS is not activated in this region", "RegionDisabledException", MeaningRegion},
+		{"PackedPolicyTooLarge", "PackedPolicyTooLarge", MeaningSessionPolicy},
+		{"MalformedPolicyDocument", "MalformedPolicyDocument", MeaningPolicyForm},
+		{"InvalidIdentityToken", "InvalidIdentityToken", MeaningToken},
+		{"AccessDenied", "AccessDenied", MeaningAccessDenied},
+		{"Access Denied", "AccessDenied", MeaningAccessDenied},
+		{"Rate exceeded", "Throttling", MeaningThrottled},
+		{"Throttling", "Throttling", MeaningThrottled},
 	}
 }
 
@@ -131,7 +137,7 @@ func meanings(text string) (found []Meaning) {
 	text = plain(text)
 	lower := asciiLower(text)
 	for _, m := range messages() {
-		i := strings.Index(lower, m.text)
+		i := strings.Index(lower, asciiLower(m.text))
 		if i < 0 {
 			continue
 		}
@@ -175,6 +181,8 @@ func (m Meaning) layer() Layer {
 		return LayerPolicyDocument
 	case MeaningThrottled:
 		return LayerThrottled
+	case MeaningClock:
+		return LayerClock
 	}
 	return ""
 }

@@ -38,6 +38,7 @@ const (
 	LayerOperator           Layer = "operator"            // the permissions of whoever sets this up
 	LayerPolicyDocument     Layer = "policy-document"     // IAM refuses a document
 	LayerCredentialsExpired Layer = "credentials-expired" // what STS gave for a token is too old
+	LayerClock              Layer = "clock"               // of the machine that signed the call
 	LayerThrottled          Layer = "throttled"           // too many calls
 	LayerUnknown            Layer = "unknown"
 )
@@ -202,6 +203,8 @@ func makeLayerRules() []layerRule {
 		rule(LayerToken, nil, `not a valid jwt`, `at 'webidentitytoken' failed`, `missing a required claim`, `token issued in the future`, `not a login with amazon token`, `idprejectedclaim`),
 		rule(LayerSessionPolicy, nil, `packedpolicytoolarge`),
 		rule(LayerPolicyDocument, nil, `malformedpolicy`, `federated principals must be valid`, `missing required field (?:principal|action|effect|resource)`, `aclsizeperrole`, `invalid principal in policy`, `syntax errors in policy`, `has prohibited field`),
+		// The texts of https://docs.aws.amazon.com/IAM/latest/UserGuide/signature-v4-troubleshooting.html and of S3's errors.
+		rule(LayerClock, nil, `signature expired:`, `signature not yet current:`, `difference between the request time and the current time is too large`, `requesttimetooskewed`),
 		rule(LayerStaticKeys, nil, `security token included in the request is invalid`, `unrecognizedclient`, `invalidclienttokenid`, `invalidaccesskeyid`, `signaturedoesnotmatch: the`, `request signature we calculated does not match`, `access key id you provided does not exist`),
 		rule(LayerNoCredentials, nil,
 			`unable to locate credentials`, `no ec2 imds role found`, `could not load credentials from any providers`, `nocredentialproviders`, `no valid (?:credential sources|providers in chain)`,

@@ -6,15 +6,11 @@ import (
 	"testing"
 )
 
-// TestDiagnose has errors of AWS, its SDKs and tools as they print them, with names of our
-// own, and errors that these do not print.
-func TestDiagnose(t *testing.T) {
-	t.Parallel()
+// LayerTexts are errors of AWS, its SDKs and tools as they print them, with names of our own,
+// and errors that these do not print; and the layers that are found.
+func LayerTexts() []struct{ Text, Layers string } {
 	const role = "User: arn:aws:sts::111122223333:assumed-role/web/m1 is not authorized to perform: "
-	for _, tt := range []struct {
-		text string
-		want string // layers
-	}{
+	return []struct{ Text, Layers string }{
 		{"An error occurred (AccessDenied) when calling the AssumeRoleWithWebIdentity operation: Not authorized to perform sts:AssumeRoleWithWebIdentity", "trust-policy"},
 		{"<Error><Code>AccessDenied</Code><Message>Not authorized to perform sts:AssumeRoleWithWebIdentity</Message></Error>", "trust-policy"},
 		{"StsException: Not authorized to perform sts:TagSession (Service: Sts, Status Code: 403)", "trust-policy"},
@@ -69,22 +65,32 @@ func TestDiagnose(t *testing.T) {
 		{"MalformedPolicyDocumentException: Syntax errors in policy.", "policy-document"},
 		{"LimitExceeded: Cannot exceed quota for ACLSizePerRole: 2048", "policy-document"},
 		{"PackedPolicyTooLargeException: x", "session-policy"},
+		{"api error SignatureDoesNotMatch: Signature expired: 20260101T120000Z is now earlier than 20260101T121500Z (20260101T122000Z - 5 min.)", "clock"},
+		{"InvalidSignatureException: Signature not yet current: 20260101T130000Z is still later than 20260101T121500Z (20260101T121000Z + 5 min.)", "clock"},
+		{"An error occurred (RequestTimeTooSkewed) when calling the ListBuckets operation: The difference between the request time and the current time is too large.", "clock"},
+		{"S3ServiceException: RequestTimeTooSkewed", "clock"},
+		{"jwt.exceptions.ExpiredSignatureError: Signature has expired", "unknown"},
 		{"TooManyRequestsException: Rate exceeded", "throttled"},
 		{"Unable to locate credentials. Before: The config profile (x) could not be found", "profile no-credentials"},
 		{"connection reset by peer", "unknown"},
 		{"", "unknown"},
 		{"\x00\xff\x1b[31m", "unknown"},
 		{strings.Repeat("x", 10<<20), "unknown"},
-	} {
-		d := Diagnose(tt.text)
+	}
+}
+
+func TestDiagnose(t *testing.T) {
+	t.Parallel()
+	for _, tt := range LayerTexts() {
+		d := Diagnose(tt.Text)
 		got := string(d.Layer)
 		for _, l := range d.Others {
-			if strings.Contains(tt.want, " ") { // else any is fine, after the first
+			if strings.Contains(tt.Layers, " ") { // else any is fine, after the first
 				got += " " + string(l)
 			}
 		}
-		if got != tt.want {
-			t.Errorf("%.150q: %s %v, want %s", tt.text, d.Layer, d.Others, tt.want)
+		if got != tt.Layers {
+			t.Errorf("%.150q: %s %v, want %s", tt.Text, d.Layer, d.Others, tt.Layers)
 		}
 	}
 }

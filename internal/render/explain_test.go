@@ -363,7 +363,7 @@ func TestLayersHaveWords(t *testing.T) {
 		explain.LayerSessionDuration, explain.LayerTokenFile, explain.LayerSocket, explain.LayerToken, explain.LayerTokenExpired, explain.LayerIssuer,
 		explain.LayerProvider, explain.LayerTrustPolicy, explain.LayerRoleChain, explain.LayerPermissions, explain.LayerBoundary, explain.LayerSessionPolicy,
 		explain.LayerResourcePolicy, explain.LayerOrganizationPolicy, explain.LayerOperator, explain.LayerPolicyDocument, explain.LayerCredentialsExpired,
-		explain.LayerThrottled,
+		explain.LayerClock, explain.LayerThrottled,
 	} {
 		d := explain.Diagnosis{Layer: l}
 		for _, words := range []string{layerTitle(l), layerMeaning(d), layerNext(d)} {

@@ -362,6 +362,8 @@ func MeaningWords(m explain.Meaning) []string {
 		return []string{"IAM rejects this policy."}
 	case explain.MeaningPolicySize:
 		return []string{"The trust policy is larger than IAM's quota L-C07B4B0D."}
+	case explain.MeaningClock:
+		return []string{"The call's signature is minutes older or newer than AWS's time: the clock of the machine that signed it is wrong, or the call was signed long before it was sent."}
 	case explain.MeaningThrottled:
 		return []string{"AWS is throttling requests. Try again later."}
 	}

@@ -105,6 +105,8 @@ func layerTitle(l explain.Layer) string {
 		return "a policy document"
 	case explain.LayerCredentialsExpired:
 		return "the credentials have expired"
+	case explain.LayerClock:
+		return "the machine's clock"
 	case explain.LayerThrottled:
 		return "too many calls"
 	}
@@ -169,6 +171,8 @@ func layerMeaning(d explain.Diagnosis) string {
 		return "IAM refuses the policy document."
 	case explain.LayerCredentialsExpired:
 		return "The credentials that STS gave for a token have expired, and were not renewed."
+	case explain.LayerClock:
+		return "The call's signature is minutes older or newer than AWS's time: the clock of the machine that signed it is wrong, or the call was signed long before it was sent."
 	case explain.LayerThrottled:
 		return "AWS is throttling the calls."
 	}
@@ -241,6 +245,8 @@ func layerNext(d explain.Diagnosis) string {
 		return "check the document: fly-aws lint FILE"
 	case explain.LayerCredentialsExpired:
 		return "have the SDK renew them: use its default credential chain, and do not copy credentials"
+	case explain.LayerClock:
+		return "compare the machine's clock with the issuer's: fly-aws doctor in the machine; if it is off: fly machine restart"
 	case explain.LayerThrottled:
 		return "wait and try again, with fewer calls at a time"
 	}
