@@ -24,6 +24,9 @@ type sandboxOptions struct {
 	// How long the tokens of the socket are valid, and at most the credentials that STS
 	// gives for one; 0 for no limit of the credentials.
 	tokens, credentials time.Duration
+	// Propagation is how long STS does not know a new role or trust policy yet.
+	propagation time.Duration
+	faults      []string
 }
 
 func newSandbox(sys System) *cobra.Command {
@@ -37,9 +40,18 @@ so that the AWS CLI, an SDK, fly-aws or a test suite talks to them. The account
 starts empty and refuses what AWS refuses; the organization has the apps that
 --app names, and COMMAND is signed in to both. The exit code is COMMAND's.
 
-Without COMMAND it prints the exports, and serves until Ctrl-C.`,
+Without COMMAND it prints the exports, and serves until Ctrl-C.
+
+--fault KIND:WHERE[:TIMES] makes calls fail: all of them, or the first TIMES.
+WHERE is an action such as CreateRole, or aws, iam, sts or fly. KIND is
+throttle, a delay such as 2s, drop-before or drop-after (the connection breaks
+before or after the call has its effect); for AWS also error (status 500) or
+deny; for Fly also down (status 503) or page (a proxy's web page).
+
+docs/sandbox.md has more, for tests of your own.`,
 		Example: `  fly-aws sandbox -- aws iam list-roles
   fly-aws sandbox -- fly-aws setup
+  fly-aws sandbox --fault throttle:CreateRole:2 -- make test
   fly-aws sandbox -- bash`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 && cmd.ArgsLenAtDash() != 0 {
@@ -58,6 +70,8 @@ Without COMMAND it prints the exports, and serves until Ctrl-C.`,
 	c.Flags().StringVar(&o.personal, "personal-org", "", "raw `slug` of another organization, which Fly's tools call personal, with an app called notes")
 	c.Flags().DurationVar(&o.tokens, "token-lifetime", 10*time.Minute, "how long the socket's tokens are valid; less than Fly's 10m lets you watch a program renew them")
 	c.Flags().DurationVar(&o.credentials, "credentials-lifetime", 0, "how long credentials for a token are valid at most, for the same purpose; STS itself gives 15m or more")
+	c.Flags().DurationVar(&o.propagation, "propagation", 0, "how long STS refuses a new role or a changed trust policy, as IAM's changes take time")
+	c.Flags().StringArrayVar(&o.faults, "fault", nil, "make calls fail, by a `spec` as above; repeatable, and the first one with calls left counts")
 	return c
 }
 
@@ -73,6 +87,9 @@ func (o sandboxOptions) check(apps []string) error {
 	checks = append(checks, checkLifetime("token-lifetime", o.tokens))
 	if o.credentials != 0 {
 		checks = append(checks, checkLifetime("credentials-lifetime", o.credentials))
+	}
+	if o.propagation < 0 {
+		checks = append(checks, fmt.Errorf("--propagation %s: must not be negative", o.propagation))
 	}
 	for i, err := range checks {
 		if err != nil {
@@ -95,7 +112,16 @@ func runSandbox(ctx context.Context, sys System, o sandboxOptions) (err error) {
 	if err := o.check(apps); err != nil {
 		return err
 	}
-	world := sandbox.World{PersonalOrg: o.personal, TokenLifetime: o.tokens, CredentialsLifetime: o.credentials}
+	var faults sandbox.Faults
+	for _, spec := range o.faults {
+		if err := faults.Add(spec); err != nil {
+			return usagef("see fly-aws sandbox --help", "--fault %s", text.Line(err.Error()))
+		}
+	}
+	world := sandbox.World{
+		PersonalOrg: o.personal, TokenLifetime: o.tokens, CredentialsLifetime: o.credentials, Propagation: o.propagation,
+		Fault: faults.AWS, FlyFault: faults.Fly,
+	}
 	for _, app := range apps {
 		world.AddMachine(o.org, app, o.machine)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"maps"
 	"net/url"
 	"os"
 	"os/exec"
@@ -82,10 +81,11 @@ type scriptWorld struct {
 	sandbox.World
 	server *sandbox.Server
 
-	mu     sync.Mutex
-	faults []planned
-	seen   int // calls that writes and called have counted
-	fly    sandbox.FlyFault
+	faults sandbox.Faults // of AWS
+
+	mu   sync.Mutex
+	seen int // calls that writes and called have counted
+	fly  sandbox.FlyFault
 	// answers are given to calls of Fly's API in place of fly's.
 	answers []plannedAnswer
 }
@@ -96,13 +96,6 @@ type plannedAnswer struct {
 	path  string
 	fault sandbox.FlyFault
 	left  int
-}
-
-// planned is a fault for the next calls of an action.
-type planned struct {
-	action string // "*" for any
-	fault  sandbox.Fault
-	left   int
 }
 
 type worldKey struct{}
@@ -117,7 +110,7 @@ func world(ts *testscript.TestScript) *scriptWorld {
 
 func setupWorld(env *testscript.Env) error {
 	w := &scriptWorld{}
-	w.Fault, w.FlyFault = w.nextFault, w.nextFlyFault
+	w.Fault, w.FlyFault = w.faults.AWS, w.nextFlyFault
 	w.AddMachine("acme", "web", "cold-shape-2007")
 	for _, app := range []string{"api", "worker"} {
 		w.AddApp("acme", app)
@@ -133,18 +126,6 @@ func setupWorld(env *testscript.Env) error {
 	env.Vars = append(env.Vars, "NO_COLOR=1", "LANG=C.UTF-8", "CI=",
 		"GOVERSION="+runtime.Version(), "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
 	return nil
-}
-
-func (w *scriptWorld) nextFault(c sandbox.Call) sandbox.Fault {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for i := range w.faults {
-		if p := &w.faults[i]; p.left > 0 && (p.action == "*" || p.action == c.Action) {
-			p.left--
-			return p.fault
-		}
-	}
-	return sandbox.Fault{}
 }
 
 func (w *scriptWorld) nextFlyFault(c sandbox.FlyCall) sandbox.FlyFault {
@@ -249,32 +230,12 @@ func (w *scriptWorld) answerFly(count int, path string, status int, body string)
 	})
 }
 
-// fault KIND ACTION [COUNT]: what happens to the next calls of the action.
+// fault KIND ACTION [COUNT]: what happens to the next calls of the action, or the next one.
 func fault(ts *testscript.TestScript, _ bool, args []string) {
-	kinds := map[string]sandbox.Fault{
-		"throttle":    sandbox.Throttle(),
-		"error":       sandbox.ServerError(),
-		"drop-before": sandbox.DropBefore(),
-		"drop-after":  sandbox.DropAfter(),
-		"deny":        sandbox.Deny(),
+	if len(args) == 2 {
+		args = append(args, "1")
 	}
-	if len(args) < 2 {
-		ts.Fatalf("usage: fault KIND ACTION [COUNT]; kinds are %v", slices.Sorted(maps.Keys(kinds)))
-	}
-	f, ok := kinds[args[0]]
-	if !ok {
-		ts.Fatalf("there is no fault %q; there are %v", args[0], slices.Sorted(maps.Keys(kinds)))
-	}
-	count := 1
-	if len(args) > 2 {
-		n, err := strconv.Atoi(args[2])
-		ts.Check(err)
-		count = n
-	}
-	w := world(ts)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.faults = append(w.faults, planned{args[1], f, count})
+	ts.Check(world(ts).faults.Add(strings.Join(args, ":")))
 }
 
 // newCalls returns the calls since it was last asked.
