@@ -27,30 +27,37 @@ import (
 // otherClouds returns the blocks of docs/other-clouds.md that have names.
 func otherClouds(t *testing.T) map[string]string {
 	t.Helper()
+	return pageBlocks(t, "other-clouds.md")
+}
+
+// pageBlocks returns the blocks of a page in docs that have names.
+func pageBlocks(t *testing.T, name string) map[string]string {
+	t.Helper()
 	blocks := map[string]string{}
-	for _, m := range regexp.MustCompile("(?s)<!-- ([a-z-]+) -->\n```[a-z]+\n(.*?)```\n<!-- /([a-z-]+) -->").FindAllStringSubmatch(otherCloudsPage(t), -1) {
+	for _, m := range regexp.MustCompile("(?s)<!-- ([a-z-]+) -->\n```[a-z]+\n(.*?)```\n<!-- /([a-z-]+) -->").FindAllStringSubmatch(page(t, name), -1) {
 		if m[1] != m[3] {
-			t.Fatalf("docs/other-clouds.md: the block %s ends as %s", m[1], m[3])
+			t.Fatalf("docs/%s: the block %s ends as %s", name, m[1], m[3])
 		}
 		blocks[m[1]] = m[2]
 	}
 	return blocks
 }
 
-func otherCloudsPage(t *testing.T) string {
+// page returns the text of a page in docs.
+func page(t *testing.T, name string) string {
 	t.Helper()
-	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "other-clouds.md"))
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(page)
+	return string(text)
 }
 
 // Every block of docs/other-clouds.md can be read by what it is for.
 func TestOtherCloudsBlocks(t *testing.T) {
 	t.Parallel()
 	need(t, "bash")
-	fences := regexp.MustCompile("(?s)\n```([a-z]*)\n(.*?)```\n").FindAllStringSubmatch(otherCloudsPage(t), -1)
+	fences := regexp.MustCompile("(?s)\n```([a-z]*)\n(.*?)```\n").FindAllStringSubmatch(page(t, "other-clouds.md"), -1)
 	if len(fences) < 20 {
 		t.Fatalf("only %d blocks were found", len(fences))
 	}
@@ -107,7 +114,7 @@ func TestOtherCloudsHalves(t *testing.T) {
 		{"databricks-keep", "DATABRICKS_OIDC_TOKEN_FILEPATH=%s\n"},
 	} {
 		file := regexp.MustCompile(`--out (\S+)`).FindStringSubmatch(blocks[test.keep])
-		if len(file) < 2 || !strings.Contains(otherCloudsPage(t), fmt.Sprintf(test.reads, file[1])) {
+		if len(file) < 2 || !strings.Contains(page(t, "other-clouds.md"), fmt.Sprintf(test.reads, file[1])) {
 			t.Errorf("%s keeps %q, and nothing reads it as %s", test.keep, file, test.reads)
 		}
 	}
@@ -129,7 +136,7 @@ func TestOtherCloudsKeep(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = server.Close() })
 	ran := 0
-	for _, fence := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(otherCloudsPage(t), -1) {
+	for _, fence := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(page(t, "other-clouds.md"), -1) {
 		block := fence[1]
 		if !strings.Contains(block, "token keep") {
 			continue
