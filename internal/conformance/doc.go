@@ -7,7 +7,7 @@
 // They need moto_server, aws, git and sh. If one is missing they are skipped, or
 // fail if FLY_AWS_CONFORMANCE is 1. They are skipped in short mode. The judge of
 // the guardrails is asked only if FLY_AWS_IAM_SIMULATE says where it is, and a
-// page is opened only where there is a Chromium. Terraform runs where there is its AWS
-// provider, in /opt/tf-plugins or the plugin directory FLY_AWS_TERRAFORM_PLUGINS. The clients of other parties than AWS
-// run only if FLY_AWS_NODE_CLIENTS says where they are.
+// page is opened only where there is a Chromium. Terraform runs only where there is its
+// AWS provider, in /opt/tf-plugins or the plugin directory FLY_AWS_TERRAFORM_PLUGINS. The
+// clients of other parties than AWS run only if FLY_AWS_NODE_CLIENTS says where they are.
 package conformance

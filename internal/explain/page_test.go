@@ -33,7 +33,7 @@ func TestErrorsPage(t *testing.T) {
 	want := []byte(before + begin + layers(t) + end + after)
 	switch {
 	case *update:
-		if err := os.WriteFile(page, want, 0o644); err != nil { //nolint:gosec // documentation
+		if err := os.WriteFile(page, want, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	case !bytes.Equal(old, want):
@@ -91,7 +91,7 @@ func texts(t *testing.T, layer explain.Layer) string {
 		if words == said {
 			words = "as above"
 		}
-		rows = append(rows, fmt.Sprintf("| %s | `%s` | %s |\n", code(message), meaning.AWSCode, plain(cell(words))))
+		rows = append(rows, fmt.Sprintf("| %s | %s | %s |\n", code(message), code(meaning.AWSCode), plain(cell(words))))
 		found = append(found, strings.ToLower(message))
 	}
 	for _, phrase := range explain.Phrases(t, layer) {
@@ -99,9 +99,7 @@ func texts(t *testing.T, layer explain.Layer) string {
 			others = append(others, code(phrase))
 		}
 	}
-	for _, phrase := range explain.Phrases(t, layer) {
-		found = append(found, phrase)
-	}
+	found = append(found, explain.Phrases(t, layer)...)
 	var out strings.Builder
 	if len(rows) > 0 {
 		out.WriteString("| AWS says | its code | which means |\n|---|---|---|\n" + strings.Join(rows, ""))

@@ -62,7 +62,7 @@ func TestPageActions(t *testing.T) {
 	want := []byte(before + begin + list.String() + end + after)
 	switch {
 	case *update:
-		if err := os.WriteFile(page, want, 0o644); err != nil { //nolint:gosec // documentation
+		if err := os.WriteFile(page, want, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	case !bytes.Equal(old, want):
