@@ -76,6 +76,12 @@ arch: ## check the layers of docs/architecture.md
 conformance: ## test the binary with moto and the AWS CLI; fails if they are missing
 	FLY_AWS_CONFORMANCE=1 go test -count=1 ./internal/conformance
 
+.PHONY: live
+live: ## test with a real AWS account and Fly organization: LIVE='--org SLUG --prefix NAME --region REGION --yes'
+	CGO_ENABLED=0 go build $(RELEASE) -o dist/live/ ./cmd/fly-aws
+	GOOS=linux GOARCH=amd64 CGO_ENABLED=0 go build $(RELEASE) -o dist/live/linux/ ./cmd/fly-aws
+	@.ci/live $(LIVE)
+
 .PHONY: lint
 lint: ## run vet, the formatter's check and the linters
 	go vet ./...

@@ -30,6 +30,9 @@ func run(m *testing.M) int {
 		}
 		return 0
 	}
+	if os.Getenv(flyVariable) != "" {
+		return flyClient(context.Background(), os.Args[1:])
+	}
 	dir, err := os.MkdirTemp("", "fly-aws-conformance-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

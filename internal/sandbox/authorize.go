@@ -234,11 +234,13 @@ func (r *request) principalKeys(keys map[string][]string) {
 	if u := r.caller.user; u != nil {
 		keys["aws:PrincipalArn"] = []string{u.arn}
 		keys["aws:username"] = []string{u.name}
-		keys["aws:PrincipalTag/"] = []string{} // no user has tags
+		keys["aws:PrincipalTag/"] = []string{}  // no user has tags
+		keys["aws:TokenIssueTime"] = []string{} // of temporary credentials only
 		return
 	}
 	keys["aws:PrincipalArn"] = []string{r.caller.session.role.arn} // of the role, not of the session
 	keys["aws:username"] = []string{}
+	keys["aws:TokenIssueTime"] = []string{r.caller.session.issued.UTC().Format(time.RFC3339)}
 }
 
 // globalKeys returns the condition keys of every request.

@@ -64,6 +64,29 @@ func (w *World) addApp(org, app string) {
 	}
 }
 
+// MoveApp moves an app, which must exist, and its machines to another organization, as
+// "fly apps move" does. Its secrets and the environment of its machines stay.
+func (w *World) MoveApp(app, org string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	a := w.flyApps[app]
+	if a == nil {
+		return
+	}
+	w.addOrg(org, "")
+	a.org = org
+	for i, m := range w.machines {
+		if m.app != app {
+			continue
+		}
+		w.machines[i].org = org
+		if state, set := w.states[m]; set {
+			delete(w.states, m)
+			w.states[w.machines[i]] = state
+		}
+	}
+}
+
 // SetSecrets replaces the secrets of an app, which must exist. They have names
 // only, since Fly does not return values.
 func (w *World) SetSecrets(app string, names ...string) {

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 )
 
 // session is a session of an assumed role.
@@ -15,6 +16,7 @@ type session struct {
 	secret, token string
 	arn, userID   string
 	role          *role
+	issued        time.Time
 	expires       int64 // Unix seconds
 }
 

@@ -80,6 +80,7 @@ func assumeRoleWithWebIdentity(r *request) ([]element, *apiError) {
 		arn:     "arn:" + w.partition() + ":sts::" + w.account() + ":assumed-role/" + ro.name + "/" + sessionName,
 		userID:  ro.id + ":" + sessionName,
 		role:    ro,
+		issued:  r.now,
 		expires: expires.Unix(),
 	}
 	w.sessions[keyID] = ses
