@@ -242,6 +242,8 @@ func (s *standIn) fly(call flyCall) (string, error) {
 		delete(s.apps, app)
 		s.destroyed = append(s.destroyed, app)
 		return "Destroyed app " + app + "\n", nil
+	case line == "apps restart":
+		return "", nil
 	case line == "apps move":
 		s.world.MoveApp(app, flags["--org"])
 		a.org = flags["--org"]
