@@ -199,7 +199,7 @@ func TestPagesIncident(t *testing.T) {
 		t.Error("a session from before is not revoked")
 	}
 
-	p.next(1, 1) // CI
+	p.next(1, 1)            // CI
 	provider := p.blocks[0] // comes last here
 	p.blocks = p.blocks[1:]
 	offset.Store(int64(time.Minute))
