@@ -151,16 +151,16 @@ func newStandIn(t *testing.T, world *sandbox.World) *standIn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, script := range map[string]string{
-		"fly":     fmt.Sprintf("#!/bin/sh\n%s=%s exec %s \"$@\"\n", flyVariable, front.URL+"/fly", self),
-		"fly-aws": fmt.Sprintf("#!/bin/sh\nexec %s \"$@\"\n", program),
-	} {
-		if err := os.WriteFile(filepath.Join(bin, name), []byte(script), 0o700); err != nil { //nolint:gosec // a program
+	// Links, because a program that was just written may still be open in a process that
+	// another test started, and then it is busy.
+	for name, of := range map[string]string{"fly": self, "fly-aws": program} {
+		if err := os.Symlink(of, filepath.Join(bin, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	s.env = append(environ(s.dir), server.Env()...)
 	s.env = append(s.env, "FLY_FLAPS_BASE_URL="+front.URL, "FLY_API_BASE_URL="+front.URL,
+		flyVariable+"="+front.URL+"/fly",
 		"FLY_AWS_SANDBOX="+server.AWSEndpoint, // as fly-aws sandbox sets it
 		"PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "HOME="+s.dir, "LANG=C.UTF-8", "CI=")
 	s.env = slices.DeleteFunc(s.env, func(entry string) bool { return strings.HasSuffix(entry, "=") && strings.HasPrefix(entry, "AWS_") })

@@ -10,6 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+
 	"github.com/fly-aws/fly-aws/internal/sandbox"
 )
 
@@ -33,7 +37,7 @@ type pageCommand struct {
 
 var (
 	// A block with what stands in the line before it.
-	fence = regexp.MustCompile("(?m)(?:^<!-- (not run|file): ([^\n]*) -->\n)?^```([a-z]+)\n((?s:.*?))^```$")
+	fence = regexp.MustCompile("(?m)^(?:<!-- (not run|file): ([^\n]*) -->\n)?```([a-z]+)\n((?s:.*?))^```$")
 	// ownRunner is in the reason of blocks that only these tests can run.
 	ownRunner = "by TestPages"
 )
@@ -142,11 +146,11 @@ policies = ["IAMReadOnlyAccess"]
 `
 )
 
-// session has the machine of web exchange its token, and returns the variables of the
-// credentials.
-func (p *page) session(role string) []string {
+// session has the machine of web exchange its token for pageRole, and returns a client with
+// the credentials.
+func (p *page) session() *iam.Client {
 	p.t.Helper()
-	ran := p.inMachine("web", []string{"fly-aws", "credentials", "--role-arn", role})
+	ran := p.inMachine("web", []string{"fly-aws", "credentials", "--role-arn", pageRole})
 	var c struct {
 		AccessKeyID     string `json:"AccessKeyId"`
 		SecretAccessKey string
@@ -155,17 +159,20 @@ func (p *page) session(role string) []string {
 	if err := json.Unmarshal([]byte(ran.stdout), &c); err != nil {
 		p.t.Fatalf("%v: %s", err, ran)
 	}
-	return []string{"AWS_ACCESS_KEY_ID=" + c.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + c.SecretAccessKey, "AWS_SESSION_TOKEN=" + c.SessionToken, "AWS_REGION=eu-central-1"}
+	return iam.NewFromConfig(aws.Config{
+		Region: "us-east-1", BaseEndpoint: &p.server.AWSEndpoint,
+		Credentials: credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken),
+	})
 }
 
 // may says whether a session may read roles.
-func (p *page) may(session []string) bool {
+func (p *page) may(session *iam.Client) bool {
 	p.t.Helper()
-	out, code := p.shell(p.dir, session, "aws iam list-roles --query 'Roles[].RoleName'")
-	if code != 0 && !strings.Contains(out, "AccessDenied") {
-		p.t.Fatal(out)
+	_, err := session.ListRoles(p.t.Context(), &iam.ListRolesInput{})
+	if err != nil && !strings.Contains(err.Error(), "AccessDenied") {
+		p.t.Fatal(err)
 	}
-	return code == 0
+	return err == nil
 }
 
 // TestPagesIncident does what docs/incident.md says to a role that is in use.
@@ -182,7 +189,7 @@ func TestPagesIncident(t *testing.T) {
 	p.next() // audit
 
 	offset.Store(int64(-time.Minute))
-	before := p.session(pageRole)
+	before := p.session()
 	if !p.may(before) {
 		t.Fatal("a session may not do what its role may")
 	}
@@ -204,7 +211,7 @@ func TestPagesIncident(t *testing.T) {
 	p.blocks = p.blocks[1:]
 	offset.Store(int64(time.Minute))
 	p.next() // open it again
-	after := p.session(pageRole)
+	after := p.session()
 	if !p.may(after) || p.may(before) {
 		t.Errorf("open again, a new session may: %t, the old one: %t", p.may(after), p.may(before))
 	}
@@ -221,10 +228,10 @@ func TestPagesIncident(t *testing.T) {
 	p.blocks = []pageBlock{provider}
 	p.next(0, 3)
 	p.run(0, "fly-aws apply --yes") // makes the provider again, as the page says
-	p.session(pageRole)
+	p.session()
 	p.run(0, "fly-aws destroy --file fly-aws.toml --yes")
 	p.run(0, "fly-aws apply --yes") // and the role, open
-	p.session(pageRole)
+	p.session()
 
 	p.run(0, "aws iam update-assume-role-policy --role-name fly-acme-web --policy-document file://closed.json")
 	for _, line := range []string{"fly-aws apply --adopt --prune --yes", "fly-aws setup --app web --policy IAMReadOnlyAccess --yes"} {

@@ -404,6 +404,12 @@ func TestSessionPermissions(t *testing.T) {
 		{"denied by the boundary", func(ctx context.Context, c *iam.Client) error {
 			return errors.Join(inline(ctx, c, getAny), putBoundary("arn:aws:iam::aws:policy/AWSDenyAll")(ctx, c))
 		}, "with an explicit deny in a permissions boundary"},
+		{"issued before the sessions were revoked", func(ctx context.Context, c *iam.Client) error {
+			return inline(ctx, c, permissions(allow("*", "*", ""), deny("*", "*", `{"DateLessThan":{"aws:TokenIssueTime":"2999-01-01T00:00:00Z"}}`)))
+		}, "with an explicit deny in an identity-based policy"},
+		{"issued after", func(ctx context.Context, c *iam.Client) error {
+			return inline(ctx, c, permissions(allow("*", "*", ""), deny("*", "*", `{"DateLessThan":{"aws:TokenIssueTime":"2001-01-01T00:00:00Z"}}`)))
+		}, ""},
 		{"a variable of users", func(ctx context.Context, c *iam.Client) error {
 			return inline(ctx, c, permissions(allow("*", "arn:aws:iam::*:role/${aws:username, 'fly-web'}", "")))
 		}, ""},

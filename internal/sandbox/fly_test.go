@@ -337,6 +337,38 @@ func TestMachinesAPI(t *testing.T) {
 	}
 }
 
+// An app that moves takes its machines, secrets and environment along; their tokens are of
+// the other organization.
+func TestMoveApp(t *testing.T) {
+	t.Parallel()
+	w := flyWorld()
+	w.SetState("acme", "web", "loud-moon-2", "stopped")
+	s := start(t, w)
+	w.MoveApp("web", "newco")
+	w.MoveApp("absent", "newco") // does nothing
+	for _, test := range []struct {
+		org, path string
+		status    int
+		words     string
+	}{
+		{"newco", "/v1/apps?org_slug=newco", 200, `"name":"web"`},
+		{"newco", "/v1/apps/web/secrets", 200, "DATABASE_URL"},
+		{"newco", "/v1/apps/web/machines", 200, `"stopped"`},
+		{"acme", "/v1/apps/web/machines", 403, ""},
+	} {
+		status, text := flyCall(t, s, "FlyV1 "+sandbox.FlyOrgToken(test.org), http.MethodGet, test.path, "")
+		if status != test.status || !strings.Contains(text, test.words) {
+			t.Errorf("%s as %s: %d %s", test.path, test.org, status, text)
+		}
+	}
+	if err := s.SetMachine("newco", "web", "quiet-sun-1"); err != nil {
+		t.Error(err)
+	}
+	if err := s.SetMachine("acme", "web", "quiet-sun-1"); err == nil {
+		t.Error("the machine is still in the old organization")
+	}
+}
+
 // Pages of apps have no gaps, even when the list changes in between.
 func TestAppPages(t *testing.T) {
 	t.Parallel()
