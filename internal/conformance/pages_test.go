@@ -37,7 +37,7 @@ type pageCommand struct {
 
 var (
 	// A block with what stands in the line before it.
-	fence = regexp.MustCompile("(?m)^(?:<!-- (not run|file): ([^\n]*) -->\n)?```([a-z]+)\n((?s:.*?))^```$")
+	fence = regexp.MustCompile("\n(?:<!-- (not run|file): ([^\n]*) -->\n)?```([a-z]+)\n((?s:.*?\n))```\n")
 	// ownRunner is in the reason of blocks that only these tests can run.
 	ownRunner = "by TestPages"
 )
