@@ -35,12 +35,8 @@ type pageCommand struct {
 	want []string // lines that its output has, in this order
 }
 
-var (
-	// A block with what stands in the line before it.
-	fence = regexp.MustCompile("\n(?:<!-- (not run|file): ([^\n]*) -->\n)?```([a-z]+)\n((?s:.*?\n))```\n")
-	// ownRunner is in the reason of blocks that only these tests can run.
-	ownRunner = "by TestPages"
-)
+// A block with what stands in the line before it.
+var fence = regexp.MustCompile("\n(?:<!-- (not run:|file:|run by) ([^\n]*) -->\n)?```([a-z]+)\n((?s:.*?\n))```\n")
 
 // readPage reads a page, and writes the files that it shows into a new folder.
 func readPage(t *testing.T, world *sandbox.World, name string) *page {
@@ -53,14 +49,14 @@ func readPage(t *testing.T, world *sandbox.World, name string) *page {
 	p.write("fly.toml", "app = \"web\"\n\n[env]\n  LOG = \"info\"\n")
 	for _, found := range fence.FindAllStringSubmatch(string(text), -1) {
 		mark, value, language, body := found[1], found[2], found[3], found[4]
-		if mark == "file" {
+		if mark == "file:" {
 			p.write(value, body)
 		}
 		if language != "console" {
 			continue
 		}
 		var b pageBlock
-		if mark == "not run" && !strings.Contains(value, ownRunner) {
+		if mark == "not run:" {
 			b.exempt = value
 		}
 		for _, line := range strings.Split(strings.ReplaceAll(strings.TrimSuffix(body, "\n"), "\\\n", ""), "\n") {
