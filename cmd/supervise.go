@@ -16,7 +16,7 @@ import (
 // signals to both.
 func (s System) superviseForwarding(ctx context.Context, c *exec.Cmd) error {
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return &hintedError{ctx.Err(), "the command was not started"}
 	}
 	if !s.StdinTTY {
 		return s.supervise(c, machine.Signals, nil)

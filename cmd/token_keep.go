@@ -131,7 +131,10 @@ func runTokenKeep(ctx context.Context, sys System, o keepOptions) error {
 	}
 	c := newConsole(sys, o.output)
 	keeper := machine.Keeper{Tokens: &flyoidc.Minter{Socket: o.socket}, Files: files, Clock: clock{sys}, Tell: c.keepTeller(o)}
-	if err := keeper.Start(ctx, o.wait); err != nil || o.once {
+	switch err := keeper.Start(ctx, o.wait); {
+	case err != nil && ctx.Err() != nil:
+		return &hintedError{err, "a file that was not reported as written is as it was"}
+	case err != nil || o.once:
 		return err
 	}
 	if len(o.command) == 0 {

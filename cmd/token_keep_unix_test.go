@@ -217,6 +217,31 @@ func TestKeepPassesSignalsOn(t *testing.T) {
 	}
 }
 
+// TestKeepInterrupted: what is said of the files is also true where some have been written.
+func TestKeepInterrupted(t *testing.T) {
+	t.Parallel()
+	p := newProgram(t, nil)
+	l, err := net.Listen("unix", filepath.Join(p.dir, "api"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	c, out := p.command("token", "keep", "--audience", "a", "--out", "token", "--socket", "api", "--", "echo", "started")
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	request, err := l.Accept() // which has no answer
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer request.Close()
+	_ = c.Process.Signal(syscall.SIGTERM)
+	_ = c.Wait()
+	if got := out.String(); c.ProcessState.ExitCode() != 130 || got != "Error: interrupted\n→ a file that was not reported as written is as it was\n" {
+		t.Errorf("exit %d: %s", c.ProcessState.ExitCode(), got)
+	}
+}
+
 // A notify closes found when its word has been written.
 type notify struct {
 	strings.Builder
