@@ -462,18 +462,23 @@ func machineFailure(err error, _ func(string) bool) *failure {
 // tokenFileHint is the next step after a token file could not be written.
 func tokenFileHint(e *machine.FileError) string {
 	dir := text.ShellWord(filepath.Dir(e.Path))
-	var rename *os.LinkError
+	var (
+		system *fs.PathError
+		rename *os.LinkError
+	)
+	id := os.Geteuid()
 	switch {
-	case errors.As(e, &rename) && errors.Is(e, fs.ErrPermission):
-		return fmt.Sprintf("you are user %d, who may not replace the file of another user there: remove it, or choose another folder", os.Geteuid())
 	case errors.Is(e, fs.ErrNotExist):
 		return "make the folder first: mkdir -p " + dir + "; in an image without a shell, WORKDIR " + dir + " in the Dockerfile makes it"
-	case errors.Is(e, syscall.EPERM):
-		return fmt.Sprintf("you are user %d, and only root can give a file to another user: run it as root, or drop --owner", os.Geteuid())
-	case errors.Is(e, fs.ErrPermission):
-		return fmt.Sprintf("you are user %d: run it as root, or choose a folder in which you may write", os.Geteuid())
 	case errors.Is(e, syscall.ENOSPC):
 		return "free some space on its disk"
+	case id == 0: // may do all that the file system can
+	case errors.As(e, &system) && system.Op == "chown":
+		return fmt.Sprintf("you are user %d, and only root can give a file to another user: run it as root, or drop --owner", id)
+	case errors.As(e, &rename) && errors.Is(e, fs.ErrPermission):
+		return fmt.Sprintf("you are user %d, who may not replace the file of another user there: remove it, or choose another folder", id)
+	case errors.Is(e, fs.ErrPermission):
+		return fmt.Sprintf("you are user %d: run it as root, or choose a folder in which you may write", id)
 	}
 	return "give --out another path"
 }

@@ -434,6 +434,19 @@ func TestServeThroughAnOutage(t *testing.T) {
 	}
 }
 
+// TestKeepWhereRootMayNotWrite: the hint is not to be root.
+func TestKeepWhereRootMayNotWrite(t *testing.T) {
+	t.Parallel()
+	if info, err := os.Stat("/sys"); err != nil || !info.IsDir() || os.Geteuid() != 0 {
+		t.Skip("needs root and a folder in which root cannot make a file, as /sys of Linux")
+	}
+	p := newProgram(t, nil)
+	out, exit := p.run(t, "token", "keep", "--audience", "a", "--out", "/sys/token", "--once")
+	if exit != 1 || !strings.Contains(out, "Error: /sys/token cannot be written: ") || !strings.HasSuffix(out, "\n→ give --out another path\n") {
+		t.Errorf("exit %d: %s", exit, out)
+	}
+}
+
 // TestKeepOnAFullDisk: the last token stays, whole.
 func TestKeepOnAFullDisk(t *testing.T) {
 	t.Parallel()
