@@ -103,7 +103,11 @@ func run(ctx context.Context, sys System, args []string) int {
 	case errors.As(err, &report):
 		_ = render.JSON(sys.Stdout, report.document(problem))
 	case isSet(args, "json", "j"):
-		_ = render.JSON(sys.Stdout, render.ErrorDocument{Schema: render.ErrorSchema, Error: problem})
+		write := render.JSON
+		if command.CommandPath() == keepPath {
+			write = render.JSONLine // as its events
+		}
+		_ = write(sys.Stdout, render.ErrorDocument{Schema: render.ErrorSchema, Error: problem})
 	default:
 		render.Error(sys.Stderr, problem, sys.style(sys.StderrTTY, isSet(args, "no-color", "")))
 	}

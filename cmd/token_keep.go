@@ -31,6 +31,9 @@ type keepOptions struct {
 	command   []string
 }
 
+// keepPath is token keep's CommandPath.
+const keepPath = "fly-aws token keep"
+
 func newTokenKeep(sys System) *cobra.Command {
 	var o keepOptions
 	c := &cobra.Command{
