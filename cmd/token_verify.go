@@ -45,7 +45,7 @@ names another. The exit code is 3 when a check fails.`,
 		},
 	}
 	o.output.register(c.Flags())
-	c.Flags().StringVar(&o.audience, "aud", flyname.AudienceAWS, "audience that the token must have")
+	registerAudience(c, &o.audience, "`audience` that the token must have")
 	c.Flags().StringVar(&o.issuer, "issuer", "", "the issuer to accept, an https `URL` (default: Fly's, for any organization)")
 	c.Flags().StringVar(&o.jwks, "jwks", "", "`file` with the issuer's JSON Web Key Set, to verify without the network")
 	return c

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -66,6 +67,11 @@ type Options struct {
 	// the environment's region and endpoint are read. So it works with a broken
 	// profile, and for a profile whose credential_process calls it.
 	Anonymous bool
+	// Passive is for a lookup that nobody asked for, such as a shell's completion: no
+	// credential_process is run, which may ask for a password, and no cached sign-in of
+	// IAM Identity Center or "aws login" is renewed, which the SDK would write to its file.
+	// Open then gives a *CredentialsError, or the first call does.
+	Passive bool
 	// Trace, if set, is called after every attempt that was sent, by one goroutine
 	// at a time.
 	Trace func(Call)
@@ -203,11 +209,38 @@ func (o Options) loadConfig(ctx context.Context) (aws.Config, error) {
 		}
 		return cfg, profileError(o.chosenProfile(), err)
 	}
+	if o.Passive && runsProcess(cfg.Credentials) {
+		return cfg, &CredentialsError{Kind: KindInvalid, Profile: o.chosenProfile(), Err: errPassive}
+	}
 	web.cfg = cfg
 	if aws.IsCredentialsProvider(cfg.Credentials, (*ec2rolecreds.Provider)(nil)) {
 		cfg.Credentials = instanceCredentials(cfg)
 	}
 	return cfg, nil
+}
+
+// errPassive is the cause of an error that follows from Options.Passive.
+var errPassive = errors.New("it takes a program or a new sign-in, which was not asked for")
+
+// runsProcess reports whether a credential_process is anywhere in the chain of a provider.
+func runsProcess(provider aws.CredentialsProvider) bool {
+	chain, ok := provider.(aws.CredentialProviderSource)
+	return ok && slices.ContainsFunc(chain.ProviderSources(), func(s aws.CredentialSource) bool {
+		return s == aws.CredentialSourceProcess || s == aws.CredentialSourceProfileProcess
+	})
+}
+
+// refuseRenewal fails the calls that renew a cached sign-in.
+func refuseRenewal(s *middleware.Stack) error {
+	return s.Initialize.Add(middleware.InitializeMiddlewareFunc("RefuseRenewal", func(
+		ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
+	) (middleware.InitializeOutput, middleware.Metadata, error) {
+		switch awsmiddleware.GetServiceID(ctx) {
+		case "SSO OIDC", "Signin": // ServiceID of the SDK's ssooidc and signin
+			return middleware.InitializeOutput{}, middleware.Metadata{}, errPassive
+		}
+		return next.HandleInitialize(ctx, in)
+	}), middleware.After)
 }
 
 // loadDefault is config.LoadDefaultConfig, which panics if a setting in a shared
@@ -267,6 +300,9 @@ func (o Options) apiOptions() []func(*middleware.Stack) error {
 		fns = append(fns, awsmiddleware.AddUserAgentKeyValue(name, version))
 	} else if name != "" {
 		fns = append(fns, awsmiddleware.AddUserAgentKey(name))
+	}
+	if o.Passive {
+		fns = append(fns, refuseRenewal)
 	}
 	if o.Trace != nil {
 		fns = append(fns, traceWith(o.Trace))

@@ -156,6 +156,24 @@ func (a *Account) eachRole(ctx context.Context, do func(*iamtypes.Role)) error {
 	})
 }
 
+// A RoleName is how a role is called.
+type RoleName struct{ Name, ARN, Description string }
+
+// RoleNames lists the account's roles in IAM's order, without the service-linked ones. Errors
+// are as with ManagedPolicies.
+func (a *Account) RoleNames(ctx context.Context) ([]RoleName, error) {
+	if err := a.signIn(ctx); err != nil {
+		return nil, err
+	}
+	var names []RoleName
+	err := a.eachRole(ctx, func(r *iamtypes.Role) {
+		if !strings.HasPrefix(aws.ToString(r.Path), "/aws-service-role/") {
+			names = append(names, RoleName{aws.ToString(r.RoleName), aws.ToString(r.Arn), aws.ToString(r.Description)})
+		}
+	})
+	return names, err
+}
+
 // mentions reports whether the trust policy names the organization's provider, or any of
 // Fly's if org is "", or may do so because it cannot be parsed.
 func mentions(r *iamtypes.Role, org string) bool {

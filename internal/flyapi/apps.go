@@ -26,21 +26,21 @@ type App struct {
 	ID   string
 	Name string
 	// Status is Fly's, such as "deployed", "suspended" or "pending". Only
-	// OrganizationApps sets it.
+	// OrganizationApps and AllApps set it.
 	Status string
-	// Organization is the app's owner. Apps leaves its Name empty.
+	// Organization is the app's owner. Apps leaves its Name empty, AllApps its ID too.
 	Organization setup.Organization
 	// Secrets are the names of the app's secrets, sorted; empty for none. It is nil
-	// when they are unknown, as from OrganizationApps.
+	// when they are unknown, as from OrganizationApps and AllApps.
 	Secrets []string
 }
 
 const (
-	// appsQuery is the same as in flyctl.
+	// appsQuery is flyctl's, with rawSlug.
 	appsQuery = `query($org: ID, $after: String) {
   apps(type: "container", first: 200, after: $after, organizationId: $org) {
     pageInfo { hasNextPage endCursor }
-    nodes { id name status }
+    nodes { id name status organization { slug rawSlug } }
   }
 }`
 	// appFields combines two queries of flyctl. In Fly's schema secrets is
@@ -53,10 +53,33 @@ const (
 // OrganizationApps lists the apps of an organization, which is identified by its
 // ID, in Fly's order.
 func (c *Client) OrganizationApps(ctx context.Context, org setup.Organization) ([]App, error) {
-	doing := "listing the apps of the Fly organization " + text.Quote(org.Slug)
 	if org.ID == "" { // Fly would list the apps of all organizations
 		return nil, &Error{FlyProblem: setup.FlyProblem{Kind: setup.FlyNotFound}, Thing: "Fly organization without an ID"}
 	}
+	name := "Fly organization " + text.Quote(org.Slug)
+	apps, e := c.listApps(ctx, &org.ID, question{doing: "listing the apps of the " + name, thing: name})
+	if e != nil {
+		return nil, e
+	}
+	for i := range apps {
+		apps[i].Organization = org
+	}
+	return apps, nil
+}
+
+// AllApps lists the apps of all organizations that the token can reach, in Fly's order.
+func (c *Client) AllApps(ctx context.Context) ([]App, error) {
+	apps, e := c.listApps(ctx, nil, question{doing: "listing the Fly apps", thing: "list of Fly apps"})
+	if e != nil {
+		return nil, e
+	}
+	return apps, nil
+}
+
+// listApps lists the apps of the organization with that ID, or of all if it is nil. q says
+// what for.
+func (c *Client) listApps(ctx context.Context, org *string, q question) ([]App, *Error) {
+	q.query = appsQuery
 	apps := []App{}
 	var after *string
 	for range maxPages {
@@ -67,38 +90,36 @@ func (c *Client) OrganizationApps(ctx context.Context, org setup.Organization) (
 					EndCursor   *string `json:"endCursor"`
 				} `json:"pageInfo"`
 				Nodes []struct {
-					ID     string `json:"id"`
-					Name   string `json:"name"`
-					Status string `json:"status"`
+					ID           string             `json:"id"`
+					Name         string             `json:"name"`
+					Status       string             `json:"status"`
+					Organization setup.Organization `json:"organization"`
 				} `json:"nodes"`
 			} `json:"apps"`
 		}
-		e := c.askCheckingToken(ctx, question{
-			doing: doing, thing: "Fly organization " + text.Quote(org.Slug),
-			query: appsQuery, variables: map[string]any{"org": org.ID, "after": after},
-		}, &data)
-		if e != nil {
+		q.variables = map[string]any{"org": org, "after": after}
+		if e := c.askCheckingToken(ctx, q, &data); e != nil {
 			return nil, e
 		}
 		if data.Apps == nil {
-			return nil, c.malformed(doing, "the response has no list")
+			return nil, c.malformed(q.doing, "the response has no list")
 		}
 		for _, node := range data.Apps.Nodes {
 			if node.Name == "" {
-				return nil, c.malformed(doing, "an app in the response has no name")
+				return nil, c.malformed(q.doing, "an app in the response has no name")
 			}
-			apps = append(apps, App{ID: node.ID, Name: node.Name, Status: node.Status, Organization: org})
+			apps = append(apps, App{ID: node.ID, Name: node.Name, Status: node.Status, Organization: node.Organization})
 		}
 		next := data.Apps.PageInfo.EndCursor
 		switch {
 		case !data.Apps.PageInfo.HasNextPage:
 			return apps, nil
 		case next == nil || *next == "" || after != nil && *after == *next:
-			return nil, c.malformed(doing, "there is a next page, but the response has no cursor for it")
+			return nil, c.malformed(q.doing, "there is a next page, but the response has no cursor for it")
 		}
 		after = next
 	}
-	return nil, c.malformed(doing, "the list does not end")
+	return nil, c.malformed(q.doing, "the list does not end")
 }
 
 // An AppResult is the result of looking up one app.

@@ -126,6 +126,17 @@ func TestSandboxApps(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", slug, got, want)
 		}
 	}
+	all, err := c.AllApps(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := []string{}
+	for _, app := range all {
+		names = append(names, app.Name+" of "+app.Organization.Slug+", "+app.Organization.RawSlug)
+	}
+	if want := []string{"empty of acme, acme", "toy of personal, ann-smith-12", "web of acme, acme"}; !slices.Equal(names, want) {
+		t.Errorf("got %q, want %q", names, want)
+	}
 	_, err = app(t, c, "absent")
 	failure(t, err, "not-found")
 	// The error says that the app exists in another organization.
