@@ -184,6 +184,7 @@ var commands = [...]struct {
 	{"audit", newAudit},
 	{"demo", newDemo},
 	{"sandbox", newSandbox},
+	{"completion", newCompletion},
 	{"version", newVersion},
 }
 
@@ -191,7 +192,6 @@ var commands = [...]struct {
 func Commands() *cobra.Command {
 	root := newRoot(System{Getenv: func(string) string { return "" }}, nil)
 	root.InitDefaultHelpCmd()
-	root.InitDefaultCompletionCmd("completion")
 	return root
 }
 
@@ -219,9 +219,14 @@ fly.toml. Fly then keeps a token file in each machine, which the AWS SDKs use.`,
 	})
 	root.SetHelpCommand(newHelp(root))
 	root.SetUsageFunc(usage)
+	root.CompletionOptions.DisableDefaultCmd = true // newCompletion
+	words, completing := completes(args)
+	if !completing {
+		words = args
+	}
 	first := ""
-	if len(args) > 0 {
-		first = args[0]
+	if len(words) > 0 {
+		first = words[0]
 	}
 	named := first == "--version"
 	for _, command := range commands {
@@ -234,6 +239,9 @@ fly.toml. Fly then keeps a token file in each machine, which the AWS SDKs use.`,
 		for _, command := range commands {
 			root.AddCommand(command.make(sys))
 		}
+	}
+	if completing {
+		complete(sys, root)
 	}
 	return root
 }
@@ -249,6 +257,17 @@ func newHelp(root *cobra.Command) *cobra.Command {
 				return noSuchCommand(root, args[:1])
 			}
 			return found.Help()
+		},
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			var names []cobra.Completion
+			if found, rest, err := root.Find(args); err == nil && len(rest) == 0 {
+				for _, sub := range found.Commands() {
+					if sub.IsAvailableCommand() {
+						names = append(names, cobra.CompletionWithDesc(sub.Name(), sub.Short))
+					}
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
 		},
 	}
 }
@@ -269,7 +288,6 @@ func noArguments(cmd *cobra.Command, args []string) error {
 // know, are parsed.
 func findCommand(root *cobra.Command, args []string) error {
 	root.InitDefaultHelpCmd()
-	root.InitDefaultCompletionCmd(args...)
 	found, rest, err := root.Find(args)
 	if err != nil || found != root || len(rest) == 0 || strings.HasPrefix(rest[0], "-") {
 		return nil // cobra reports other errors

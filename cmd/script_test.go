@@ -39,6 +39,9 @@ func TestMain(m *testing.M) {
 				sys.Now = func() time.Time { return at } // for documents that hold the time
 			}
 			printed := recordDocuments(&sys, os.Args[1:])
+			if os.Getenv("PATIENT") != "" { // on a slow machine too, a shell waits for a completion
+				sys.Sleep = func(ctx context.Context, _ time.Duration) { <-ctx.Done() }
+			}
 			code := cmd.Main(ctx, sys, os.Args[1:])
 			stop()
 			printed()
@@ -207,6 +210,7 @@ func flyCommand(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		faults := map[string]sandbox.FlyFault{
 			"none": {}, "down": sandbox.FlyDown(), "page": sandbox.FlyWebPage(),
+			"slow":    {Fault: sandbox.Latency(time.Hour)},
 			"graphql": sandbox.FlyGraphQLError(message),
 		}
 		f, ok := faults[args[1]]
