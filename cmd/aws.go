@@ -17,13 +17,15 @@ type awsFlags struct {
 	verbose         bool
 }
 
+const verboseUsage = "show each AWS call\nEach has the time that it took and its request ID."
+
 func (f *awsFlags) register(flags *pflag.FlagSet) {
 	f.registerAccount(flags)
-	flags.BoolVar(&f.verbose, "verbose", false, "show each AWS call with its time and request ID")
+	flags.BoolVar(&f.verbose, "verbose", false, verboseUsage)
 }
 
 func (f *awsFlags) registerAccount(flags *pflag.FlagSet) {
-	flags.StringVar(&f.profile, "profile", "", "AWS profile to use, by `name`")
+	flags.StringVar(&f.profile, "profile", "", "AWS profile, by `name`")
 	flags.StringVar(&f.region, "region", "", "AWS `region` to send the calls to")
 }
 

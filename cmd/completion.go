@@ -172,6 +172,8 @@ func (c completer) values(flag, typed string) ([]cobra.Completion, cobra.ShellCo
 		return found, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 	case "fail-on":
 		found = []cobra.Completion{"warning", "error", "never"}
+	case "format": // of token
+		found = []cobra.Completion{formatGoogle}
 	case "audience":
 		found = []cobra.Completion{"sts.amazonaws.com"}
 	case "config":

@@ -52,8 +52,9 @@ func newDemo(sys System) *cobra.Command {
 with a fly.toml in memory: setup, the change to fly.toml, a second run that has
 nothing to do, a machine's token that AWS accepts, and another app's that it
 refuses. It needs no account and no network, and leaves nothing behind.`,
-		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runDemo(cmd.Context(), sys, o) },
+		Example: `  fly-aws demo`,
+		Args:    noArguments,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runDemo(cmd.Context(), sys, o) },
 	}
 	o.registerColor(c.Flags())
 	return c

@@ -45,11 +45,11 @@ from fly.toml when it still names the role; AWS_REGION stays.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runDestroy(cmd.Context(), sys, o) },
 	}
 	flags := c.Flags()
-	flags.StringArrayVarP(&o.apps, "app", "a", nil, "Fly `app` that loses access, or a pattern that a role is for; repeatable")
+	flags.StringArrayVarP(&o.apps, "app", "a", nil, "Fly `app` that loses access; repeatable\nOr a pattern that a role is for.")
 	flags.StringVarP(&o.file, "file", "f", "", "request `file` that made what is removed")
 	flags.BoolVar(&o.all, "all", false, "remove everything of the organization --org in this account")
-	flags.StringVarP(&o.org, "org", "o", "", "Fly organization, by its `slug` (default: FLY_ORG, or the one the apps belong to)")
-	flags.StringArrayVarP(&o.configs, "config", "c", nil, "the app's fly.toml, a `path` to it or to its folder; repeatable (default: the one in this folder)")
+	flags.StringVarP(&o.org, "org", "o", "", "Fly organization (default: the apps')\nIts `slug`; the default is FLY_ORG, or the organization that the apps belong to, as Fly reports it.")
+	flags.StringArrayVarP(&o.configs, "config", "c", nil, configsUsage)
 	flags.BoolVarP(&o.yes, "yes", "y", false, "apply the plan without asking")
 	o.output.register(flags)
 	o.aws.register(flags)

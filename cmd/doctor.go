@@ -74,10 +74,10 @@ Nothing is changed.`,
 	o.output.register(c.Flags())
 	registerSocket(sys, c, &o.socket)
 	o.chain.register(c.Flags())
-	c.Flags().StringVar(&o.user, "user", "", "`name` or ID of the app's user (default: the owner of the process that Fly started at boot)")
-	c.Flags().DurationVar(&o.wait, "wait", 0, "wait for the token file while the machine boots, for 30s or --wait=`duration`")
+	c.Flags().StringVar(&o.user, "user", "", "`name` or ID of the app's user\nThe default is the owner of the process that Fly started at boot.")
+	c.Flags().DurationVar(&o.wait, "wait", 0, "wait for the token file while the machine boots\nFor 30s, or --wait=`duration`.")
 	c.Flags().Lookup("wait").NoOptDefVal = waitAtBoot.String()
-	c.Flags().BoolVar(&o.verbose, "verbose", false, "show each AWS call with its time and request ID")
+	c.Flags().BoolVar(&o.verbose, "verbose", false, verboseUsage)
 	return c
 }
 

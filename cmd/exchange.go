@@ -34,15 +34,15 @@ type exchangeFlags struct {
 }
 
 func (f *exchangeFlags) register(sys System, c *cobra.Command, wait time.Duration, waitUsage string) {
-	c.Flags().StringVar(&f.roleARN, "role-arn", "", "ARN of the role (default: AWS_ROLE_ARN)")
-	c.Flags().StringVar(&f.session, "session-name", "", "name of the session, which CloudTrail shows (default: AWS_ROLE_SESSION_NAME, or the machine)")
-	c.Flags().StringVar(&f.duration, "duration", "", "how long the credentials last, such as 1h, or in seconds; at least 15m (default 1h)")
+	c.Flags().StringVar(&f.roleARN, "role-arn", "", "`ARN` of the role (default: AWS_ROLE_ARN)")
+	c.Flags().StringVar(&f.session, "session-name", "", "`name` of the session, which CloudTrail shows (default: AWS_ROLE_SESSION_NAME, or the machine)")
+	c.Flags().StringVar(&f.duration, "duration", "", "how long the credentials last, at least 15m (default 1h)\nA `time` such as 1h30m, or in seconds.")
 	c.Flags().StringVar(&f.token, "token", "", "`file` with the token, or - (default: a fresh one from the machine's socket, or else its token file)")
 	registerAudience(c, &f.audience, "`audience` of a fresh token")
 	registerSocket(sys, c, &f.socket)
 	c.Flags().DurationVar(&f.wait, "wait", wait, waitUsage)
 	c.Flags().StringVar(&f.aws.region, "region", "", "AWS `region` whose STS to call")
-	c.Flags().BoolVar(&f.aws.verbose, "verbose", false, "show each AWS call with its time and request ID")
+	c.Flags().BoolVar(&f.aws.verbose, "verbose", false, verboseUsage)
 }
 
 // An exchanger exchanges tokens for credentials at STS.
@@ -233,15 +233,16 @@ func newCredentials(sys System) *cobra.Command {
 	var f exchangeFlags
 	c := &cobra.Command{
 		Use:   "credentials",
-		Short: "In a machine: print AWS credentials for credential_process",
+		Short: "Print AWS credentials for credential_process",
 		Long: `In a Fly Machine: print temporary AWS credentials in the form that AWS tools
 read from a credential_process. For tools that cannot use a web identity, and
 for several roles in one machine, with a profile for each:
 
   [profile reports]
   credential_process = fly-aws credentials --role-arn arn:aws:iam::1…:role/x`,
-		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runCredentials(cmd.Context(), sys, f) },
+		Example: `  fly-aws credentials --role-arn arn:aws:iam::123456789012:role/reports`,
+		Args:    noArguments,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runCredentials(cmd.Context(), sys, f) },
 	}
 	f.register(sys, c, waitAtBoot, waitUsage)
 	return c
@@ -289,7 +290,7 @@ func newExec(sys System) *cobra.Command {
 	var o execOptions
 	c := &cobra.Command{
 		Use:   "exec [flags] -- COMMAND [ARGUMENT...]",
-		Short: "In a machine: run a command with AWS credentials",
+		Short: "Run a command with AWS credentials",
 		Long: `In a Fly Machine: get temporary AWS credentials and run COMMAND with them in its
 environment, in place of this program. They expire after --duration and are not
 renewed.

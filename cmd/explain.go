@@ -46,7 +46,7 @@ func newExplain(sys System) *cobra.Command {
 condition, and for a refusal what to do about it. What it suggests lets in no
 other app.
 
-The trust policy comes from --policy, or from IAM with --role (default:
+The trust policy comes from --trust-policy, or from IAM with --role (default:
 AWS_ROLE_ARN), which also reads the provider's audiences. The token comes from
 --token, or its claims from --subject or --claims; in a machine, a fresh one is
 requested if none is given. With --event, the claims and the role are those in
@@ -68,8 +68,8 @@ The exit code is 0 for accepted, 3 for refused, 1 for undecided.`,
 	_ = c.Flags().MarkHidden("policy") // the flag's former name
 	c.Flags().StringVar(&o.role, "role", "", "name or ARN of the `role` whose trust policy to read from IAM")
 	c.Flags().StringVar(&o.token, "token", "", "`file` with the token, or -")
-	c.Flags().StringVar(&o.subject, "subject", "", "subject of the token: `org:app:machine`")
-	c.Flags().StringVar(&o.audience, "audience", "", "audience of the token, with --subject (default "+flyname.AudienceAWS+")")
+	c.Flags().StringVar(&o.subject, "subject", "", "subject of the token, as `org:app:machine`")
+	c.Flags().StringVar(&o.audience, "audience", "", "`audience` of the token, with --subject (default "+flyname.AudienceAWS+")")
 	c.Flags().StringVar(&o.claims, "claims", "", "`file` with the token's claims, as JSON or as a decoder shows them, or -")
 	c.Flags().StringVar(&o.event, "event", "", "`file` with CloudTrail's event of a refused AssumeRoleWithWebIdentity, or -")
 	c.Flags().StringVar(&o.errText, "error", "", "error `message` of AWS, an SDK or a tool to explain; - or nothing for standard input")

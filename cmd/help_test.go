@@ -3,6 +3,10 @@ package cmd_test
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,42 +15,177 @@ import (
 	"github.com/fly-aws/fly-aws/cmd"
 )
 
-// TestHelpFits: the help of every command fits into 80 columns.
+// printed is what the program prints, without anything in its environment.
+func printed(args ...string) string {
+	var out bytes.Buffer
+	cmd.Main(context.Background(), cmd.System{
+		Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out,
+		Getenv: func(string) string { return "" },
+		Now:    time.Now, Sleep: func(context.Context, time.Duration) {},
+		Size: func() (columns, rows int) { return 80, 24 },
+	}, args)
+	return out.String()
+}
+
+// A helpPage is what --help says of a command.
+type helpPage struct {
+	command []string
+	text    string
+}
+
+func (p helpPage) String() string {
+	return strings.Join(append([]string{"fly-aws"}, p.command...), " ")
+}
+
+// commands are those that the page lists, by the title above them.
+func (p helpPage) commands() map[string][]string {
+	listed := map[string][]string{}
+	title := ""
+	for line := range strings.Lines(p.text) {
+		line = strings.TrimSuffix(line, "\n")
+		if section, ok := strings.CutSuffix(line, ":"); ok && !strings.HasPrefix(line, " ") {
+			title = section
+		} else if name := regexp.MustCompile(`^  ([a-z][a-z-]*) {2,}[A-Z]`).FindStringSubmatch(line); name != nil {
+			listed[title] = append(listed[title], name[1])
+		}
+	}
+	return listed
+}
+
+// flags are those that the page lists, each with the title above it.
+func (p helpPage) flags() map[string]string {
+	flags := map[string]string{}
+	title := ""
+	for line := range strings.Lines(p.text) {
+		line = strings.TrimSuffix(line, "\n")
+		if section, ok := strings.CutSuffix(line, ":"); ok && !strings.HasPrefix(line, " ") {
+			title = section
+		} else if name := regexp.MustCompile(`^(?:  -[a-z], |      )(--[a-z-]+)`).FindStringSubmatch(line); name != nil {
+			flags[name[1]] = title
+		}
+	}
+	return flags
+}
+
+// helpPages are those of all commands, found by what they list.
+func helpPages(t *testing.T, below ...string) []helpPage {
+	t.Helper()
+	page := helpPage{below, printed(append(slices.Clone(below), "--help")...)}
+	pages := []helpPage{page}
+	for _, names := range page.commands() {
+		for _, name := range names {
+			pages = append(pages, helpPages(t, append(slices.Clone(below), name)...)...)
+		}
+	}
+	if len(below) == 0 && len(pages) < 23 {
+		t.Fatalf("there are only %v", pages)
+	}
+	return pages
+}
+
+// TestHelpFits: the help of every command fits into 80 columns and 60 lines, and has an
+// example.
 func TestHelpFits(t *testing.T) {
 	t.Parallel()
-	help := func(args ...string) string {
-		var out bytes.Buffer
-		cmd.Main(context.Background(), cmd.System{
-			Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out,
-			Getenv: func(string) string { return "" },
-			Now:    time.Now, Sleep: func(context.Context, time.Duration) {},
-			Size: func() (columns, rows int) { return 80, 24 },
-		}, append(args, "--help"))
-		return out.String()
-	}
-	_, list, found := strings.Cut(help(), "Available Commands:\n")
-	if !found {
-		t.Fatal("the help lists no commands")
-	}
-	commands := [][]string{{}, {"token", "verify"}, {"token", "inspect"}, {"token", "exchange"}, {"policy", "trust"}, {"policy", "operator"}}
-	for line := range strings.Lines(list) {
-		name, _, ok := strings.Cut(strings.TrimPrefix(line, "  "), " ")
-		if !ok || !strings.HasPrefix(line, "  ") {
-			break
-		}
-		commands = append(commands, []string{name})
-	}
-	if len(commands) < 15 {
-		t.Fatalf("there are only the commands %v", commands)
-	}
-	for _, command := range commands {
-		if len(command) > 0 && command[0] == "completion" {
-			continue // cobra's own words
-		}
-		for line := range strings.Lines(help(command...)) {
+	for _, page := range helpPages(t) {
+		for line := range strings.Lines(page.text) {
 			if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > 80 {
-				t.Errorf("fly-aws %s --help has a line of %d columns:\n%s", strings.Join(command, " "), n, line)
+				t.Errorf("%s --help has a line of %d columns:\n%s", page, n, line)
 			}
 		}
+		if n := strings.Count(page.text, "\n"); n > 60 {
+			t.Errorf("%s --help has %d lines", page, n)
+		}
+		if !strings.Contains(page.text, "\nExamples:\n  ") {
+			t.Errorf("%s --help has no example", page)
+		}
+		if strings.Contains(page.text, "`") {
+			t.Errorf("%s --help has a backquote:\n%s", page, page.text)
+		}
+		for _, kind := range []string{" string ", " stringArray ", " strings ", " int "} {
+			if strings.Contains(page.text, kind) {
+				t.Errorf("%s --help names the type%sin place of a value", page, kind)
+			}
+		}
+	}
+}
+
+// TestHelpGroups: the root lists the commands in groups, and a command with many flags lists
+// these so, each flag on one line.
+func TestHelpGroups(t *testing.T) {
+	t.Parallel()
+	pages := helpPages(t)
+	groups := pages[0].commands()
+	for title, first := range map[string]string{"Set up": "setup", "Look": "doctor", "In a machine": "exec", "Try": "demo"} {
+		if len(groups[title]) < 2 || groups[title][0] != first {
+			t.Errorf("%s has %q", title, groups[title])
+		}
+	}
+	for _, name := range groups["More"] {
+		if !slices.Contains([]string{"completion", "help", "version"}, name) {
+			t.Errorf("the command %s is in no group", name)
+		}
+	}
+	for _, page := range pages {
+		flags := page.flags()
+		if len(flags) < 20 {
+			continue
+		}
+		if flags["--policy"] != "What to allow" || flags["--role"] != "The role" || flags["--profile"] != "AWS" || flags["--json"] != "This run" {
+			t.Errorf("%s has the groups %v", page, flags)
+		}
+		if strings.Contains(page.text, "\n"+strings.Repeat(" ", 20)) {
+			t.Errorf("%s --help breaks what a flag does into lines: put the rest after a line break in its text", page)
+		}
+	}
+}
+
+// TestOneNamePerThing: a flag takes the same kind of value in every command that has it, and
+// has the same letter.
+func TestOneNamePerThing(t *testing.T) {
+	t.Parallel()
+	same := strings.NewReplacer("duration", "time", "[=", " ", "]", "") // pflag's word, and ours
+	seen, letters := map[string]string{}, map[string]string{}
+	for _, page := range helpPages(t) {
+		for _, flag := range regexp.MustCompile(`(?m)^  (?:-([a-z]),|   ) (--[a-z-]+)((?:\[=| )[A-Za-z:=]+\]?)?  `).FindAllStringSubmatch(page.text, -1) {
+			letter, name, value := flag[1], flag[2], strings.TrimSpace(same.Replace(flag[3]))
+			if before, ok := seen[name]; ok && before != value {
+				t.Errorf("%s: %s takes %q, elsewhere %q", page, name, value, before)
+			}
+			seen[name] = value
+			if before, ok := letters[letter]; ok && letter != "" && before != name {
+				t.Errorf("%s: -%s is %s, elsewhere %s", page, letter, name, before)
+			}
+			letters[letter] = name
+		}
+	}
+	if len(seen) < 50 {
+		t.Errorf("there are only %d flags: %v", len(seen), seen)
+	}
+}
+
+// TestFlagReference: docs/setup.md has the whole text of each flag of setup and plan, which
+// help shortens. With -update, the page is updated.
+func TestFlagReference(t *testing.T) {
+	t.Parallel()
+	var block strings.Builder
+	const begin, end = "<!-- flags -->\n", "<!-- /flags -->"
+	block.WriteString(begin)
+	block.WriteString(cmd.FlagReference("setup", "plan"))
+	block.WriteString(end)
+	const path = "../docs/setup.md"
+	page, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := regexp.MustCompile(`(?s)` + begin + `.*?` + end).FindString(string(page))
+	if *update {
+		if err := os.WriteFile(path, []byte(strings.Replace(string(page), old, block.String(), 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if old != block.String() {
+		t.Errorf("docs/setup.md does not say what the flags do; run go test ./cmd -update\n%s", fmt.Sprint(block.String()))
 	}
 }

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -214,11 +215,10 @@ fly.toml. Fly then keeps a token file in each machine, which the AWS SDKs use.`,
 		Args:          noSuchCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &usageError{err: err, hint: "see " + cmd.CommandPath() + " --help"}
-	})
+	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(newHelp(root))
 	root.SetUsageFunc(usage)
+	root.SetHelpFunc(help)
 	root.CompletionOptions.DisableDefaultCmd = true // newCompletion
 	words, completing := completes(args)
 	if !completing {
@@ -251,6 +251,8 @@ func newHelp(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",
 		Short: "Show what a command does",
+		Example: `  fly-aws help setup
+  fly-aws help token verify`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			found, rest, err := root.Find(args)
 			if err != nil || len(rest) > 0 {
@@ -276,6 +278,9 @@ func newHelp(root *cobra.Command) *cobra.Command {
 func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
+	}
+	if cmd.HasAvailableSubCommands() {
+		return noSuchCommand(cmd, args)
 	}
 	hint := "see " + cmd.CommandPath() + " --help"
 	if text.Redact(args[0]) != args[0] {
@@ -303,10 +308,43 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	cmd.SuggestionsMinimumDistance = 2
 	hint := "see " + cmd.CommandPath() + " --help"
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+	if near := similar(cmd, args[0]); len(near) > 0 {
 		hint = "did you mean " + strings.Join(near, " or ") + "?"
 	}
 	return usagef(hint, "there is no command %q", args[0])
+}
+
+// flagError is the error for flags that cannot be parsed; for an unknown one it suggests
+// similar ones.
+func flagError(cmd *cobra.Command, err error) error {
+	hint := "see " + cmd.CommandPath() + " --help"
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) {
+		flags := &cobra.Command{}
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			flags.AddCommand(&cobra.Command{Use: "--" + f.Name, Hidden: f.Hidden, Run: func(*cobra.Command, []string) {}})
+		})
+		// "-policy" is taken for the flag -p.
+		typed := cmp.Or(unknown.GetSpecifiedShortnames(), unknown.GetSpecifiedName())
+		if near := similar(flags, "--"+typed); len(typed) > 1 && len(near) > 0 {
+			hint = "did you mean " + strings.Join(near, " or ") + "?"
+		}
+	}
+	return &usageError{err: err, hint: hint}
+}
+
+// similar returns the commands below one that a word may be a typo of: the nearest, by
+// cobra's measure, or those that begin with the word.
+func similar(cmd *cobra.Command, word string) []string {
+	most := 2 // letters
+	if len(strings.TrimLeft(word, "-")) < 5 {
+		most = 1
+	}
+	for cmd.SuggestionsMinimumDistance = 1; cmd.SuggestionsMinimumDistance <= most; cmd.SuggestionsMinimumDistance++ {
+		if near := cmd.SuggestionsFor(word); len(near) > 0 {
+			return near
+		}
+	}
+	return nil
 }

@@ -44,10 +44,10 @@ With --print, write nothing and print the lines AWS_ROLE_ARN=... of the app
 		RunE: func(cmd *cobra.Command, _ []string) error { return runPatch(cmd.Context(), sys, o) },
 	}
 	o.output.register(c.Flags())
-	c.Flags().StringVar(&o.roleARN, "role-arn", "", "ARN of the role")
-	c.Flags().StringVarP(&o.config, "config", "c", "", "the app's fly.toml, or its folder (default: the one in this folder)")
-	c.Flags().StringVarP(&o.app, "app", "a", "", "refuse a file that is for another app")
-	c.Flags().StringVar(&o.region, "aws-region", "", "write AWS_REGION too, if the file has none")
+	c.Flags().StringVar(&o.roleARN, "role-arn", "", "`ARN` of the role")
+	c.Flags().StringVarP(&o.config, "config", "c", "", configUsage)
+	c.Flags().StringVarP(&o.app, "app", "a", "", "refuse a file that is for another `app`")
+	c.Flags().StringVar(&o.region, "aws-region", "", "write this `region` as AWS_REGION too, if the file has none")
 	o.file.register(c.Flags())
 	c.Flags().BoolVar(&o.print, "print", false, "print the lines for the app --app from the request file, and write nothing")
 	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "show the change and write nothing")

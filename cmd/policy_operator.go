@@ -59,7 +59,7 @@ fly-aws's tag stay out of reach, unless --adopt is given.`,
 	flags.StringVar(&o.partition, "partition", "", "AWS `partition` (default: that of the file's regions, or aws)")
 	flags.StringVarP(&o.org, "org", "o", "", "Fly organization, by its raw `slug` (default: FLY_ORG)")
 	flags.StringArrayVarP(&o.apps, "app", "a", nil, "only for the role of this Fly `app`; repeatable")
-	flags.StringVar(&o.role, "role", "", "only for the role of this `name`")
+	flags.StringVar(&o.role, "role", "", "only for the `role` of this name")
 	flags.BoolVar(&o.adopt, "adopt", false, "also for taking over roles that nobody has tagged")
 	o.output.register(flags)
 	c.RegisterFlagCompletionFunc("for", cobra.FixedCompletions(jobNames(), cobra.ShellCompDirectiveNoFileComp)) //nolint:errcheck // the flag exists

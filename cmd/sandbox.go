@@ -64,7 +64,7 @@ docs/sandbox.md has more, for tests of your own.`,
 			return runSandbox(cmd.Context(), sys, o)
 		},
 	}
-	c.Flags().StringVarP(&o.org, "org", "o", "acme", "organization of the apps")
+	c.Flags().StringVarP(&o.org, "org", "o", "acme", "organization of the apps, by its `slug`")
 	c.Flags().StringArrayVarP(&o.apps, "app", "a", []string{"web", "api", "worker"}, "`app` with a machine; repeatable. The socket serves tokens of the first app's machine")
 	c.Flags().StringVar(&o.machine, "machine", "cold-shape-2007", "`name` of the machine of each app")
 	c.Flags().StringVar(&o.personal, "personal-org", "", "raw `slug` of another organization, which Fly's tools call personal, with an app called notes")

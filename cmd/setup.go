@@ -35,9 +35,11 @@ func newSetup(sys System) *cobra.Command {
 		Short: "Connect Fly apps to AWS: plan, confirm, apply, verify",
 		Long: `Make AWS trust your Fly apps: the OIDC provider of the organization, a role for
 each app with the permissions you name, and AWS_ROLE_ARN in each app's fly.toml.
+It asks for what the flags don't say, shows the plan before it writes anything,
+and checks the live trust policies at the end. Run it again to repair them.
 
-On a terminal it asks for what the flags don't say, and prints the command line
-that does the same without questions. With --yes, without a terminal, or with
+On a terminal it asks, and at the end prints the command line that does the same
+without questions. With --yes, without a terminal, or with
 the variable CI set, it asks nothing and reports everything that is missing.
 FLY_APP and FLY_ORG are the defaults of --app and --org, as in flyctl.
 
@@ -50,7 +52,6 @@ computed from its statements and shown.`,
 		Example: `  fly-aws setup
   fly-aws setup -o acme -a web --policy AmazonS3ReadOnlyAccess
   fly-aws setup -a web --preset s3-write=my-bucket --aws-region eu-west-1 -y
-  fly-aws setup -o acme -c web -c api --role fly-backend
   fly-aws setup -o acme --inline-policy uploads.json --yes --json`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runSetup(cmd.Context(), sys, o) },
@@ -60,8 +61,8 @@ computed from its statements and shown.`,
 	o.output.register(c.Flags())
 	o.aws.register(c.Flags())
 	o.fly.register(c.Flags())
-	c.Flags().BoolVar(&o.accessible, "accessible", false, "ask with plain one-line prompts, also through a pipe; ACCESSIBLE=1 does the same")
-	c.Flags().BoolVar(&o.save, "save", false, "also write what was asked for to fly-aws.toml, or to --file")
+	c.Flags().BoolVar(&o.accessible, "accessible", false, "ask with plain one-line prompts\nThis works through a pipe too. ACCESSIBLE=1 does the same.")
+	c.Flags().BoolVar(&o.save, "save", false, "also write the request to fly-aws.toml\nWith --file, to that file.")
 	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "show the plan and change nothing")
 	_ = c.Flags().MarkHidden("dry-run") // fly-aws plan
 	c.Flags().BoolVarP(&o.yes, "yes", "y", false, "apply the plan without asking")

@@ -33,7 +33,7 @@ func newToken(sys System) *cobra.Command {
 	var o tokenOptions
 	c := &cobra.Command{
 		Use:   "token",
-		Short: "In a machine: mint an OIDC token and show what is in it",
+		Short: "Mint an OIDC token and show what is in it",
 		Long: `In a Fly Machine: mint an OpenID Connect token of the machine and show its
 header, its claims, and which of them a trust policy can test.
 
@@ -294,6 +294,8 @@ verifying it. Without FILE it is the one in AWS_WEB_IDENTITY_TOKEN_FILE, or else
 
 A token that breaks a rule of its format is shown as far as it can be read, with
 the rules that it breaks, and the exit code is 3.`,
+		Example: `  fly-aws token inspect
+  fly-aws token --raw | fly-aws token inspect - --json`,
 		Args: atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			token, err := readToken(cmd.Context(), sys, args)

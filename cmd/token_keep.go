@@ -39,20 +39,22 @@ func newTokenKeep(sys System) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "keep --audience A --out FILE [flags] [-- COMMAND [ARGUMENT...]]",
 		Short: "In a machine: keep a fresh token in a file, for any party",
-		Long: `In a Fly Machine: keep an OpenID Connect token for an audience in a file, renewed
-at about half of its lifetime, until this program is stopped. A file is replaced
-whole: whoever reads it gets one complete token, and nothing else. Repeat
---audience and --out for more files; the first --out is for the first --audience.
+		Long: `In a Fly Machine: keep an OpenID Connect token for an audience in a file,
+renewed at about half of its lifetime, until this program is stopped. A file is
+replaced whole: whoever reads it gets one complete token, and nothing else.
+Repeat --audience and --out for more files; the first --out is for the first
+--audience.
 
 Run it as root, who may use the machine's socket, and give the files to the user
-who needs them with --owner. With COMMAND it starts COMMAND when the first tokens
-are there, as that user; it passes signals on, and exits with COMMAND's code.
+who needs them with --owner. With COMMAND it starts COMMAND when the first
+tokens are there, as that user; it passes signals on, and exits with COMMAND's
+code.
 
 A party that accepts each token once (it checks the claim jti) refuses a file's
 token the second time; for it, use fly-aws token --raw for each exchange.`,
 		Example: `  fly-aws token keep --audience https://vault.example.com --out /run/vault.jwt
-  fly-aws token keep --audience api://AzureADTokenExchange --out /run/azure.jwt \
-    --owner app -- ./server
+  fly-aws token keep --audience api://AzureADTokenExchange \
+    --out /run/azure.jwt --owner app -- ./server
   fly-aws token keep --audience my-api --out /run/api.jwt --once`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 && cmd.ArgsLenAtDash() != 0 {
@@ -71,7 +73,7 @@ token the second time; for it, use fly-aws token --raw for each exchange.`,
 	c.Flags().StringArrayVar(&o.audiences, "audience", nil, "`audience` of a token; repeatable")
 	c.Flags().StringArrayVar(&o.outs, "out", nil, "`file` to keep that token in; repeatable")
 	c.Flags().StringVar(&o.owner, "owner", "", "`user` who gets the files and runs COMMAND: a name or a number, with :GROUP if not the user's own (default: who runs this)")
-	c.Flags().StringVar(&o.mode, "mode", "0400", "permissions of the files, in octal")
+	c.Flags().StringVar(&o.mode, "mode", "0400", "permissions of the files, in `octal`")
 	registerSocket(sys, c, &o.socket)
 	c.Flags().DurationVar(&o.wait, "wait", waitAtBoot, "how long to try for the first tokens, while a machine boots or Fly's API is down")
 	c.Flags().BoolVar(&o.once, "once", false, "write the files once and exit")
