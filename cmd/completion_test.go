@@ -57,7 +57,8 @@ func TestShellsComplete(t *testing.T) {
 				}
 			})
 			c := exec.CommandContext(context.Background(), path, shell.start...)
-			c.Dir, c.Env = p.dir, append(p.env, "PATIENT=1", "HISTFILE=", "PS1=$ ")
+			p.env = append(p.env, "PATIENT=1", "HISTFILE=", "PS1=$ ")
+			c.Dir, c.Env = p.dir, p.env
 			if err := term.Start(c); err != nil {
 				t.Fatal(err)
 			}

@@ -3,7 +3,6 @@ package cmd_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"os"
 	"regexp"
 	"slices"
@@ -45,7 +44,7 @@ func (p helpPage) commands() map[string][]string {
 		line = strings.TrimSuffix(line, "\n")
 		if section, ok := strings.CutSuffix(line, ":"); ok && !strings.HasPrefix(line, " ") {
 			title = section
-		} else if name := regexp.MustCompile(`^  ([a-z][a-z-]*) {2,}[A-Z]`).FindStringSubmatch(line); name != nil {
+		} else if name := regexp.MustCompile(`^ {2}([a-z][a-z-]*) {2,}[A-Z]`).FindStringSubmatch(line); name != nil {
 			listed[title] = append(listed[title], name[1])
 		}
 	}
@@ -60,7 +59,7 @@ func (p helpPage) flags() map[string]string {
 		line = strings.TrimSuffix(line, "\n")
 		if section, ok := strings.CutSuffix(line, ":"); ok && !strings.HasPrefix(line, " ") {
 			title = section
-		} else if name := regexp.MustCompile(`^(?:  -[a-z], |      )(--[a-z-]+)`).FindStringSubmatch(line); name != nil {
+		} else if name := regexp.MustCompile(`^(?: {2}-[a-z], | {6})(--[a-z-]+)`).FindStringSubmatch(line); name != nil {
 			flags[name[1]] = title
 		}
 	}
@@ -186,6 +185,6 @@ func TestFlagReference(t *testing.T) {
 		return
 	}
 	if old != block.String() {
-		t.Errorf("docs/setup.md does not say what the flags do; run go test ./cmd -update\n%s", fmt.Sprint(block.String()))
+		t.Errorf("docs/setup.md does not say what the flags do; run go test ./cmd -update\n%s", &block)
 	}
 }

@@ -1,7 +1,7 @@
 package awsapi_test
 
 import (
-	"crypto/sha1" //nolint:gosec // the SDK names its files so
+	"crypto/sha1"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -63,7 +63,7 @@ sso_start_url = https://example.awsapps.com/start
 sso_region = eu-west-1
 `
 	const cached = `{"accessToken":"old","expiresAt":"2020-01-01T00:00:00Z","refreshToken":"r","clientId":"c","clientSecret":"s"}`
-	cache := filepath.Join(home, ".aws", "sso", "cache", fmt.Sprintf("%x.json", sha1.Sum([]byte("work")))) //nolint:gosec // as above
+	cache := filepath.Join(home, ".aws", "sso", "cache", fmt.Sprintf("%x.json", sha1.Sum([]byte("work"))))
 	if err := os.MkdirAll(filepath.Dir(cache), 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ func TestReadmeNamesCommandsAndFlags(t *testing.T) {
 func (w *world) commands(below ...string) []string {
 	help := w.flyAWS(0, append(below, "--help")...).stdout
 	var names []string
-	for _, line := range regexp.MustCompile(`(?m)^  ([a-z-]+) {2,}[A-Z]`).FindAllStringSubmatch(help, -1) {
+	for _, line := range regexp.MustCompile(`(?m)^ {2}([a-z-]+) {2,}[A-Z]`).FindAllStringSubmatch(help, -1) {
 		names = append(names, line[1])
 	}
 	return names
