@@ -34,8 +34,8 @@ its issuer publishes, its issuer, its audience, and its times with the leeway
 that AWS gives. Without FILE it is the one in AWS_WEB_IDENTITY_TOKEN_FILE, or
 else ` + flyoidc.DefaultTokenFile + `.
 
-Only issuers under ` + flyname.Issuer("") + ` are asked, unless --issuer
-names another. The exit code is 3 when a check fails.`,
+Only issuers under ` + flyname.Issuer("") + ` are asked, unless --issuer names
+another. The exit code is 3 when a check fails.`,
 		Example: `  fly-aws token --raw | fly-aws token verify -
   fly-aws token verify token.jwt --jwks keys.json`,
 		Args: atMostOne,
