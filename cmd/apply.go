@@ -72,7 +72,7 @@ With --digest, another plan than the one with that digest is refused.`,
 	flags.BoolVar(&o.adopt, "adopt", false, adoptUsage)
 	flags.BoolVar(&o.prune, "prune", false, pruneUsage)
 	flags.BoolVarP(&o.yes, "yes", "y", false, "apply the plan without asking")
-	flags.StringVar(&o.digest, "digest", "", "refuse a plan with another `digest` than this\nAs fly-aws plan shows it.")
+	flags.StringVar(&o.digest, "digest", "", "refuse a plan with another `digest` than this. It is the one that fly-aws plan shows.")
 	o.output.register(flags)
 	o.aws.register(flags)
 	o.fly.register(flags)

@@ -17,7 +17,7 @@ type awsFlags struct {
 	verbose         bool
 }
 
-const verboseUsage = "show each AWS call\nEach has the time that it took and its request ID."
+const verboseUsage = "show each AWS call. Each has the time that it took and its request ID."
 
 func (f *awsFlags) register(flags *pflag.FlagSet) {
 	f.registerAccount(flags)

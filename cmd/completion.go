@@ -90,7 +90,7 @@ func completes(args []string) (words []string, ok bool) {
 // complete says what the flags and arguments of a command, and of those below it, can be.
 func complete(sys System, c *cobra.Command) {
 	c.Flags().VisitAll(func(f *pflag.Flag) {
-		f.Usage = strings.ReplaceAll(f.Usage, "`", "") // pflag's marks around the value's name
+		_, f.Usage = flagUsage(f)
 		if _, has := c.GetFlagCompletionFunc(f.Name); has || f.Hidden {
 			return
 		}

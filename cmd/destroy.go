@@ -45,10 +45,10 @@ from fly.toml when it still names the role; AWS_REGION stays.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runDestroy(cmd.Context(), sys, o) },
 	}
 	flags := c.Flags()
-	flags.StringArrayVarP(&o.apps, "app", "a", nil, "Fly `app` that loses access; repeatable\nOr a pattern that a role is for.")
+	flags.StringArrayVarP(&o.apps, "app", "a", nil, "Fly `app` that loses access; repeatable. It can be a pattern that a role is for.")
 	flags.StringVarP(&o.file, "file", "f", "", "request `file` that made what is removed")
 	flags.BoolVar(&o.all, "all", false, "remove everything of the organization --org in this account")
-	flags.StringVarP(&o.org, "org", "o", "", "Fly organization (default: the apps')\nIts `slug`; the default is FLY_ORG, or the organization that the apps belong to, as Fly reports it.")
+	flags.StringVarP(&o.org, "org", "o", "", "Fly organization (default: the apps'). Its `slug`; the default is FLY_ORG, or the organization that the apps belong to, as Fly reports it.")
 	flags.StringArrayVarP(&o.configs, "config", "c", nil, configsUsage)
 	flags.BoolVarP(&o.yes, "yes", "y", false, "apply the plan without asking")
 	o.output.register(flags)

@@ -74,8 +74,8 @@ Nothing is changed.`,
 	o.output.register(c.Flags())
 	registerSocket(sys, c, &o.socket)
 	o.chain.register(c.Flags())
-	c.Flags().StringVar(&o.user, "user", "", "`name` or ID of the app's user\nThe default is the owner of the process that Fly started at boot.")
-	c.Flags().DurationVar(&o.wait, "wait", 0, "wait for the token file while the machine boots\nFor 30s, or --wait=`duration`.")
+	c.Flags().StringVar(&o.user, "user", "", "`name` or ID of the app's user. The default is the owner of the process that Fly started at boot.")
+	c.Flags().DurationVar(&o.wait, "wait", 0, "wait for the token file while the machine boots. The time is 30s, or that of --wait=`duration`.")
 	c.Flags().Lookup("wait").NoOptDefVal = waitAtBoot.String()
 	c.Flags().BoolVar(&o.verbose, "verbose", false, verboseUsage)
 	return c

@@ -31,12 +31,12 @@ type chainOptions struct {
 }
 
 func (o *chainOptions) register(flags *pflag.FlagSet) {
-	flags.StringVarP(&o.app, "app", "a", "", "Fly `app` to check, from a keyboard\nThe default is FLY_APP, or the app of this folder's fly.toml.")
+	flags.StringVarP(&o.app, "app", "a", "", "Fly `app` to check, from a keyboard. The default is FLY_APP, or the app of this folder's fly.toml.")
 	flags.StringVarP(&o.config, "config", "c", "", configUsage)
 	flags.StringVar(&o.envName, "env-name", setup.EnvRoleARN, "`variable` with the role's ARN")
 	flags.StringVar(&o.role, "role", "", "name or ARN of the `role`, if the ARN is a secret")
-	flags.BoolVar(&o.exec, "exec", false, "also run fly-aws doctor in a running machine\nThrough Fly's API.")
-	flags.BoolVar(&o.environment, appEnvironmentFlag, false, "in a machine: use the app's environment\nThat of its process, as /proc shows it to root.")
+	flags.BoolVar(&o.exec, "exec", false, "also run fly-aws doctor in a running machine. It is run through Fly's API.")
+	flags.BoolVar(&o.environment, appEnvironmentFlag, false, "in a machine: use the app's environment. It is that of the app's process, as /proc shows it to root.")
 	o.fly.registerToken(flags)
 	o.aws.registerAccount(flags)
 }

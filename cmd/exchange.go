@@ -36,7 +36,7 @@ type exchangeFlags struct {
 func (f *exchangeFlags) register(sys System, c *cobra.Command, wait time.Duration, waitUsage string) {
 	c.Flags().StringVar(&f.roleARN, "role-arn", "", "`ARN` of the role (default: AWS_ROLE_ARN)")
 	c.Flags().StringVar(&f.session, "session-name", "", "`name` of the session, which CloudTrail shows (default: AWS_ROLE_SESSION_NAME, or the machine)")
-	c.Flags().StringVar(&f.duration, "duration", "", "how long the credentials last, at least 15m (default 1h)\nA `time` such as 1h30m, or in seconds.")
+	c.Flags().StringVar(&f.duration, "duration", "", "how long the credentials last, at least 15m (default 1h). It is a `time` such as 1h30m, or in seconds.")
 	c.Flags().StringVar(&f.token, "token", "", "`file` with the token, or - (default: a fresh one from the machine's socket, or else its token file)")
 	registerAudience(c, &f.audience, "`audience` of a fresh token")
 	registerSocket(sys, c, &f.socket)

@@ -37,8 +37,7 @@ func FlagReference(commands ...string) string {
 			if f.Shorthand != "" {
 				left = "-" + f.Shorthand + "`, `" + left
 			}
-			short, more, _ := strings.Cut(does, "\n")
-			text := strings.TrimSpace(short + ". " + more)
+			text := strings.TrimSuffix(does, ".") + "."
 			if len(of[name]) < len(commands) {
 				text += " For `" + strings.Join(of[name], "` and `") + "`."
 			}

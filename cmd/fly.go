@@ -21,13 +21,13 @@ type flyFlags struct {
 }
 
 func (f *flyFlags) registerToken(flags *pflag.FlagSet) {
-	flags.StringVarP(&f.token, "access-token", "t", "", "Fly access `token` (default: flyctl's)\nThe default is FLY_ACCESS_TOKEN, FLY_API_TOKEN, or what fly auth login left.")
+	flags.StringVarP(&f.token, "access-token", "t", "", "Fly access `token` (default: flyctl's). The default is FLY_ACCESS_TOKEN, FLY_API_TOKEN, or what fly auth login left.")
 }
 
 func (f *flyFlags) register(flags *pflag.FlagSet) {
 	f.registerToken(flags)
-	flags.BoolVar(&f.prove, "prove", false, "compare the plan with a machine's token\nA running machine of each app fetches it, with curl; its issuer and subject must be those of the plan.")
-	flags.BoolVar(&f.strict, "strict", false, "treat every warning as an error\nThe command then fails before it writes anything.")
+	flags.BoolVar(&f.prove, "prove", false, "compare the plan with a machine's token. A running machine of each app fetches it, with curl; its issuer and subject must be those of the plan.")
+	flags.BoolVar(&f.strict, "strict", false, "treat every warning as an error. The command then fails before it writes anything.")
 }
 
 // flyOrg is the organization that the environment names, as in flyctl

@@ -134,7 +134,7 @@ func TestHelpGroups(t *testing.T) {
 			t.Errorf("%s has the groups %v", page, flags)
 		}
 		if strings.Contains(page.text, "\n"+strings.Repeat(" ", 20)) {
-			t.Errorf("%s --help breaks what a flag does into lines: put the rest after a line break in its text", page)
+			t.Errorf("%s --help breaks what a flag does into lines: make the first sentence of its text shorter", page)
 		}
 	}
 }
@@ -143,7 +143,7 @@ func TestHelpGroups(t *testing.T) {
 // has the same letter.
 func TestOneNamePerThing(t *testing.T) {
 	t.Parallel()
-	same := strings.NewReplacer("duration", "time", "[=", " ", "]", "") // pflag's word, and ours
+	same := strings.NewReplacer("duration", "time", "folder", "file", "[=", " ", "]", "")
 	seen, letters := map[string]string{}, map[string]string{}
 	for _, page := range helpPages(t) {
 		for _, flag := range regexp.MustCompile(`(?m)^  (?:-([a-z]),|   ) (--[a-z-]+)((?:\[=| )[A-Za-z:=]+\]?)?  `).FindAllStringSubmatch(page.text, -1) {

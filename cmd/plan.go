@@ -53,7 +53,7 @@ changes are pending, or when something on your roles was not asked for. With
 	o.output.register(c.Flags())
 	o.aws.register(c.Flags())
 	o.fly.register(c.Flags())
-	c.Flags().BoolVar(&o.exitCode, "exit-code", false, "exit with 3 if something would change\nThe same goes for what is on the roles and was not asked for.")
+	c.Flags().BoolVar(&o.exitCode, "exit-code", false, "exit with 3 if something would change. The same goes for what is on the roles and was not asked for.")
 	c.Flags().BoolVar(&o.markdown, "markdown", false, "print Markdown, for GITHUB_STEP_SUMMARY")
 	c.Flags().StringVar(&o.out, "out", "", "`file` to save the plan to, for apply")
 	return c

@@ -37,32 +37,32 @@ type requestFlags struct {
 }
 
 func (f *requestFlags) register(flags *pflag.FlagSet) {
-	flags.StringVarP(&f.org, "org", "o", "", "Fly organization (default: the apps')\nIts `slug`; the default is FLY_ORG, or the organization that the apps belong to, as Fly reports it.")
-	flags.StringArrayVarP(&f.apps, "app", "a", nil, "`app` that may use AWS; repeatable\n'tenant-*' is every app whose name begins so. The default is FLY_APP, or the app of the config file.")
+	flags.StringVarP(&f.org, "org", "o", "", "Fly organization (default: the apps'). Its `slug`; the default is FLY_ORG, or the organization that the apps belong to, as Fly reports it.")
+	flags.StringArrayVarP(&f.apps, "app", "a", nil, "`app` that may use AWS; repeatable. 'tenant-*' is every app whose name begins so. The default is FLY_APP, or the app of the config file.")
 	flags.StringArrayVarP(&f.configs, "config", "c", nil, configsUsage)
-	flags.StringArrayVar(&f.policies, "policy", nil, "managed `policy`, name or ARN; repeatable\nIt is attached to the role.")
-	flags.StringArrayVar(&f.presets, "preset", nil, "policy like s3-read=my-bucket; repeatable\nA least-privilege policy from one answer, as `name=answer`. An unknown name lists them all.")
-	flags.StringArrayVar(&f.inline, "inline-policy", nil, "permissions policy, in JSON; repeatable\nThe policy in the `file` is put into the role, named after the file.")
-	flags.StringVar(&f.role, "role", "", "name of the `role` (default fly-<org>-<app>)\nThe default is a role for each app; with a name, they share one.")
-	flags.StringVar(&f.envName, "env-name", "", "`variable` for a second role's ARN\nAn app's second role needs a variable of its own, and --role. The default is AWS_ROLE_ARN.")
-	flags.BoolVar(&f.sessionTags, "session-tags", false, "also allow sts:TagSession\nTokens with session tags need it.")
-	flags.StringArrayVar(&f.machines, "machine", nil, "only the machine of this `name`; repeatable\n* allows all again. Machines that a deploy creates have new names.")
-	flags.StringVar(&f.audience, "audience", "", "token audience (default sts.amazonaws.com)\nFly's init asks for tokens of the default `audience`.")
+	flags.StringArrayVar(&f.policies, "policy", nil, "managed `policy`, name or ARN; repeatable. It is attached to the role.")
+	flags.StringArrayVar(&f.presets, "preset", nil, "policy like s3-read=my-bucket; repeatable. A least-privilege policy from one answer, as `name=answer`. An unknown name lists them all.")
+	flags.StringArrayVar(&f.inline, "inline-policy", nil, "permissions policy, in JSON; repeatable. The policy in the `file` is put into the role, named after the file.")
+	flags.StringVar(&f.role, "role", "", "name of the `role` (default fly-<org>-<app>). The default is a role for each app; with a name, they share one.")
+	flags.StringVar(&f.envName, "env-name", "", "`variable` for a second role's ARN. An app's second role needs a variable of its own, and --role. The default is AWS_ROLE_ARN.")
+	flags.BoolVar(&f.sessionTags, "session-tags", false, "also allow sts:TagSession. Tokens with session tags need it.")
+	flags.StringArrayVar(&f.machines, "machine", nil, "only the machine of this `name`; repeatable. * allows all again. Machines that a deploy creates have new names.")
+	flags.StringVar(&f.audience, "audience", "", "token audience (default sts.amazonaws.com). Fly's init asks for tokens of the default `audience`.")
 	flags.StringVar(&f.path, "path", "", "IAM `path` of the role (default /)")
-	flags.StringVar(&f.boundary, "permissions-boundary", "", "managed `policy` that limits the role\nIt is the role's permissions boundary, given by name or ARN.")
-	flags.StringVar(&f.maxSession, "max-session-duration", "", "maximum session, 1h to 12h (AWS's own: 1h)\nA `time` such as 1h30m, or in seconds.")
+	flags.StringVar(&f.boundary, "permissions-boundary", "", "managed `policy` that limits the role. It is the role's permissions boundary, given by name or ARN.")
+	flags.StringVar(&f.maxSession, "max-session-duration", "", "maximum session, 1h to 12h (AWS's own: 1h). It is a `time` such as 1h30m, or in seconds.")
 	flags.StringArrayVar(&f.tags, "tag", nil, "tag for the role, as `key=value`; repeatable")
-	flags.StringVar(&f.awsRegion, "aws-region", "", "AWS `region` to write to fly.toml\nAs AWS_REGION, if it has none: Fly sets none, and the AWS SDKs need one.")
+	flags.StringVar(&f.awsRegion, "aws-region", "", "AWS `region` to write to fly.toml. It becomes AWS_REGION there: Fly sets none, and the AWS SDKs need one.")
 	flags.BoolVar(&f.adopt, "adopt", false, adoptUsage)
 	flags.BoolVar(&f.prune, "prune", false, pruneUsage)
 	flags.BoolVar(&f.noPatch, "no-patch", false, "don't edit fly.toml; print the lines to add")
 }
 
 const (
-	configUsage  = "the app's fly.toml or folder (default: this folder)\nA `path` to either."
-	configsUsage = "the app's fly.toml or folder; repeatable\nThe default is the `path` of this folder. A fly.json or fly.yaml is read and not edited: the lines to add are printed."
-	adoptUsage   = "take over a role that others made\nfly-aws adds its own statement to it. A statement of its own that was narrowed by hand is restored too."
-	pruneUsage   = "also remove what was not asked for\nPolicies, statements and subjects on the roles go; what narrows access stays."
+	configUsage  = "the app's fly.toml or folder (default: this folder). It is a `path` to either."
+	configsUsage = "the app's fly.toml or folder; repeatable. The default is the `path` of this folder. A fly.json or fly.yaml is read and not edited: the lines to add are printed."
+	adoptUsage   = "take over a role that others made. fly-aws adds its own statement to it. A statement of its own that was narrowed by hand is restored too."
+	pruneUsage   = "also remove what was not asked for. Policies, statements and subjects on the roles go; what narrows access stays."
 )
 
 // request makes a request from the flags and the folder's config files. All errors in

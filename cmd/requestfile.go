@@ -150,7 +150,7 @@ type fileFlags struct {
 }
 
 func (f *fileFlags) register(flags *pflag.FlagSet) {
-	flags.StringVarP(&f.file, "file", "f", "", "request `file` (default: fly-aws.toml)\nA folder means the fly-aws.toml in it. The default is the one in this folder, if there is one.")
+	flags.StringVarP(&f.file, "file", "f", "", "request `file` (default: fly-aws.toml). A folder means the fly-aws.toml in it. The default is the one in this folder, if there is one.")
 }
 
 // wishes are the flags that say what is wanted, which a request file says too.

@@ -61,8 +61,8 @@ computed from its statements and shown.`,
 	o.output.register(c.Flags())
 	o.aws.register(c.Flags())
 	o.fly.register(c.Flags())
-	c.Flags().BoolVar(&o.accessible, "accessible", false, "ask with plain one-line prompts\nThis works through a pipe too. ACCESSIBLE=1 does the same.")
-	c.Flags().BoolVar(&o.save, "save", false, "also write the request to fly-aws.toml\nWith --file, to that file.")
+	c.Flags().BoolVar(&o.accessible, "accessible", false, "ask with plain one-line prompts. This works through a pipe too. ACCESSIBLE=1 does the same.")
+	c.Flags().BoolVar(&o.save, "save", false, "also write the request to fly-aws.toml. With --file it is that file.")
 	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "show the plan and change nothing")
 	_ = c.Flags().MarkHidden("dry-run") // fly-aws plan
 	c.Flags().BoolVarP(&o.yes, "yes", "y", false, "apply the plan without asking")

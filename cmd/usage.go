@@ -164,8 +164,8 @@ func flagUsages(w io.Writer, c *cobra.Command) {
 	})
 }
 
-// flagUsage is a flag with the name of its value, and the first line of what it does. The
-// further lines are for docs/setup.md and the manual page.
+// flagUsage is a flag with the name of its value, and the first sentence of what it does: a
+// screen has no room for the rest, which is in docs/setup.md and the manual page.
 func flagUsage(f *pflag.Flag) (left, right string) {
 	value, does := pflag.UnquoteUsage(f)
 	left = "      --" + f.Name
@@ -178,7 +178,7 @@ func flagUsage(f *pflag.Flag) (left, right string) {
 	case value != "":
 		left += " " + value
 	}
-	right, _, _ = strings.Cut(does, "\n")
+	right, _, _ = strings.Cut(does, ". ")
 	switch f.DefValue {
 	case "", "false", "0", "0s", "[]":
 	default:
