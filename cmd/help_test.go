@@ -3,7 +3,6 @@ package cmd_test
 import (
 	"bytes"
 	"context"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -160,31 +159,5 @@ func TestOneNamePerThing(t *testing.T) {
 	}
 	if len(seen) < 50 {
 		t.Errorf("there are only %d flags: %v", len(seen), seen)
-	}
-}
-
-// TestFlagReference: docs/setup.md has the whole text of each flag of setup and plan, which
-// help shortens. With -update, the page is updated.
-func TestFlagReference(t *testing.T) {
-	t.Parallel()
-	var block strings.Builder
-	const begin, end = "<!-- flags -->\n", "<!-- /flags -->"
-	block.WriteString(begin)
-	block.WriteString(cmd.FlagReference("setup", "plan"))
-	block.WriteString(end)
-	const path = "../docs/setup.md"
-	page, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	old := regexp.MustCompile(`(?s)` + begin + `.*?` + end).FindString(string(page))
-	if *update {
-		if err := os.WriteFile(path, []byte(strings.Replace(string(page), old, block.String(), 1)), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if old != block.String() {
-		t.Errorf("docs/setup.md does not say what the flags do; run go test ./cmd -update\n%s", &block)
 	}
 }

@@ -39,16 +39,15 @@ It asks for what the flags don't say, shows the plan before it writes anything,
 and checks the live trust policies at the end. Run it again to repair them.
 
 On a terminal it asks, and at the end prints the command line that does the same
-without questions. With --yes, without a terminal, or with
-the variable CI set, it asks nothing and reports everything that is missing.
-FLY_APP and FLY_ORG are the defaults of --app and --org, as in flyctl.
+without questions. With --yes, without a terminal, or with the variable CI set,
+it asks nothing and reports everything that is missing. FLY_APP and FLY_ORG are
+the defaults of --app and --org, as in flyctl.
 
-The plan is shown before anything is written. Setup keeps what is already right,
-repairs what differs, and has nothing to do when you run it again. What is on a
-role and was not asked for is shown and left alone; --prune removes it. At the
-end it reads everything back and checks the live trust policies: each must allow
-a machine of the app and deny those of other apps, and whom else it lets in is
-computed from its statements and shown.`,
+Setup keeps what is already right, repairs what differs, and has nothing to do
+when you run it again. What is on a role and was not asked for is shown and left
+alone; --prune removes it. At the end it reads everything back: each live trust
+policy must allow a machine of its app and deny those of other apps, and whom
+else it lets in is computed from its statements and shown.`,
 		Example: `  fly-aws setup
   fly-aws setup -o acme -a web --policy AmazonS3ReadOnlyAccess
   fly-aws setup -a web --preset s3-write=my-bucket --aws-region eu-west-1 -y

@@ -68,8 +68,8 @@ func grouped(groups []group, names []string, show func(title string, names []str
 }
 
 // help prints the help text of a command, in at most 80 columns. If it has many flags, there
-// is room for the first paragraph of what it does; docs/setup.md and the manual page have the
-// rest.
+// is room for the first paragraph of what it does; docs/reference.md and the manual page have
+// the rest.
 func help(c *cobra.Command, _ []string) {
 	long := c.Long
 	if long == "" {
@@ -98,7 +98,7 @@ func usage(c *cobra.Command) error {
 	commandUsages(w, c)
 	flagUsages(w, c)
 	if len(flagsOf(c)) >= manyFlags {
-		fmt.Fprintf(w, "\nMore about each: man %s, or docs/setup.md\n", strings.ReplaceAll(c.CommandPath(), " ", "-"))
+		fmt.Fprintf(w, "\nMore about each: man %s, or docs/reference.md\n", strings.ReplaceAll(c.CommandPath(), " ", "-"))
 	}
 	if c.HasAvailableSubCommands() {
 		fmt.Fprintf(w, "\n%s COMMAND --help has more about a command.\n", c.CommandPath())
@@ -165,7 +165,7 @@ func flagUsages(w io.Writer, c *cobra.Command) {
 }
 
 // flagUsage is a flag with the name of its value, and the first sentence of what it does: a
-// screen has no room for the rest, which is in docs/setup.md and the manual page.
+// screen has no room for the rest, which is in docs/reference.md and the manual page.
 func flagUsage(f *pflag.Flag) (left, right string) {
 	value, does := pflag.UnquoteUsage(f)
 	left = "      --" + f.Name

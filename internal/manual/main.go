@@ -98,13 +98,9 @@ func compress(page []byte) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// documented are a command and all below it that have a page, in the order of the help.
-// The commands below completion, one for each shell, have cobra's own words.
+// documented are a command and all below it that have a page, sorted by name.
 func documented(c *cobra.Command) []*cobra.Command {
 	all := []*cobra.Command{c}
-	if c.Name() == "completion" {
-		return all
-	}
 	for _, sub := range c.Commands() {
 		if sub.IsAvailableCommand() {
 			all = append(all, documented(sub)...)

@@ -76,8 +76,8 @@ func reference(root *cobra.Command) []byte {
 
 <!-- Written from the commands by go test ./internal/manual -update. -->
 
-The same text is in ` + "`fly-aws COMMAND --help`" + ` and in the man pages that
-packages install.
+The same text is in the man pages that packages install, and the most of it in
+` + "`fly-aws COMMAND --help`" + `.
 
 | command | |
 |---|---|
@@ -118,7 +118,7 @@ func synopsis(c *cobra.Command) []string {
 
 func subcommands(c *cobra.Command) []*cobra.Command {
 	return slices.DeleteFunc(slices.Clone(c.Commands()), func(sub *cobra.Command) bool {
-		return !sub.IsAvailableCommand() || c.Name() == "completion"
+		return !sub.IsAvailableCommand()
 	})
 }
 
