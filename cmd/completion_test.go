@@ -7,6 +7,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -43,37 +44,55 @@ func TestShellsComplete(t *testing.T) {
 				}
 			}
 			w := &sandbox.World{}
+			w.AddOrg("acme", "$(touch evil) `touch evil`; touch evil; 'touch evil")
+			w.AddOrg("acne", "$(touch evil)")
 			for _, app := range []string{"web", "api", "worker"} {
 				w.AddApp("acme", app)
 			}
 			p := newAsking(t, w)
-			term, err := terminal.Open(120, 40)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() {
-				if err := term.Close(); err != nil {
-					t.Error(err)
-				}
-			})
-			c := exec.CommandContext(context.Background(), path, shell.start...)
 			p.env = append(p.env, "PATIENT=1", "HISTFILE=", "PS1=$ ")
-			c.Dir, c.Env = p.dir, p.env
-			if err := term.Start(c); err != nil {
-				t.Fatal(err)
-			}
-			s := &sitting{Terminal: term, t: t, program: p}
+			s := p.sitAtShell(t, path, shell.start...)
 			s.press("", shell.load+` && echo rea""dy`+enter)
 			s.press("ready", "fly-aws pla\t")
 			s.press("fly-aws plan", "--no-pat\t")
 			s.press("plan --no-patch", "--app wor\t")
-			s.press("--app worker", "-o acme"+enter)
+			s.press("--app worker", "-o acm\t")
+			s.press("-o acme", enter)
 			s.see("+ role fly-acme-worker")
 			if screen := s.Screen(); strings.Contains(screen, "rror") {
 				t.Errorf("there is an error on the terminal:\n%s", screen)
 			}
+
+			// What organizations are called is shown beside them, and not run.
+			s = p.sitAtShell(t, path, shell.start...)
+			s.press("", shell.load+` && echo rea""dy`+enter)
+			s.press("ready", "fly-aws plan -o ac\t\t")
+			s.see("touch evil")
+			if _, err := os.Stat(filepath.Join(p.dir, "evil")); err == nil {
+				t.Error("the shell ran what an organization is called")
+			}
 		})
 	}
+}
+
+// sitAtShell starts a shell at a terminal.
+func (p *program) sitAtShell(t *testing.T, path string, args ...string) *sitting {
+	t.Helper()
+	term, err := terminal.Open(120, 40)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := term.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	c := exec.CommandContext(context.Background(), path, args...)
+	c.Dir, c.Env = p.dir, p.env
+	if err := term.Start(c); err != nil {
+		t.Fatal(err)
+	}
+	return &sitting{Terminal: term, t: t, program: p}
 }
 
 // TestCompletionEnds: when AWS and Fly do not answer in time, nothing is offered, and what
