@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +17,10 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 
 	"github.com/fly-aws/fly-aws/cmd"
 	"github.com/fly-aws/fly-aws/internal/sandbox"
@@ -57,6 +62,63 @@ func (p *program) file(t *testing.T, name, text string) {
 	if err := os.WriteFile(filepath.Join(p.dir, name), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// read is the text of a file of the folder.
+func (p *program) read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(p.dir, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// getenv is a variable of the program's environment, where the last one counts.
+func (p *program) getenv(name string) string {
+	value := ""
+	for _, assignment := range p.env {
+		if v, ok := strings.CutPrefix(assignment, name+"="); ok {
+			value = v
+		}
+	}
+	return value
+}
+
+// roles returns the trust policies of the roles that fly-aws created, by role name.
+func (p *program) roles(t *testing.T) map[string]string {
+	t.Helper()
+	client := iam.New(iam.Options{
+		Region:       "us-east-1",
+		BaseEndpoint: aws.String(p.getenv("AWS_ENDPOINT_URL")),
+		Credentials:  credentials.NewStaticCredentialsProvider(sandbox.AccessKeyID, sandbox.SecretAccessKey, ""),
+	})
+	out, err := client.ListRoles(t.Context(), &iam.ListRolesInput{PathPrefix: aws.String("/")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	roles := map[string]string{}
+	for _, r := range out.Roles {
+		if !strings.HasPrefix(*r.Path, "/aws-service-role/") {
+			trust, err := url.QueryUnescape(*r.AssumeRolePolicyDocument)
+			if err != nil {
+				t.Fatal(err)
+			}
+			roles[*r.RoleName] = trust
+		}
+	}
+	return roles
+}
+
+// wrote returns the write calls since the nth call.
+func (p *program) wrote(n int) []string {
+	var actions []string
+	for _, c := range p.world.Calls()[n:] {
+		if c.Write {
+			actions = append(actions, c.Action)
+		}
+	}
+	return actions
 }
 
 func (p *program) command(args ...string) (*exec.Cmd, *bytes.Buffer) {
