@@ -102,11 +102,14 @@ func runPlan(cmd *cobra.Command, sys System, o planOptions) error {
 		return err
 	}
 	pending := len(plan.Pending()) > 0
-	if !c.json && !o.markdown && pending {
+	if !c.json && pending {
+		if o.markdown {
+			fmt.Fprintln(sys.Stdout) // else Markdown takes it as part of the plan
+		}
 		if err := c.showDigest(plan); err != nil {
 			return err
 		}
-		if o.out != "" {
+		if o.out != "" && !o.markdown {
 			render.Next(sys.Stdout, c.out, "fly-aws apply "+text.ShellWord(o.out))
 		}
 	}
