@@ -3,6 +3,7 @@ GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v
 GORELEASER    := go run github.com/goreleaser/goreleaser/v2@v2.13.3
 GOVULNCHECK   := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 GO_LICENSES   := github.com/google/go-licenses@v1.6.0
+ACTIONLINT    := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 # The same flags as in goreleaser.yaml; a test compares them.
 VERSION = $(shell git describe --tags --dirty 2>/dev/null || git describe --always --dirty 2>/dev/null | sed 's/^/0.0.0-/')
@@ -89,6 +90,12 @@ lint: ## run vet, the formatter's check and the linters
 	$(GOLANGCI_LINT) fmt --diff
 	$(GOLANGCI_LINT) run ./...
 
+.PHONY: actions
+actions: ## lint the workflows, those in docs/ci.md, and the shell scripts
+	FLY_AWS_ACTIONLINT='$(ACTIONLINT)' go test -count=1 -run '^TestWorkflows$$' ./cmd
+	@if command -v shellcheck >/dev/null; then shellcheck $$(grep -lsE '^#!.*sh$$' .ci/* .github/action/*); \
+	else echo 'shellcheck is missing: the shell scripts are not checked'; fi
+
 .PHONY: fmt
 fmt: ## format the tree
 	$(GOLANGCI_LINT) fmt
@@ -110,6 +117,7 @@ bench: ## run every benchmark for BENCHTIME
 tools: ## build the linters and the release tool into the cache
 	$(GOLANGCI_LINT) version
 	$(GORELEASER) --version
+	$(ACTIONLINT) -version
 
 build/THIRD_PARTY_NOTICES.txt: go.mod go.sum
 	.ci/notices $@ $(GO_LICENSES)
@@ -142,6 +150,10 @@ image-tree: ## build the files of the image for each of PLATFORMS, without docke
 			go build $(RELEASE) -o $(IMAGE)/context/$$platform/ ./cmd/fly-aws; \
 		.ci/image-tree $(IMAGE)/context $$platform $(IMAGE)/$${platform#*/}; \
 	done
+
+.PHONY: release
+release: ## publish the release of a tag; the release workflow runs it
+	$(GORELEASER) release -f goreleaser.yaml --clean
 
 .PHONY: release-snapshot
 release-snapshot: ## build and test every archive and package of a release, without the image, publishing nothing

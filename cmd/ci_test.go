@@ -1,9 +1,9 @@
 package cmd_test
 
 import (
-	"bytes"
+	"cmp"
 	"context"
-	"errors"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,86 +28,159 @@ config = "fly.toml"
 allow.s3-write = ["uploads"]
 `
 
-// TestRecipesForCI runs the commands of docs/ci.md, as GitHub's runners do, on one
-// account.
-func TestRecipesForCI(t *testing.T) {
-	t.Parallel()
-	sh, err := exec.LookPath("bash")
-	if err != nil {
-		t.Skip("there is no bash, which runners use")
-	}
+// ciBlocks are the marked blocks of docs/ci.md, by their marks or the names of their
+// workflows.
+func ciBlocks(t *testing.T) map[string]string {
+	t.Helper()
 	page, err := os.ReadFile("../docs/ci.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	blocks := map[string]string{} // by mark, or by the path of the workflow
+	blocks := map[string]string{}
 	for _, m := range regexp.MustCompile("(?s)<!-- ci ?(\\w*) -->\n```\\w+\n(.*?)```\n<!-- /ci -->").FindAllSubmatch(page, -1) {
 		name, text := string(m[1]), string(m[2])
 		if name == "" {
 			path, _, _ := strings.Cut(strings.TrimPrefix(text, "# "), "\n")
-			name, text = filepath.Base(path), steps(t, text)
+			name = filepath.Base(path)
 		}
 		blocks[name] = text
 	}
+	return blocks
+}
 
-	p := newProgram(t, nil)
-	summary := filepath.Join(p.dir, "summary.md")
-	p.write(t, "app = \"web\"\n\n[env]\n  LOG = \"info\"\n")
-	file := func(name, text string) {
-		t.Helper()
-		if err := os.WriteFile(filepath.Join(p.dir, name), []byte(text), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
-	read := func(name string) string {
-		t.Helper()
-		text, err := os.ReadFile(filepath.Join(p.dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(text)
-	}
-	run := func(block string, exit int) string {
-		t.Helper()
-		if blocks[block] == "" {
-			t.Fatalf("docs/ci.md has no block %s", block)
-		}
-		c := exec.CommandContext(context.Background(), sh, "-e", "-c", blocks[block])
-		c.Dir, c.Env = p.dir, append(slices.Clone(p.env), "CI=true", "GITHUB_STEP_SUMMARY="+summary, "PATH="+p.dir+":"+os.Getenv("PATH"))
-		var out bytes.Buffer
-		c.Stdout, c.Stderr = &out, &out
-		err := c.Run()
-		if failed := (*exec.ExitError)(nil); err != nil && !errors.As(err, &failed) {
-			t.Fatal(err)
-		}
-		if got := c.ProcessState.ExitCode(); got != exit {
-			t.Fatalf("%s exits %d, not %d:\n%s", block, got, exit, &out)
-		}
-		return out.String()
-	}
-	file("fly-aws.toml", ciFile)
+// A workflowStep is a step that uses fly-aws, or another.
+type workflowStep struct {
+	ID, Uses, If string
+	With         map[string]string
+}
 
-	run("fly-aws-plan.yml", 0)
-	if text := read("summary.md"); !strings.HasPrefix(text, "### fly-aws: Plan: ") || !strings.Contains(text, "AWS_ROLE_ARN in fly.toml") {
-		t.Errorf("the summary is\n%s", text)
+// follow runs the steps of a workflow that use the action, and returns the exit code of the
+// first that fails. A step with always() runs after it too.
+func (r *runner) follow(t *testing.T, workflow string) (exit int) {
+	t.Helper()
+	var w struct {
+		Jobs map[string]struct {
+			Needs, If string
+			Outputs   map[string]string
+			Steps     []workflowStep
+		}
 	}
-	run("patch", 0)
-	patched := read("fly.toml")
+	if err := yaml.Unmarshal([]byte(workflow), &w); err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]string{} // of expressions
+	expression := regexp.MustCompile(`\$\{\{ (\S+) \}\}`)
+	evaluate := func(s string) string {
+		return expression.ReplaceAllStringFunc(s, func(e string) string {
+			value, ok := values[expression.FindStringSubmatch(e)[1]]
+			if !ok {
+				t.Fatalf("%s is not known here", e)
+			}
+			return value
+		})
+	}
+	names := slices.SortedFunc(maps.Keys(w.Jobs), func(a, b string) int { return strings.Compare(w.Jobs[a].Needs, w.Jobs[b].Needs) })
+	used := 0
+	for _, name := range names {
+		job := w.Jobs[name]
+		if before, ok := strings.CutSuffix(job.If, " != ''"); ok && values[before] == "" {
+			continue
+		}
+		for _, step := range job.Steps {
+			if !strings.HasPrefix(step.Uses, "fly-aws/fly-aws@") || exit != 0 && step.If != "always()" {
+				continue
+			}
+			used++
+			inputs := map[string]string{}
+			for input, value := range step.With {
+				inputs[input] = evaluate(value)
+			}
+			outputs, log, code := r.use(t, inputs)
+			t.Logf("%s %v: exit code %d\n%s", name, inputs, code, log)
+			for output := range r.action.Outputs {
+				values["steps."+step.ID+".outputs."+output] = outputs[output]
+			}
+			exit = cmp.Or(exit, code)
+		}
+		for output, value := range job.Outputs {
+			values["needs."+name+".outputs."+output] = evaluate(value)
+		}
+	}
+	if used == 0 {
+		t.Fatalf("no step uses the action:\n%s", workflow)
+	}
+	return exit
+}
+
+// TestRecipesForCI runs the workflows and commands of docs/ci.md, as GitHub's runners do, on
+// one account.
+func TestRecipesForCI(t *testing.T) {
+	t.Parallel()
+	r, blocks := newRunner(t, checksummer()), ciBlocks(t)
+	follow := func(name string, exit int) {
+		t.Helper()
+		if got := r.follow(t, blocks[name]); got != exit {
+			t.Fatalf("%s exits %d, not %d", name, got, exit)
+		}
+	}
+	run := func(name string) {
+		t.Helper()
+		if blocks[name] == "" {
+			t.Fatalf("docs/ci.md has no block %s", name)
+		}
+		c := exec.CommandContext(context.Background(), filepath.Join(r.tools, "bash"), "-e", "-c", blocks[name])
+		c.Dir, c.Env = r.dir, append(slices.Clone(r.env), "PATH="+r.dir+":"+os.Getenv("PATH"))
+		if out, err := c.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", name, err, out)
+		}
+	}
+	edit := func(old, updated string) {
+		t.Helper()
+		r.file(t, "fly-aws.toml", strings.Replace(ciFile, old, updated, 1))
+	}
+
+	follow("fly-aws-plan.yml", 0)
+	if !strings.HasPrefix(r.summary, "### fly-aws: Plan: ") || !strings.Contains(r.summary, "AWS_ROLE_ARN in fly.toml") {
+		t.Errorf("the summary is\n%s", r.summary)
+	}
+	run("patch")
+	patched := r.read(t, "fly.toml")
 	if !strings.Contains(patched, `AWS_ROLE_ARN = "arn:aws:iam::123456789012:role/fly-acme-web"`) {
 		t.Errorf("the patched fly.toml is\n%s", patched)
 	}
-	if out := run("fly-aws-apply.yml", 0); !strings.Contains(out, "✓ checked: role fly-acme-web allows") || read("fly.toml") != patched {
-		t.Errorf("apply changed the patched fly.toml, or did not check:\n%s", out)
+	follow("fly-aws-apply.yml", 0)
+	if !strings.Contains(r.summary, "✓ checked: role fly-acme-web allows") || r.read(t, "fly.toml") != patched {
+		t.Errorf("apply changed the patched fly.toml, or did not check:\n%s", r.summary)
 	}
-	run("fly-aws-check.yml", 0)
-	file("fly-aws.toml", strings.Replace(ciFile, `"uploads"`, `"other"`, 1))
-	run("fly-aws-check.yml", 3)
+	follow("fly-aws-check.yml", 0)
+	edit(`"uploads"`, `"uploads", "other"`)
+	follow("fly-aws-check.yml", 3)
+	follow("fly-aws-approved.yml", 0)
+	follow("fly-aws-check.yml", 0)
+	before := len(r.world.Calls())
+	follow("fly-aws-approved.yml", 0)
+	if wrote := r.wrote(before); len(wrote) > 0 {
+		t.Errorf("nothing was to do, and it wrote %s", wrote)
+	}
 
-	file("fly-aws.toml", ciFile+"arn = \"none\"\n")
-	file("fly", "#!/bin/sh\nprintf '%s\\n' \"$@\" > deployed\n")
-	run("deploy", 0)
-	if got := read("deployed"); got != "deploy\n--env\nAWS_ROLE_ARN=arn:aws:iam::123456789012:role/fly-acme-web\n" {
+	r.file(t, "fly-aws.toml", ciFile+"arn = \"none\"\n")
+	if err := os.WriteFile(filepath.Join(r.dir, "fly"), []byte("#!/bin/sh\nprintf '%s\\n' \"$@\" > deployed\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	run("deploy")
+	if got := r.read(t, "deployed"); got != "deploy\n--env\nAWS_ROLE_ARN=arn:aws:iam::123456789012:role/fly-acme-web\n" {
 		t.Errorf("fly was called with\n%s", got)
+	}
+
+	if err := os.Remove(filepath.Join(r.dir, "fly-aws.toml")); err != nil {
+		t.Fatal(err)
+	}
+	var args []workflowStep
+	if err := yaml.Unmarshal([]byte(blocks["args"]), &args); err != nil {
+		t.Fatal(err)
+	}
+	if out, log, exit := r.use(t, args[0].With); exit != 0 || out["changes"] != "true" || !strings.Contains(r.summary, "AmazonS3ReadOnlyAccess") {
+		t.Errorf("the plan with args exits %d with %v:\n%s", exit, out, log)
 	}
 
 	policy, err := trustpolicy.Parse([]byte(blocks["trust"]))
@@ -129,24 +202,58 @@ func TestRecipesForCI(t *testing.T) {
 	}
 }
 
-// steps are the commands of a workflow that call fly-aws.
-func steps(t *testing.T, workflow string) string {
-	t.Helper()
-	var w struct {
-		Jobs map[string]struct {
-			Steps []struct{ Run string }
+// TestWorkflows lints the workflows of this repository and of docs/ci.md with actionlint, which
+// also holds their use of the action against action.yml.
+func TestWorkflows(t *testing.T) {
+	t.Parallel()
+	linter := strings.Fields(os.Getenv("FLY_AWS_ACTIONLINT"))
+	if len(linter) == 0 {
+		t.Skip("FLY_AWS_ACTIONLINT does not name actionlint; make actions does")
+	}
+	lint := func(t *testing.T, workflow string, args ...string) {
+		t.Helper()
+		c := exec.CommandContext(t.Context(), linter[0], append(linter[1:], args...)...)
+		c.Dir, c.Stdin = "..", strings.NewReader(workflow)
+		if out, err := c.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
 		}
 	}
-	if err := yaml.Unmarshal([]byte(workflow), &w); err != nil {
-		t.Fatal(err)
+	lint(t, "")
+	for name, block := range ciBlocks(t) {
+		if strings.HasSuffix(name, ".yml") {
+			t.Run(name, func(t *testing.T) {
+				lint(t, strings.ReplaceAll(block, "fly-aws/fly-aws@COMMIT", "./"), "-stdin-filename", name, "-")
+			})
+		}
 	}
-	var commands []string
-	for _, job := range w.Jobs {
-		for _, step := range job.Steps {
-			if strings.HasPrefix(step.Run, "fly-aws ") {
-				commands = append(commands, step.Run)
+}
+
+// Actions of others are pinned by commit, here and in docs/ci.md.
+func TestActionsArePinned(t *testing.T) {
+	t.Parallel()
+	workflows := ciBlocks(t)
+	files, err := filepath.Glob("../.github/workflows/*.yml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no workflows: %v", err)
+	}
+	for _, file := range append(files, "../action.yml") {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		workflows[file] = string(text)
+	}
+	pinned := regexp.MustCompile(`^(\./|fly-aws/fly-aws@COMMIT|[\w./-]+@[0-9a-f]{40} # v[0-9.]+)$`)
+	versions := map[string]string{} // by action: one version of each
+	for name, text := range workflows {
+		for _, m := range regexp.MustCompile(`(?m)uses: (([^@\n]+)(?:@.*)?)$`).FindAllStringSubmatch(text, -1) {
+			if !pinned.MatchString(m[1]) {
+				t.Errorf("%s uses %s, which is not pinned by a commit with its version", name, m[1])
 			}
+			if known, ok := versions[m[2]]; ok && known != m[1] {
+				t.Errorf("%s uses %s, and another %s", name, m[1], known)
+			}
+			versions[m[2]] = m[1]
 		}
 	}
-	return strings.Join(commands, "\n")
 }
