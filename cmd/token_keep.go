@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -107,6 +108,9 @@ func (o keepOptions) files(sys System) ([]machine.TokenFile, error) {
 	for i, out := range o.outs {
 		if n := utf8.RuneCountInString(o.audiences[i]); n > maxAudience {
 			return nil, usagef("give the audience that the other party expects", "--audience has %d characters; the longest that IAM takes has %d", n, maxAudience)
+		}
+		if out == "-" || strings.HasSuffix(out, "/") {
+			return nil, usagef("name a file; fly-aws token --raw prints a token", "--out %s is not a file that can be kept fresh", out)
 		}
 		files[i] = machine.TokenFile{Audience: o.audiences[i], Path: sys.path(out), Mode: fs.FileMode(mode), Owner: owner}
 		if slices.ContainsFunc(files[:i], func(f machine.TokenFile) bool { return f.Path == files[i].Path }) {

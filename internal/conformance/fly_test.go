@@ -182,8 +182,8 @@ func names(m map[string]string) []string {
 	return all
 }
 
-// entry is a line of the [env] of the fly.toml files of these tests.
-var entry = regexp.MustCompile(`(?m)^\s*([A-Z_]+)\s*=\s*['"](.*)['"]`)
+// envLine is a line of the [env] of the fly.toml files of these tests.
+var envLine = regexp.MustCompile(`(?m)^\s*([A-Z_]+)\s*=\s*['"](.*)['"]`)
 
 // fly runs a command of flyctl's.
 func (s *standIn) fly(call flyCall) (string, error) {
@@ -261,7 +261,7 @@ func (s *standIn) fly(call flyCall) (string, error) {
 			a.secrets, a.staged = a.staged, nil
 		}
 		a.env = map[string]string{}
-		for _, found := range entry.FindAllStringSubmatch(config, -1) {
+		for _, found := range envLine.FindAllStringSubmatch(config, -1) {
 			a.env[found[1]] = found[2]
 			s.world.SetEnv(app, found[1], found[2])
 		}

@@ -34,7 +34,7 @@ func otherClouds(t *testing.T) map[string]string {
 func pageBlocks(t *testing.T, name string) map[string]string {
 	t.Helper()
 	blocks := map[string]string{}
-	for _, m := range regexp.MustCompile("(?s)<!-- ([a-z-]+) -->\n```[a-z]+\n(.*?)```\n<!-- /([a-z-]+) -->").FindAllStringSubmatch(page(t, name), -1) {
+	for _, m := range regexp.MustCompile("(?s)<!-- ([a-z-]+) -->\n```[a-z]+\n(.*?)```\n<!-- /([a-z-]+) -->").FindAllStringSubmatch(pageText(t, name), -1) {
 		if m[1] != m[3] {
 			t.Fatalf("docs/%s: the block %s ends as %s", name, m[1], m[3])
 		}
@@ -43,8 +43,8 @@ func pageBlocks(t *testing.T, name string) map[string]string {
 	return blocks
 }
 
-// page returns the text of a page in docs.
-func page(t *testing.T, name string) string {
+// pageText returns the text of a page in docs.
+func pageText(t *testing.T, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "..", "docs", name))
 	if err != nil {
@@ -57,7 +57,7 @@ func page(t *testing.T, name string) string {
 func TestOtherCloudsBlocks(t *testing.T) {
 	t.Parallel()
 	need(t, "bash")
-	fences := regexp.MustCompile("(?s)\n```([a-z]*)\n(.*?)```\n").FindAllStringSubmatch(page(t, "other-clouds.md"), -1)
+	fences := regexp.MustCompile("(?s)\n```([a-z]*)\n(.*?)```\n").FindAllStringSubmatch(pageText(t, "other-clouds.md"), -1)
 	if len(fences) < 20 {
 		t.Fatalf("only %d blocks were found", len(fences))
 	}
@@ -114,7 +114,7 @@ func TestOtherCloudsHalves(t *testing.T) {
 		{"databricks-keep", "DATABRICKS_OIDC_TOKEN_FILEPATH=%s\n"},
 	} {
 		file := regexp.MustCompile(`--out (\S+)`).FindStringSubmatch(blocks[test.keep])
-		if len(file) < 2 || !strings.Contains(page(t, "other-clouds.md"), fmt.Sprintf(test.reads, file[1])) {
+		if len(file) < 2 || !strings.Contains(pageText(t, "other-clouds.md"), fmt.Sprintf(test.reads, file[1])) {
 			t.Errorf("%s keeps %q, and nothing reads it as %s", test.keep, file, test.reads)
 		}
 	}
@@ -136,7 +136,7 @@ func TestOtherCloudsKeep(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = server.Close() })
 	ran := 0
-	for _, fence := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(page(t, "other-clouds.md"), -1) {
+	for _, fence := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(pageText(t, "other-clouds.md"), -1) {
 		block := fence[1]
 		if !strings.Contains(block, "token keep") {
 			continue

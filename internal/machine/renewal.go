@@ -24,8 +24,9 @@ type Renewal struct {
 	// Tell is called after an attempt.
 	Tell func(Attempt)
 
-	expires time.Time // of the last one
-	due     time.Time // for the next attempt
+	expires time.Time     // of the last one
+	due     time.Time     // for the next attempt
+	told    chan struct{} // closed when Tell has returned; nil at first
 	retry   *backoff.ExponentialBackOff
 }
 
@@ -59,7 +60,7 @@ func (r *Renewal) Start(ctx context.Context, wait time.Duration, permanent func(
 		if a.Err != nil && (ctx.Err() != nil || permanent(a.Err) || a.Next.After(deadline)) {
 			return a.Err
 		}
-		r.Tell(a)
+		r.tell(a)
 		if a.Err == nil {
 			return nil
 		}
@@ -80,7 +81,7 @@ func (r *Renewal) Run(ctx context.Context) {
 			return
 		}
 		if a := r.attempt(ctx); ctx.Err() == nil {
-			r.Tell(a)
+			r.tell(a)
 		}
 	}
 }
@@ -105,6 +106,28 @@ func (r *Renewal) attempt(ctx context.Context) Attempt {
 	}
 	a.Expires, a.Next = r.expires, r.due
 	return a
+}
+
+// tell waits for Tell for a second at most: a reader of what it prints that has stopped
+// reading must not hold up renewals. What comes while Tell still waits is not told.
+func (r *Renewal) tell(a Attempt) {
+	if r.told != nil {
+		select {
+		case <-r.told:
+		default:
+			return
+		}
+	}
+	told := make(chan struct{})
+	r.told = told
+	go func() {
+		r.Tell(a)
+		close(told)
+	}()
+	select {
+	case <-told:
+	case <-time.After(time.Second):
+	}
 }
 
 // now is the wall clock, without the monotonic one, which stands still while a machine is

@@ -132,6 +132,33 @@ func TestClockSetBack(t *testing.T) {
 	}
 }
 
+// TestReaderThatStops: whoever stops reading what is told does not hold up renewals.
+func TestReaderThatStops(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	stuck := make(chan struct{})
+	defer close(stuck)
+	n := 0
+	r := machine.Renewal{
+		Clock: newClock(),
+		Renew: func(context.Context) (time.Duration, error) {
+			if n++; n == 100 {
+				stop()
+			}
+			return 10 * time.Minute, nil
+		},
+		Tell: func(machine.Attempt) { <-stuck },
+	}
+	if err := r.Start(ctx, 0, func(error) bool { return false }); err != nil {
+		t.Fatal(err)
+	}
+	r.Run(ctx)
+	if n != 100 {
+		t.Errorf("%d renewals", n)
+	}
+}
+
 func TestStartGivesUp(t *testing.T) {
 	t.Parallel()
 	down := errors.New("down")
