@@ -36,6 +36,7 @@ func Documents() []Document {
 		{render.VerifySchema, reflect.TypeFor[verifyDocument](), "the checks of a token", "`token verify`"},
 		{render.ExchangeSchema, reflect.TypeFor[exchangeDocument](), "the session that AWS gave for a token, without its keys", "`token exchange`"},
 		{render.KeepSchema, reflect.TypeFor[keepEvent](), "an event: a token was written or not; one document on each line", "`token keep`; on standard error if it runs a command"},
+		{render.VersionSchema, reflect.TypeFor[render.VersionDocument](), "the version of fly-aws, and what it was built from", "`version`"},
 		{render.ErrorSchema, reflect.TypeFor[render.ErrorDocument](), "a failure before there is a report", "every command"},
 	}
 }
