@@ -109,3 +109,20 @@ func TestSandboxPageClients(t *testing.T) {
 		}
 	}
 }
+
+// The examples of docs/json.md, in order, where a request file is.
+func TestJSONPage(t *testing.T) {
+	t.Parallel()
+	need(t, "sh")
+	if _, err := exec.LookPath("jq"); err != nil {
+		t.Skip("jq is missing")
+	}
+	p := newSandboxPage(t, t.TempDir(), "", "")
+	p.write("fly.toml", "app = \"web\"\n")
+	p.write("fly-aws.toml", "version = 1\nname = \"web\"\norg = \"acme\"\naccount = \"123456789012\"\n\n[apps.web]\nconfig = \"fly.toml\"\npolicies = [\"ReadOnlyAccess\"]\n")
+	p.write("examples.sh", pageBlocks(t, "json.md")["jq"])
+	got := p.run("fly-aws sandbox -- sh examples.sh")
+	if !strings.HasPrefix(got, "create\ncreate\ncreate\ncreate\ndone\nbroken\n") { // no machine was deployed since
+		t.Errorf("they print\n%s", got)
+	}
+}
