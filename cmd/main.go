@@ -173,6 +173,7 @@ var commands = [...]struct {
 	{"apply", newApply},
 	{"destroy", newDestroy},
 	{"import", newImport},
+	{"export", newExport},
 	{"patch", newPatch},
 	{"policy", newPolicy},
 	{"trust-policy", newTrustPolicy},

@@ -148,6 +148,9 @@ func (w World) Apply(ctx context.Context, plan *Plan, notify func(Event)) (*Repo
 	if conflicts := plan.Conflicts(); len(conflicts) > 0 {
 		return report, &ConflictError{Conflicts: conflicts}
 	}
+	if plan.Request != nil && plan.Request.Manager != "" {
+		return report, fmt.Errorf("the plan is for %s to apply", plan.Request.Manager)
+	}
 	if !pending && plan.state != nil {
 		report.Checks, report.Openness = plan.checks(plan.state), plan.openness(plan.state)
 		return report, nil

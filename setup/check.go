@@ -515,9 +515,13 @@ func pathProblem(path string) string {
 	return ""
 }
 
+// defaultSession is IAM's default of a role's maximum session duration, in seconds, and the
+// shortest (IAM API reference, CreateRole).
+const defaultSession = 3600
+
 // sessionProblem says why IAM does not accept the maximum session duration, or "".
 func sessionProblem(seconds int32) string {
-	if seconds < 3600 || seconds > 43200 {
+	if seconds < defaultSession || seconds > 43200 {
 		return "IAM allows one hour (3600 s) to twelve (43200 s)"
 	}
 	return ""

@@ -161,6 +161,9 @@ func (c Change) Compare(now *Resource) (done bool, err error) {
 		}
 		return false, nil
 	}
+	if by := now.ManagedBy(); by != "" && by != c.manager() {
+		return false, stale(Reason{Code: ReasonManaged, Have: by})
+	}
 	if c.After == nil {
 		if left := compare(*now, *c.Before); len(left) > 0 {
 			return false, stale(left[0].Reason)
@@ -186,6 +189,17 @@ func (c Change) Compare(now *Resource) (done bool, err error) {
 		}
 	}
 	return false, nil
+}
+
+// manager returns what managed the resource when the plan was made, as Resource.ManagedBy.
+func (c Change) manager() string {
+	switch {
+	case c.Before != nil:
+		return c.Before.ManagedBy()
+	case c.Action == ActionKeep:
+		return c.After.ManagedBy()
+	}
+	return ""
 }
 
 // touches says whether the change changes the attribute.

@@ -20,7 +20,7 @@ import (
 // If it was adopted, if another of its statements allows access, or if it is in an
 // instance profile, only our statement and tags are removed; only our tags if adopting it
 // added nothing else. If apps outside the scope still use it, only the subjects of the
-// others are removed. A statement of ours that someone turned into a Deny goes only with
+// others are removed. What something else manages (TagManagedBy) stays. A statement of ours that someone turned into a Deny goes only with
 // its role. The provider is deleted if it is ours and no remaining role trusts
 // it. AWS_REGION stays in fly.toml.
 //
@@ -118,11 +118,16 @@ func resolveDestroy(scope Scope, facts Facts, state State) *Plan {
 	on := state.policies()
 	var roles, policies, providers []Change
 	providerARN := trustpolicy.ProviderARN(facts.Partition, facts.Account, scope.Org)
-	trusted := false // by a role that remains
+	trusted := false      // by a role that remains
+	var managed []Warning // of the provider
 	for _, id := range slices.Sorted(maps.Keys(state)) {
 		r := state[id]
 		switch {
 		case r.Provider != nil && r.Provider.ARN == providerARN && r.Provider.Tags[TagOrg] == scope.Org:
+			if by := r.ManagedBy(); by != "" {
+				managed = append(managed, Warning{Code: WarningManaged, Value: by})
+				continue
+			}
 			providers = append(providers, Change{Action: ActionDelete, Before: &r})
 		case r.Role != nil:
 			c, grants := scope.lose(*r.Role)
@@ -159,6 +164,7 @@ func resolveDestroy(scope Scope, facts Facts, state State) *Plan {
 	p.Warnings = append(p.stillAllowed(roles), scope.notOurs(state)...)
 	if !trusted {
 		p.Changes = append(p.Changes, providers...)
+		p.Warnings = append(p.Warnings, managed...)
 	}
 	for i, c := range p.Changes {
 		if c.Action != ActionConflict {
@@ -197,21 +203,22 @@ func (p *Plan) stillAllowed(roles []Change) []Warning {
 }
 
 // notOurs warns of roles that let apps of the scope in and are not fly-aws's, or another
-// file's, so that they stay.
+// file's, or managed by something else, so that they stay.
 func (s Scope) notOurs(state State) []Warning {
 	var out []Warning
 	for _, id := range slices.Sorted(maps.Keys(state)) {
-		role := state[id].Role
+		role, by := state[id].Role, state[id].ManagedBy()
+		if role != nil && by != "" && role.Tags[TagOrg] == s.Org && (s.File == "" || role.Tags[TagFile] == s.File) {
+			w := Warning{Code: WarningManaged, Role: role.Name, Value: by, Apps: s.admitted(*role)}
+			if len(s.Apps) == 0 || len(w.Apps) > 0 {
+				out = append(out, w)
+			}
+			continue
+		}
 		if role == nil || role.Trust == nil || isOurs(s.Org, *role) && (s.File == "" || role.Tags[TagFile] == s.File) || s.File != "" && len(s.Apps) == 0 {
 			continue
 		}
-		w := Warning{Code: WarningNotOurs, Role: role.Name}
-		for _, a := range role.Trust.Admissions(nil) {
-			subject, ok := ourSubject(s.Org, a.Name)
-			if ok && s.Includes(subject.App) && !slices.Contains(w.Apps, subject.App) {
-				w.Apps = append(w.Apps, subject.App)
-			}
-		}
+		w := Warning{Code: WarningNotOurs, Role: role.Name, Apps: s.admitted(*role)}
 		for _, key := range slices.Sorted(maps.Keys(role.Tags)) {
 			w.Names = append(w.Names, key+"="+role.Tags[key])
 		}
@@ -222,10 +229,22 @@ func (s Scope) notOurs(state State) []Warning {
 	return out
 }
 
+// admitted returns the apps of the scope that a role lets in.
+func (s Scope) admitted(role Role) []string {
+	var apps []string
+	for _, a := range role.Trust.Admissions(nil) {
+		subject, ok := ourSubject(s.Org, a.Name)
+		if ok && s.Includes(subject.App) && !slices.Contains(apps, subject.App) {
+			apps = append(apps, subject.App)
+		}
+	}
+	return apps
+}
+
 // lose returns the change of a role whose apps in scope lose access, and its grants; nil
 // if nothing about the role changes.
 func (s Scope) lose(role Role) (*Change, []Grant) {
-	if role.Trust == nil || role.Tags[TagOrg] != s.Org || s.File != "" && role.Tags[TagFile] != s.File {
+	if role.Trust == nil || role.Tags[TagOrg] != s.Org || (Resource{Role: &role}).ManagedBy() != "" || s.File != "" && role.Tags[TagFile] != s.File {
 		return nil, nil
 	}
 	sid := trustpolicy.Sid(s.Org)

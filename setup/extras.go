@@ -27,7 +27,8 @@ type Extra struct {
 	Means []Meaning `json:"means,omitempty"`
 	// Rules are the IDs of the lint rules that the statement breaks, such as "FLY027".
 	Rules []string `json:"rules,omitempty"`
-	// Watched says that the role is adopted or unmanaged, so that this is a warning.
+	// Watched says that the role is adopted, unmanaged or managed by something else, so that
+	// this is a warning.
 	Watched bool `json:"watched,omitempty"`
 	// Pruned says that the plan removes it.
 	Pruned bool `json:"pruned,omitempty"`
@@ -60,6 +61,7 @@ const (
 	StaysWatched   StayReason = "watched"    // the role is adopted or unmanaged
 	StaysOtherFile StayReason = "other-file" // the file did not make the role
 	StaysPartial   StayReason = "partial"    // the request is only a part of its file
+	StaysManaged   StayReason = "managed"    // something else than fly-aws manages the role
 	StaysInUse     StayReason = "in-use"     // the role is in an instance profile and has no other statement
 )
 

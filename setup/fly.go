@@ -278,6 +278,9 @@ const (
 	// WarningNotOurs: a destroy leaves Role alone, which lets Apps in: fly-aws did not make
 	// it, or another request file did. Names are its tags, which may say whose it is.
 	WarningNotOurs WarningCode = "not-ours"
+	// WarningManaged: a destroy leaves Role alone, or the provider if that is empty, since
+	// Value manages it, as in TagManagedBy.
+	WarningManaged WarningCode = "managed"
 	// WarningSize: the trust policy of Role is near its quota; Value is "1740 of 2048", in
 	// characters.
 	WarningSize WarningCode = "trust-policy-size"

@@ -32,7 +32,7 @@ func Import(org, file string, facts Facts, found []Resource) (Request, error) {
 		if role == nil || role.Trust == nil {
 			continue
 		}
-		want := RoleRequest{Name: role.Name, Unmanaged: !isOurs(org, *role)}
+		want := RoleRequest{Name: role.Name, Unmanaged: !isOurs(org, *role) || state[id].ManagedBy() != ""}
 		if want.Unmanaged {
 			want.Trust = role.Trust
 		} else {

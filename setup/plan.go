@@ -195,6 +195,7 @@ const (
 	ReasonTagsAlone      ReasonCode = "tags-alone"      // the role has our tags without our statement: Want
 	ReasonOtherFile      ReasonCode = "other-file"      // the role was made by another file: Have
 	ReasonUnreadTrust    ReasonCode = "unread-trust"    // the role's trust policy could not be parsed
+	ReasonManaged        ReasonCode = "managed"         // it is not ours: Have manages it; also why a change is stale
 	ReasonLastStatement  ReasonCode = "last-statement"  // our statement Have is the trust policy's only one
 
 	// These make a change stale, as do most of the above.
@@ -235,6 +236,19 @@ func (p *Plan) Conflicts() []Change {
 	for _, c := range p.Changes {
 		if c.Action == ActionConflict {
 			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// Managed returns the resources that the plan keeps and that something else manages, as in
+// TagManagedBy.
+func (p *Plan) Managed() []Resource {
+	var out []Resource
+	for _, c := range p.Changes {
+		by := c.Resource().ManagedBy()
+		if c.Action == ActionKeep && by != "" && (p.Request == nil || by != p.Request.Manager) {
+			out = append(out, c.Resource())
 		}
 	}
 	return out

@@ -63,11 +63,7 @@ func (w World) holdings(ctx context.Context, want *desired) (State, error) {
 	if want.req.File == "" || want.req.Partial {
 		return w.read(ctx, want.resources())
 	}
-	var roles []Role
-	for _, role := range want.roles {
-		roles = append(roles, role.Role)
-	}
-	found, err := w.AWS.Roles(ctx, want.facts, want.req.Org, roles)
+	found, err := w.AWS.Roles(ctx, want.facts, want.req.Org, want.toRead())
 	state := State{}
 	for _, r := range found {
 		state[r.ID()] = r

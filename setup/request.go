@@ -33,8 +33,12 @@ type Request struct {
 	Prune bool `json:"prune,omitempty"`
 	// Prove has a running machine of each app mint a token and compares its claims with
 	// the plan.
-	Prove bool          `json:"-"`
-	Roles []RoleRequest `json:"roles"`
+	Prove bool `json:"-"`
+	// Manager is who will make the plan's changes, as in TagManagedBy; empty for World.Apply,
+	// which refuses other plans. What was handed over to it is planned as ours, and roles
+	// are read with all they have.
+	Manager string        `json:"-"`
+	Roles   []RoleRequest `json:"roles"`
 }
 
 // A RoleRequest is a role and who may assume it. Zero fields leave an existing role as

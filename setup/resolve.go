@@ -236,8 +236,20 @@ func (d *desired) entries() []Env {
 // their policies.
 func (d *desired) resources() []Resource {
 	out := []Resource{{Provider: &d.provider}}
-	for i := range d.roles {
-		out = append(out, Resource{Role: &d.roles[i].Role})
+	for _, role := range d.toRead() {
+		out = append(out, Resource{Role: &role})
+	}
+	return out
+}
+
+// toRead returns the roles as Target.Read wants them.
+func (d *desired) toRead() []Role {
+	var out []Role
+	for _, role := range d.roles {
+		if d.req.Manager != "" {
+			role.MaxSession = cmp.Or(role.MaxSession, defaultSession) // which has the role read whole
+		}
+		out = append(out, role.Role)
 	}
 	return out
 }
@@ -284,7 +296,11 @@ func (d *desired) plan(state State) (*Plan, error) {
 	}
 	p.Grants = append(p.Grants, slices.Concat(append(grants, kept...)...)...)
 	if managed {
-		add(change(state, Resource{Provider: mergeProvider(state, d.provider)}))
+		c := change(state, Resource{Provider: mergeProvider(state, d.provider)})
+		if by := d.req.otherManager(state.find(Resource{Provider: &d.provider})); by != "" && c.Action != ActionKeep {
+			c.conflict(by, p.Org)
+		}
+		add(c)
 	}
 	for _, o := range outcomes {
 		if o.role != nil {
@@ -373,6 +389,62 @@ func (d *desired) outcome(state State, want desiredRole, on []RolePolicy) (outco
 		err := d.create(&o, want)
 		return o, err
 	}
+	err := d.existing(&o, state, found, want, on)
+	if by := d.req.otherManager(found); by != "" && err == nil {
+		o.leave(by, d.req.Org)
+	}
+	return o, err
+}
+
+// otherManager returns what manages a resource, unless that is who makes the plan's changes.
+func (req Request) otherManager(r *Resource) string {
+	if r == nil || r.ManagedBy() == req.Manager {
+		return ""
+	}
+	return r.ManagedBy()
+}
+
+// conflict makes the change a conflict with what manages the resource.
+func (c *Change) conflict(by, org string) {
+	reasons := []Reason{{Code: ReasonManaged, Have: by}}
+	if c.Action != ActionConflict && c.Action != ActionKeep {
+		reasons = append(reasons, c.differences(org)...)
+	}
+	c.Action, c.Before, c.Reasons = ActionConflict, c.found(), reasons
+}
+
+// found returns the resource as it was found.
+func (c *Change) found() *Resource {
+	if c.Before == nil && c.Action == ActionKeep {
+		return c.After
+	}
+	return c.Before
+}
+
+// leave makes an outcome that writes nothing of a role that something else manages: it is
+// a conflict unless the role is as desired.
+func (o *outcome) leave(by, org string) {
+	var kept []Change
+	var differs []Reason
+	for _, c := range o.policies {
+		switch {
+		case c.Action == ActionKeep:
+			kept = append(kept, c)
+		case c.Before == nil:
+			differs = append(differs, Reason{Code: ReasonNotAttached, Want: cmp.Or(c.After.Policy.ARN, c.After.Policy.Name)})
+		default:
+			differs = append(differs, Reason{Code: ReasonDocument, Want: c.After.Policy.Name})
+		}
+	}
+	o.policies, o.pruned = kept, nil
+	if o.role.Action != ActionKeep || len(differs) > 0 {
+		o.role.conflict(by, org)
+		o.role.Reasons = append(o.role.Reasons, differs...)
+	}
+}
+
+// existing works out what becomes of a role that exists.
+func (d *desired) existing(o *outcome, state State, found *Resource, want desiredRole, on []RolePolicy) error {
 	have := *found.Role
 	statement, held := ourStatement(d.req.Org, have)
 	ours := held && have.Tags[TagOrg] == d.req.Org
@@ -383,17 +455,17 @@ func (d *desired) outcome(state State, want desiredRole, on []RolePolicy) (outco
 	}
 	built, err := d.statement(want, slices.Concat(o.asked, o.kept))
 	if err != nil {
-		return o, err
+		return err
 	}
 	if conflict := d.roleConflict(have, want, ours, held, len(o.kept) > 0); conflict != nil {
 		after := want.Role
 		after.Trust = trustpolicy.New(built)
 		o.role = &Change{Action: ActionConflict, Before: found, After: &Resource{Role: &after}, Reasons: []Reason{*conflict}}
-		return o, nil
+		return nil
 	}
 
-	watched := !ours || have.Tags[TagAdopted] != ""
-	prune := d.pruner(&o, want.request.Keep, have, watched)
+	watched := !ours || have.Tags[TagAdopted] != "" || d.req.otherManager(found) != ""
+	prune := d.pruner(o, want.request.Keep, have, watched)
 	after := d.merge(have, want, ours, o.kept)
 	var at int // the place of our statement
 	switch {
@@ -444,7 +516,7 @@ func (d *desired) outcome(state State, want desiredRole, on []RolePolicy) (outco
 		}
 	}
 	o.warnings = append(o.warnings, d.sizeWarning(after)...)
-	return o, d.checkLimits(c, len(o.asked)+len(o.kept))
+	return d.checkLimits(c, len(o.asked)+len(o.kept))
 }
 
 // create makes the outcome of a role that does not exist.
@@ -510,6 +582,8 @@ func (req Request) prunes(role Role, watched bool, stays StayReason) (StayReason
 	switch {
 	case !req.Prune:
 		return "", false
+	case req.otherManager(&Resource{Role: &role}) != "":
+		return StaysManaged, false
 	case watched:
 		return StaysWatched, false
 	case req.Partial:
@@ -551,7 +625,7 @@ func (d *desired) leftRoles(p *Plan, on map[string][]RolePolicy) []Change {
 		if role == nil || named[strings.ToLower(role.Name)] || role.Tags[TagFile] != d.req.File || !isOurs(d.req.Org, *role) {
 			continue
 		}
-		e := Extra{Kind: ExtraRole, Role: role.Name, Watched: role.Tags[TagAdopted] != ""}
+		e := Extra{Kind: ExtraRole, Role: role.Name, Watched: role.Tags[TagAdopted] != "" || d.req.otherManager(&Resource{Role: role}) != ""}
 		statement, _ := ourStatement(d.req.Org, *role)
 		for _, pattern := range allowedBy(d.req.Org, statement).subjects() {
 			e.Means = append(e.Means, subjectMeaning(d.req.Org, pattern))

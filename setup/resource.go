@@ -22,9 +22,20 @@ const (
 	// TagFile holds the name of the request file that made the role; absent on a role that
 	// was made without one.
 	TagFile = "fly-aws:file"
+	// TagManagedBy says what manages the role or provider instead of fly-aws, such as
+	// "terraform". Whatever its other tags are, such a resource is not ours: it is neither
+	// written nor deleted, also with Adopt or Prune. An empty value counts as absent.
+	TagManagedBy = "fly-aws:managed-by"
 
 	// ourTags is the prefix of our tag keys.
 	ourTags = "fly-aws:"
+)
+
+// ManagerTerraform is the value of TagManagedBy on what was handed over to Terraform,
+// ManagerCloudFormation on what was handed over to CloudFormation.
+const (
+	ManagerTerraform      = "terraform"
+	ManagerCloudFormation = "cloudformation"
 )
 
 // Names of the variables written to a fly.toml.
@@ -115,6 +126,24 @@ func (r Resource) ID() string {
 		return "inline:" + strings.ToLower(r.Policy.Role) + ":" + r.Policy.Name
 	case r.Env != nil:
 		return "env:" + r.Env.Config + ":" + r.Env.Key
+	}
+	return ""
+}
+
+// ManagedBy returns what manages a role or provider instead of fly-aws; "" for fly-aws and
+// for other resources.
+func (r Resource) ManagedBy() string {
+	var tags map[string]string
+	switch {
+	case r.Provider != nil:
+		tags = r.Provider.Tags
+	case r.Role != nil:
+		tags = r.Role.Tags
+	}
+	for key, value := range tags { // IAM ignores the case of a role's tag keys
+		if strings.EqualFold(key, TagManagedBy) && value != "" {
+			return value
+		}
 	}
 	return ""
 }

@@ -28,7 +28,8 @@ var owners = map[string][]string{
 	"github.com/go-json-experiment/":  {"internal/audit", "internal/flyoidc", "internal/permission", "internal/trustfile", "internal/workdir", "setup", "trustpolicy"},
 	"github.com/google/jsonschema-":   nil,
 	"github.com/google/renameio/":     {"internal/workdir"},
-	"github.com/hashicorp/":           nil,
+	"github.com/hashicorp/cap":        nil,
+	"github.com/hashicorp/hcl/":       {"internal/export"}, // Terraform's language
 	"github.com/moby/sys/user":        {"internal/machine"},
 	"github.com/natefinch/atomic":     {"cmd", "internal/workdir"},
 	"github.com/pelletier/go-toml/":   {"flytoml", "internal/requestfile"},
@@ -36,7 +37,7 @@ var owners = map[string][]string{
 	"github.com/ryanuber/":            nil,
 	"github.com/spf13/":               {"cmd", "internal/manual"},
 	"github.com/vektah/gqlparser/":    {"internal/sandbox"},
-	"github.com/zclconf/":             nil,
+	"github.com/zclconf/go-cty/":      {"internal/export"},                                           // HCL's values
 	"go.yaml.in/yaml/":                {"internal/flyapi", "internal/trustfile", "internal/workdir"}, // flyctl's configuration, templates, fly.yaml
 	"net/http/httptest":               nil,
 	"testing":                         nil,

@@ -2,6 +2,7 @@ package render
 
 import (
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -27,6 +28,19 @@ func Extras(w io.Writer, plan *setup.Plan, style Style) {
 		p.extras(watched)
 	}
 	p.kept(plan)
+	p.managed(plan)
+}
+
+// managed shows what the plan keeps and something else manages.
+func (p printer) managed(plan *setup.Plan) {
+	by := map[string][]string{}
+	for _, r := range plan.Managed() {
+		by[r.ManagedBy()] = append(by[r.ManagedBy()], resourceName(r))
+	}
+	for _, manager := range slices.Sorted(maps.Keys(by)) {
+		p.line("")
+		p.line("Managed by %s, so that fly-aws does not change %s: %s", text.Name(manager), verb(len(by[manager]), "it", "them"), shortList(by[manager]))
+	}
 }
 
 // kept shows the apps that keep a role although the run does not name them.
@@ -170,6 +184,8 @@ func stays(r setup.StayReason) string {
 		return "this file did not make the role"
 	case setup.StaysPartial:
 		return "--app shows only a part of the file"
+	case setup.StaysManaged:
+		return "something else manages the role, according to its tag " + setup.TagManagedBy
 	case setup.StaysInUse:
 		return "others use the role"
 	}

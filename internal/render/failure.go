@@ -18,11 +18,23 @@ func Conflict(e *setup.ConflictError) string {
 func ConflictNext(e *setup.ConflictError) []string {
 	var hints []string
 	for _, c := range e.Conflicts {
+		if len(c.Reasons) > 0 && c.Reasons[0].Code == setup.ReasonManaged {
+			hints = append(hints, managedNext(c.Reasons[0].Have))
+			continue
+		}
 		for _, r := range c.Reasons {
 			hints = append(hints, conflictNext(c, r))
 		}
 	}
 	return hints
+}
+
+// managedNext says how to change what something else manages.
+func managedNext(by string) string {
+	if by == setup.ManagerTerraform {
+		return "change it in Terraform: fly-aws export terraform writes what you asked for; fly-aws only reads it"
+	}
+	return "change it there, or remove the tag " + setup.TagManagedBy
 }
 
 func conflictNext(c setup.Change, r setup.Reason) string {
@@ -65,6 +77,8 @@ func staleReason(r setup.Reason) string {
 		return "it no longer exists"
 	case setup.ReasonExists:
 		return "it exists now"
+	case setup.ReasonManaged:
+		return "it is managed by " + have + " now"
 	case setup.ReasonTrust:
 		return "its trust policy is different now"
 	case setup.ReasonAudiences:

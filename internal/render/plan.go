@@ -47,6 +47,9 @@ func Plan(w io.Writer, plan *setup.Plan, style Style) {
 }
 
 func unchanged(plan *setup.Plan) string {
+	if plan.Scope != nil && slices.ContainsFunc(plan.Warnings, func(w setup.Warning) bool { return w.Code == setup.WarningManaged }) {
+		return "what is here is managed by something else"
+	}
 	if plan.Scope != nil {
 		return "nothing here was made by fly-aws"
 	}
@@ -335,6 +338,8 @@ func conflictReason(r setup.Reason, have, want string) string {
 		return "has a trust policy that fly-aws cannot read"
 	case setup.ReasonOtherFile:
 		return "was made by the file " + have + ", according to its tag " + setup.TagFile
+	case setup.ReasonManaged:
+		return "is managed by " + have + ", according to its tag " + setup.TagManagedBy + ", and is not as asked"
 	case setup.ReasonLastStatement:
 		return "has no statement but " + have + ", and a trust policy needs one"
 	case setup.ReasonNewExtra:

@@ -140,6 +140,15 @@ func warningText(plan *setup.Plan, w setup.Warning) WarningText {
 			t.Fix = "its tags say whose it is: " + text.Clean(strings.Join(w.Names, ", "))
 		}
 		return t
+	case setup.WarningManaged:
+		name := "the OIDC provider"
+		if w.Role != "" {
+			name = "role " + text.Name(w.Role)
+		}
+		return WarningText{
+			Message: name + " stays: it is managed by " + text.Name(w.Value) + ", according to its tag " + setup.TagManagedBy,
+			Fix:     "remove it there",
+		}
 	case setup.WarningSize:
 		return WarningText{
 			Message: "the trust policy of role " + text.Name(w.Role) + " has " + text.Clean(w.Value) + " characters; IAM refuses more",
