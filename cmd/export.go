@@ -29,7 +29,7 @@ requests. AWS and Fly are asked as by fly-aws plan, and nothing is changed.`,
 		Args: noSuchCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	c.AddCommand(newExportTerraform(sys))
+	c.AddCommand(newExportTerraform(sys), newExportCloudFormation(sys))
 	return c
 }
 
@@ -66,14 +66,17 @@ provider, the roles and their policies. It is printed, or with --out written to
 a folder, where files that fly-aws did not make are left alone.
 
 --import adds import blocks for what is in the account already. terraform plan
-then shows only what fly-aws plan shows.`,
+then shows only what fly-aws plan shows. --hand-over tags the provider and the
+roles as Terraform's: once terraform apply has run, fly-aws only reads them.`,
 		Example: `  fly-aws export terraform -f fly-aws.toml --out infra/fly-aws
+  fly-aws export terraform --import --hand-over --out infra/fly-aws
   fly-aws export terraform -o acme -a web --import > main.tf`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runExportTerraform(cmd, sys, o) },
 	}
 	o.register(c.Flags())
 	c.Flags().BoolVar(&o.Import, "import", false, "add import blocks for what exists")
+	c.Flags().BoolVar(&o.HandOver, "hand-over", false, "tag provider and roles as Terraform's, so that fly-aws changes them no more")
 	c.Flags().StringVar(&o.out, "out", "", "`folder` to write the files to (default: standard output)")
 	return c
 }
@@ -105,6 +108,57 @@ func runExportTerraform(cmd *cobra.Command, sys System, o terraformOptions) erro
 		return nil
 	}
 	return c.writeExport(o.out, files, export.TerraformFiles())
+}
+
+type cloudFormationOptions struct {
+	exportFlags
+	export.CloudFormationOptions
+}
+
+func newExportCloudFormation(sys System) *cobra.Command {
+	var o cloudFormationOptions
+	c := &cobra.Command{
+		Use:   "cloudformation",
+		Short: "Write a CloudFormation template, also for StackSets",
+		Long: `Write a CloudFormation template of what setup or apply would make: the OIDC
+provider, the roles and their policies. It names no account, so that a StackSet
+can roll it out to many. It is printed, or with --out written to a file, unless
+that is one that fly-aws did not make.
+
+--hand-over tags the provider and the roles as CloudFormation's: once the stack
+is there, fly-aws only reads them.`,
+		Example: `  fly-aws export cloudformation -f fly-aws.toml --out fly-aws.yaml
+  aws cloudformation deploy --stack-name fly-aws --template-file fly-aws.yaml \
+    --capabilities CAPABILITY_NAMED_IAM`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runExportCloudFormation(cmd, sys, o) },
+	}
+	o.register(c.Flags())
+	c.Flags().BoolVar(&o.HandOver, "hand-over", false, "tag provider and roles as CloudFormation's, so that fly-aws changes them no more")
+	c.Flags().StringVar(&o.out, "out", "", "`file` to write (default: standard output)")
+	return c
+}
+
+func runExportCloudFormation(cmd *cobra.Command, sys System, o cloudFormationOptions) error {
+	c := newConsole(sys, o.output)
+	if o.out != "" {
+		if err := c.checkExported(o.out); err != nil {
+			return err
+		}
+	}
+	plan, err := c.exportPlan(cmd, o.exportFlags, setup.ManagerCloudFormation)
+	if err != nil {
+		return err
+	}
+	template, err := export.ToCloudFormation(plan, o.CloudFormationOptions)
+	if err != nil {
+		return exportError(err)
+	}
+	if o.out == "" {
+		_, err = c.Stdout.Write(template)
+		return err
+	}
+	return c.writeExported(o.out, template)
 }
 
 // exportPlan makes the plan to export. Its conflicts and warnings are shown on standard

@@ -131,6 +131,9 @@ func resolveDestroy(scope Scope, facts Facts, state State) *Plan {
 			providers = append(providers, Change{Action: ActionDelete, Before: &r})
 		case r.Role != nil:
 			c, grants := scope.lose(*r.Role)
+			if r.ManagedBy() != "" {
+				c, grants = nil, nil
+			}
 			p.Grants = append(p.Grants, grants...)
 			if c == nil {
 				trusted = trusted || trusts(*r.Role, providerARN)
@@ -244,7 +247,7 @@ func (s Scope) admitted(role Role) []string {
 // lose returns the change of a role whose apps in scope lose access, and its grants; nil
 // if nothing about the role changes.
 func (s Scope) lose(role Role) (*Change, []Grant) {
-	if role.Trust == nil || role.Tags[TagOrg] != s.Org || (Resource{Role: &role}).ManagedBy() != "" || s.File != "" && role.Tags[TagFile] != s.File {
+	if role.Trust == nil || role.Tags[TagOrg] != s.Org || s.File != "" && role.Tags[TagFile] != s.File {
 		return nil, nil
 	}
 	sid := trustpolicy.Sid(s.Org)

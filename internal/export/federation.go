@@ -6,10 +6,12 @@ import (
 	"cmp"
 	"errors"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
 	"github.com/fly-aws/fly-aws/setup"
+	"github.com/fly-aws/fly-aws/trustpolicy"
 )
 
 // Mark is in the first line of every exported file. A file with another first line was not
@@ -40,11 +42,24 @@ type role struct {
 	key              string
 	exists           bool
 	attached, inline []policy
+	trust            trust
 }
 
 type policy struct {
 	setup.RolePolicy
 	exists bool
+	// name tells it from the others of its kind on the role.
+	name string
+}
+
+// A trust is what differs between trust policies that setup writes.
+type trust struct {
+	// plain says that the policy has the form that setup writes, and nothing else. The other
+	// fields are empty if it has not.
+	plain bool
+	// All are in an order of their own, since IAM's clients reorder policies.
+	actions, subjects []string
+	conditions        []trustpolicy.Condition
 }
 
 // newFederation takes a plan apart. If manager is not empty, provider and roles are handed
@@ -73,18 +88,85 @@ func newFederation(plan *setup.Plan, manager string) (*federation, error) {
 			f.roles[len(f.roles)-1].Tags = handedOver(r.Role.Tags, manager)
 		case r.Policy.ARN != "":
 			on := &f.roles[places[r.Policy.Role]]
-			on.attached = append(on.attached, policy{*r.Policy, exists})
+			on.attached = append(on.attached, policy{RolePolicy: *r.Policy, exists: exists, name: on.nameOf(r.Policy.ARN)})
 		default:
 			on := &f.roles[places[r.Policy.Role]]
-			on.inline = append(on.inline, policy{*r.Policy, exists})
+			on.inline = append(on.inline, policy{RolePolicy: ordered(*r.Policy), exists: exists, name: r.Policy.Name})
 		}
 	}
 	if f.provider.ARN == "" {
 		return nil, ErrNothing
 	}
+	f.provider.Audiences = slices.Sorted(slices.Values(f.provider.Audiences))
 	f.nameRoles()
+	for i, r := range f.roles {
+		f.roles[i].trust = f.trust(r)
+	}
 	return f, nil
 }
+
+// nameOf returns a name for a managed policy on the role: the last part of its ARN, or all
+// of it if the role has a policy of that name.
+func (r *role) nameOf(arn string) string {
+	name := path.Base(arn)
+	if slices.ContainsFunc(r.attached, func(p policy) bool { return p.name == name }) {
+		return arn
+	}
+	return name
+}
+
+// ordered returns an inline policy whose document has the order that setup writes, if it
+// can be parsed.
+func ordered(p setup.RolePolicy) setup.RolePolicy {
+	if document, err := setup.ParseDocument([]byte(p.Document.String())); err == nil {
+		p.Document = document
+	}
+	return p
+}
+
+// trust takes a role's trust policy apart.
+func (f *federation) trust(r role) trust {
+	if len(r.Trust.Statements) != 1 || r.Trust.Version != trustpolicy.Version2012 || r.Trust.ID != "" {
+		return trust{}
+	}
+	s := r.Trust.Statements[0]
+	out := trust{plain: true, actions: slices.Sorted(slices.Values(s.Action))}
+	issuer := f.issuer()
+	audience := false
+	for _, c := range s.Conditions {
+		values := slices.Sorted(slices.Values(c.Values))
+		switch {
+		case c.Operator == "StringEquals" && c.Key == issuer+":aud":
+			audience = slices.Equal(values, []string{f.plan.Audience})
+		case c.Operator == "StringLike" && c.Key == issuer+":sub":
+			out.subjects = values
+		default:
+			out.conditions = append(out.conditions, trustpolicy.Condition{Operator: c.Operator, Key: c.Key, Values: values})
+		}
+	}
+	slices.SortFunc(out.conditions, func(a, b trustpolicy.Condition) int {
+		return cmp.Or(strings.Compare(a.Operator, b.Operator), strings.Compare(a.Key, b.Key))
+	})
+	if !audience || len(out.subjects) == 0 || len(out.actions) == 0 || !f.statement(out).Equal(s) {
+		return trust{}
+	}
+	return out
+}
+
+// statement is the statement of a plain trust policy.
+func (f *federation) statement(t trust) trustpolicy.Statement {
+	return trustpolicy.Statement{
+		Sid: trustpolicy.Sid(f.plan.Org), Effect: trustpolicy.Allow, Action: t.actions,
+		Principal: &trustpolicy.Principal{Federated: []string{f.provider.ARN}},
+		Conditions: append([]trustpolicy.Condition{
+			{Operator: "StringEquals", Key: f.issuer() + ":aud", Values: []string{f.plan.Audience}},
+			{Operator: "StringLike", Key: f.issuer() + ":sub", Values: t.subjects},
+		}, t.conditions...),
+	}
+}
+
+// issuer is the path of the provider, which begins its condition keys.
+func (f *federation) issuer() string { return strings.TrimPrefix(f.plan.Issuer, "https://") }
 
 // names says whether the plan's request names the role.
 func (f *federation) names(role string) bool {
@@ -123,20 +205,28 @@ func (f *federation) nameRoles() {
 	}
 }
 
-// sharedTags returns the tags that the provider and all roles have.
-func (f *federation) sharedTags() map[string]string {
-	shared := maps.Clone(f.provider.Tags)
-	for _, r := range f.roles {
-		maps.DeleteFunc(shared, func(key, value string) bool { return r.Tags[key] != value })
+// roleTags returns the tags that all roles have.
+func (f *federation) roleTags() map[string]string {
+	shared := map[string]string{}
+	for i, r := range f.roles {
+		if i == 0 {
+			shared = maps.Clone(r.Tags)
+		}
+		maps.DeleteFunc(shared, func(key, value string) bool { return !has(r.Tags, key, value) })
 	}
 	return shared
 }
 
-// ownTags returns the tags that are not among those that all have.
-func ownTags(tags, shared map[string]string) map[string]string {
+// without returns the tags that are not among others.
+func without(tags, others map[string]string) map[string]string {
 	own := maps.Clone(tags)
-	maps.DeleteFunc(own, func(key, value string) bool { return shared[key] == value && value != "" })
+	maps.DeleteFunc(own, func(key, value string) bool { return has(others, key, value) })
 	return own
+}
+
+func has(tags map[string]string, key, value string) bool {
+	have, ok := tags[key]
+	return ok && have == value
 }
 
 // boundary returns the permissions boundary of all roles; ok is false if they differ.
@@ -182,4 +272,24 @@ func (f *federation) entries() []entry {
 		return cmp.Or(strings.Compare(a.app, b.app), strings.Compare(a.variable, b.variable))
 	})
 	return slices.CompactFunc(out, func(a, b entry) bool { return a.app == b.app && a.variable == b.variable })
+}
+
+// preface says what the export is for, and what of the plan it cannot do.
+func (f *federation) preface(tool string) []string {
+	lines := []string{"Access to AWS for apps of the Fly.io organization " + f.plan.Org + "."}
+	if len(f.deleted) == 0 {
+		return lines
+	}
+	lines = append(lines, "fly-aws apply --prune would also remove these, which "+tool+" does not know:")
+	for _, r := range f.deleted {
+		switch {
+		case r.Role != nil:
+			lines = append(lines, "  role "+r.Role.Name)
+		case r.Policy != nil && r.Policy.ARN != "":
+			lines = append(lines, "  policy "+r.Policy.ARN+" on role "+r.Policy.Role)
+		case r.Policy != nil:
+			lines = append(lines, "  inline policy "+r.Policy.Name+" in role "+r.Policy.Role)
+		}
+	}
+	return lines
 }

@@ -1,14 +1,11 @@
 package export
 
 import (
-	"fmt"
 	"maps"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hashicorp/hcl/v2/hclwrite"
 
 	"github.com/fly-aws/fly-aws/setup"
@@ -64,7 +61,7 @@ func ToTerraform(plan *setup.Plan, o TerraformOptions) ([]File, error) {
 	files := []File{
 		{fileTerraform, source([]string{Mark + " terraform."}, t.settings)},
 		{fileVariables, source([]string{Mark + " terraform."}, t.variables)},
-		{fileMain, source(t.preface(), t.main)},
+		{fileMain, source(append([]string{Mark + " terraform.", ""}, append(t.preface("Terraform"), "It is for the AWS account "+plan.Account+".", "What belongs under [env] in each fly.toml is the output fly_env.")...), t.main)},
 		{fileOutputs, source([]string{Mark + " terraform."}, t.outputs)},
 	}
 	if o.Import {
@@ -75,50 +72,52 @@ func ToTerraform(plan *setup.Plan, o TerraformOptions) ([]File, error) {
 	return files, t.err
 }
 
-// A terraform is a federation as Terraform resources: roles whose trust policies differ
-// only in the values of our statement are instances of one resource, the others are
-// resources of their own.
+// A terraform is a federation as Terraform resources. The roles are instances of one
+// resource, also if there is only one: an app more then moves no other.
 type terraform struct {
 	*federation
-	alike  []role // at least two, or none
-	single []role
-	labels map[string]string // of the single roles, by key
-	shared map[string]string // tags
-	// boundary is a variable unless the roles differ.
-	hasBoundaryVariable bool
-	commonBoundary      string
-	err                 error
+	// tags are those of provider and roles, roleTags the others that all roles have.
+	tags, roleTags map[string]string
+	// boundary is that of all roles, and a variable, unless they differ.
+	boundary    string
+	oneBoundary bool
+	// differs says in what the roles differ.
+	differs struct{ path, session, actions bool }
+	// conditions, attached and inline say that a role has some, trusts that one has a trust
+	// policy of another form than setup's.
+	conditions, attached, inline, plain, trusts bool
+	err                                         error
 }
 
 func newTerraform(f *federation) *terraform {
-	t := &terraform{federation: f, labels: map[string]string{}, shared: f.sharedTags()}
-	for _, r := range f.roles {
-		if _, ok := f.plain(r); ok {
-			t.alike = append(t.alike, r)
-		} else {
-			t.single = append(t.single, r)
+	t := &terraform{federation: f, roleTags: f.roleTags()}
+	t.tags = without(f.provider.Tags, without(f.provider.Tags, t.roleTags)) // what both have
+	t.roleTags = without(t.roleTags, t.tags)
+	t.boundary, t.oneBoundary = f.boundary()
+	var first *role // with a plain trust policy
+	for i, r := range f.roles {
+		t.differs.path = t.differs.path || r.Path != f.roles[0].Path
+		t.differs.session = t.differs.session || session(r.Role) != session(f.roles[0].Role)
+		t.attached = t.attached || len(r.attached) > 0
+		t.inline = t.inline || len(r.inline) > 0
+		if !t.isPlain(r) {
+			t.trusts = true
+			continue
 		}
-	}
-	if len(t.alike) == 1 {
-		t.alike, t.single = nil, f.roles
-	}
-	taken := map[string]bool{alikeLabel: len(t.alike) > 0}
-	for _, r := range t.single {
-		label := labelOf(r.key)
-		for taken[label] {
-			label += "_"
+		if first == nil {
+			first = &f.roles[i]
 		}
-		taken[label] = true
-		t.labels[r.key] = label
+		t.plain = true
+		t.differs.actions = t.differs.actions || !slices.Equal(r.trust.actions, first.trust.actions)
+		t.conditions = t.conditions || len(r.trust.conditions) > 0
 	}
-	t.commonBoundary, t.hasBoundaryVariable = f.boundary()
 	return t
 }
 
-// alikeLabel is the label of the resources with for_each.
-const alikeLabel = "app"
+// isPlain says whether a role's trust policy is an instance of the one for all.
+func (t *terraform) isPlain(r role) bool { return r.trust.plain && isExpressible(r.Trust) }
 
-// labelOf makes a resource's label from a role's key.
+// labelOf makes a block's label from a role's key.
 func labelOf(key string) string {
 	label := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
@@ -130,36 +129,6 @@ func labelOf(key string) string {
 		label = "_" + label
 	}
 	return label
-}
-
-// A plainTrust is what differs between trust policies that setup writes.
-type plainTrust struct {
-	actions, subjects []string
-	conditions        []trustpolicy.Condition
-}
-
-// plain takes a trust policy apart that has the form that setup writes and nothing else.
-func (f *federation) plain(r role) (plainTrust, bool) {
-	if len(r.Trust.Statements) != 1 || r.Trust.Version != trustpolicy.Version2012 || r.Trust.ID != "" || !isExpressible(r.Trust) {
-		return plainTrust{}, false
-	}
-	s := r.Trust.Statements[0]
-	key := strings.TrimPrefix(f.plan.Issuer, "https://")
-	want := trustpolicy.Statement{
-		Sid: trustpolicy.Sid(f.plan.Org), Effect: trustpolicy.Allow, Action: s.Action,
-		Principal: &trustpolicy.Principal{Federated: []string{f.provider.ARN}},
-		Conditions: []trustpolicy.Condition{
-			{Operator: "StringEquals", Key: key + ":aud", Values: []string{f.plan.Audience}},
-			{Operator: "StringLike", Key: key + ":sub"},
-		},
-	}
-	if len(s.Action) == 0 || len(s.Conditions) < 2 {
-		return plainTrust{}, false
-	}
-	subjects, more := s.Conditions[1].Values, s.Conditions[2:]
-	want.Conditions[1].Values = subjects
-	want.Conditions = append(want.Conditions, more...)
-	return plainTrust{s.Action, subjects, more}, s.Equal(want)
 }
 
 // isExpressible says whether the data source aws_iam_policy_document can make the policy:
@@ -183,31 +152,6 @@ func isExpressible(p *trustpolicy.Policy) bool {
 	return !strings.Contains(p.String(), "&{")
 }
 
-// preface is the comment at the top of the resources.
-func (t *terraform) preface() []string {
-	lines := []string{
-		Mark + " terraform.",
-		"",
-		"Access to AWS for apps of the Fly.io organization " + t.plan.Org + ", in the account " + t.plan.Account + ".",
-		"What belongs into each fly.toml is the output fly_env.",
-	}
-	if len(t.deleted) == 0 {
-		return lines
-	}
-	lines = append(lines, "", "The plan also removes these, which Terraform does not know:")
-	for _, r := range t.deleted {
-		switch {
-		case r.Role != nil:
-			lines = append(lines, "  role "+r.Role.Name)
-		case r.Policy != nil && r.Policy.ARN != "":
-			lines = append(lines, "  policy "+r.Policy.ARN+" on role "+r.Policy.Role)
-		case r.Policy != nil:
-			lines = append(lines, "  inline policy "+r.Policy.Name+" in role "+r.Policy.Role)
-		}
-	}
-	return lines
-}
-
 func (t *terraform) settings(file body) {
 	b := file.block("terraform")
 	b.set(field{"required_version", str(">= 1.5")})
@@ -223,101 +167,65 @@ func (t *terraform) variables(file body) {
 		field{"type", expr("map(string)")},
 		field{"default", object(nil)},
 	)
-	if !t.hasBoundaryVariable {
-		return
+	if t.oneBoundary {
+		file.block("variable", "permissions_boundary").set(
+			field{"description", str("ARN of the managed policy that is the roles' permissions boundary; null for none.")},
+			field{"type", expr("string")},
+			field{"default", orNull(t.boundary)},
+		)
 	}
-	value := word("null")
-	if t.commonBoundary != "" {
-		value = str(t.commonBoundary)
-	}
-	file.block("variable", "permissions_boundary").set(
-		field{"description", str("ARN of the managed policy that is the roles' permissions boundary; null for none.")},
-		field{"type", expr("string")},
-		field{"default", value},
-	)
 }
 
 func (t *terraform) main(file body) {
-	t.locals(file)
-	t.oidcProvider(file)
-	if len(t.alike) > 0 {
-		t.alikeRoles(file)
-	}
-	for _, r := range t.single {
-		t.singleRole(file, r)
-	}
-}
-
-// traits are what the roles that are alike do not have in common.
-type traits struct {
-	path, session, boundary, actions, conditions, attached, inline bool
-}
-
-func (t *terraform) traits() traits {
-	var x traits
-	first := t.alike[0]
-	firstTrust, _ := t.plain(first)
-	for _, r := range t.alike {
-		trust, _ := t.plain(r)
-		x.path = x.path || r.Path != first.Path
-		x.session = x.session || r.MaxSession != first.MaxSession
-		x.actions = x.actions || !slices.Equal(trust.actions, firstTrust.actions)
-		x.conditions = x.conditions || len(trust.conditions) > 0
-		x.attached = x.attached || len(r.attached) > 0
-		x.inline = x.inline || len(r.inline) > 0
-	}
-	x.boundary = !t.hasBoundaryVariable
-	return x
-}
-
-func (t *terraform) locals(file body) {
 	b := file.block("locals")
-	b.set(field{"tags", stringMap(t.shared)})
-	if len(t.alike) == 0 {
-		return
-	}
+	b.set(field{"tags", stringMap(t.tags)})
 	var roles []field
-	x := t.traits()
-	for _, r := range t.alike {
-		roles = append(roles, field{r.key, t.roleObject(r, x)})
+	for _, r := range t.roles {
+		roles = append(roles, field{r.key, t.roleObject(r)})
 	}
 	b.AppendNewline()
 	b.set(field{"roles", object(roles)})
+	t.oidcProvider(file)
+	t.trustPolicies(file)
+	t.roleResources(file)
 }
 
 // roleObject is a role in local.roles.
-func (t *terraform) roleObject(r role, x traits) hclwrite.Tokens {
-	trust, _ := t.plain(r)
-	fields := []field{{"name", str(r.Name)}}
+func (t *terraform) roleObject(r role) hclwrite.Tokens {
+	var fields []field
 	add := func(has bool, name string, value hclwrite.Tokens) {
 		if has {
 			fields = append(fields, field{name, value})
 		}
 	}
-	add(x.path, "path", str(r.Path))
+	add(true, "name", str(r.Name))
+	add(t.differs.path, "path", str(r.Path))
 	add(true, "description", str(r.Description))
-	add(x.session, "max_session_duration", number(session(r.Role)))
-	add(x.boundary, "permissions_boundary", orNull(r.Boundary))
-	add(x.actions, "actions", strs(trust.actions))
-	add(true, "subjects", strs(trust.subjects))
-	if x.conditions {
+	add(t.differs.session, "max_session_duration", number(session(r.Role)))
+	add(!t.oneBoundary, "permissions_boundary", orNull(r.Boundary))
+	trust := r.trust
+	if !t.isPlain(r) {
+		trust.actions, trust.subjects, trust.conditions = nil, nil, nil
+	}
+	add(t.differs.actions, "actions", strs(trust.actions))
+	add(t.plain, "subjects", strs(trust.subjects))
+	if t.conditions {
 		var conditions []hclwrite.Tokens
 		for _, c := range trust.conditions {
 			conditions = append(conditions, object([]field{{"test", str(c.Operator)}, {"variable", str(c.Key)}, {"values", strs(c.Values)}}))
 		}
 		add(true, "conditions", list(conditions))
 	}
-	add(true, "tags", stringMap(ownTags(ownTags(r.Tags, t.shared), t.alikeTags())))
-	if x.attached {
-		var arns []string
-		for _, p := range r.attached {
-			arns = append(arns, p.ARN)
-		}
-		add(true, "policies", strs(arns))
+	add(true, "tags", stringMap(without(without(r.Tags, t.tags), t.roleTags)))
+	var policies, documents []field
+	for _, p := range r.attached {
+		policies = append(policies, field{p.name, str(p.ARN)})
 	}
-	if x.inline {
-		add(true, "inline_policies", t.inlineDocuments(r))
+	for _, p := range r.inline {
+		documents = append(documents, field{p.name, t.jsonencode(p.Document.String())})
 	}
+	add(t.attached, "policies", object(policies))
+	add(t.inline, "inline_policies", object(documents))
 	return object(fields)
 }
 
@@ -344,7 +252,13 @@ func (t *terraform) jsonencode(document string) hclwrite.Tokens {
 	return tokens
 }
 
-const providerAddress = "aws_iam_openid_connect_provider.fly"
+// Addresses of resources.
+const (
+	providerAddress   = "aws_iam_openid_connect_provider.fly"
+	roleAddress       = "aws_iam_role.app"
+	attachmentAddress = "aws_iam_role_policy_attachment.app"
+	inlineAddress     = "aws_iam_role_policy.app"
+)
 
 func (t *terraform) oidcProvider(file body) {
 	file.empty("data", "aws_caller_identity", "current")
@@ -352,17 +266,16 @@ func (t *terraform) oidcProvider(file body) {
 	b.set(
 		field{"url", str(t.provider.URL)},
 		field{"client_id_list", strs(t.provider.Audiences)},
-		field{"tags", t.tags(ownTags(t.provider.Tags, t.shared))},
+		field{"tags", merged(without(t.provider.Tags, t.tags))},
 	)
-	check := b.block("lifecycle").block("precondition")
-	check.set(
+	b.block("lifecycle").block("precondition").set(
 		field{"condition", expr(`data.aws_caller_identity.current.account_id == ` + strconv.Quote(t.plan.Account))},
 		field{"error_message", str("This configuration is for the AWS account " + t.plan.Account + ".")},
 	)
 }
 
-// tags are those of a resource: the user's, those of all, its own, and more.
-func (t *terraform) tags(own map[string]string, more ...hclwrite.Tokens) hclwrite.Tokens {
+// merged are the tags of a resource: the user's, those of all, its own, and more.
+func merged(own map[string]string, more ...hclwrite.Tokens) hclwrite.Tokens {
 	args := []hclwrite.Tokens{expr("var.tags"), expr("local.tags")}
 	if len(own) > 0 {
 		args = append(args, stringMap(own))
@@ -370,26 +283,51 @@ func (t *terraform) tags(own map[string]string, more ...hclwrite.Tokens) hclwrit
 	return call("merge", append(args, more...)...)
 }
 
-// alikeTags are the tags that the roles that are alike have in common, beside those of all.
-func (t *terraform) alikeTags() map[string]string {
-	common := ownTags(t.alike[0].Tags, t.shared)
-	for _, r := range t.alike {
-		maps.DeleteFunc(common, func(key, value string) bool { return r.Tags[key] != value || value == "" })
+// trustPolicies writes one data source for the trust policies that setup writes, and one
+// for each other that a data source can make. local.trust has all if there are others.
+func (t *terraform) trustPolicies(file body) {
+	if t.plain {
+		t.plainTrust(file.block("data", "aws_iam_policy_document", "trust"))
 	}
-	return common
+	if !t.trusts {
+		return
+	}
+	var others []field
+	taken := map[string]bool{"trust": true}
+	for _, r := range t.roles {
+		if t.isPlain(r) {
+			continue
+		}
+		if !isExpressible(r.Trust) {
+			others = append(others, field{r.key, t.jsonencode(r.Trust.String())})
+			continue
+		}
+		label := labelOf(r.key) + "_trust"
+		for taken[label] {
+			label += "_"
+		}
+		taken[label] = true
+		t.trustDocument(file, label, r.Trust)
+		others = append(others, field{r.key, expr("data.aws_iam_policy_document." + label + ".json")})
+	}
+	value := object(others)
+	if t.plain {
+		value = call("merge", expr("{ for key, policy in data.aws_iam_policy_document.trust : key => policy.json }"), value)
+	}
+	file.block("locals").set(field{"trust", value})
 }
 
-// alikeRoles writes the resources with for_each.
-func (t *terraform) alikeRoles(file body) {
-	x := t.traits()
-	first, _ := t.plain(t.alike[0])
-	issuer := strings.TrimPrefix(t.plan.Issuer, "https://")
-
-	trust := file.block("data", "aws_iam_policy_document", alikeLabel+"_trust")
-	trust.set(field{"for_each", expr("local.roles")})
-	s := trust.block("statement")
-	actions := strs(first.actions)
-	if x.actions {
+// plainTrust writes the trust policies that setup writes.
+func (t *terraform) plainTrust(b body) {
+	forEach := expr("local.roles")
+	if t.trusts {
+		forEach = expr("{ for key, role in local.roles : key => role if length(role.subjects) > 0 }")
+	}
+	b.set(field{"for_each", forEach})
+	s := b.block("statement")
+	i := slices.IndexFunc(t.roles, t.isPlain)
+	actions := strs(t.roles[i].trust.actions)
+	if t.differs.actions {
 		actions = expr("each.value.actions")
 	}
 	s.set(field{"sid", str(trustpolicy.Sid(t.plan.Org))}, field{"actions", actions})
@@ -397,9 +335,9 @@ func (t *terraform) alikeRoles(file body) {
 		field{"type", str("Federated")},
 		field{"identifiers", list([]hclwrite.Tokens{expr(providerAddress + ".arn")})},
 	)
-	s.condition(str("StringEquals"), str(issuer+":aud"), strs([]string{t.plan.Audience}))
-	s.condition(str("StringLike"), str(issuer+":sub"), expr("each.value.subjects"))
-	if x.conditions {
+	s.condition(str("StringEquals"), str(t.issuer()+":aud"), strs([]string{t.plan.Audience}))
+	s.condition(str("StringLike"), str(t.issuer()+":sub"), expr("each.value.subjects"))
+	if t.conditions {
 		d := s.block("dynamic", "condition")
 		d.set(field{"for_each", expr("each.value.conditions")})
 		d.block("content").set(
@@ -408,44 +346,52 @@ func (t *terraform) alikeRoles(file body) {
 			field{"values", expr("condition.value.values")},
 		)
 	}
+}
 
-	r := file.block("resource", "aws_iam_role", alikeLabel)
+func (b body) condition(test, variable, values hclwrite.Tokens) {
+	b.block("condition").set(field{"test", test}, field{"variable", variable}, field{"values", values})
+}
+
+func (t *terraform) roleResources(file body) {
+	r := file.block("resource", "aws_iam_role", "app")
 	r.set(field{"for_each", expr("local.roles")})
 	r.AppendNewline()
 	r.set(field{"name", expr("each.value.name")})
-	if x.path {
+	first := t.roles[0].Role
+	switch {
+	case t.differs.path:
 		r.set(field{"path", expr("each.value.path")})
-	} else {
-		r.path(t.alike[0].Role)
+	case first.Path != "/":
+		r.set(field{"path", str(first.Path)})
 	}
 	r.set(field{"description", expr("each.value.description")})
-	if x.session {
+	switch {
+	case t.differs.session:
 		r.set(field{"max_session_duration", expr("each.value.max_session_duration")})
-	} else {
-		r.session(t.alike[0].Role)
+	case session(first) != defaultSession:
+		r.set(field{"max_session_duration", number(session(first))})
 	}
-	if x.boundary {
-		r.set(field{"permissions_boundary", expr("each.value.permissions_boundary")})
-	} else {
-		r.set(field{"permissions_boundary", expr("var.permissions_boundary")})
+	boundary, trust := expr("each.value.permissions_boundary"), expr("data.aws_iam_policy_document.trust[each.key].json")
+	if t.oneBoundary {
+		boundary = expr("var.permissions_boundary")
+	}
+	if t.trusts {
+		trust = expr("local.trust[each.key]")
 	}
 	r.set(
-		field{"assume_role_policy", expr("data.aws_iam_policy_document." + alikeLabel + "_trust[each.key].json")},
-		field{"tags", t.tags(t.alikeTags(), expr("each.value.tags"))},
+		field{"permissions_boundary", boundary},
+		field{"assume_role_policy", trust},
+		field{"tags", merged(t.roleTags, expr("each.value.tags"))},
 	)
-	if x.attached {
-		name := "basename(arn)"
-		if !t.hasShortNames() {
-			name = "arn"
-		}
-		t.alikePolicies(file, "aws_iam_role_policy_attachment", fmt.Sprintf(`merge([
+	if t.attached {
+		policies(file, "aws_iam_role_policy_attachment", `merge([
   for key, role in local.roles : {
-    for arn in role.policies : "${key}/${%s}" => { role = key, arn = arn }
+    for name, arn in role.policies : "${key}/${name}" => { role = key, arn = arn }
   }
-]...)`, name), field{"policy_arn", expr("each.value.arn")})
+]...)`, field{"policy_arn", expr("each.value.arn")})
 	}
-	if x.inline {
-		t.alikePolicies(file, "aws_iam_role_policy", `merge([
+	if t.inline {
+		policies(file, "aws_iam_role_policy", `merge([
   for key, role in local.roles : {
     for name, policy in role.inline_policies : "${key}/${name}" => { role = key, name = name, policy = policy }
   }
@@ -453,104 +399,13 @@ func (t *terraform) alikeRoles(file body) {
 	}
 }
 
-func (t *terraform) alikePolicies(file body, kind, forEach string, fields ...field) {
-	b := file.block("resource", kind, alikeLabel)
+// policies writes the resource for the policies of a kind, of all roles.
+func policies(file body, kind, forEach string, fields ...field) {
+	b := file.block("resource", kind, "app")
 	b.set(field{"for_each", expr(forEach)})
 	b.AppendNewline()
-	b.set(field{"role", expr("aws_iam_role." + alikeLabel + "[each.value.role].name")})
+	b.set(field{"role", expr(roleAddress + "[each.value.role].name")})
 	b.set(fields...)
-}
-
-// hasShortNames says whether the last parts of the ARNs of managed policies tell those on
-// one role apart.
-func (t *terraform) hasShortNames() bool {
-	for _, r := range t.alike {
-		seen := map[string]bool{}
-		for _, p := range r.attached {
-			if seen[path.Base(p.ARN)] {
-				return false
-			}
-			seen[path.Base(p.ARN)] = true
-		}
-	}
-	return true
-}
-
-func (b body) condition(test, variable, values hclwrite.Tokens) {
-	b.block("condition").set(field{"test", test}, field{"variable", variable}, field{"values", values})
-}
-
-// path sets a role's path unless it is the default.
-func (b body) path(r setup.Role) {
-	if r.Path != "/" && r.Path != "" {
-		b.set(field{"path", str(r.Path)})
-	}
-}
-
-// session sets a role's maximum session duration unless it is the default.
-func (b body) session(r setup.Role) {
-	if session(r) != defaultSession {
-		b.set(field{"max_session_duration", number(session(r))})
-	}
-}
-
-// singleRole writes a role with its policies as resources of their own.
-func (t *terraform) singleRole(file body, r role) {
-	label := t.labels[r.key]
-	trust := expr("data.aws_iam_policy_document." + label + "_trust.json")
-	if isExpressible(r.Trust) {
-		t.trustDocument(file, label+"_trust", r.Trust)
-	} else {
-		trust = t.jsonencode(r.Trust.String())
-	}
-	b := file.block("resource", "aws_iam_role", label)
-	b.set(field{"name", str(r.Name)})
-	b.path(r.Role)
-	b.set(field{"description", str(r.Description)})
-	b.session(r.Role)
-	switch {
-	case t.hasBoundaryVariable:
-		b.set(field{"permissions_boundary", expr("var.permissions_boundary")})
-	case r.Boundary != "":
-		b.set(field{"permissions_boundary", str(r.Boundary)})
-	}
-	b.set(field{"assume_role_policy", trust}, field{"tags", t.tags(ownTags(r.Tags, t.shared))})
-
-	name := field{"role", expr("aws_iam_role." + label + ".name")}
-	switch len(r.attached) {
-	case 0:
-	case 1:
-		file.block("resource", "aws_iam_role_policy_attachment", label).set(name, field{"policy_arn", str(r.attached[0].ARN)})
-	default:
-		var arns []string
-		for _, p := range r.attached {
-			arns = append(arns, p.ARN)
-		}
-		a := file.block("resource", "aws_iam_role_policy_attachment", label)
-		a.set(field{"for_each", call("toset", strs(arns))})
-		a.AppendNewline()
-		a.set(name, field{"policy_arn", expr("each.value")})
-	}
-	switch len(r.inline) {
-	case 0:
-	case 1:
-		p := r.inline[0]
-		file.block("resource", "aws_iam_role_policy", label).set(name, field{"name", str(p.Name)}, field{"policy", t.jsonencode(p.Document.String())})
-	default:
-		i := file.block("resource", "aws_iam_role_policy", label)
-		i.set(field{"for_each", t.inlineDocuments(r)})
-		i.AppendNewline()
-		i.set(name, field{"name", expr("each.key")}, field{"policy", expr("each.value")})
-	}
-}
-
-// inlineDocuments are the role's inline policies by name.
-func (t *terraform) inlineDocuments(r role) hclwrite.Tokens {
-	var documents []field
-	for _, p := range r.inline {
-		documents = append(documents, field{p.Name, t.jsonencode(p.Document.String())})
-	}
-	return object(documents)
 }
 
 // trustDocument writes a trust policy as a data source.
@@ -612,28 +467,16 @@ func principals(p *trustpolicy.Principal) []principalList {
 	return slices.DeleteFunc(all, func(l principalList) bool { return len(l.list) == 0 })
 }
 
-// address is the role's resource.
-func (t *terraform) address(key string) hclwrite.Tokens {
-	if label, ok := t.labels[key]; ok {
-		return expr("aws_iam_role." + label)
-	}
-	return index("aws_iam_role."+alikeLabel, key)
-}
-
 func (t *terraform) outputs(file body) {
-	var arns []field
-	for _, r := range t.roles {
-		arns = append(arns, field{r.key, t.arn(r.key)})
-	}
 	file.block("output", "role_arns").set(
 		field{"description", str("The ARN of each role.")},
-		field{"value", object(arns)},
+		field{"value", expr("{ for key, role in " + roleAddress + " : key => role.arn }")},
 	)
 	lines := map[string][]field{}
 	for _, e := range t.entries() {
 		value := str(e.value)
 		if e.role != "" {
-			value = t.arn(e.role)
+			value = append(index(roleAddress, e.role), expr(".arn")...)
 		}
 		lines[e.app] = append(lines[e.app], field{e.variable, value})
 	}
@@ -642,13 +485,9 @@ func (t *terraform) outputs(file body) {
 		apps = append(apps, field{app, object(lines[app])})
 	}
 	file.block("output", "fly_env").set(
-		field{"description", str("What belongs into [env] of each app's fly.toml.")},
+		field{"description", str("What belongs under [env] in each app's fly.toml.")},
 		field{"value", object(apps)},
 	)
-}
-
-func (t *terraform) arn(key string) hclwrite.Tokens {
-	return append(t.address(key), punctuation(hclsyntax.TokenDot, "."), word("arn")[0])
 }
 
 func (t *terraform) imports(file body) {
@@ -659,31 +498,12 @@ func (t *terraform) imports(file body) {
 	}
 	add(t.provider.exists, expr(providerAddress), t.provider.ARN)
 	for _, r := range t.roles {
-		add(r.exists, t.address(r.key), r.Name)
-	}
-	for _, r := range t.roles {
+		add(r.exists, index(roleAddress, r.key), r.Name)
 		for _, p := range r.attached {
-			key := path.Base(p.ARN)
-			if !t.hasShortNames() {
-				key = p.ARN
-			}
-			add(p.exists, t.policyAddress("aws_iam_role_policy_attachment", r, len(r.attached), key, p.ARN), r.Name+"/"+p.ARN)
+			add(p.exists, index(attachmentAddress, r.key+"/"+p.name), r.Name+"/"+p.ARN)
 		}
 		for _, p := range r.inline {
-			add(p.exists, t.policyAddress("aws_iam_role_policy", r, len(r.inline), p.Name, p.Name), r.Name+":"+p.Name)
+			add(p.exists, index(inlineAddress, r.key+"/"+p.name), r.Name+":"+p.name)
 		}
 	}
-}
-
-// policyAddress is a policy's resource, one of n of its kind on the role. name is its key
-// among those of roles that are alike, behind the role's; id is its key on a single role.
-func (t *terraform) policyAddress(kind string, r role, n int, name, id string) hclwrite.Tokens {
-	label, single := t.labels[r.key]
-	switch {
-	case single && n == 1:
-		return expr(kind + "." + label)
-	case single:
-		return index(kind+"."+label, id)
-	}
-	return index(kind+"."+alikeLabel, r.key+"/"+name)
 }
