@@ -205,14 +205,14 @@ func (f *federation) nameRoles() {
 	}
 }
 
-// roleTags returns the tags that all roles have.
+// roleTags returns the tags that all roles have, but for the app's, which is a role's own.
 func (f *federation) roleTags() map[string]string {
 	shared := map[string]string{}
 	for i, r := range f.roles {
 		if i == 0 {
 			shared = maps.Clone(r.Tags)
 		}
-		maps.DeleteFunc(shared, func(key, value string) bool { return !has(r.Tags, key, value) })
+		maps.DeleteFunc(shared, func(key, value string) bool { return key == setup.TagApp || !has(r.Tags, key, value) })
 	}
 	return shared
 }

@@ -41,7 +41,9 @@ locals {
       name        = "fly-acme-web"
       description = "Fly.io app web of the organization acme, through OIDC. Made by fly-aws."
       subjects    = ["acme:web:*"]
-      tags        = {}
+      tags = {
+        "fly-aws:app" = "web"
+      }
       policies = {
         AmazonS3ReadOnlyAccess = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"
       }
@@ -97,9 +99,7 @@ resource "aws_iam_role" "app" {
   description          = each.value.description
   permissions_boundary = var.permissions_boundary
   assume_role_policy   = data.aws_iam_policy_document.trust[each.key].json
-  tags = merge(var.tags, local.tags, {
-    "fly-aws:app" = "web"
-  }, each.value.tags)
+  tags                 = merge(var.tags, local.tags, each.value.tags)
 }
 
 resource "aws_iam_role_policy_attachment" "app" {
