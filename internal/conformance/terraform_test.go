@@ -3,8 +3,10 @@ package conformance
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -41,13 +43,42 @@ func newTerraform(t *testing.T, org, file string) terraformFolder {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWorld(t, org, endpoint, []string{
-		"AWS_ACCESS_KEY_ID=testing", "AWS_SECRET_ACCESS_KEY=testing",
-		"AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1",
-	})
+	w := newWorld(t, org, endpoint, motoEnv("testing", "testing"))
 	w.write("fly-aws.toml", file)
 	return terraformFolder{w, append(slices.Clip(w.env), "AWS_ENDPOINT_URL="+endpoint,
 		"TF_CLI_CONFIG_FILE=", "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1")}
+}
+
+// blocks returns the blocks of code of a page in docs, by the second word of the comment
+// before each, whose first word is mark.
+func (w *world) blocks(page, mark string) map[string]string {
+	w.t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", page))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	blocks := map[string]string{}
+	for _, m := range regexp.MustCompile("(?s)<!-- "+mark+" ([a-z.]+) -->\n```[a-z]+\n(.*?)```\n<!-- /"+mark+" -->").FindAllSubmatch(text, -1) {
+		blocks[string(m[1])] = string(m[2])
+	}
+	if n := strings.Count(string(text), "```") / 2; n == 0 || len(blocks) != n {
+		w.t.Fatalf("docs/%s has %d blocks of code, and these are named: %q", page, n, slices.Sorted(maps.Keys(blocks)))
+	}
+	return blocks
+}
+
+// shell runs a block of a page with the program in its path, and returns its output.
+func (w *world) shell(block string, env ...string) string {
+	w.t.Helper()
+	path, err := binary()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	r := w.exec(append(append(slices.Clip(w.env), env...), "PATH="+filepath.Dir(path)+string(os.PathListSeparator)+os.Getenv("PATH")), "sh", "-e", "-c", block)
+	if r.code != 0 {
+		w.t.Fatalf("exit code %d: %s", r.code, r)
+	}
+	return r.stdout
 }
 
 // terraform runs Terraform in the exported folder.
@@ -248,21 +279,35 @@ func TestTerraformOfFortyApps(t *testing.T) {
 	}
 }
 
-// Roles of one app and of several, by flags.
-func TestTerraformOfFlags(t *testing.T) {
+// The commands of docs/terraform.md run in their order: something new, then what exists,
+// then the hand-over, and the folder as a module.
+func TestDocsTerraform(t *testing.T) {
 	t.Parallel()
-	f := newTerraform(t, "tf-flags", "")
-	if err := os.Remove(filepath.Join(f.dir, "fly-aws.toml")); err != nil {
+	f := newTerraform(t, "tf-docs", strings.ReplaceAll("version = 1\nname = \"production\"\norg = \"tf-docs\"\naccount = \"ACCOUNT\"\n\n[apps.web]\npolicies = [\"AmazonS3ReadOnlyAccess\"]\n", "ACCOUNT", account))
+	blocks := f.blocks("terraform.md", "terraform")
+	env := append(slices.Clone(f.env[len(f.world.env):]), "TF_INPUT=0", "TF_CLI_ARGS_init=-plugin-dir="+terraformPlugins(t), "TF_CLI_ARGS_apply=-auto-approve")
+	f.shell(blocks["new"], env...)
+	if r := f.flyAWS(0, "plan", "--exit-code"); !strings.Contains(r.stdout, "nothing to do: all 3 resources") {
+		t.Errorf("after terraform apply: %s", r)
+	}
+	const lines = `{"web":{"AWS_ROLE_ARN":"arn:aws:iam::123456789012:role/fly-tf-docs-web"}}`
+	if out := f.shell(blocks["env"], env...); strings.TrimSpace(out) != lines {
+		t.Errorf("the output is %s", out)
+	}
+
+	if err := os.RemoveAll(filepath.Join(f.dir, "infra")); err != nil {
 		t.Fatal(err)
 	}
-	f.write("own.json", variablesPolicy)
-	flags := []string{
-		"--org", "tf-flags", "--app", "web", "-c", "fly.toml", "--machine", "m-1", "--tag", "team=ops", "--max-session-duration", "2h",
-		"--policy", "AmazonS3ReadOnlyAccess", "--policy", "AmazonSQSFullAccess", "--inline-policy", "own.json", "--preset", "s3-read=reports",
+	if out := f.shell(blocks["import"], env...); !strings.Contains(out, "Plan: 3 to import, 0 to add, 0 to change, 0 to destroy.") {
+		t.Errorf("the import is\n%s", out)
 	}
-	f.flyAWS(0, append([]string{"setup", "--yes"}, flags...)...)
-	f.export(append([]string{"--import"}, flags...)...)
-	if changes, n := f.plan(); len(changes) > 0 || n != 6 {
-		t.Errorf("of %d resources Terraform would change what fly-aws would not: %q", n, changes)
+	if out := f.shell(blocks["handover"], env...); !strings.Contains(out, "Plan: 0 to add, 2 to change, 0 to destroy.") {
+		t.Errorf("the hand-over is\n%s", out)
 	}
+	if r := f.flyAWS(0, "plan", "--exit-code"); !strings.Contains(r.stdout, "Managed by terraform") {
+		t.Errorf("after the hand-over: %s", r)
+	}
+
+	f.write("infra/main.tf", blocks["module"])
+	f.shell("terraform -chdir=infra fmt -check && terraform -chdir=infra init && terraform -chdir=infra validate", env...)
 }

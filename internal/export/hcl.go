@@ -181,16 +181,6 @@ func (b body) block(kind string, labels ...string) body {
 	return body{b.AppendNewBlock(kind, labels).Body()}
 }
 
-// empty adds a block without content, on one line.
-func (b body) empty(kind string, labels ...string) {
-	b.AppendNewline()
-	b.AppendUnstructuredTokens(word(kind))
-	for _, label := range labels {
-		b.AppendUnstructuredTokens(str(label))
-	}
-	b.AppendUnstructuredTokens(hclwrite.Tokens{punctuation(hclsyntax.TokenOBrace, "{"), punctuation(hclsyntax.TokenCBrace, "}"), newline})
-}
-
 // source is a file in Terraform's canonical format.
 func source(comments []string, write func(body)) []byte {
 	var out bytes.Buffer

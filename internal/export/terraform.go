@@ -162,6 +162,11 @@ func (t *terraform) settings(file body) {
 }
 
 func (t *terraform) variables(file body) {
+	file.block("variable", "create_provider").set(
+		field{"description", str("False where something else makes the OIDC provider, of which an account has one.")},
+		field{"type", expr("bool")},
+		field{"default", expr("true")},
+	)
 	file.block("variable", "tags").set(
 		field{"description", str("More tags for the OIDC provider and the roles.")},
 		field{"type", expr("map(string)")},
@@ -254,24 +259,26 @@ func (t *terraform) jsonencode(document string) hclwrite.Tokens {
 
 // Addresses of resources.
 const (
-	providerAddress   = "aws_iam_openid_connect_provider.fly"
+	providerAddress   = "aws_iam_openid_connect_provider.fly[0]"
 	roleAddress       = "aws_iam_role.app"
 	attachmentAddress = "aws_iam_role_policy_attachment.app"
 	inlineAddress     = "aws_iam_role_policy.app"
 )
 
 func (t *terraform) oidcProvider(file body) {
-	file.empty("data", "aws_caller_identity", "current")
+	file.block("data", "aws_caller_identity", "current").block("lifecycle").block("postcondition").set(
+		field{"condition", expr("self.account_id == " + strconv.Quote(t.plan.Account))},
+		field{"error_message", str("This configuration is for the AWS account " + t.plan.Account + ".")},
+	)
 	b := file.block("resource", "aws_iam_openid_connect_provider", "fly")
+	b.set(field{"count", expr("var.create_provider ? 1 : 0")})
+	b.AppendNewline()
 	b.set(
 		field{"url", str(t.provider.URL)},
 		field{"client_id_list", strs(t.provider.Audiences)},
 		field{"tags", merged(without(t.provider.Tags, t.tags))},
 	)
-	b.block("lifecycle").block("precondition").set(
-		field{"condition", expr(`data.aws_caller_identity.current.account_id == ` + strconv.Quote(t.plan.Account))},
-		field{"error_message", str("This configuration is for the AWS account " + t.plan.Account + ".")},
-	)
+	file.block("locals").set(field{"provider_arn", append(expr("var.create_provider ? "+providerAddress+".arn : "), str(t.provider.ARN)...)})
 }
 
 // merged are the tags of a resource: the user's, those of all, its own, and more.
@@ -333,7 +340,7 @@ func (t *terraform) plainTrust(b body) {
 	s.set(field{"sid", str(trustpolicy.Sid(t.plan.Org))}, field{"actions", actions})
 	s.block("principals").set(
 		field{"type", str("Federated")},
-		field{"identifiers", list([]hclwrite.Tokens{expr(providerAddress + ".arn")})},
+		field{"identifiers", list([]hclwrite.Tokens{expr("local.provider_arn")})},
 	)
 	s.condition(str("StringEquals"), str(t.issuer()+":aud"), strs([]string{t.plan.Audience}))
 	s.condition(str("StringLike"), str(t.issuer()+":sub"), expr("each.value.subjects"))
@@ -447,7 +454,7 @@ func (t *terraform) principals(b body, kind string, p *trustpolicy.Principal) {
 		var identifiers []hclwrite.Tokens
 		for _, v := range part.list {
 			if v == t.provider.ARN {
-				identifiers = append(identifiers, expr(providerAddress+".arn"))
+				identifiers = append(identifiers, expr("local.provider_arn"))
 			} else {
 				identifiers = append(identifiers, str(v))
 			}

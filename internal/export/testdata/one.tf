@@ -13,6 +13,12 @@ terraform {
 
 # Made by fly-aws export terraform.
 
+variable "create_provider" {
+  description = "False where something else makes the OIDC provider, of which an account has one."
+  type        = bool
+  default     = true
+}
+
 variable "tags" {
   description = "More tags for the OIDC provider and the roles."
   type        = map(string)
@@ -51,19 +57,25 @@ locals {
   }
 }
 
-data "aws_caller_identity" "current" {}
-
-resource "aws_iam_openid_connect_provider" "fly" {
-  url            = "https://oidc.fly.io/acme"
-  client_id_list = ["sts.amazonaws.com"]
-  tags           = merge(var.tags, local.tags)
-
+data "aws_caller_identity" "current" {
   lifecycle {
-    precondition {
-      condition     = data.aws_caller_identity.current.account_id == "123456789012"
+    postcondition {
+      condition     = self.account_id == "123456789012"
       error_message = "This configuration is for the AWS account 123456789012."
     }
   }
+}
+
+resource "aws_iam_openid_connect_provider" "fly" {
+  count = var.create_provider ? 1 : 0
+
+  url            = "https://oidc.fly.io/acme"
+  client_id_list = ["sts.amazonaws.com"]
+  tags           = merge(var.tags, local.tags)
+}
+
+locals {
+  provider_arn = var.create_provider ? aws_iam_openid_connect_provider.fly[0].arn : "arn:aws:iam::123456789012:oidc-provider/oidc.fly.io/acme"
 }
 
 data "aws_iam_policy_document" "trust" {
@@ -75,7 +87,7 @@ data "aws_iam_policy_document" "trust" {
 
     principals {
       type        = "Federated"
-      identifiers = [aws_iam_openid_connect_provider.fly.arn]
+      identifiers = [local.provider_arn]
     }
 
     condition {
