@@ -250,3 +250,24 @@ func TestPlanForAManager(t *testing.T) {
 		}
 	}
 }
+
+// What something else manages is imported as a role to watch, of which a plan writes nothing.
+func TestImportOfManaged(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	apply(t, m, plan(t, m, request("web", "api")))
+	m.edit("role:fly-acme-web", func(r *setup.Resource) { r.Role.Tags[setup.TagManagedBy] = setup.ManagerTerraform })
+	found, err := m.Roles(t.Context(), facts(), org, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := setup.Import(org, "prod", facts(), found)
+	if err != nil || len(req.Roles) != 2 {
+		t.Fatal(err, req.Roles)
+	}
+	for _, role := range req.Roles {
+		if role.Unmanaged != (role.Name == "fly-acme-web") {
+			t.Errorf("the role %s is unmanaged: %v", role.Name, role.Unmanaged)
+		}
+	}
+}

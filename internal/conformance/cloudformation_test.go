@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,7 +26,7 @@ path = "/fly/"
 conditions = { IpAddress = { "aws:SourceIp" = ["192.0.2.0/24", "198.51.100.0/24"] }, StringLike = { "aws:PrincipalTag/x" = ["${aws:PrincipalTag/y}"] } }
 
 [roles.tenants]
-apps = ["tenant-*", { name = "web", machines = ["m-1"] }]
+apps = ["tenant-*", { name = "web", machines = ["m-1"], env = "OTHER_ROLE_ARN" }]
 except = ["tenant-x"]
 `
 
@@ -91,9 +92,14 @@ func TestDocsAccounts(t *testing.T) {
 	staging := blocks["staging.toml"]
 	w.write("staging.toml", staging)
 	w.write("production.toml", strings.NewReplacer(`"staging"`, `"production"`, "111122223333", "444455556666", "web-staging", "web").Replace(staging))
-	w.write("aws", "[profile staging]\nrole_arn = arn:aws:iam::111122223333:role/admin\ncredential_source = Environment\n"+
-		"[profile production]\nrole_arn = arn:aws:iam::444455556666:role/admin\ncredential_source = Environment\n")
-	w.env = append(w.env, "AWS_CONFIG_FILE="+filepath.Join(w.dir, "aws"))
+	var profiles strings.Builder
+	for profile, id := range map[string]string{"staging": "111122223333", "production": "444455556666"} {
+		keys := w.aws("sts", "assume-role", "--role-arn", "arn:aws:iam::"+id+":role/admin", "--role-session-name", "test")["Credentials"].(map[string]any)
+		fmt.Fprintf(&profiles, "[%s]\naws_access_key_id = %s\naws_secret_access_key = %s\naws_session_token = %s\n",
+			profile, keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
+	}
+	w.write("keys", profiles.String())
+	w.env = append(w.env, "AWS_SHARED_CREDENTIALS_FILE="+filepath.Join(w.dir, "keys"))
 	out := w.shell(blocks["profiles"])
 	for _, arn := range []string{"arn:aws:iam::111122223333:role/fly-acme-web-staging", "arn:aws:iam::444455556666:role/fly-acme-web"} {
 		if !strings.Contains(out, arn) {

@@ -177,7 +177,8 @@ func (t *template) value(dec *json.Decoder) (*yaml.Node, error) {
 		return &yaml.Node{Kind: yaml.ScalarNode, Value: v.String()}, nil
 	}
 	n := &yaml.Node{}
-	return n, n.Encode(token) // a boolean or null
+	err = n.Encode(token) // a boolean or null
+	return n, err
 }
 
 // compound reads what follows the opening of an object or a list.

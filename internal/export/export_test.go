@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/fly-aws/fly-aws/internal/export"
@@ -124,6 +126,9 @@ func TestGolden(t *testing.T) {
 				if !slices.Contains(export.TerraformFiles(), f.Name) || !strings.HasPrefix(string(f.Text), "# "+export.Mark) {
 					t.Errorf("the file %s begins with %.50q", f.Name, f.Text)
 				}
+			}
+			if _, diags := hclsyntax.ParseConfig(joined, name+".tf", hcl.InitialPos); diags.HasErrors() {
+				t.Error(diags)
 			}
 			golden(t, name+".tf", joined)
 			template, err := export.ToCloudFormation(plan, export.CloudFormationOptions{HandOver: name == "many"})
@@ -252,6 +257,60 @@ func compareRole(t *testing.T, plan *setup.Plan, have map[string]any) int {
 		n++
 	}
 	return n
+}
+
+// Names that are words of HCL or YAML, and roles whose short names are others' names, are
+// keys like any other.
+func TestNames(t *testing.T) {
+	t.Parallel()
+	req := setup.Request{Org: "acme"}
+	for _, name := range []string{"for", "null", "true", "yes", "0x1", "fly-acme-web", "web", "1"} {
+		req.Roles = append(req.Roles, setup.RoleRequest{Apps: []setup.App{{Name: name}}, Tags: map[string]string{"for": "on", "no": "1"}})
+	}
+	req.Roles = append(req.Roles, setup.RoleRequest{Name: "web", Apps: []setup.App{{Name: "web", Env: "OTHER_ROLE_ARN"}}})
+	plan := resolve(t, req, setup.State{})
+	files, err := export.ToTerraform(plan, export.TerraformOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, diags := hclsyntax.ParseConfig(files[2].Text, "main.tf", hcl.InitialPos)
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	keys := map[string]bool{}
+	for _, block := range file.Body.(*hclsyntax.Body).Blocks {
+		if roles := block.Body.Attributes["roles"]; roles != nil {
+			for _, item := range roles.Expr.(*hclsyntax.ObjectConsExpr).Items {
+				key, diags := item.KeyExpr.Value(nil)
+				if diags.HasErrors() {
+					t.Fatal(diags)
+				}
+				keys[key.AsString()] = true
+			}
+		}
+	}
+	if len(keys) != len(req.Roles) {
+		t.Errorf("%d roles have the keys %v:\n%s", len(req.Roles), keys, files[2].Text)
+	}
+	template, err := export.ToCloudFormation(plan, export.CloudFormationOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var document yaml.Node
+	if err := yaml.Unmarshal(template, &document); err != nil {
+		t.Fatal(err)
+	}
+	resources := deployed{t, true}.value(document.Content[0]).(map[string]any)["Resources"].(map[string]any)
+	if len(resources) != len(req.Roles)+1 {
+		t.Errorf("%d roles have %d resources", len(req.Roles), len(resources)-1)
+	}
+	for id, r := range resources {
+		if r := r.(map[string]any); r["Type"] == "AWS::IAM::Role" {
+			compareRole(t, plan, r["Properties"].(map[string]any))
+		} else if id != "Provider" {
+			t.Errorf("%s is %v", id, r["Type"])
+		}
+	}
 }
 
 func TestNothingToExport(t *testing.T) {

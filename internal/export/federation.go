@@ -188,7 +188,7 @@ func handedOver(tags map[string]string, manager string) map[string]string {
 }
 
 // nameRoles gives the roles their keys: the app's name for a role of the default name,
-// unless another role has that name, and the role's name otherwise.
+// unless that is another's key too, and the role's name otherwise.
 func (f *federation) nameRoles() {
 	taken := map[string]int{}
 	short := func(r role) string {
@@ -196,6 +196,9 @@ func (f *federation) nameRoles() {
 	}
 	for _, r := range f.roles {
 		taken[short(r)]++
+		if r.Name != short(r) {
+			taken[r.Name]++
+		}
 	}
 	for i, r := range f.roles {
 		f.roles[i].key = r.Name

@@ -73,11 +73,14 @@ func strs(values []string) hclwrite.Tokens {
 	return list(elements)
 }
 
+// keywords are identifiers that mean something else at the beginning of an object.
+var keywords = []string{"for", "if", "in", "null", "true", "false"}
+
 func object(fields []field) hclwrite.Tokens {
 	var attrs []hclwrite.ObjectAttrTokens
 	for _, f := range fields {
 		name := str(f.name)
-		if hclsyntax.ValidIdentifier(f.name) {
+		if hclsyntax.ValidIdentifier(f.name) && !slices.Contains(keywords, f.name) {
 			name = word(f.name)
 		}
 		attrs = append(attrs, hclwrite.ObjectAttrTokens{Name: name, Value: f.value})
