@@ -20,9 +20,9 @@ import (
 // If it was adopted, if another of its statements allows access, or if it is in an
 // instance profile, only our statement and tags are removed; only our tags if adopting it
 // added nothing else. If apps outside the scope still use it, only the subjects of the
-// others are removed. What something else manages (TagManagedBy) stays. A statement of ours that someone turned into a Deny goes only with
-// its role. The provider is deleted if it is ours and no remaining role trusts
-// it. AWS_REGION stays in fly.toml.
+// others are removed. A statement of ours that someone turned into a Deny goes only with
+// its role. The provider is deleted if it is ours and no remaining role trusts it. What
+// something else manages, as in TagManagedBy, stays. AWS_REGION stays in fly.toml.
 //
 // The errors are those of Plan.
 func (w World) PlanDestroy(ctx context.Context, scope Scope) (*Plan, error) {

@@ -37,7 +37,7 @@ func ToCloudFormation(plan *setup.Plan, o CloudFormationOptions) ([]byte, error)
 	t := newTemplate(f)
 	document := mapping(
 		pair{"AWSTemplateFormatVersion", quoted("2010-09-09")},
-		pair{"Description", scalar("Access to AWS for apps of the Fly.io organization " + plan.Org + ". Made by fly-aws.")},
+		pair{"Description", scalar(t.title() + " Made by fly-aws.")},
 		pair{"Parameters", t.parameters()},
 		pair{"Conditions", t.conditions()},
 		pair{"Resources", t.resources()},
@@ -47,7 +47,7 @@ func ToCloudFormation(plan *setup.Plan, o CloudFormationOptions) ([]byte, error)
 		return nil, t.err
 	}
 	out := bytes.NewBufferString("# " + Mark + " cloudformation.\n")
-	for _, line := range t.preface("CloudFormation") {
+	for _, line := range t.notExported("CloudFormation") {
 		fmt.Fprintln(out, strings.TrimSpace("# "+line))
 	}
 	enc := yaml.NewEncoder(out)

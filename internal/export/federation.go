@@ -277,13 +277,17 @@ func (f *federation) entries() []entry {
 	return slices.CompactFunc(out, func(a, b entry) bool { return a.app == b.app && a.variable == b.variable })
 }
 
-// preface says what the export is for, and what of the plan it cannot do.
-func (f *federation) preface(tool string) []string {
-	lines := []string{"Access to AWS for apps of the Fly.io organization " + f.plan.Org + "."}
+// title says what the export is for.
+func (f *federation) title() string {
+	return "Access to AWS for apps of the Fly.io organization " + f.plan.Org + "."
+}
+
+// notExported says, as lines of a comment, what of the plan is not in the export.
+func (f *federation) notExported(tool string) []string {
 	if len(f.deleted) == 0 {
-		return lines
+		return nil
 	}
-	lines = append(lines, "fly-aws apply --prune would also remove these, which "+tool+" does not know:")
+	lines := []string{"", "fly-aws apply --prune would also remove these, which " + tool + " does not know:"}
 	for _, r := range f.deleted {
 		switch {
 		case r.Role != nil:

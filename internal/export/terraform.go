@@ -58,16 +58,20 @@ func ToTerraform(plan *setup.Plan, o TerraformOptions) ([]File, error) {
 		return nil, err
 	}
 	t := newTerraform(f)
+	const made = Mark + " terraform."
+	preface := append([]string{
+		made, "", t.title(),
+		"It is for the AWS account " + plan.Account + ".",
+		"What belongs under [env] in each fly.toml is the output fly_env.",
+	}, t.notExported("Terraform")...)
 	files := []File{
-		{fileTerraform, source([]string{Mark + " terraform."}, t.settings)},
-		{fileVariables, source([]string{Mark + " terraform."}, t.variables)},
-		{fileMain, source(append([]string{Mark + " terraform.", ""}, append(t.preface("Terraform"), "It is for the AWS account "+plan.Account+".", "What belongs under [env] in each fly.toml is the output fly_env.")...), t.main)},
-		{fileOutputs, source([]string{Mark + " terraform."}, t.outputs)},
+		{fileTerraform, source([]string{made}, t.settings)},
+		{fileVariables, source([]string{made}, t.variables)},
+		{fileMain, source(preface, t.main)},
+		{fileOutputs, source([]string{made}, t.outputs)},
 	}
 	if o.Import {
-		files = append(files, File{fileImports, source([]string{
-			Mark + " terraform, with --import. Delete this file after terraform apply.",
-		}, t.imports)})
+		files = append(files, File{fileImports, source([]string{Mark + " terraform, with --import. Delete this file after terraform apply."}, t.imports)})
 	}
 	return files, t.err
 }

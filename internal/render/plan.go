@@ -99,6 +99,10 @@ func (p printer) change(plan *setup.Plan, c setup.Change, shown map[string]strin
 		p.line("  %s %s", p.paint(yellow, "~"), name)
 	}
 	for _, r := range c.Reasons {
+		if words := policyReason(r); words != "" && c.Resource().Role != nil {
+			p.line("      %s", words)
+			continue
+		}
 		p.line("      %s", reason(r))
 	}
 	p.documentDiff(c)

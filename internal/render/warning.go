@@ -178,17 +178,27 @@ func warningText(plan *setup.Plan, w setup.Warning) WarningText {
 // watchedReason says how an unmanaged role differs from what is declared.
 func watchedReason(r setup.Reason) string {
 	have, want := text.Clean(r.Have), text.Clean(r.Want)
+	if words := policyReason(r); words != "" {
+		return words
+	}
 	switch r.Code {
 	case setup.ReasonTrust:
 		return "its trust policy is different"
-	case setup.ReasonNotAttached:
-		return "it lacks the policy " + want
-	case setup.ReasonDocument:
-		return "its inline policy " + want + " is different"
 	case setup.ReasonBoundary:
 		return "its permissions boundary is " + orNone(have) + ", not " + want
 	}
 	return "it " + reason(r)
+}
+
+// policyReason says how a role's policies differ; "" for what is about the role itself.
+func policyReason(r setup.Reason) string {
+	switch r.Code {
+	case setup.ReasonNotAttached:
+		return "it lacks the policy " + text.Clean(r.Want)
+	case setup.ReasonDocument:
+		return "its inline policy " + text.Clean(r.Want) + " is different"
+	}
+	return ""
 }
 
 // causeText is a warning about a check that failed at Fly. An empty fix means the one
