@@ -121,7 +121,7 @@ func TestBinarySize(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const most = 22_000_000
+	const most = 22_500_000
 	if info.Size() > most {
 		t.Errorf("the stripped binary has %d bytes, more than %d", info.Size(), most)
 	}
