@@ -96,9 +96,8 @@ func (f terraformFolder) export(flags ...string) {
 	f.t.Helper()
 	f.flyAWS(0, append([]string{"export", "terraform", "--out", "tf"}, flags...)...)
 	f.terraform("fmt", "-check", "-diff")
-	if _, err := os.Stat(filepath.Join(f.dir, "tf", ".terraform")); err != nil { // plan and apply validate too
+	if _, err := os.Stat(filepath.Join(f.dir, "tf", ".terraform")); err != nil {
 		f.terraform("init", "-input=false", "-plugin-dir="+terraformPlugins(f.t))
-		f.terraform("validate")
 	}
 }
 
@@ -212,6 +211,7 @@ func TestTerraformOfAFile(t *testing.T) {
 		made.addStatements("fly-tf-file-"+role, otherStatements[i])
 	}
 	made.export("--import")
+	made.terraform("validate") // which plan and apply do too
 	if changes, n := made.plan(); len(changes) > 0 || n != 13 {
 		t.Errorf("of %d resources Terraform would change what fly-aws would not: %q", n, changes)
 	}
