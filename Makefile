@@ -58,7 +58,7 @@ test: ## run the tests
 
 .PHONY: pictures
 pictures: ## redraw the pictures in docs/images from the program's output
-	go test -count=1 -run '^TestPictures$$' ./cmd -update
+	go test -count=1 -run '^TestPictures' ./cmd -update
 
 .PHONY: race
 race: ## run the tests under the race detector, without the conformance tests

@@ -50,6 +50,69 @@ func TestPictures(t *testing.T) {
 	})
 }
 
+// TestPicturesOfCommands: pictures of commands that ask for no more than a yes.
+func TestPicturesOfCommands(t *testing.T) {
+	t.Parallel()
+	for _, picture := range []struct {
+		file, title, description string
+		before                   [][]string
+		command                  []string
+		yes                      bool
+		exit                     int
+		first, last              string // the lines to show begin so
+	}{
+		{
+			file: "extras.svg", title: "fly-aws plan",
+			description: "In a terminal, fly-aws plan would attach AmazonS3ReadOnlyAccess to the role fly-acme-web. Below that it lists " +
+				"what is on the role and was not asked for: the policy AmazonSQSFullAccess and the inline policy s3-write-uploads. " +
+				"It says to remove them with --prune, or to ask for them.",
+			before: [][]string{
+				{"setup", "--app", "web", "--policy", "AmazonSQSFullAccess", "--preset", "s3-write=uploads", "--aws-region", "eu-central-1", "--yes"},
+			},
+			command: []string{"plan", "--app", "web", "--policy", "AmazonS3ReadOnlyAccess"},
+			first:   "Plan for the Fly organization", last: "  → ",
+		},
+		{
+			file: "destroy.svg", title: "fly-aws destroy",
+			description: "In a terminal, fly-aws destroy says that web loses access through two roles at once, and shows its plan: AWS_ROLE_ARN " +
+				"goes from fly.toml, the role fly-acme-web goes with its policy, and the shared role backend no longer names web. " +
+				"It asks whether to apply the plan, and the answer is yes. Each step is done, and a machine of web is denied by the role that stays.",
+			before: [][]string{
+				{"setup", "--app", "web", "--policy", "AmazonS3ReadOnlyAccess", "--aws-region", "eu-central-1", "--yes"},
+				{"setup", "--app", "web", "--app", "api", "--role", "backend", "--env-name", "BACKEND_ROLE_ARN", "--no-patch", "--yes"},
+			},
+			command: []string{"destroy", "--app", "web"}, yes: true,
+			first: "! web loses access", last: "Next: ",
+		},
+		{
+			file: "refusal.svg", title: "fly-aws explain",
+			description: "In a terminal, fly-aws explain says that AWS refuses a token of the app web-staging for the role fly-acme-web, and why: " +
+				"the condition on the subject wants acme:web:*, and one app's name begins with the other's. It says to give the app a role of its own, with the command.",
+			before:  [][]string{{"setup", "--app", "web", "--aws-region", "eu-central-1", "--yes"}},
+			command: []string{"explain", "--role", "fly-acme-web", "--subject", "acme:web-staging:cold-shape-2007"}, exit: 3,
+			first: "✗ refused", last: "→ each step",
+		},
+	} {
+		t.Run(picture.file, func(t *testing.T) {
+			t.Parallel()
+			p := oneApp(t)
+			for _, args := range picture.before {
+				if out, exit := p.run(t, args...); exit != 0 {
+					t.Fatalf("%v exits %d:\n%s", args, exit, out)
+				}
+			}
+			s := p.sit(t, 80, 40, picture.command...)
+			if picture.yes {
+				s.press("Apply this plan?", "y", enter)
+			}
+			s.end(picture.exit)
+			s.shows(picture.file, terminal.Picture{Title: picture.title, Description: picture.description}, func() []terminal.Line {
+				return between(s.Transcript(), picture.first, picture.last)
+			})
+		})
+	}
+}
+
 // shows compares a picture in the docs with the lines on the screen. It waits a moment
 // for them to match, since the screen may be half drawn.
 func (s *sitting) shows(name string, p terminal.Picture, lines func() []terminal.Line) {
