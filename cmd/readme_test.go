@@ -13,9 +13,9 @@ import (
 	"github.com/fly-aws/fly-aws/internal/preset"
 )
 
-// TestReadmeShowsTheDemo: the README shows what the demo prints, except for how long
-// each step took. With -update, the README is updated.
-func TestReadmeShowsTheDemo(t *testing.T) {
+// TestPageShowsTheDemo: docs/start.md shows what the demo prints, except for how long
+// each step took. With -update, the page is updated.
+func TestPageShowsTheDemo(t *testing.T) {
 	t.Parallel()
 	var out, errOut bytes.Buffer
 	exit := cmd.Main(context.Background(), cmd.System{
@@ -31,32 +31,32 @@ func TestReadmeShowsTheDemo(t *testing.T) {
 	const begin, end = "<!-- demo -->\n", "<!-- /demo -->"
 	block := []byte(begin + "```text\n" + string(picture) + "```\n" + end)
 
-	readme, err := os.ReadFile("../README.md")
+	page, err := os.ReadFile("../docs/start.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	shown := regexp.MustCompile(`(?s)` + begin + `.*?` + end)
 	if *update {
-		if err := os.WriteFile("../README.md", shown.ReplaceAllLiteral(readme, block), 0o600); err != nil {
+		if err := os.WriteFile("../docs/start.md", shown.ReplaceAllLiteral(page, block), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
-	if got := shown.Find(readme); !bytes.Equal(got, block) {
-		t.Errorf("README.md does not show what the demo prints; run go test ./cmd -update\n%s", block)
+	if got := shown.Find(page); !bytes.Equal(got, block) {
+		t.Errorf("docs/start.md does not show what the demo prints; run go test ./cmd -update\n%s", block)
 	}
 }
 
-// TestReadmeNamesPresets: the README's table has every preset.
-func TestReadmeNamesPresets(t *testing.T) {
+// TestPageNamesPresets: the table in docs/start.md has every preset.
+func TestPageNamesPresets(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("../README.md")
+	page, err := os.ReadFile("../docs/start.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range preset.All() {
-		if !bytes.Contains(readme, []byte("\n| `"+p.Name+"=")) {
-			t.Errorf("the table of presets in README.md lacks %s", p.Name)
+		if !bytes.Contains(page, []byte("\n| `"+p.Name+"=")) {
+			t.Errorf("the table of presets in docs/start.md lacks %s", p.Name)
 		}
 	}
 }

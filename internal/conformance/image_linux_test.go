@@ -30,7 +30,7 @@ func TestImage(t *testing.T) {
 		machine = append(machine, name+"="+value(c.sandbox, name))
 	}
 	withFile := append(slices.Clip(machine), "AWS_WEB_IDENTITY_TOKEN_FILE=/.fly/oidc_token", "AWS_ROLE_SESSION_NAME=148ed")
-	_, demo, _ := strings.Cut(readme(t), "<!-- demo -->\n```text\n")
+	_, demo, _ := strings.Cut(file(t, "docs/start.md"), "<!-- demo -->\n```text\n")
 	demo, _, _ = strings.Cut(demo, "```\n")
 
 	c.run(root, 0, c.sandbox, "setup", "--org", "acme", "--app", "web", "--no-patch", "--yes")
@@ -42,7 +42,7 @@ func TestImage(t *testing.T) {
 		}
 		r := c.run(user, 0, nil, "demo")
 		if got := regexp.MustCompile(`\([0-9.]+m?s\)`).ReplaceAllString(r.stdout, "(1ms)"); got != demo {
-			t.Errorf("the demo is not that of README.md: %s", r)
+			t.Errorf("the demo is not that of docs/start.md: %s", r)
 		}
 		c.run(user, 0, nil, "sandbox", "--", c.entrypoint, "token").
 			wants(t, "Token of the machine cold-shape-2007 of the app web, organization acme")

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// The README names every command and every flag of setup and plan, and nothing
-// else.
+// The README names every command, and no command or flag that there is not. Every flag is in
+// docs/reference.md, which is written from the commands.
 func TestReadmeNamesCommandsAndFlags(t *testing.T) {
 	t.Parallel()
 	need(t, "git")
@@ -53,14 +53,14 @@ func (w *world) commands(below ...string) []string {
 	return names
 }
 
-// The README shows the trust policy that the program makes.
-func TestReadmeShowsTheTrustPolicy(t *testing.T) {
+// docs/how-it-works.md shows the trust policy that the program makes.
+func TestPageShowsTheTrustPolicy(t *testing.T) {
 	t.Parallel()
 	need(t, "git")
 	w := newWorld(t, "acme", "http://127.0.0.1:1", nil)
 	policy := w.flyAWS(0, "policy", "trust", "--account", account, "--org", "acme", "--app", "web").stdout
-	if !strings.Contains(readme(t), "```json\n"+policy+"```\n") {
-		t.Errorf("README.md does not show what fly-aws policy trust prints:\n%s", policy)
+	if !strings.Contains(file(t, "docs/how-it-works.md"), "```json\n"+policy+"```\n") {
+		t.Errorf("docs/how-it-works.md does not show what fly-aws policy trust prints:\n%s", policy)
 	}
 }
 
