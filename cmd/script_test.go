@@ -47,6 +47,7 @@ func TestMain(m *testing.M) {
 			printed()
 			os.Exit(code)
 		},
+		standInProgram: func() { os.Exit(askStandIn()) },
 	})
 }
 

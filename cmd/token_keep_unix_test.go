@@ -283,11 +283,11 @@ func TestMachineExamples(t *testing.T) {
 			t.Fatalf("%s: %v", line, err)
 		}
 	}
-	examples := []string{strings.Join(append(entrypoint, command...), " "), block("aws")}
+	examples := []string{strings.Join(append(entrypoint, command...), " "), block("aws"), block("keep")}
 	for _, group := range regexp.MustCompile(`(?m)^ {2}\w+ = "(.*)"$`).FindAllStringSubmatch(block("processes"), -1) {
 		examples = append(examples, group[1])
 	}
-	if len(examples) != 4 {
+	if len(examples) != 5 {
 		t.Fatalf("there are %d examples", len(examples))
 	}
 	for _, name := range []string{"server", "worker"} {

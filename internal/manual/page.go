@@ -96,7 +96,7 @@ The same text is in the man pages that packages install, and the most of it in
 			fmt.Fprintf(&b, "| %s | %s |\n", cell(f.term("`", "*")), cell(f.description()))
 		}
 		if c.HasExample() {
-			b.WriteString("\n" + code("sh", c.Example))
+			b.WriteString("\n<!-- run by TestHelpExamples -->\n" + code("sh", c.Example))
 		}
 	}
 	return b.Bytes()
