@@ -153,7 +153,7 @@ func TestReleasedFiles(t *testing.T) {
 				want.mode = 0o755
 			}
 			if e.mode != want.mode || e.owner != want.owner || !e.time.Equal(want.time) {
-				t.Errorf("%s: %s has %v %s %v, not %v", a.Name, name, e.mode, e.owner, e.time, want)
+				t.Errorf("%s: %s has %v %s %v, not %v %s %v", a.Name, name, e.mode, e.owner, e.time, want.mode, want.owner, want.time)
 			}
 		}
 	}
