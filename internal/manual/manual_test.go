@@ -49,7 +49,7 @@ func TestCask(t *testing.T) {
 		names = append(names, "      - man/"+pageName(c)+".1\n")
 	}
 	slices.Sort(names)
-	list := regexp.MustCompile(`(?m)^    manpages:\n( +- man/.*\n)*`)
+	list := regexp.MustCompile(`(?m)^ {4}manpages:\n( +- man/.*\n)*`)
 	want := "    manpages:\n" + strings.Join(names, "")
 	if *update {
 		config = list.ReplaceAllLiteral(config, []byte(want))
