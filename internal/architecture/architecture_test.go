@@ -37,8 +37,8 @@ var owners = map[string][]string{
 	"github.com/ryanuber/":            nil,
 	"github.com/spf13/":               {"cmd", "internal/manual"},
 	"github.com/vektah/gqlparser/":    {"internal/sandbox"},
-	"github.com/zclconf/go-cty/":      {"internal/export"},                                           // HCL's values
-	"go.yaml.in/yaml/":                {"internal/flyapi", "internal/trustfile", "internal/workdir"}, // flyctl's configuration, templates, fly.yaml
+	"github.com/zclconf/go-cty/":      {"internal/export"},                                                              // HCL's values
+	"go.yaml.in/yaml/":                {"internal/export", "internal/flyapi", "internal/trustfile", "internal/workdir"}, // templates, flyctl's configuration, fly.yaml
 	"net/http/httptest":               nil,
 	"testing":                         nil,
 	module + "/internal/architecture": nil,
