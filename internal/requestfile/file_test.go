@@ -237,7 +237,7 @@ something else`
 func TestEveryFieldHasAKey(t *testing.T) {
 	t.Parallel()
 	// These are about a run; a document is what Source names.
-	want := []string{"Request.Partial", "Request.Adopt", "Request.Prune", "Request.Prove", "InlinePolicy.Document", "Preset.Name", "Preset.Answer"}
+	want := []string{"Request.Partial", "Request.Adopt", "Request.Prune", "Request.Prove", "Request.Manager", "InlinePolicy.Document", "Preset.Name", "Preset.Answer"}
 	have := slices.Concat(want, requestfile.Fields())
 	for _, v := range []any{setup.Request{}, setup.RoleRequest{}, setup.App{}, setup.InlinePolicy{}, setup.Preset{}} {
 		for field := range reflect.TypeOf(v).Fields() {
