@@ -26,6 +26,8 @@ func newExport(sys System) *cobra.Command {
 		Short: "Write what setup or apply would make as code, and change nothing",
 		Long: `Write what setup or apply would make as code, for those who review IAM in pull
 requests. AWS and Fly are asked as by fly-aws plan, and nothing is changed.`,
+		Example: `  fly-aws export terraform -f fly-aws.toml --out infra/fly-aws
+  fly-aws export cloudformation -f fly-aws.toml --out fly-aws.yaml`,
 		Args: noSuchCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -76,8 +78,8 @@ roles as Terraform's: once terraform apply has run, fly-aws only reads them.`,
 	}
 	o.register(c.Flags())
 	c.Flags().BoolVar(&o.Import, "import", false, "add import blocks for what exists")
-	c.Flags().BoolVar(&o.HandOver, "hand-over", false, "tag provider and roles as Terraform's, so that fly-aws changes them no more")
-	c.Flags().StringVar(&o.out, "out", "", "`folder` to write the files to (default: standard output)")
+	c.Flags().BoolVar(&o.HandOver, "hand-over", false, "tag provider and roles as Terraform's. fly-aws then changes them no more")
+	c.Flags().StringVar(&o.out, "out", "", "`folder` to write files to (default: print)")
 	return c
 }
 
@@ -134,7 +136,7 @@ is there, fly-aws only reads them.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runExportCloudFormation(cmd, sys, o) },
 	}
 	o.register(c.Flags())
-	c.Flags().BoolVar(&o.HandOver, "hand-over", false, "tag provider and roles as CloudFormation's, so that fly-aws changes them no more")
+	c.Flags().BoolVar(&o.HandOver, "hand-over", false, "tag provider and roles as CloudFormation's. fly-aws then changes them no more")
 	c.Flags().StringVar(&o.out, "out", "", "`file` to write (default: standard output)")
 	return c
 }

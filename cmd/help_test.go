@@ -129,7 +129,7 @@ func TestHelpGroups(t *testing.T) {
 		if len(flags) < 20 {
 			continue
 		}
-		if flags["--policy"] != "What to allow" || flags["--role"] != "The role" || flags["--profile"] != "AWS" || flags["--json"] != "This run" {
+		if flags["--policy"] != "What to allow" || flags["--role"] != "The role" || flags["--profile"] != "AWS" || flags["--help"] != "This run" {
 			t.Errorf("%s has the groups %v", page, flags)
 		}
 		if strings.Contains(page.text, "\n"+strings.Repeat(" ", 20)) {
