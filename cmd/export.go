@@ -29,6 +29,8 @@ requests. AWS and Fly are asked as by fly-aws plan, and nothing is changed.`,
 		Example: `  fly-aws export terraform -f fly-aws.toml --out infra/fly-aws
   fly-aws export cloudformation -f fly-aws.toml --out fly-aws.yaml`,
 		Args: noSuchCommand,
+		Example: `  fly-aws export terraform --out infra/fly-aws
+  fly-aws export cloudformation --out fly-aws.yaml`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	c.AddCommand(newExportTerraform(sys), newExportCloudFormation(sys))
@@ -78,8 +80,8 @@ roles as Terraform's: once terraform apply has run, fly-aws only reads them.`,
 	}
 	o.register(c.Flags())
 	c.Flags().BoolVar(&o.Import, "import", false, "add import blocks for what exists")
-	c.Flags().BoolVar(&o.HandOver, "hand-over", false, "tag provider and roles as Terraform's. fly-aws then changes them no more")
-	c.Flags().StringVar(&o.out, "out", "", "`folder` to write files to (default: print)")
+	c.Flags().BoolVar(&o.HandOver, "hand-over", false, "leave all of it to Terraform. Provider and roles get a tag, so that fly-aws changes them no more.")
+	c.Flags().StringVar(&o.out, "out", "", "`folder` to write to (default: print it)")
 	return c
 }
 
@@ -136,7 +138,7 @@ is there, fly-aws only reads them.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runExportCloudFormation(cmd, sys, o) },
 	}
 	o.register(c.Flags())
-	c.Flags().BoolVar(&o.HandOver, "hand-over", false, "tag provider and roles as CloudFormation's. fly-aws then changes them no more")
+	c.Flags().BoolVar(&o.HandOver, "hand-over", false, "leave all of it to CloudFormation. Provider and roles get a tag, so that fly-aws changes them no more.")
 	c.Flags().StringVar(&o.out, "out", "", "`file` to write (default: standard output)")
 	return c
 }

@@ -75,7 +75,7 @@ func helpPages(t *testing.T, below ...string) []helpPage {
 			pages = append(pages, helpPages(t, append(slices.Clone(below), name)...)...)
 		}
 	}
-	if len(below) == 0 && len(pages) < 23 {
+	if len(below) == 0 && len(pages) < 28 {
 		t.Fatalf("there are only %v", pages)
 	}
 	return pages
@@ -129,7 +129,7 @@ func TestHelpGroups(t *testing.T) {
 		if len(flags) < 20 {
 			continue
 		}
-		if flags["--policy"] != "What to allow" || flags["--role"] != "The role" || flags["--profile"] != "AWS" || flags["--help"] != "This run" {
+		if flags["--policy"] != "What to allow" || flags["--role"] != "The role" || flags["--profile"] != "AWS" || flags["--strict"] != "This run" {
 			t.Errorf("%s has the groups %v", page, flags)
 		}
 		if strings.Contains(page.text, "\n"+strings.Repeat(" ", 20)) {

@@ -115,6 +115,10 @@ func commandUsages(w io.Writer, c *cobra.Command) {
 			names, about[sub.Name()] = append(names, sub.Name()), sub.Short
 		}
 	}
+	widest := 0
+	for _, name := range names {
+		widest = max(widest, len(name))
+	}
 	groups := []group{{title: "Commands"}}
 	if !c.HasParent() {
 		groups = commandGroups()
@@ -122,7 +126,7 @@ func commandUsages(w io.Writer, c *cobra.Command) {
 	grouped(groups, names, func(title string, names []string) {
 		fmt.Fprintf(w, "\n%s:\n", title)
 		for _, name := range names {
-			fmt.Fprintf(w, "  %-12s %s\n", name, about[name])
+			fmt.Fprintf(w, "  %-*s  %s\n", widest, name, about[name])
 		}
 	})
 }
