@@ -29,8 +29,6 @@ requests. AWS and Fly are asked as by fly-aws plan, and nothing is changed.`,
 		Example: `  fly-aws export terraform -f fly-aws.toml --out infra/fly-aws
   fly-aws export cloudformation -f fly-aws.toml --out fly-aws.yaml`,
 		Args: noSuchCommand,
-		Example: `  fly-aws export terraform --out infra/fly-aws
-  fly-aws export cloudformation --out fly-aws.yaml`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	c.AddCommand(newExportTerraform(sys), newExportCloudFormation(sys))
