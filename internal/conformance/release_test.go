@@ -183,13 +183,17 @@ func (r release) targets() []string {
 	return []string{"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64", "windows/amd64", "windows/arm64"}
 }
 
-// TestReleasedNotices: the licenses of everything in each program are beside it.
+// TestReleasedNotices: the licenses of everything in each program are beside it, and where
+// its source code is, which the MPL asks for.
 func TestReleasedNotices(t *testing.T) {
 	t.Parallel()
 	r := released(t)
 	notices := file(t, "build/THIRD_PARTY_NOTICES.txt")
 	if strings.Count(notices, ": NOTICE") < 3 || !strings.Contains(notices, "= Go: LICENSE\n") {
 		t.Error("THIRD_PARTY_NOTICES.txt lacks the NOTICE files, or Go's license")
+	}
+	if regexp.MustCompile(`(?m)^=+ .*\.go$`).MatchString(notices) {
+		t.Error("THIRD_PARTY_NOTICES.txt has source code in it")
 	}
 	seen := 0
 	for _, a := range r.artifacts {
@@ -202,6 +206,9 @@ func TestReleasedNotices(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, module := range info.Deps {
+			if !strings.Contains(notices, "\n"+module.Path+" "+module.Version+"\n") {
+				t.Errorf("%s/%s has %s %s, which THIRD_PARTY_NOTICES.txt does not list", a.GOOS, a.GOARCH, module.Path, module.Version)
+			}
 			if !regexp.MustCompile(`(?mi)^=+ ` + regexp.QuoteMeta(module.Path) + `(/\S+)?: (LICENSE|COPYING)`).MatchString(notices) {
 				t.Errorf("%s/%s has %s, whose license is not in THIRD_PARTY_NOTICES.txt", a.GOOS, a.GOARCH, module.Path)
 			}
