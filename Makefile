@@ -57,8 +57,10 @@ test: ## run the tests
 	go test ./...
 
 .PHONY: pictures
-pictures: ## redraw the pictures in docs/images from the program's output
+pictures: ## redraw the pictures in docs/images from the program's output; that of an audit needs chromium
 	go test -count=1 -run '^TestPictures' ./cmd -update
+	chromium --headless --no-sandbox --hide-scrollbars --disable-gpu --no-first-run --disable-background-networking \
+		--window-size=1000,1130 --screenshot=docs/images/audit.png docs/audit.html
 
 .PHONY: race
 race: ## run the tests under the race detector, without the conformance tests
