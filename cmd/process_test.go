@@ -39,7 +39,12 @@ type program struct {
 
 func newProgram(t *testing.T, fault func(sandbox.Call) sandbox.Fault) *program {
 	t.Helper()
-	p := &program{world: &sandbox.World{Fault: fault}, dir: t.TempDir()}
+	return newProgramIn(t, &sandbox.World{Fault: fault})
+}
+
+func newProgramIn(t *testing.T, world *sandbox.World) *program {
+	t.Helper()
+	p := &program{world: world, dir: t.TempDir()}
 	p.world.AddApp("acme", "web")
 	server, err := p.world.Start()
 	if err != nil {

@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/fly-aws/fly-aws/internal/flyoidc"
+	"github.com/fly-aws/fly-aws/internal/sandbox"
 )
 
 // TestKeepKilled kills token keep again and again, at any moment: a reader always finds
@@ -318,9 +319,8 @@ func TestMachineExamples(t *testing.T) {
 // long it is good; afterwards there is a new one.
 func TestKeepThroughAnOutage(t *testing.T) {
 	t.Parallel()
-	p := newProgram(t, nil)
+	p := newProgramIn(t, &sandbox.World{TokenLifetime: 4 * time.Second})
 	p.world.AddMachine("acme", "web", "cold-shape-2007")
-	p.world.TokenLifetime = 4 * time.Second
 	socket := p.value(t, "FLY_AWS_SOCKET")
 	var down atomic.Bool
 	proxy := &httputil.ReverseProxy{
@@ -392,9 +392,8 @@ func TestKeepThroughAnOutage(t *testing.T) {
 // again.
 func TestServeThroughAnOutage(t *testing.T) {
 	t.Parallel()
-	p := newProgram(t, nil)
+	p := newProgramIn(t, &sandbox.World{CredentialsLifetime: 4 * time.Second})
 	p.world.AddMachine("acme", "web", "cold-shape-2007")
-	p.world.CredentialsLifetime = 4 * time.Second
 	if out, exit := p.run(t, "setup", "-o", "acme", "-a", "web", "--no-patch", "--yes"); exit != 0 {
 		t.Fatalf("exit %d: %s", exit, out)
 	}
