@@ -41,16 +41,16 @@ manual: ## write man pages and completion scripts to build
 
 .PHONY: install
 install: build manual ## install the program, man pages and completions in PREFIX, below DESTDIR
-	install -d $(BINDIR) $(MANDIR) $(BASHDIR) $(ZSHDIR) $(FISHDIR)
-	install -m 755 fly-aws $(BINDIR)/fly-aws
-	install -m 644 build/man/*.1 $(MANDIR)
-	install -m 644 build/completions/fly-aws.bash $(BASHDIR)/fly-aws
-	install -m 644 build/completions/_fly-aws $(ZSHDIR)/_fly-aws
-	install -m 644 build/completions/fly-aws.fish $(FISHDIR)/fly-aws.fish
+	install -d '$(BINDIR)' '$(MANDIR)' '$(BASHDIR)' '$(ZSHDIR)' '$(FISHDIR)'
+	install -m 755 fly-aws '$(BINDIR)/fly-aws'
+	install -m 644 build/man/*.1 '$(MANDIR)'
+	install -m 644 build/completions/fly-aws.bash '$(BASHDIR)/fly-aws'
+	install -m 644 build/completions/_fly-aws '$(ZSHDIR)/_fly-aws'
+	install -m 644 build/completions/fly-aws.fish '$(FISHDIR)/fly-aws.fish'
 
 .PHONY: uninstall
 uninstall: ## remove what install installed, with the same PREFIX and DESTDIR
-	rm -f $(BINDIR)/fly-aws $(MANDIR)/fly-aws.1 $(MANDIR)/fly-aws-*.1 $(BASHDIR)/fly-aws $(ZSHDIR)/_fly-aws $(FISHDIR)/fly-aws.fish
+	rm -f '$(BINDIR)/fly-aws' '$(MANDIR)/fly-aws.1' '$(MANDIR)'/fly-aws-*.1 '$(BASHDIR)/fly-aws' '$(ZSHDIR)/_fly-aws' '$(FISHDIR)/fly-aws.fish'
 
 .PHONY: test
 test: ## run the tests

@@ -73,12 +73,12 @@ func TestReleasedPackageRuns(t *testing.T) {
 }
 
 // TestReleasedInstall: make install puts the program, its man pages and completions below
-// DESTDIR, and make uninstall removes them all.
+// DESTDIR, also if its name has a space, and make uninstall removes them all.
 func TestReleasedInstall(t *testing.T) {
 	t.Parallel()
 	_ = released(t) // it takes as long as a release
 	need(t, "make", "git")
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "a folder")
 	makeTarget := func(target string) {
 		t.Helper()
 		c := exec.CommandContext(t.Context(), "make", target, "PREFIX=/opt/aws", "DESTDIR="+dir)
