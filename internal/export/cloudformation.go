@@ -111,17 +111,19 @@ func sequence(nodes ...*yaml.Node) *yaml.Node {
 	return &yaml.Node{Kind: yaml.SequenceNode, Content: nodes}
 }
 
-// scalar is a string, quoted where it must be.
+// scalar is a string, quoted where it must be: CloudFormation reads YAML 1.1, to which "yes"
+// is a boolean, "1:30" a number and "=" a type of its own.
 func scalar(s string) *yaml.Node {
+	if s == "=" {
+		return quoted(s)
+	}
 	n := &yaml.Node{}
-	n.SetString(s)
+	_ = n.Encode(s) // a string can be encoded
 	return n
 }
 
 func quoted(s string) *yaml.Node {
-	n := scalar(s)
-	n.Style = yaml.DoubleQuotedStyle
-	return n
+	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s, Style: yaml.DoubleQuotedStyle}
 }
 
 // function is a call in short form: !Ref X, or !Equals [A, B].

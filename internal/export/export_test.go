@@ -313,6 +313,26 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// What YAML 1.1 takes for something else than a string is quoted in a template: the parser of
+// this test reads YAML 1.2, CloudFormation does not.
+func TestTemplateQuotes(t *testing.T) {
+	t.Parallel()
+	req := setup.Request{Org: "acme", Roles: []setup.RoleRequest{{Apps: []setup.App{{Name: "yes"}}, Tags: map[string]string{}}}}
+	values := []string{"on", "Off", "y", "N", "no", "true", "null", "~", "0123", "0o17", "0x1F", "1_000", "1e3", ".5", "1:30", "190:20:30.5", "2020-01-01", "=", ""}
+	for i, value := range values {
+		req.Roles[0].Tags[fmt.Sprint("tag-", i)] = value
+	}
+	template, err := export.ToCloudFormation(resolve(t, req, setup.State{}), export.CloudFormationOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, value := range append(values, "yes") {
+		if want := fmt.Sprintf("Value: %q\n", value); !strings.Contains(string(template), want) {
+			t.Errorf("it has no line %s%s", want, template)
+		}
+	}
+}
+
 func TestNothingToExport(t *testing.T) {
 	t.Parallel()
 	req := setup.Request{Org: "acme", Roles: []setup.RoleRequest{{Name: "legacy", Unmanaged: true}}}
