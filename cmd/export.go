@@ -226,7 +226,7 @@ func (c console) checkExported(file string) error {
 	if err != nil {
 		return fmt.Errorf("%s cannot be read: %w", file, cause(err))
 	}
-	if first, _, _ := bytes.Cut(data, []byte("\n")); len(data) > 0 && !bytes.Contains(first, []byte(export.Mark)) {
+	if first, _, _ := bytes.Cut(data, []byte("\n")); len(data) > 0 && !bytes.HasPrefix(first, []byte("# "+export.Mark)) {
 		return usagef("give --out another path, or move the file away", "%s was not made by fly-aws export, and is not overwritten", file)
 	}
 	return nil
