@@ -192,6 +192,14 @@ func (c console) exportPlan(cmd *cobra.Command, o exportFlags, manager string) (
 	if len(conflicts) > 0 {
 		return nil, &setup.ConflictError{Conflicts: conflicts}
 	}
+	for _, r := range plan.Managed() { // the provider can stay where it is, and roles use it
+		if r.Role != nil {
+			return nil, &hintedError{
+				err:  fmt.Errorf("role %s is managed by %s, according to its tag %s", text.Name(r.Role.Name), text.Name(r.ManagedBy()), setup.TagManagedBy),
+				hint: "leave the role out, or remove the tag once nothing else manages it",
+			}
+		}
+	}
 	return plan, nil
 }
 

@@ -213,7 +213,7 @@ func (t *template) parameters() *yaml.Node {
 			pair{"Type", scalar("String")},
 			pair{"Description", scalar(`Write "false" where the account has the OIDC provider ` + t.issuer() + ` already: it can have only one.`)},
 			pair{"AllowedValues", sequence(scalar("true"), scalar("false"))},
-			pair{"Default", scalar("true")},
+			pair{"Default", scalar(strconv.FormatBool(!t.provider.elsewhere))},
 		)},
 		pair{"PermissionsBoundary", mapping(
 			pair{"Type", scalar("String")},

@@ -379,3 +379,36 @@ func TestPruned(t *testing.T) {
 		t.Errorf("it does not say what is pruned:\n%s\n%s", files[2].Text, template)
 	}
 }
+
+// A provider that something else manages is neither made nor imported, and is used.
+func TestProviderElsewhere(t *testing.T) {
+	t.Parallel()
+	req := one(t)
+	req.Manager = setup.ManagerTerraform
+	for by, elsewhere := range map[string]bool{"": false, setup.ManagerTerraform: false, "pulumi": true} {
+		state := setup.State{}
+		for _, c := range resolve(t, req, setup.State{}).Changes {
+			if c.After.Provider != nil {
+				c.After.Provider.Tags[setup.TagManagedBy] = by
+				state[c.After.ID()] = *c.After
+			}
+		}
+		plan := resolve(t, req, state)
+		files, err := export.ToTerraform(plan, export.TerraformOptions{Import: true})
+		template, errTemplate := export.ToCloudFormation(plan, export.CloudFormationOptions{})
+		if err != nil || errTemplate != nil {
+			t.Fatal(err, errTemplate)
+		}
+		if bytes.Contains(files[4].Text, []byte("oidc-provider")) == elsewhere {
+			t.Errorf("managed by %q: the imports are\n%s", by, files[4].Text)
+		}
+		for _, c := range []struct {
+			text   []byte
+			format string
+		}{{files[1].Text, "default     = %t\n"}, {template, "Default: \"%t\"\n"}} {
+			if want := fmt.Sprintf(c.format, !elsewhere); !bytes.Contains(c.text, []byte(want)) {
+				t.Errorf("managed by %q: there is no %s%s", by, want, c.text)
+			}
+		}
+	}
+}

@@ -34,6 +34,8 @@ type federation struct {
 type provider struct {
 	setup.Provider
 	exists bool
+	// elsewhere says that it is there and that something else manages it, which stays so.
+	elsewhere bool
 }
 
 type role struct {
@@ -78,7 +80,7 @@ func newFederation(plan *setup.Plan, manager string) (*federation, error) {
 		case c.After == nil:
 			f.deleted = append(f.deleted, r)
 		case r.Provider != nil:
-			f.provider = provider{*r.Provider, exists}
+			f.provider = provider{Provider: *r.Provider, exists: exists, elsewhere: managed(plan, r)}
 			f.provider.Tags = handedOver(r.Provider.Tags, manager)
 		case r.Role != nil && c.Action == setup.ActionUpdate && !f.names(r.Role.Name):
 			f.deleted = append(f.deleted, r) // a role that loses only what is ours
@@ -103,6 +105,11 @@ func newFederation(plan *setup.Plan, manager string) (*federation, error) {
 		f.roles[i].trust = f.trust(r)
 	}
 	return f, nil
+}
+
+// managed says whether something else than who applies the plan manages the resource.
+func managed(plan *setup.Plan, r setup.Resource) bool {
+	return slices.ContainsFunc(plan.Managed(), func(m setup.Resource) bool { return m.ID() == r.ID() })
 }
 
 // nameOf returns a name for a managed policy on the role: the last part of its ARN, or all

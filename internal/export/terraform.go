@@ -169,7 +169,7 @@ func (t *terraform) variables(file body) {
 	file.block("variable", "create_provider").set(
 		field{"description", str("False where something else makes the OIDC provider, of which an account has one.")},
 		field{"type", expr("bool")},
-		field{"default", expr("true")},
+		field{"default", expr(strconv.FormatBool(!t.provider.elsewhere))},
 	)
 	file.block("variable", "tags").set(
 		field{"description", str("More tags for the OIDC provider and the roles.")},
@@ -507,7 +507,7 @@ func (t *terraform) imports(file body) {
 			file.block("import").set(field{"to", to}, field{"id", str(id)})
 		}
 	}
-	add(t.provider.exists, expr(providerAddress), t.provider.ARN)
+	add(t.provider.exists && !t.provider.elsewhere, expr(providerAddress), t.provider.ARN)
 	for _, r := range t.roles {
 		add(r.exists, index(roleAddress, r.key), r.Name)
 		for _, p := range r.attached {
