@@ -175,7 +175,7 @@ func (r *runner) use(t *testing.T, inputs map[string]string) (outputs map[string
 		path := append(strings.Fields(read("path")), r.tools)
 		c := exec.CommandContext(t.Context(), filepath.Join(r.tools, "bash"), "--noprofile", "--norc", "-e", "-o", "pipefail", file("step.sh"))
 		c.Dir, c.Stdout, c.Stderr = r.dir, &out, &out
-		c.Env = append(slices.Clone(r.env), "PATH="+strings.Join(path, ":"), "GITHUB_ACTION_PATH="+root, "RUNNER_TEMP="+temp,
+		c.Env = append(slices.Clone(r.env), "PATH="+strings.Join(path, ":"), "GITHUB_ACTION_PATH="+root, "GITHUB_WORKSPACE="+r.dir, "RUNNER_TEMP="+temp,
 			"RUNNER_OS="+r.os, "RUNNER_ARCH="+r.arch, "GITHUB_PATH="+file("path"), "GITHUB_OUTPUT="+file("output"), "GITHUB_STEP_SUMMARY="+file("summary"))
 		for name, v := range step.Env {
 			c.Env = append(c.Env, name+"="+expression.ReplaceAllStringFunc(v, func(e string) string { return value(expression.FindStringSubmatch(e)[1]) }))
@@ -278,7 +278,7 @@ func TestActionPlansAndApplies(t *testing.T) {
 		t.Errorf("the summary of apply is\n%s", r.summary)
 	}
 	out, log, exit = r.use(t, map[string]string{"fail-on-changes": "true", "plan": "saved.json"})
-	if exit != 0 || out["changes"] != "false" || out["digest"] != "" || out["plan-file"] != "./saved.json" || !strings.Contains(r.read(t, "saved.json"), "fly-aws.plan") {
+	if exit != 0 || out["changes"] != "false" || out["digest"] != "" || out["plan-file"] != r.dir+"/./saved.json" || !strings.Contains(r.read(t, "saved.json"), "fly-aws.plan") {
 		t.Errorf("a plan without changes exits %d with %v:\n%s", exit, out, log)
 	}
 
@@ -305,8 +305,12 @@ func TestActionAudits(t *testing.T) {
 	}
 	r.file(t, "sub/prod.toml", r.read(t, "fly-aws.toml"))
 	r.file(t, "sub/fly.toml", flyTOML)
-	if _, log, exit := r.use(t, map[string]string{"command": "apply", "args": "--app=web", "working-directory": "sub", "file": "prod.toml"}); exit != 0 {
-		t.Fatalf("apply exits %d:\n%s", exit, log)
+	planned, log, exit := r.use(t, map[string]string{"args": "--app=web", "working-directory": "sub", "file": "prod.toml", "plan": "saved.json"})
+	if exit != 0 {
+		t.Fatalf("plan exits %d:\n%s", exit, log)
+	}
+	if _, log, exit := r.use(t, map[string]string{"command": "apply", "working-directory": "sub", "plan": planned["plan-file"]}); exit != 0 {
+		t.Fatalf("apply of %s exits %d:\n%s", planned["plan-file"], exit, log)
 	}
 	if out, log, exit := r.use(t, map[string]string{"command": "audit", "args": "--fail-on=error\n"}); exit != 0 || out["exit-code"] != "0" {
 		t.Errorf("an audit without errors exits %d with %v:\n%s", exit, out, log)
