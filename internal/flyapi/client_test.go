@@ -525,6 +525,7 @@ func FuzzAnswers(f *testing.F) {
 		{200, `[{"id":"m1","name":"a","state":"started","region":"ams","config":{"env":{"A":"b"}}}]`},
 		{200, `{"exit_code":0,"stdout":"eyJ.e.s","stderr":""}`},
 		{200, `{"errors":[{"message":"\u001b fm2_x","path":["a0","secrets",1]}],"data":null}`},
+		{205, `{"errors":[{"message":"\u001b2fm2_x"}],"data":null}`},
 		{403, `{"error":"a","message":"\u0000","status":"c"}`},
 		{502, page},
 	} {

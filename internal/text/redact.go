@@ -14,7 +14,7 @@ var (
 	// The prefixes of Fly tokens (superfly/fly-go, tokens) and of a JSON Web Token, whose
 	// "eyJ" is {" in base64. No letter may come before them, as in monkeyJobs, except
 	// that of an escape or of -t.
-	tokens = regexp.MustCompile(`(\b|\\[nrt]|\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|%[0-9A-Fa-f]{2}|-t)(?:fm1r_|fm1a_|fm2_|fo1_|eyJ)[\w.+/=-]*`)
+	tokens = regexp.MustCompile(`(^|[^a-zA-Z]|\\[nrt]|\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|%[0-9A-Fa-f]{2}|-t)(?:fm1r_|fm1a_|fm2_|fo1_|eyJ)[\w.+/=-]*`)
 	// The first four letters distinguish an access key ID from IAM's other IDs
 	// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html).
 	accessKeys = regexp.MustCompile(`(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{12,}\b`)

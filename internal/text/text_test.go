@@ -49,6 +49,7 @@ func TestRedact(t *testing.T) {
 		"FlyV1 fm1r_abc+/=,fm2_def and fo1_ghi",
 		`{"message":"a line\neyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln\nAKIAIOSFODNN7EXAMPLE"}`,
 		`unknown flag: 't' in -tfo1_ghi`,
+		"\x1b2fm2_ghi",
 	} {
 		got := Redact(in)
 		for _, secret := range []string{"AKIA", "ASIA", key, session, key[30:], session[len(session)-12:], "c2ln", "abc", "def", "ghi"} {
