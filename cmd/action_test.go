@@ -231,6 +231,7 @@ func zipped(t *testing.T, name, content string) []byte {
 
 func TestActionPlansAndApplies(t *testing.T) {
 	t.Parallel()
+	skipPrograms(t)
 	r := newRunner(t, checksummer())
 	writes := func() (n int) {
 		for _, count := range succeeded(r.world) {
@@ -297,6 +298,7 @@ func TestActionPlansAndApplies(t *testing.T) {
 
 func TestActionAudits(t *testing.T) {
 	t.Parallel()
+	skipPrograms(t)
 	r := newRunner(t, checksummer())
 	r.file(t, "fly-aws.toml", ciFile+"\n[apps.api]\npolicies = [\"AdministratorAccess\"]\n")
 	r.world.AddApp("acme", "api")
@@ -327,6 +329,7 @@ func TestActionAudits(t *testing.T) {
 // What cannot be verified does not run, and does not reach the PATH of later steps.
 func TestActionVerifiesItsDownload(t *testing.T) {
 	t.Parallel()
+	skipPrograms(t)
 	const linux = "fly-aws_1.2.3_linux_amd64.tar.gz"
 	identity := "https://github.com/fly-aws/fly-aws/.github/workflows/release.yml@refs/tags/v1.2.3"
 	for _, tt := range []struct {
@@ -454,6 +457,7 @@ func checksummer() string {
 // output.
 func TestActionTakesHostileInputs(t *testing.T) {
 	t.Parallel()
+	skipPrograms(t)
 	r := newRunner(t, checksummer(), "touch")
 	const command = "$(touch pwned)`touch pwned`; touch pwned;"
 	for name := range r.action.Inputs {
@@ -485,6 +489,7 @@ func TestActionTakesHostileInputs(t *testing.T) {
 // What only one command takes is refused for the others instead of being ignored.
 func TestActionRefusesInputsOfOtherCommands(t *testing.T) {
 	t.Parallel()
+	skipPrograms(t)
 	r := newRunner(t, checksummer())
 	for _, inputs := range []map[string]string{
 		{"command": "plan", "digest": "sha256:0"},
@@ -502,9 +507,7 @@ func TestActionRefusesInputsOfOtherCommands(t *testing.T) {
 // Without a release, the action builds its own source.
 func TestActionFromSource(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("builds the program; not in short mode")
-	}
+	skipPrograms(t)
 	r := newRunner(t, "go")
 	if out, log, exit := r.use(t, map[string]string{"version": "source"}); exit != 0 || out["changes"] != "true" {
 		t.Errorf("it exits %d with %v:\n%s", exit, out, log)

@@ -117,6 +117,7 @@ func (r *runner) follow(t *testing.T, workflow string) (exit int) {
 // one account.
 func TestRecipesForCI(t *testing.T) {
 	t.Parallel()
+	skipPrograms(t)
 	r, blocks := newRunner(t, checksummer()), ciBlocks(t)
 	follow := func(name string, exit int) {
 		t.Helper()

@@ -43,9 +43,7 @@ import (
 //	<!-- exits N -->           the exit code of the last command, if not 0
 func TestPages(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("drives other programs; not in short mode")
-	}
+	skipPrograms(t)
 	pages, err := filepath.Glob("../docs/*.md")
 	if err != nil || len(pages) < 5 {
 		t.Fatal(pages, err)
@@ -439,6 +437,7 @@ func lacks(out string, shown []string) string {
 // those of --help, exist. They name files and roles that only their reader has.
 func TestHelpExamples(t *testing.T) {
 	t.Parallel()
+	skipPrograms(t)
 	page, err := os.ReadFile("../docs/reference.md")
 	if err != nil {
 		t.Fatal(err)

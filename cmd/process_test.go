@@ -30,6 +30,15 @@ const flyTOML = "app = \"web\"\n\n[env]\n  LOG = \"info\"\n"
 
 var setupArgs = []string{"setup", "--org", "acme", "--app", "web", "--policy", "AmazonS3ReadOnlyAccess", "--yes"}
 
+// skipPrograms skips a test that runs many programs in short mode, which is for the race
+// detector: it slows them down, and sees nothing that TestScripts does not show it.
+func skipPrograms(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("runs many programs; not in short mode")
+	}
+}
+
 // A program is the built program, with its own folder and its own world.
 type program struct {
 	world *sandbox.World
@@ -159,6 +168,7 @@ func succeeded(w *sandbox.World) map[string]int {
 // call's effect, and runs it again: it converges, does nothing twice and loses nothing.
 func TestKilledAnywhere(t *testing.T) {
 	t.Parallel()
+	skipPrograms(t)
 	const patched = flyTOML + "  AWS_ROLE_ARN = \"arn:aws:iam::123456789012:role/fly-acme-web\"\n"
 	for _, tt := range []struct {
 		name        string

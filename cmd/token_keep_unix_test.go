@@ -32,6 +32,7 @@ import (
 // one whole token that has not expired.
 func TestKeepKilled(t *testing.T) {
 	t.Parallel()
+	skipPrograms(t)
 	p := newProgram(t, nil)
 	p.world.AddMachine("acme", "web", "cold-shape-2007")
 	path := filepath.Join(p.dir, "token")
