@@ -73,14 +73,7 @@ func TestSandboxPageNode(t *testing.T) {
 
 func TestSandboxPageTerraform(t *testing.T) {
 	t.Parallel()
-	need(t, "sh", "terraform")
-	plugins := os.Getenv("FLY_AWS_TERRAFORM_PLUGINS")
-	if plugins == "" {
-		plugins = "/opt/tf-plugins"
-	}
-	if _, err := os.Stat(filepath.Join(plugins, "registry.terraform.io", "hashicorp", "aws")); err != nil {
-		t.Skipf("Terraform's AWS provider is missing; FLY_AWS_TERRAFORM_PLUGINS names its plugin directory: %v", err)
-	}
+	plugins := terraformPlugins(t)
 	p := newSandboxPage(t, t.TempDir(), "terraform", "main.tf")
 	p.run("terraform init -input=false -plugin-dir=" + plugins)
 	p.run(p.blocks["terraform-run"])
