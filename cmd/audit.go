@@ -102,7 +102,7 @@ func runAudit(ctx context.Context, sys System, o auditOptions) error {
 // checkFailOn refuses another severity than warning, error and never.
 func checkFailOn(severity string) error {
 	if !slices.Contains([]string{"warning", "error", "never"}, severity) {
-		return usagef("use warning, error or never", "--fail-on %s is no severity", text.Quote(severity))
+		return usagef("use warning, error or never", "--fail-on %s is not a severity", text.Quote(severity))
 	}
 	return nil
 }

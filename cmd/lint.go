@@ -42,7 +42,7 @@ func newLint(sys System) *cobra.Command {
 (--role), for mistakes about Fly's tokens and for access that is too wide. Files
 are read as people have them: a policy, what the AWS CLI prints for roles,
 terraform show -json, CloudFormation templates. What a file does not say yet,
-such as an intrinsic function, is not judged, and said.
+such as an intrinsic function, is reported as not checked.
 
 The exit code is 3 for findings of at least --fail-on. docs/lint.md has every
 rule. --fix makes the repairs that are certain in files that are one policy.`,

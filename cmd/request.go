@@ -61,7 +61,7 @@ func (f *requestFlags) register(flags *pflag.FlagSet) {
 const (
 	configUsage  = "the app's fly.toml or folder (default: this folder). It is a `path` to either."
 	configsUsage = "the app's fly.toml or folder; repeatable. The default is the `path` of this folder. A fly.json or fly.yaml is read and not edited: the lines to add are printed."
-	adoptUsage   = "take over a role that others made. fly-aws adds its own statement to it. A statement of its own that was narrowed by hand is restored too."
+	adoptUsage   = "take over a role fly-aws did not create. fly-aws adds its own statement to it. A statement of its own that was narrowed by hand is restored too."
 	pruneUsage   = "also remove what was not asked for. Policies, statements and subjects on the roles go; what narrows access stays."
 )
 

@@ -62,7 +62,7 @@ var ruleWords = map[trustpolicy.FindingCode][3]string{
 	trustpolicy.FindingActionWildcard:       {"The action is a pattern", "Only sts:AssumeRoleWithWebIdentity is needed; a pattern allows other ways into the role.", pageAction},
 	trustpolicy.FindingActionOther:          {"The action does not take a token", "sts:AssumeRole and the others are for callers with AWS credentials or SAML.", pageAssume},
 	trustpolicy.FindingNotAction:            {"All but some actions are allowed", "NotAction allows every action that it does not name.", iamGuide + "reference_policies_elements_notaction.html"},
-	trustpolicy.FindingAliasPersonal:        {"The alias personal is no organization", "Fly's tools call an organization of your own personal; tokens carry its raw slug.", pageFlyOrgs},
+	trustpolicy.FindingAliasPersonal:        {"The alias personal is not an organization", "Fly's tools call your own organization \"personal\"; tokens carry its raw slug.", pageFlyOrgs},
 	trustpolicy.FindingKeyPrefix:            {"The condition key is of another issuer", "A request has the keys of its token's provider only, so this condition cannot match.", pageKeys},
 	trustpolicy.FindingClaimUnseen:          {"IAM cannot test this claim", "Of the claims in Fly's tokens IAM has condition keys for aud and sub.", pageKeys},
 	trustpolicy.FindingConditionOptional:    {"The condition does not require its claim", "Negated operators, IfExists and ForAllValues also match a request without the key.", pageOperators},
