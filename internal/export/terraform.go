@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/hashicorp/hcl/v2/hclwrite"
 
@@ -45,10 +46,16 @@ func TerraformFiles() []string {
 	return []string{fileTerraform, fileVariables, fileMain, fileOutputs, fileImports}
 }
 
+// writing has exports take turns: hclwrite's formatter writes to a variable of its package
+// (format.go, nilToken), which the race detector finds.
+var writing sync.Mutex
+
 // ToTerraform returns the Terraform configuration of what a plan leaves in the account,
 // which needs the AWS provider 5.100 or later. Together the files are one module; joined
 // they are one valid file. The error is ErrNothing, or a *setup.ConflictError.
 func ToTerraform(plan *setup.Plan, o TerraformOptions) ([]File, error) {
+	writing.Lock()
+	defer writing.Unlock()
 	manager := ""
 	if o.HandOver {
 		manager = setup.ManagerTerraform
