@@ -46,6 +46,8 @@ type Attempt struct {
 const (
 	firstRetry = time.Second
 	maxRetry   = 30 * time.Second
+	// minPause is the shortest time between renewals: a wrong clock can make a lifetime tiny.
+	minPause = 500 * time.Millisecond
 	// nap is the longest single wait. A suspended machine's timers stand still while
 	// tokens expire, so the wall clock is read again and again.
 	nap = 5 * time.Second
@@ -102,7 +104,7 @@ func (r *Renewal) attempt(ctx context.Context) Attempt {
 		r.retry = nil
 		r.expires = begun.Add(life)
 		half := life / 2
-		r.due = begun.Add(half - time.Duration(rand.Int64N(int64(half/5)+1))) //nolint:gosec // to spread load
+		r.due = begun.Add(max(half-time.Duration(rand.Int64N(int64(half/5)+1)), minPause)) //nolint:gosec // to spread load
 	}
 	a.Expires, a.Next = r.expires, r.due
 	return a

@@ -103,6 +103,33 @@ func TestFailuresBackOffAndSayHowLongTheLastHolds(t *testing.T) {
 	}
 }
 
+// TestTinyLifetime: what seems to expire at once, by a wrong clock, is not asked for without a
+// pause.
+func TestTinyLifetime(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	clock, n := newClock(), 0
+	begun := clock.Now()
+	r := machine.Renewal{
+		Clock: clock,
+		Renew: func(context.Context) (time.Duration, error) {
+			if n++; n == 100 {
+				stop()
+			}
+			return time.Millisecond, nil
+		},
+		Tell: func(machine.Attempt) {},
+	}
+	if err := r.Start(ctx, 0, func(error) bool { return false }); err != nil {
+		t.Fatal(err)
+	}
+	r.Run(ctx)
+	if took := clock.Now().Sub(begun); took < 40*time.Second {
+		t.Errorf("100 renewals in %s", took)
+	}
+}
+
 // TestSuspended: a suspended machine's timers stand still while its tokens expire.
 func TestSuspended(t *testing.T) {
 	t.Parallel()
